@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: MIT
+# Everything is built in build/VARIANT/, so no variant ever needs `make clean`. What is particular
+# to a variant stands in sanitize/VARIANT.mk; how things are built stands here once, in the
+# template below. Each variant says:
+#   VARIANT_CC, _CFLAGS, _LDFLAGS   compiler and flags beyond the common ones
+#   VARIANT_GUARD, _ASSERTS         the library's knobs TH_GUARD and TH_ASSERTS
+#   VARIANT_DRIVER                  what runs the suites: cmocka or plain
+#   VARIANT_NEEDS                   the group of packages that scripts/bootstrap looks after
+#   VARIANT_RUN, _WRAP, _ENV        how scripts/run-suites runs them: its options, the command in
+#                                   front of each program, and the environment
+#   VARIANT_FUZZER                  how a fuzz target is linked with the engine (fuzz only)
+#   VARIANT_MACHINES                where it works (everywhere, if absent)
+# Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
+
+SHELL         := /bin/bash
+.SHELLFLAGS   := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+
+# On all cores, unless the command line says otherwise (make 4.3 shows -j to recipes only).
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j% --jobs%,$(shell tr '\0' ' ' 2> /dev/null < /proc/$$PPID/cmdline)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+endif
+
+V ?=
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+endif
+say = @printf '  %-4s %-8s %s\n' $(1) $(2) $(3)
+
+FUZZ_TIME    ?= 10m
+CRASH        ?=
+EXTRA_CFLAGS ?=
+AR           := ar
+
+STD      := -std=c11
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wcast-align -Werror
+INCLUDES := -Iinclude -Isrc -Ifuzz -Itests
+
+ifneq ($(filter regress,$(MAKECMDGOALS)),)
+ifeq ($(CRASH),)
+$(error regress: which file? make regress CRASH=file)
+endif
+endif
+
+# ---- what there is ---------------------------------------------------------------------------
+
+sources = $(sort $(wildcard $(1:%=%/*.c)))
+
+TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
+LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore)
+CLI_SRC     := $(call sources,fuzz/cli)
+ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
+TARGETS     := $(notdir $(basename $(call sources,fuzz/targets)))
+RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
+SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
+TESTS_SRC   := $(filter-out tests/test_% tests/driver_%,$(call sources,tests))
+MISUSES     := $(notdir $(basename $(call sources,tests/misuse)))
+VARIANTS    := $(sort $(notdir $(basename $(wildcard sanitize/*.mk))))
+MACHINE     := $(shell uname -m)
+
+include $(VARIANTS:%=sanitize/%.mk)
+
+CORPUS_SETS    := seed regress
+corpus_files    = $(sort $(wildcard $(CORPUS_SETS:%=corpus/$(1)/%/*)))
+corpus_texts    = $(filter %.txt,$(call corpus_files,$(1)))
+HEAP_TEXTS     := $(call corpus_texts,heap)
+
+# ---- one variant -----------------------------------------------------------------------------
+
+# $(call objects,VARIANT,SOURCES)
+objects = $(patsubst %.c,build/$(1)/obj/%.o,$(2))
+
+# $(call stamp,TEXT): rewrites the target only if the text is another one than before.
+stamp = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
+
+define variant
+$(1)_FLAGS := $(STD) $(WARNINGS) $(INCLUDES) -DTH_GUARD=$($(1)_GUARD) \
+	-DTH_ASSERTS=$($(1)_ASSERTS) $($(1)_CFLAGS) $(EXTRA_CFLAGS)
+$(1)_DRIVERS  := $(call objects,$(1),tests/driver_common.c tests/driver_$($(1)_DRIVER).c)
+$(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a
+$(1)_SUITES   := $(SUITES:%=build/$(1)/tests/%)
+$(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
+$(1)_REPLAYS  := $(TARGETS:%=build/$(1)/replay_%)
+$(1)_HEAPLAB  := $(if $(filter fuzz/cli/main.c,$(CLI_SRC)),build/$(1)/heaplab)
+$(1)_CONVERT  := $(if $(filter fuzz/record/convert.c,$(RECORD_SRC)),build/$(1)/labconvert)
+$(1)_RECORDER := $(if $(wildcard fuzz/record/recorder.c),build/$(1)/liblabrecord.so)
+$(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
+$(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_REPLAYS) $$($(1)_HEAPLAB)
+$(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
+	$(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) $(SUITES:%=tests/%.c) \
+	$(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS)
+
+build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
+	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)')
+build/$(1)/lists: FORCE
+	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
+		'$(RECORD_SRC)')
+
+build/$(1)/obj/%.o: %.c build/$(1)/flags
+	$$(call say,CC,$(1),$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_CC) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+
+build/$(1)/libtagheap.a: $(call objects,$(1),$(TAGHEAP_SRC))
+build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))
+build/$(1)/libtests.a: $(call objects,$(1),$(TESTS_SRC))
+build/$(1)/%.a: build/$(1)/lists build/$(1)/flags
+	$$(call say,AR,$(1),$$@)
+	$$(Q)rm -f $$@
+	$$(Q)$(AR) rcs $$@ $$(filter %.o,$$^)
+
+build/$(1)/heaplab: $(call objects,$(1),$(CLI_SRC)) $$($(1)_LIBS) build/$(1)/lists
+build/$(1)/labconvert: $(call objects,$(1),$(RECORD_SRC)) $$($(1)_LIBS) build/$(1)/lists
+build/$(1)/heaplab build/$(1)/labconvert:
+	$$(call say,LD,$(1),$$@)
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
+
+build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtests.a $$($(1)_LIBS)
+	$$(call say,LD,$(1),$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) \
+		$(if $(filter cmocka,$($(1)_DRIVER)),-lcmocka) -o $$@
+
+build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o build/$(1)/libtagheap.a
+	$$(call say,LD,$(1),$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
+
+build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines/replay.o \
+		$(call objects,$(1),$(ENGINE_SRC)) $$($(1)_LIBS) build/$(1)/lists
+	$$(call say,LD,$(1),$$@)
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
+
+build/$(1)/fuzz_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC)) \
+		$$($(1)_LIBS) build/$(1)/lists
+	$$(call say,LD,$(1),$$@)
+	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
+
+# A preload library, never instrumented: it lives in other people's programs.
+build/$(1)/liblabrecord.so: fuzz/record/recorder.c build/$(1)/flags
+	$$(call say,LD,$(1),$$@)
+	$$(Q)$($(1)_CC) $(STD) $(WARNINGS) $(INCLUDES) -O2 -g $(filter -m32,$($(1)_CFLAGS)) -fPIC \
+		-shared -pthread -MMD -MP -MF build/$(1)/recorder.d $$< -ldl -o $$@
+
+-include $$($(1)_OBJECTS:.o=.d) build/$(1)/recorder.d
+
+.PHONY: build-$(1) objects-$(1) run-$(1)
+build-$(1): $$($(1)_PROGRAMS) $$($(1)_FUZZERS) $$($(1)_CONVERT) $$($(1)_RECORDER)
+objects-$(1): $$($(1)_OBJECTS)
+ifneq ($(filter $(or $($(1)_MACHINES),$(MACHINE)),$(MACHINE)),)
+run-$(1): $$($(1)_PROGRAMS)
+	$$(Q)$$(call run_suites,$(1))
+else
+run-$(1):
+	@echo '$(1): skipped: needs a machine of the kind $($(1)_MACHINES), this is $(MACHINE)'
+endif
+endef
+
+# $(call run_suites,VARIANT)
+run_suites = $($(1)_ENV) scripts/run-suites $(1) $($(1)_RUN) \
+	$(if $($(1)_WRAP),--wrap '$($(1)_WRAP)') $($(1)_SUITES)
+
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+.PHONY: FORCE
+FORCE:
+
+GROUPS     := all headers format $(sort $(foreach v,$(VARIANTS),$($(v)_NEEDS)))
+BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
+.PHONY: $(BOOTSTRAPS)
+$(BOOTSTRAPS): bootstrap-%:
+	@scripts/bootstrap $*
+
+##@ Start here
+.PHONY: help
+## help: prints this list
+help:
+	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5); next } \
+	      /^## / { split(substr($$0, 4), part, ": "); \
+	               printf "  make %-18s %s\n", part[1], substr($$0, length(part[1]) + 6) }' Makefile
+	@printf '\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, CRASH=file, EXTRA_CFLAGS=...'
+
+.PHONY: test fuzz check
+## test: builds the debug variant, runs all suites, replays the corpus
+test: run-debug
+
+## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), ends with a summary
+fuzz: fuzz-programs corpus
+	+@scripts/fuzz --time '$(FUZZ_TIME)'
+
+## check: all that CI runs (.ci/run)
+check:
+	+@.ci/run
+
+##@ The same suites in other builds
+.PHONY: release-test m32-test asan-test ubsan-test msan-test valgrind-test clang-test scripts-test
+## release-test: guards and assertions compiled out
+release-test: run-release
+
+## m32-test: 32-bit build
+m32-test: run-m32
+
+## asan-test: AddressSanitizer and LeakSanitizer
+asan-test: run-asan
+
+## ubsan-test: UndefinedBehaviorSanitizer, each finding fatal
+ubsan-test: run-ubsan
+
+## msan-test: MemorySanitizer with origins
+msan-test: run-msan
+
+## valgrind-test: Valgrind's memcheck, no suppressions
+valgrind-test: run-valgrind
+
+## clang-test: the debug variant, compiled by clang
+clang-test: run-clang
+
+## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
+scripts-test: build-debug | bootstrap-fuzz
+	@mkdir -p build/scripts
+	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
+
+##@ Fuzzing
+.PHONY: fuzz-programs
+fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
+
+.PHONY: fuzz-canary regress bench corpus coverage-heap
+## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
+fuzz-canary: | bootstrap-fuzz
+	+@scripts/fuzz --canary
+
+## regress: adopts CRASH=file as a regression case
+regress: fuzz-programs
+	+@scripts/regress '$(CRASH)'
+
+## corpus: assembles the text corpora to build/corpus/TARGET/
+corpus: $(TARGETS:%=corpus-%)
+
+## coverage-heap: coverage of src/heap by the corpus
+coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) corpus
+	+@scripts/coverage
+
+## bench: checked operations per second in the fuzz build
+bench: build/fuzz/heaplab
+	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
+
+##@ Checks
+.PHONY: scenarios warnings headers freestanding format-check
+## scenarios: every requirement of a finished area has a test that passed
+scenarios: build/debug/results.tsv
+	@scripts/scenarios
+
+## warnings: every file compiles without a warning, by gcc and by clang, guards on and off
+STRICT := debug release clang clang-release
+warnings: $(STRICT:%=objects-%)
+	@echo '$(words $(debug_OBJECTS)) files without warnings, in each of: $(STRICT)'
+
+## headers: every header compiles alone, the public ones as C++ too
+headers: | bootstrap-headers
+	@scripts/check-headers
+
+## freestanding: src/base and src/heap need no C library, in 64 and 32 bits
+freestanding: | bootstrap-m32
+	@scripts/check-freestanding
+
+FORMATTED = $(sort $(shell find include src fuzz tests bench examples -name '*.[ch]' 2> /dev/null))
+## format-check: every file is formatted as .clang-format says
+format-check: | bootstrap-format
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@echo '$(words $(FORMATTED)) files formatted'
+
+##@ Other
+.PHONY: format build bootstrap clean
+## format: formats every file in place
+format: | bootstrap-format
+	@clang-format -i $(FORMATTED)
+
+## build: the debug library, heaplab and everything else, without running it
+build: build-debug
+
+## bootstrap: installs all packages that any target needs
+bootstrap: bootstrap-all
+
+## clean: removes build/ (never needed between variants)
+clean:
+	rm -rf build
+
+# ---- corpora ---------------------------------------------------------------------------------
+
+# The inputs of a target, as bytes, in build/corpus/TARGET/SET-NAME. The heap's scripts are text
+# and are assembled; what the other targets read is kept as it is.
+
+build/corpus/heap/seed-%.bin: corpus/heap/seed/%.txt build/debug/heaplab
+	@mkdir -p $(@D); rm -f $@
+	$(Q)build/debug/heaplab asm $< -o $@
+build/corpus/heap/regress-%.bin: corpus/heap/regress/%.txt build/debug/heaplab
+	@mkdir -p $(@D); rm -f $@
+	$(Q)build/debug/heaplab asm $< -o $@
+
+heap_input   = build/corpus/heap/$(subst /,-,$(1:corpus/heap/%.txt=%)).bin
+HEAP_INPUTS := $(foreach f,$(HEAP_TEXTS),$(call heap_input,$(f)))
+
+# Inputs whose source is gone go, too.
+define remove_stale
+	@mkdir -p $(1)
+	@for file in $(1)/*; do \
+		case ' $(2) ' in *" $$file "*) ;; *) rm -f "$$file" ;; esac; \
+	done
+endef
+
+.PHONY: $(TARGETS:%=corpus-%)
+corpus-heap: $(HEAP_INPUTS)
+	$(call remove_stale,build/corpus/heap,$(HEAP_INPUTS))
+
+$(filter-out corpus-heap,$(TARGETS:%=corpus-%)): corpus-%:
+	@rm -rf build/corpus/$*
+	@mkdir -p build/corpus/$*
+	@for file in $(call corpus_files,$*); do \
+		cp "$$file" "build/corpus/$*/$$(basename "$$(dirname "$$file")")-$$(basename "$$file")"; \
+	done
+
+# The results of the debug suites, for `make scenarios`. Failures are scenarios' to report.
+build/debug/results.tsv: $(debug_PROGRAMS)
+	$(Q)$(call run_suites,debug) || true

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/* The exact model: docs/heap.md on an array of extents. Names follow that page: f and e are the
+ * ends of a free block, n is a place for a header in it, need is a payload in dwords.
+ *
+ * LAST is extents[count - 1], an extent with tag FREE and size 0. The array is reserved once, at
+ * start, for the most blocks that the region can ever hold, so that no operation can run out of
+ * memory half way. Every change of the block list is one call of make_room, which shifts what
+ * lies above, and plain assignments. */
+#include "model/exact.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DWORD_BYTES        4u
+#define HEADER_DWORDS      6u
+#define SPLIT_PAYLOAD      4u /* SPLIT is a header and this */
+#define PAYLOAD_MAX        0x1FFFFu
+#define TAG_TAIL_MIN       0x4000u
+#define ALIGNMENT_MAX      0x80000000u
+#define EXTENT_COUNT_FRESH 2u
+
+static uint32_t split_min(const lab_exact *m) {
+    return m->header + SPLIT_PAYLOAD;
+}
+
+static bool is_free(const lab_extent *x) {
+    return x->tag == LAB_EXACT_TAG_FREE;
+}
+
+static bool is_head(const lab_extent *x) {
+    return x->tag < TAG_TAIL_MIN;
+}
+
+static bool is_tail(const lab_extent *x) {
+    return x->tag >= TAG_TAIL_MIN && x->tag != LAB_EXACT_TAG_FREE;
+}
+
+static uint32_t end_of(const lab_exact *m, uint32_t index) {
+    return m->extents[index].offset + m->header + m->extents[index].size;
+}
+
+/* LAST is no neighbour to merge with or to grow into. */
+static bool is_next_free(const lab_exact *m, uint32_t index) {
+    return index + 2 < m->count && is_free(&m->extents[index + 1]);
+}
+
+static lab_extent free_extent(const lab_exact *m, uint32_t f, uint32_t e) {
+    return (lab_extent){.offset = f,
+                        .size = e - f - m->header,
+                        .tag = LAB_EXACT_TAG_FREE,
+                        .alignment = m->unit * DWORD_BYTES};
+}
+
+/* need(bytes); 0 if it does not exist. */
+static uint32_t need_of(const lab_exact *m, size_t bytes) {
+    size_t dwords = bytes / DWORD_BYTES + (bytes % DWORD_BYTES != 0);
+    if (dwords > PAYLOAD_MAX) {
+        return 0;
+    }
+    uint32_t need = ((uint32_t)dwords + m->unit - 1) & ~(m->unit - 1);
+    return need <= PAYLOAD_MAX ? need : 0;
+}
+
+/* How many dwords a payload lies above a multiple of the alignment if its header is at n. */
+static uint32_t excess(const lab_exact *m, uint32_t n, uint32_t alignment) {
+    uint64_t payload = m->base + (uint64_t)DWORD_BYTES * (n + m->header);
+    return (uint32_t)(payload & (alignment - 1)) / DWORD_BYTES;
+}
+
+/* The index of the extent that contains the dword `offset`, which must be below N. */
+static uint32_t locate(const lab_exact *m, uint32_t offset) {
+    uint32_t low = 0;
+    uint32_t high = m->count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (m->extents[middle].offset <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static uint32_t locate_live(const lab_exact *m, uint32_t block) {
+    uint32_t index = locate(m, block);
+    assert(m->extents[index].offset == block);
+    assert(!is_free(&m->extents[index]));
+    return index;
+}
+
+/* Makes the `before` extents at `at` `after` many; the caller fills them in. */
+static void make_room(lab_exact *m, uint32_t at, uint32_t before, uint32_t after) {
+    if (before == after) {
+        return;
+    }
+    assert(m->count - before + after <= m->capacity);
+    memmove(&m->extents[at + after], &m->extents[at + before],
+            (m->count - at - before) * sizeof m->extents[0]);
+    m->count = m->count - before + after;
+}
+
+static void add_used(lab_exact *m, uint32_t dwords) {
+    m->used += dwords;
+    if (m->used > m->high_water) {
+        m->high_water = m->used;
+    }
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint32_t alignment) {
+    if ((alignment != 4 && alignment != 8 && alignment != 16) || base % alignment != 0) {
+        return false;
+    }
+    uint32_t unit = alignment / DWORD_BYTES;
+    uint32_t header = (HEADER_DWORDS + unit - 1) / unit * unit;
+    size_t dwords = region_bytes / DWORD_BYTES;
+    if (dwords < 2 * header + SPLIT_PAYLOAD) {
+        return false;
+    }
+    size_t payload = (dwords - 2 * header) / unit * unit;
+    if (payload > PAYLOAD_MAX) {
+        return false;
+    }
+    uint32_t last = header + (uint32_t)payload;
+
+    /* Every block but LAST has a header and at least one unit of payload. */
+    uint32_t capacity = last / (header + unit) + 1;
+    lab_extent *extents = model->extents;
+    if (capacity > model->capacity) {
+        extents = realloc(extents, capacity * sizeof extents[0]);
+        if (extents == NULL) {
+            return false;
+        }
+    } else {
+        capacity = model->capacity;
+    }
+
+    *model = (lab_exact){.extents = extents,
+                         .count = EXTENT_COUNT_FRESH,
+                         .capacity = capacity,
+                         .unit = unit,
+                         .header = header,
+                         .dwords = last + header,
+                         .base = base & UINT32_MAX};
+    extents[0] = free_extent(model, 0, last);
+    extents[1] = free_extent(model, last, last + header);
+    return true;
+}
+
+void lab_exact_clean_up(lab_exact *model) {
+    free(model->extents);
+    *model = (lab_exact){0};
+}
+
+/* ---- placing ------------------------------------------------------------------------------ */
+
+/* The smallest place in a free block that begins at f, if it were long enough. */
+static uint32_t smallest_place(const lab_exact *m, uint32_t f, uint32_t alignment) {
+    if (excess(m, f, alignment) == 0) {
+        return f;
+    }
+    uint32_t n = f + split_min(m);
+    uint32_t above = excess(m, n, alignment);
+    return above == 0 ? n : n + (alignment / DWORD_BYTES - above);
+}
+
+/* The largest place in the free block [f, e), or LAB_EXACT_NONE. */
+static uint32_t largest_place(const lab_exact *m, uint32_t f, uint32_t e, uint32_t need,
+                              uint32_t alignment) {
+    if (m->header + need > e - f) {
+        return LAB_EXACT_NONE;
+    }
+    uint32_t n = e - m->header - need;
+    uint32_t above = excess(m, n, alignment);
+    if (above > n - f) {
+        return LAB_EXACT_NONE;
+    }
+    n -= above;
+    if (n == f || n - f >= split_min(m)) {
+        return n;
+    }
+    /* All places between here and f leave too small a gap as well. */
+    return excess(m, f, alignment) == 0 ? f : LAB_EXACT_NONE;
+}
+
+/* Finds the place n in the free extent *index that a new block takes. */
+static bool find_place(const lab_exact *m, const lab_extent *wanted, uint32_t need, uint32_t *index,
+                       uint32_t *n) {
+    if (is_head(wanted)) {
+        for (uint32_t i = 0; i < m->count - 1 && !is_tail(&m->extents[i]); i++) {
+            if (is_free(&m->extents[i])) {
+                *index = i;
+                *n = smallest_place(m, m->extents[i].offset, wanted->alignment);
+                if (*n + m->header + need <= end_of(m, i)) {
+                    return true;
+                }
+            }
+        }
+    } else {
+        for (uint32_t i = m->count - 1; i-- > 0 && !is_head(&m->extents[i]);) {
+            if (is_free(&m->extents[i])) {
+                *index = i;
+                *n = largest_place(m, m->extents[i].offset, end_of(m, i), need, wanted->alignment);
+                if (*n != LAB_EXACT_NONE) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* Places a block with the tag, requested size, alignment and site of `wanted`; returns its
+ * header's offset, or LAB_EXACT_NONE if there is no place. */
+static uint32_t place(lab_exact *m, lab_extent wanted) {
+    uint32_t need = need_of(m, wanted.requested);
+    uint32_t i;
+    uint32_t n;
+    if (!find_place(m, &wanted, need, &i, &n)) {
+        return LAB_EXACT_NONE;
+    }
+    uint32_t f = m->extents[i].offset;
+    uint32_t e = end_of(m, i);
+    uint32_t remainder = e - (n + m->header + need);
+    bool has_gap = n > f;
+    bool has_rest = remainder >= split_min(m);
+
+    wanted.offset = n;
+    wanted.size = has_rest ? need : need + remainder;
+    make_room(m, i, 1, 1u + has_gap + has_rest);
+    if (has_gap) {
+        m->extents[i++] = free_extent(m, f, n);
+    }
+    m->extents[i] = wanted;
+    if (has_rest) {
+        m->extents[i + 1] = free_extent(m, e - remainder, e);
+    }
+    add_used(m, m->header + wanted.size);
+    return n;
+}
+
+/* Is it worth trying again? */
+static bool ask_low_memory(lab_exact *m, size_t bytes) {
+    if (m->low_memory == NULL || m->in_low_memory) {
+        return false;
+    }
+    m->in_low_memory = true;
+    bool again = m->low_memory(m->low_memory_context, m, bytes);
+    m->in_low_memory = false;
+    return again;
+}
+
+uint32_t lab_exact_alloc(lab_exact *model, size_t alignment, size_t bytes, uint32_t tag,
+                         uint32_t site) {
+    if (tag >= LAB_EXACT_TAG_FREE || bytes == 0 || alignment == 0 ||
+        (alignment & (alignment - 1)) != 0) {
+        return LAB_EXACT_NONE;
+    }
+    if (alignment < model->unit * DWORD_BYTES) {
+        alignment = model->unit * DWORD_BYTES;
+    }
+    do {
+        if (need_of(model, bytes) != 0 && alignment <= ALIGNMENT_MAX) {
+            uint32_t block = place(model, (lab_extent){.tag = tag,
+                                                       .requested = (uint32_t)bytes,
+                                                       .alignment = (uint32_t)alignment,
+                                                       .site = site});
+            if (block != LAB_EXACT_NONE) {
+                return block;
+            }
+        }
+    } while (ask_low_memory(model, bytes));
+    model->failed_allocs++;
+    return LAB_EXACT_NONE;
+}
+
+/* ---- freeing ------------------------------------------------------------------------------ */
+
+size_t lab_exact_free(lab_exact *model, uint32_t block) {
+    if (block == LAB_EXACT_NONE) {
+        return 0;
+    }
+    uint32_t i = locate_live(model, block);
+    uint32_t size = model->extents[i].size;
+    uint32_t first = i > 0 && is_free(&model->extents[i - 1]) ? i - 1 : i;
+    uint32_t final = is_next_free(model, i) ? i + 1 : i;
+    uint32_t f = model->extents[first].offset;
+    uint32_t e = end_of(model, final);
+    make_room(model, first, final - first + 1, 1);
+    model->extents[first] = free_extent(model, f, e);
+    model->used -= model->header + size;
+    return (size_t)DWORD_BYTES * (size + model->header * (final - first));
+}
+
+uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high) {
+    uint32_t freed = 0;
+    uint32_t kept = 0; /* extents[0 .. kept-1] are done */
+    for (uint32_t i = 0; i < model->count; i++) {
+        lab_extent x = model->extents[i];
+        if (!is_free(&x) && low <= x.tag && x.tag <= high) {
+            model->used -= model->header + x.size;
+            x = free_extent(model, x.offset, end_of(model, i));
+            freed++;
+        }
+        bool is_last = i == model->count - 1;
+        if (is_free(&x) && !is_last && kept > 0 && is_free(&model->extents[kept - 1])) {
+            model->extents[kept - 1].size += model->header + x.size;
+        } else {
+            model->extents[kept++] = x;
+        }
+    }
+    model->count = kept;
+    return freed;
+}
+
+/* ---- resizing ----------------------------------------------------------------------------- */
+
+/* Takes the free block above into the block; what is beyond `need` becomes a free block again, or
+ * slack. */
+static void grow_in_place(lab_exact *m, uint32_t index, uint32_t need) {
+    lab_extent *x = &m->extents[index];
+    uint32_t e = end_of(m, index + 1);
+    uint32_t remainder = e - (x->offset + m->header + need);
+    uint32_t old_size = x->size;
+    if (remainder >= split_min(m)) {
+        x->size = need;
+        m->extents[index + 1] = free_extent(m, e - remainder, e);
+    } else {
+        x->size = need + remainder;
+        make_room(m, index + 1, 1, 0);
+    }
+    add_used(m, x->size - old_size);
+}
+
+/* Steps 3 to 6, once; LAB_EXACT_NONE if there is no place. */
+static uint32_t try_resize(lab_exact *m, uint32_t block, size_t bytes) {
+    uint32_t need = need_of(m, bytes);
+    if (need == 0) {
+        return LAB_EXACT_NONE;
+    }
+    uint32_t i = locate_live(m, block);
+    lab_extent *x = &m->extents[i];
+    if (need <= x->size) {
+        x->requested = (uint32_t)bytes;
+        return block;
+    }
+    if (is_next_free(m, i) && x->size + m->header + m->extents[i + 1].size >= need) {
+        x->requested = (uint32_t)bytes;
+        grow_in_place(m, i, need);
+        return block;
+    }
+    lab_extent wanted = *x;
+    wanted.requested = (uint32_t)bytes;
+    uint32_t moved = place(m, wanted);
+    if (moved != LAB_EXACT_NONE) {
+        lab_exact_free(m, block);
+    }
+    return moved;
+}
+
+uint32_t lab_exact_resize(lab_exact *model, uint32_t block, size_t bytes) {
+    if (block == LAB_EXACT_NONE) {
+        return LAB_EXACT_NONE;
+    }
+    if (bytes == 0) {
+        lab_exact_free(model, block);
+        return LAB_EXACT_NONE;
+    }
+    do {
+        uint32_t now = try_resize(model, block, bytes);
+        if (now != LAB_EXACT_NONE) {
+            return now;
+        }
+    } while (ask_low_memory(model, bytes));
+    model->failed_allocs++;
+    return LAB_EXACT_NONE;
+}
+
+size_t lab_exact_trim(lab_exact *model, uint32_t block) {
+    if (block == LAB_EXACT_NONE) {
+        return 0;
+    }
+    uint32_t i = locate_live(model, block);
+    lab_extent *x = &model->extents[i];
+    uint32_t spare = x->size - need_of(model, x->requested);
+    if (spare == 0) {
+        return 0;
+    }
+    uint32_t e = end_of(model, i);
+    if (is_next_free(model, i)) {
+        model->extents[i + 1] = free_extent(model, e - spare, end_of(model, i + 1));
+        x->size -= spare;
+        model->used -= spare;
+        return (size_t)DWORD_BYTES * spare;
+    }
+    if (spare >= split_min(model)) {
+        make_room(model, i + 1, 0, 1);
+        model->extents[i + 1] = free_extent(model, e - spare, e);
+        x->size -= spare;
+        model->used -= spare;
+        return (size_t)DWORD_BYTES * (spare - model->header);
+    }
+    return 0;
+}
+
+/* ---- compaction --------------------------------------------------------------------------- */
+
+/* Moves the block at `index` down to n in the free block before it. */
+static void slide(lab_exact *m, uint32_t index, uint32_t n) {
+    uint32_t at = index - 1;
+    uint32_t f = m->extents[at].offset;
+    lab_extent moved = m->extents[index];
+    bool merges = is_next_free(m, index);
+    uint32_t e = end_of(m, merges ? index + 1 : index);
+    bool has_gap = n > f;
+
+    moved.offset = n;
+    make_room(m, at, 2u + merges, 2u + has_gap);
+    if (has_gap) {
+        m->extents[at++] = free_extent(m, f, n);
+    }
+    m->extents[at] = moved;
+    m->extents[at + 1] = free_extent(m, n + m->header + moved.size, e);
+}
+
+/* Steps 1 and 2: may the block at `index` go down, and where to? */
+static bool find_lower_place(const lab_exact *m, uint32_t index, uint32_t *n) {
+    const lab_extent *x = &m->extents[index];
+    if (index == 0 || !is_free(x - 1)) {
+        return false;
+    }
+    *n = smallest_place(m, (x - 1)->offset, x->alignment);
+    if (*n >= x->offset) {
+        return false;
+    }
+    return is_next_free(m, index) || x->offset - *n >= m->header + m->unit;
+}
+
+lab_exact_compaction lab_exact_compact(lab_exact *model, lab_exact_move_fn may_move,
+                                       void *context) {
+    model->cursor = 0;
+    return lab_exact_compact_some(model, SIZE_MAX, may_move, context);
+}
+
+lab_exact_compaction lab_exact_compact_some(lab_exact *model, size_t budget_bytes,
+                                            lab_exact_move_fn may_move, void *context) {
+    lab_exact_compaction result = {0};
+    uint32_t i = 0;
+    while (i < model->count - 1 && model->extents[i].offset < model->cursor) {
+        i++;
+    }
+    /* After a slide, extents[i] is the block moved or the free block above it. */
+    for (; i < model->count - 1 && !is_tail(&model->extents[i]); i++) {
+        lab_extent x = model->extents[i];
+        uint32_t n;
+        if (!is_head(&x) || !find_lower_place(model, i, &n)) {
+            continue;
+        }
+        if (result.moved > 0 && result.bytes + x.requested > budget_bytes) {
+            model->cursor = x.offset;
+            return result;
+        }
+        if (may_move != NULL && !may_move(context, x.tag, x.offset, n, x.requested)) {
+            result.vetoed++;
+            continue;
+        }
+        slide(model, i, n);
+        result.moved++;
+        result.bytes += x.requested;
+    }
+    model->cursor = 0;
+    result.done = true;
+    return result;
+}
+
+/* ---- copy and queries --------------------------------------------------------------------- */
+
+bool lab_exact_rebase(lab_exact *model, uint64_t base) {
+    if (base % (model->unit * DWORD_BYTES) != 0) {
+        return false;
+    }
+    uint64_t old_base = model->base;
+    model->base = base & UINT32_MAX;
+    for (uint32_t i = 0; i < model->count; i++) {
+        const lab_extent *x = &model->extents[i];
+        if (!is_free(x) && excess(model, x->offset, x->alignment) != 0) {
+            model->base = old_base;
+            return false;
+        }
+    }
+    return true;
+}
+
+const lab_extent *lab_exact_find(const lab_exact *model, uint32_t offset) {
+    return offset < model->dwords ? &model->extents[locate(model, offset)] : NULL;
+}
+
+void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats) {
+    uint32_t head = 0;
+    uint32_t tail = 0;
+    uint32_t free_all = 0;
+    uint32_t free_head = 0;
+    uint32_t largest_free = 0;
+    *stats = (lab_exact_stats){.region = (size_t)DWORD_BYTES * model->dwords,
+                               .used = (size_t)DWORD_BYTES * model->used,
+                               .high_water = (size_t)DWORD_BYTES * model->high_water,
+                               .failed_allocs = model->failed_allocs};
+    for (uint32_t i = 0; i + 1 < model->count; i++) {
+        const lab_extent *x = &model->extents[i];
+        if (is_head(x)) {
+            head += x->size;
+            stats->head_blocks++;
+        } else if (is_tail(x)) {
+            tail += x->size;
+            stats->tail_blocks++;
+        } else {
+            free_all += x->size;
+            stats->free_blocks++;
+            free_head += stats->tail_blocks == 0 ? x->size : 0;
+            largest_free = x->size > largest_free ? x->size : largest_free;
+        }
+    }
+    stats->head = (size_t)DWORD_BYTES * head;
+    stats->tail = (size_t)DWORD_BYTES * tail;
+    stats->free = (size_t)DWORD_BYTES * free_all;
+    stats->free_head = (size_t)DWORD_BYTES * free_head;
+    stats->largest_free = (size_t)DWORD_BYTES * largest_free;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* labconvert: turns a trace of the recorder into a script in its text form, or prints the trace.
+ * scripts/record calls it; docs/recording.md describes its options and the comment lines at the
+ * head of the script. Exit status: 0, or 2 for bad input. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/history.h"
+#include "record/plan.h"
+#include "script/script.h"
+
+#define BAD_INPUT  2
+#define LABELS_MAX 8
+
+typedef struct arguments {
+    lab_plan_options plan;
+    const char *trace;
+    const char *out; /* NULL: standard output */
+    const char *labels[LABELS_MAX];
+    size_t label_count;
+    bool force;
+    bool dump;
+} arguments;
+
+static const char usage[] =
+    "usage: labconvert [options] TRACE\n"
+    "  -o FILE           write the script there (default: standard output)\n"
+    "  -f                replace FILE if it exists\n"
+    "  --dump            print the trace instead, one line for each record\n"
+    "  --label TEXT      a comment line for the head of the script (up to 8)\n"
+    "  --ops N           operations in the window (1000)\n"
+    "  --window START:N  the window: N operations from START on\n"
+    "  --dwords N        region size (default: the peak and 25 % more)\n"
+    "  --slots N         8, 16, 64, 256, 1024, 4096, 16384 or 65536 (default: what it takes)\n"
+    "  --align N         4, 8 or 16 (4)\n"
+    "  --low-memory      set lowmem=1 in the script\n"
+    "  --max-size BYTES  drop larger requests (65536)\n"
+    "  --carry N         most untouched blocks from before the window (256)\n"
+    "  --long N          blocks that live more than N operations are long-lived\n"
+    "                    (default: a quarter of the window)\n"
+    "  --epoch N         operations with the same HEAD tag; 0: one tag, no freetags (64)\n"
+    "  --compact N       operations between compactions; 0: none (250)\n";
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+/* False with a line on stderr if `text` is no number from `low` to `high`. */
+static bool parse_number(const char *option, const char *text, uint64_t low, uint64_t high,
+                         uint64_t *value) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long parsed = strtoull(text, &end, 10);
+    bool digits = *text >= '0' && *text <= '9';
+    if (!digits || *end != '\0' || errno != 0 || parsed < low || parsed > high) {
+        fprintf(stderr, "labconvert: %s %s: give a number from %llu to %llu\n", option, text,
+                (unsigned long long)low, (unsigned long long)high);
+        return false;
+    }
+    *value = parsed;
+    return true;
+}
+
+static bool parse_window(lab_plan_options *plan, const char *text) {
+    char start[24];
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || (size_t)(colon - text) >= sizeof start) {
+        fprintf(stderr, "labconvert: --window %s: give START:N\n", text);
+        return false;
+    }
+    memcpy(start, text, (size_t)(colon - text));
+    start[colon - text] = '\0';
+    uint64_t first = 0, ops = 0;
+    if (!parse_number("--window", start, 0, UINT32_MAX, &first) ||
+        !parse_number("--window", colon + 1, 1, UINT32_MAX, &ops)) {
+        return false;
+    }
+    plan->start = (size_t)first;
+    plan->ops = (size_t)ops;
+    return true;
+}
+
+static bool is_choice(const char *option, uint64_t value, const uint32_t *choices, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (choices[i] == value) {
+            return true;
+        }
+    }
+    fprintf(stderr, "labconvert: %s %llu: not one of the sizes that a script can have\n", option,
+            (unsigned long long)value);
+    return false;
+}
+
+/* The options that take a number. */
+static bool parse_numeric(lab_plan_options *plan, const char *option, const char *text,
+                          bool *known) {
+    static const uint32_t slots[] = {8, 16, 64, 256, 1024, 4096, 16384, 65536};
+    static const uint32_t alignments[] = {4, 8, 16};
+    const struct {
+        const char *name;
+        uint64_t low, high;
+        uint32_t *to;
+    } fields[] = {
+        {"--dwords", 1, LAB_DWORDS_MAX, &plan->dwords},
+        {"--max-size", 1, LAB_SIZE_VALUE_MAX, &plan->max_size},
+        {"--carry", 0, UINT32_MAX, &plan->carry},
+        {"--long", 1, UINT32_MAX, &plan->long_ops},
+        {"--epoch", 0, UINT32_MAX, &plan->epoch_ops},
+        {"--compact", 0, UINT32_MAX, &plan->compact_every},
+        {"--slots", 8, 65536, &plan->slots},
+    };
+    uint64_t value = 0;
+    *known = true;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (strcmp(option, fields[i].name) == 0) {
+            bool ok = parse_number(option, text, fields[i].low, fields[i].high, &value) &&
+                      (fields[i].to != &plan->slots ||
+                       is_choice(option, value, slots, sizeof slots / sizeof slots[0]));
+            *fields[i].to = (uint32_t)value;
+            return ok;
+        }
+    }
+    if (strcmp(option, "--ops") == 0) {
+        bool ok = parse_number(option, text, 1, UINT32_MAX, &value);
+        plan->ops = (size_t)value;
+        return ok;
+    }
+    if (strcmp(option, "--align") == 0) {
+        bool ok = parse_number(option, text, 4, 16, &value) &&
+                  is_choice(option, value, alignments, sizeof alignments / sizeof alignments[0]);
+        plan->alignment = (uint8_t)value;
+        return ok;
+    }
+    *known = false;
+    return false;
+}
+
+static bool parse_valued(arguments *a, const char *option, const char *text) {
+    if (strcmp(option, "-o") == 0) {
+        a->out = text;
+        return true;
+    }
+    if (strcmp(option, "--window") == 0) {
+        return parse_window(&a->plan, text);
+    }
+    if (strcmp(option, "--label") == 0) {
+        if (a->label_count == LABELS_MAX) {
+            fprintf(stderr, "labconvert: --label: at most %d\n", LABELS_MAX);
+            return false;
+        }
+        a->labels[a->label_count++] = text;
+        return true;
+    }
+    bool known = false;
+    bool ok = parse_numeric(&a->plan, option, text, &known);
+    if (!known) {
+        fprintf(stderr, "labconvert: unknown option %s (labconvert --help)\n", option);
+    }
+    return ok;
+}
+
+static bool parse_arguments(arguments *a, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (word[0] != '-') {
+            if (a->trace != NULL) {
+                fprintf(stderr, "labconvert: %s: one trace at a time\n", word);
+                return false;
+            }
+            a->trace = word;
+        } else if (strcmp(word, "-f") == 0) {
+            a->force = true;
+        } else if (strcmp(word, "--dump") == 0) {
+            a->dump = true;
+        } else if (strcmp(word, "--low-memory") == 0) {
+            a->plan.low_memory = 1;
+        } else if (i + 1 == argc) {
+            fprintf(stderr, "labconvert: %s: unknown, or its value is missing\n", word);
+            return false;
+        } else if (!parse_valued(a, word, argv[++i])) {
+            return false;
+        }
+    }
+    if (a->trace == NULL) {
+        fputs("labconvert: give a trace (labconvert --help)\n", stderr);
+        return false;
+    }
+    return true;
+}
+
+/* ---- output --------------------------------------------------------------------------------- */
+
+/* A label must not be able to end its comment. */
+static void print_label(FILE *out, const char *label) {
+    fputs("# ", out);
+    for (; *label != '\0'; label++) {
+        unsigned char c = (unsigned char)*label;
+        fputc(c < 0x20 || c > 0x7E ? '?' : c, out);
+    }
+    fputc('\n', out);
+}
+
+static void print_dropped(FILE *out, const lab_history *history, const lab_plan_report *report,
+                          const arguments *a) {
+    if (report->not_carried > 0) {
+        fprintf(out, "# left out: %zu blocks from before the window that it does not touch\n",
+                report->not_carried);
+    }
+    if (report->too_large > 0) {
+        fprintf(out, "# dropped: %zu operations on requests over %u bytes\n", report->too_large,
+                (unsigned)a->plan.max_size);
+    }
+    if (report->no_slot > 0) {
+        fprintf(out, "# dropped: %zu operations for want of a slot\n", report->no_slot);
+    }
+    if (history->failed + history->foreign + history->lost > 0) {
+        fprintf(out,
+                "# in the whole trace: %zu failed requests, %zu blocks from before the "
+                "recording, %zu frees not seen\n",
+                history->failed, history->foreign, history->lost);
+    }
+}
+
+static void print_report(FILE *out, const lab_trace *trace, const lab_history *history,
+                         const lab_plan_report *report, const arguments *a) {
+    static const char *const stops[LAB_TRACE_STOPS] = {"", ", stopped at the limit",
+                                                       ", stopped for want of room for the trace"};
+    fprintf(out, "# operations: %zu recorded%s; window %zu:%zu\n", history->ops, stops[trace->stop],
+            report->window_start, report->window_end - report->window_start);
+    fprintf(out, "# kept: %zu allocations, %zu resizes, %zu frees; %zu blocks freed by tag\n",
+            report->births, report->resizes, report->frees, report->freed_early);
+    fprintf(out, "# put in: %zu blocks from before the window, %zu compactions, %zu freetags\n",
+            report->carried, report->compactions, report->tag_frees);
+    print_dropped(out, history, report, a);
+    fprintf(out, "# choices: long-lived beyond %zu operations, epochs of %u, compaction every %u\n",
+            report->long_ops, (unsigned)a->plan.epoch_ops, (unsigned)a->plan.compact_every);
+    if (report->shift > 0) {
+        fprintf(out, "# sizes: divided by %lu to fit the largest region\n", 1ul << report->shift);
+    }
+    fprintf(out, "# peak: %u dwords in %u blocks%s\n", (unsigned)report->peak_dwords,
+            (unsigned)report->peak_blocks,
+            report->fits ? "" : "; more than the region holds: allocations will fail");
+}
+
+static int complain(const char *about, const char *what) {
+    fprintf(stderr, "labconvert: %s: %s\n", about, what);
+    return BAD_INPUT;
+}
+
+static int finish(FILE *out, const char *path) {
+    bool ok = ferror(out) == 0;
+    ok = (out == stdout ? fflush(out) : fclose(out)) == 0 && ok;
+    return ok ? 0 : complain(path, "cannot be written");
+}
+
+static int write_script(const arguments *a, const lab_trace *trace, const lab_history *history,
+                        const lab_script *script, const lab_plan_report *report) {
+    FILE *out = stdout;
+    if (a->out != NULL) {
+        out = fopen(a->out, a->force ? "w" : "wx");
+        if (out == NULL) {
+            return complain(a->out, errno == EEXIST ? "exists; -f replaces it" : strerror(errno));
+        }
+    }
+    if (a->label_count == 0) {
+        print_label(out, "recorded run");
+    }
+    for (size_t i = 0; i < a->label_count; i++) {
+        print_label(out, a->labels[i]);
+    }
+    print_report(out, trace, history, report, a);
+    lab_script_print(script, out);
+    return finish(out, a->out == NULL ? "standard output" : a->out);
+}
+
+static int convert(const arguments *a, const lab_trace *trace) {
+    lab_history history;
+    lab_plan_report report;
+    lab_script script;
+    char message[256];
+    memset(&script, 0, sizeof script);
+    if (!lab_history_build(&history, trace)) {
+        return complain(a->trace, "too large for the memory of this machine");
+    }
+    int status;
+    if (lab_plan_make(&history, &a->plan, &script, &report, message, sizeof message)) {
+        status = write_script(a, trace, &history, &script, &report);
+    } else {
+        status = complain(a->trace, message);
+    }
+    lab_script_clean_up(&script);
+    lab_history_clean_up(&history);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    arguments a = {.plan = lab_plan_defaults()};
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (!parse_arguments(&a, argc, argv)) {
+        return BAD_INPUT;
+    }
+    lab_trace trace;
+    char message[512];
+    if (!lab_trace_read(&trace, a.trace, message, sizeof message)) {
+        fprintf(stderr, "labconvert: %s\n", message);
+        return BAD_INPUT;
+    }
+    int status;
+    if (a.dump) {
+        lab_trace_print(&trace, stdout);
+        status = finish(stdout, "standard output");
+    } else {
+        status = convert(&a, &trace);
+    }
+    lab_trace_clean_up(&trace);
+    return status;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The callbacks of the model and of the heap. The model plays each operation first and writes down
+ * what it asked; the heap must then ask the same, in the same order. */
+#include <stdlib.h>
+
+#include "runner/content.h"
+#include "runner/state.h"
+
+void lab_on_fault(void *context, const th_fault *fault) {
+    lab_runner *r = context;
+    if (r->expect_reentry && fault->kind == TH_FAULT_REENTRY) {
+        r->reentries++;
+        return;
+    }
+    if (!r->faulted) {
+        r->faulted = true;
+        r->fault = *fault;
+    }
+}
+
+/* ---- moves -------------------------------------------------------------------------------- */
+
+bool lab_model_may_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes) {
+    lab_runner *r = context;
+    if (r->move_count == r->move_capacity) {
+        size_t capacity = r->move_capacity == 0 ? 64 : 2 * r->move_capacity;
+        lab_move *grown = realloc(r->moves, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return lab_fail(r, LAB_PROPERTY_MEMORY, "moves", "no memory for %zu moves", capacity);
+        }
+        r->moves = grown;
+        r->move_capacity = capacity;
+    }
+    /* Sites are slots plus one; during the question the block is still at `from`. */
+    const lab_extent *extent = lab_exact_find(&r->model, from);
+    uint32_t slot = extent->site - 1;
+    bool vetoed = (r->op->veto >> (slot % 8) & 1) != 0;
+    r->moves[r->move_count++] = (lab_move){tag, from, to, bytes, slot, vetoed};
+    return !vetoed;
+}
+
+/* Every call that would change the heap must be refused now. */
+static void reenter(lab_runner *r, void *payload) {
+    th_heap copy = {0};
+    uint32_t before = r->reentries;
+    r->expect_reentry = true;
+    bool refused = th_heap_alloc(&r->heap, 4, 0) == NULL &&
+                   th_heap_alloc_aligned(&r->heap, 64, 4, TH_TAG_TAIL_MIN) == NULL &&
+                   th_heap_resize(&r->heap, payload, 1000) == NULL &&
+                   th_heap_resize(&r->heap, payload, 0) == NULL &&
+                   th_heap_trim(&r->heap, payload) == 0 && th_heap_free(&r->heap, payload) == 0 &&
+                   th_heap_free_tags(&r->heap, 0, TH_TAG_TAIL_MAX) == 0 &&
+                   th_heap_compact(&r->heap, NULL, NULL).blocks_moved == 0 &&
+                   th_heap_compact_some(&r->heap, 1000, NULL, NULL).blocks_moved == 0 &&
+                   th_heap_copy(&r->heap, &copy, r->arenas[1 - r->arena]) == TH_ERR_BUSY;
+    r->expect_reentry = false;
+    if (!refused) {
+        (void)lab_fail(r, LAB_PROPERTY_REENTRY, "result",
+                       "a call from inside the callback was not refused");
+    }
+    (void)lab_expect(r, LAB_PROPERTY_REENTRY, "faults", 10, r->reentries - before);
+}
+
+bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    lab_runner *r = context;
+    if (r->moves_seen >= r->move_count) {
+        return lab_fail(r, LAB_PROPERTY_CALLBACK, "extra", "expected %zu questions, found more",
+                        r->move_count);
+    }
+    const lab_move *move = &r->moves[r->moves_seen++];
+    bool same = lab_expect(r, LAB_PROPERTY_CALLBACK, "tag", move->tag, tag) &&
+                lab_expect(r, LAB_PROPERTY_CALLBACK, "from", move->from, lab_block_of(r, from)) &&
+                lab_expect(r, LAB_PROPERTY_CALLBACK, "to", move->to, lab_block_of(r, to)) &&
+                lab_expect(r, LAB_PROPERTY_CALLBACK, "bytes", move->bytes, bytes);
+    if (!same) {
+        return false;
+    }
+    size_t intact = lab_content_check(from, bytes, r->slots[move->slot].seed);
+    if (intact != bytes) {
+        return lab_fail(r, LAB_PROPERTY_CONTENTS, "before move",
+                        "slot s%u, byte %zu of %zu is not what was written", move->slot, intact,
+                        bytes);
+    }
+    if (r->op->reenter) {
+        reenter(r, from);
+    }
+    return !move->vetoed;
+}
+
+/* ---- low memory --------------------------------------------------------------------------- */
+
+bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes) {
+    lab_runner *r = context;
+    (void)bytes;
+    r->low_calls_model++;
+    if (r->low_freed != LAB_EXACT_NONE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r->slots_used; i++) {
+        if (r->slots[i].block != LAB_EXACT_NONE && i != r->protected_slot) {
+            r->low_freed = i;
+            (void)lab_exact_alloc(model, 4, TH_HEAP_BLOCK_BYTES_MAX, 0, 0);
+            (void)lab_exact_free(model, r->slots[i].block);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
+    lab_runner *r = context;
+    r->low_calls_heap++;
+    if (!lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "bytes", lab_size_bytes(r->op->size), bytes)) {
+        return false;
+    }
+    if (r->low_calls_heap > 1 || r->low_freed == LAB_EXACT_NONE) {
+        return false;
+    }
+    /* It is not asked again for an allocation made inside it, which fails, since something is
+     * live. */
+    if (th_heap_alloc(heap, TH_HEAP_BLOCK_BYTES_MAX, 0) != NULL) {
+        return lab_fail(r, LAB_PROPERTY_LOW_MEMORY, "inner", "an impossible allocation was made");
+    }
+    lab_slot *slot = &r->slots[r->low_freed];
+    (void)th_heap_free(heap, lab_payload(r, slot->block));
+    slot->block = LAB_EXACT_NONE;
+    return true;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Heap against model: every block, every statistic, every live byte, and the heap's own checker. */
+#include "runner/content.h"
+#include "runner/plain.h"
+#include "runner/state.h"
+
+static bool report_block(lab_runner *r, const lab_extent *want, const th_heap_block *have,
+                         uint32_t next) {
+    const char *detail = want->offset != have->offset         ? "offset"
+                         : want->size != have->size_dwords    ? "size"
+                         : want->tag != have->tag             ? "tag"
+                         : want->alignment != have->alignment ? "alignment"
+                         : want->site != have->site           ? "site"
+                         : next != have->next_offset          ? "next"
+                                                              : "requested";
+    return lab_fail(r, LAB_PROPERTY_BLOCKS, detail,
+                    "expected block %u size %u tag 0x%04x requested %u align %u site %u, found "
+                    "block %u size %u tag 0x%04x requested %u align %u site %u next %u",
+                    want->offset, want->size, want->tag, want->requested, want->alignment,
+                    want->site, have->offset, have->size_dwords, have->tag, have->requested_bytes,
+                    have->alignment, have->site, have->next_offset);
+}
+
+LAB_PLAIN_PART bool compare_block(lab_runner *r, const lab_extent *want, const th_heap_block *have,
+                                  bool last) {
+    uint32_t next = last ? 0 : want->offset + r->model.header + want->size;
+    uint32_t difference = (want->offset ^ have->offset) | (want->size ^ have->size_dwords) |
+                          (want->tag ^ have->tag) | (want->requested ^ have->requested_bytes) |
+                          (want->alignment ^ have->alignment) | (want->site ^ have->site) |
+                          (next ^ have->next_offset);
+    return difference == 0 || report_block(r, want, have, next);
+}
+
+LAB_PLAIN_PART bool compare_contents(lab_runner *r, const lab_extent *extent) {
+    uint32_t slot = extent->site - 1;
+    const unsigned char *payload = r->base + 4 * (size_t)(extent->offset + r->model.header);
+    size_t intact = lab_content_check(payload, extent->requested, r->slots[slot].seed);
+    if (intact == extent->requested) {
+        return true;
+    }
+    return lab_fail(r, LAB_PROPERTY_CONTENTS, "bytes",
+                    "slot s%u at block %u: byte %zu of %u is not what was written", slot,
+                    extent->offset, intact, extent->requested);
+}
+
+static LAB_PLAIN bool compare_blocks(lab_runner *r) {
+    const lab_exact *model = &r->model;
+    th_heap_block block;
+    bool more = th_heap_first(&r->heap, &block);
+    for (uint32_t i = 0; i < model->count; i++) {
+        const lab_extent *extent = &model->extents[i];
+        if (!more) {
+            return lab_expect(r, LAB_PROPERTY_BLOCKS, "count", model->count, i);
+        }
+        if (!compare_block(r, extent, &block, i + 1 == model->count) ||
+            (extent->tag != LAB_EXACT_TAG_FREE && !compare_contents(r, extent))) {
+            return false;
+        }
+        more = th_heap_next(&r->heap, &block);
+    }
+    return lab_expect(r, LAB_PROPERTY_BLOCKS, "more", 0, more);
+}
+
+/* One statistic: its name, what the model says, what the heap says. */
+typedef struct stat_pair {
+    const char *name;
+    uint64_t want, have;
+} stat_pair;
+
+static LAB_PLAIN bool compare_stats(lab_runner *r) {
+    lab_exact_stats want;
+    th_heap_stats have;
+    lab_exact_get_stats(&r->model, &want);
+    th_heap_get_stats(&r->heap, &have);
+    const stat_pair pairs[] = {
+        {"region", want.region, have.region_bytes},
+        {"used", want.used, have.used_bytes},
+        {"high-water", want.high_water, have.high_water_bytes},
+        {"head", want.head, have.head_bytes},
+        {"tail", want.tail, have.tail_bytes},
+        {"free", want.free, have.free_bytes},
+        {"free-head", want.free_head, have.free_head_bytes},
+        {"largest-free", want.largest_free, have.largest_free_bytes},
+        {"head-blocks", want.head_blocks, have.head_blocks},
+        {"tail-blocks", want.tail_blocks, have.tail_blocks},
+        {"free-blocks", want.free_blocks, have.free_blocks},
+        {"failed-allocs", want.failed_allocs, have.failed_allocs},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (pairs[i].want != pairs[i].have) {
+            return lab_expect(r, LAB_PROPERTY_STATS, pairs[i].name, pairs[i].want, pairs[i].have);
+        }
+    }
+    return true;
+}
+
+/* At guard level 3 the heap has just run its checker itself; that it has not forgotten to is seen
+ * every CHECKER_INTERVAL operations and at the end. */
+#define CHECKER_INTERVAL 8
+
+bool lab_compare(lab_runner *r) {
+    th_fault fault;
+    if (!compare_blocks(r) || !compare_stats(r)) {
+        return false;
+    }
+    if (r->heap.guard == 3 && r->index % CHECKER_INTERVAL != 0 && r->index != r->script->count) {
+        return true;
+    }
+    if (th_heap_check(&r->heap, &fault) != TH_OK) {
+        char line[TH_FAULT_LINE_BYTES_MAX];
+        (void)th_fault_format(&fault, line, sizeof line);
+        return lab_fail(r, LAB_PROPERTY_CHECKER, th_fault_name(fault.kind), "%s", line);
+    }
+    return true;
+}

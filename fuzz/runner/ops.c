@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* One function per kind of operation: the model first, then the heap, then the results. */
+#include <string.h>
+
+#include "runner/content.h"
+#include "runner/state.h"
+
+/* What a fill of the next slot starts with. */
+static uint32_t next_seed(lab_runner *r) {
+    r->seed++;
+    return r->seed * 0x85EBCA6Bu;
+}
+
+static bool expect_block(lab_runner *r, uint32_t expected, const void *payload) {
+    uint32_t found = lab_block_of(r, payload);
+    if (expected == found) {
+        return true;
+    }
+    if (expected == LAB_EXACT_NONE) {
+        return lab_fail(r, LAB_PROPERTY_RESULT, "not-null", "expected NULL, found block %u", found);
+    }
+    if (found == LAB_EXACT_NONE) {
+        return lab_fail(r, LAB_PROPERTY_RESULT, "null", "expected block %u, found NULL", expected);
+    }
+    return lab_fail(r, LAB_PROPERTY_RESULT, "block", "expected block %u, found block %u", expected,
+                    found);
+}
+
+static bool expect_low_memory(lab_runner *r) {
+    return lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "calls", r->low_calls_model, r->low_calls_heap);
+}
+
+static bool expect_open(lab_runner *r, uint32_t block, size_t bytes) {
+    if (lab_content_is_open(lab_payload(r, block), bytes)) {
+        return true;
+    }
+    return lab_fail(r, LAB_PROPERTY_CONTENTS, "access",
+                    "block %u: not exactly its %zu bytes are accessible", block, bytes);
+}
+
+static bool expect_sizes(lab_runner *r, uint32_t block) {
+    const lab_extent *extent = lab_exact_find(&r->model, block);
+    const void *payload = lab_payload(r, block);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "requested-size", extent->requested,
+                      th_heap_requested_size(&r->heap, payload)) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "usable-size", 4 * (uint64_t)extent->size,
+                      th_heap_usable_size(&r->heap, payload)) &&
+           expect_open(r, block, extent->requested);
+}
+
+static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
+    lab_slot *slot = &r->slots[op->slot];
+    size_t bytes = lab_size_bytes(op->size);
+    uint32_t site = op->slot + 1u;
+    uint32_t block = lab_exact_alloc(&r->model, alignment, bytes, op->tag, site);
+    void *payload = th_heap_alloc_at(&r->heap, alignment, bytes, op->tag, site);
+    if (!expect_block(r, block, payload) || !expect_low_memory(r)) {
+        return false;
+    }
+    if (block == LAB_EXACT_NONE) {
+        r->counts.failed_allocs++;
+        return true;
+    }
+    slot->block = block;
+    slot->seed = next_seed(r);
+    if (op->slot >= r->slots_used) {
+        r->slots_used = op->slot + 1u;
+    }
+    if (!expect_sizes(r, block)) {
+        return false;
+    }
+    lab_content_fill(payload, 0, bytes, slot->seed);
+    return true;
+}
+
+static bool resize(lab_runner *r, const lab_op *op) {
+    lab_slot *slot = &r->slots[op->slot];
+    size_t bytes = lab_size_bytes(op->size);
+    void *old = lab_payload(r, slot->block);
+    size_t kept = lab_exact_find(&r->model, slot->block)->requested;
+    r->protected_slot = op->slot;
+    uint32_t block = lab_exact_resize(&r->model, slot->block, bytes);
+    void *payload = th_heap_resize(&r->heap, old, bytes);
+    if (!expect_block(r, block, payload) || !expect_low_memory(r)) {
+        return false;
+    }
+    if (block == LAB_EXACT_NONE) {
+        if (bytes == 0) {
+            slot->block = LAB_EXACT_NONE;
+        } else {
+            r->counts.failed_allocs++;
+        }
+        return true;
+    }
+    slot->block = block;
+    if (!expect_sizes(r, block)) {
+        return false;
+    }
+    kept = kept < bytes ? kept : bytes;
+    size_t intact = lab_content_check(payload, kept, slot->seed);
+    if (intact != kept) {
+        return lab_fail(r, LAB_PROPERTY_CONTENTS, "resize", "byte %zu of the %zu kept was lost",
+                        intact, kept);
+    }
+    lab_content_fill(payload, kept, bytes, slot->seed);
+    return true;
+}
+
+static bool trim(lab_runner *r, const lab_op *op) {
+    uint32_t block = r->slots[op->slot].block;
+    size_t want = lab_exact_trim(&r->model, block);
+    size_t have = th_heap_trim(&r->heap, lab_payload(r, block));
+    return lab_expect(r, LAB_PROPERTY_RESULT, "trimmed", want, have) && expect_sizes(r, block);
+}
+
+static bool release(lab_runner *r, const lab_op *op) {
+    lab_slot *slot = &r->slots[op->slot];
+    void *payload = lab_payload(r, slot->block);
+    size_t want = lab_exact_free(&r->model, slot->block);
+    size_t have = th_heap_free(&r->heap, payload);
+    slot->block = LAB_EXACT_NONE;
+    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", want, have);
+}
+
+static bool free_tags(lab_runner *r, const lab_op *op) {
+    for (uint32_t i = 0; i < r->model.count; i++) {
+        const lab_extent *extent = &r->model.extents[i];
+        if (extent->site != 0 && extent->tag >= op->tag && extent->tag <= op->tag_high) {
+            r->slots[extent->site - 1].block = LAB_EXACT_NONE;
+        }
+    }
+    uint32_t want = lab_exact_free_tags(&r->model, op->tag, op->tag_high);
+    uint32_t have = th_heap_free_tags(&r->heap, op->tag, op->tag_high);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", want, have);
+}
+
+static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
+    r->move_count = 0;
+    r->moves_seen = 0;
+    size_t budget = lab_size_bytes(op->size);
+    lab_exact_compaction want =
+        budgeted ? lab_exact_compact_some(&r->model, budget, lab_model_may_move, r)
+                 : lab_exact_compact(&r->model, lab_model_may_move, r);
+    th_heap_compaction have = budgeted
+                                  ? th_heap_compact_some(&r->heap, budget, lab_heap_may_move, r)
+                                  : th_heap_compact(&r->heap, lab_heap_may_move, r);
+    r->counts.moves += want.moved;
+    r->counts.vetoes += want.vetoed;
+    for (size_t i = 0; i < r->move_count; i++) {
+        if (!r->moves[i].vetoed) {
+            r->slots[r->moves[i].slot].block = r->moves[i].to;
+            if (!expect_open(r, r->moves[i].to, r->moves[i].bytes)) {
+                return false;
+            }
+        }
+    }
+    return lab_expect(r, LAB_PROPERTY_CALLBACK, "count", r->move_count, r->moves_seen) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "moved", want.moved, have.blocks_moved) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "vetoed", want.vetoed, have.blocks_vetoed) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "moved-bytes", want.bytes, have.bytes_moved) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "done", want.done, have.done);
+}
+
+/* Goes on with a copy of the image in the other arena; what the old region holds is dead. */
+static bool copy(lab_runner *r) {
+    th_heap moved;
+    size_t start = (size_t)(r->base - r->arenas[r->arena]);
+    unsigned other = 1 - r->arena;
+    unsigned char *base = r->arenas[other] + start;
+    bool want = lab_exact_rebase(&r->model, start);
+    th_status status = th_heap_copy(&r->heap, &moved, base);
+    if (!lab_expect(r, LAB_PROPERTY_RESULT, "copied", want, status == TH_OK)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r->slots_used; i++) {
+        uint32_t block = r->slots[i].block;
+        if (block != LAB_EXACT_NONE && th_heap_translate(&r->heap, &moved, lab_payload(r, block)) !=
+                                           base + 4 * (size_t)(block + r->model.header)) {
+            return lab_fail(r, LAB_PROPERTY_RESULT, "translate",
+                            "block %u has no counterpart in the copy", block);
+        }
+    }
+    th_heap_clean_up(&r->heap);
+    memset(r->base, 0xDD, (size_t)4 * r->model.header); /* whoever looks back, fails */
+    r->heap = moved;
+    r->arena = other;
+    r->base = base;
+    lab_write_edges(r);
+    return true;
+}
+
+static bool find(lab_runner *r, const lab_op *op) {
+    size_t byte = lab_size_bytes(op->size);
+    const void *address = (const void *)((uintptr_t)r->base + byte);
+    th_heap_block block = {0};
+    const lab_extent *want =
+        byte / 4 < r->model.dwords ? lab_exact_find(&r->model, (uint32_t)(byte / 4)) : NULL;
+    bool have = th_heap_find(&r->heap, address, &block);
+    if (want == NULL || !have) {
+        return lab_expect(r, LAB_PROPERTY_FIND, "found", want != NULL, have);
+    }
+    return lab_expect(r, LAB_PROPERTY_FIND, "block", want->offset, block.offset) &&
+           lab_expect(r, LAB_PROPERTY_FIND, "size", want->size, block.size_dwords) &&
+           lab_expect(r, LAB_PROPERTY_FIND, "tag", want->tag, block.tag);
+}
+
+static bool null(lab_runner *r, const lab_op *op) {
+    return lab_expect(r, LAB_PROPERTY_RESULT, "free-null", 0, th_heap_free(&r->heap, NULL)) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "trim-null", 0, th_heap_trim(&r->heap, NULL)) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "size-null", 0,
+                      th_heap_usable_size(&r->heap, NULL) +
+                          th_heap_requested_size(&r->heap, NULL)) &&
+           expect_block(r, LAB_EXACT_NONE,
+                        th_heap_resize(&r->heap, NULL, lab_size_bytes(op->size)));
+}
+
+static bool restart(lab_runner *r) {
+    bool accepted = false;
+    return lab_start(r, r->heap.config.guard, &accepted) &&
+           lab_expect(r, LAB_PROPERTY_INIT, "again", true, accepted);
+}
+
+/* Does the operation's slot suit it? */
+static bool suits(const lab_runner *r, const lab_op *op) {
+    bool live = r->slots[op->slot].block != LAB_EXACT_NONE;
+    switch ((lab_op_kind)op->kind) {
+    case LAB_OP_ALLOC:
+    case LAB_OP_ALIGNED:
+        return !live;
+    case LAB_OP_RESIZE:
+    case LAB_OP_TRIM:
+    case LAB_OP_FREE:
+        return live;
+    default:
+        return true;
+    }
+}
+
+bool lab_perform(lab_runner *r, const lab_op *op, bool *acted) {
+    *acted = suits(r, op);
+    if (!*acted) {
+        return true;
+    }
+    r->op = op;
+    r->protected_slot = LAB_EXACT_NONE;
+    r->low_freed = LAB_EXACT_NONE;
+    r->low_calls_model = 0;
+    r->low_calls_heap = 0;
+    switch ((lab_op_kind)op->kind) {
+    case LAB_OP_ALLOC:
+        return allocate(r, op, 4);
+    case LAB_OP_ALIGNED:
+        return allocate(r, op, lab_align_bytes(op->align));
+    case LAB_OP_RESIZE:
+        return resize(r, op);
+    case LAB_OP_TRIM:
+        return trim(r, op);
+    case LAB_OP_FREE:
+        return release(r, op);
+    case LAB_OP_FREE_TAGS:
+        return free_tags(r, op);
+    case LAB_OP_COMPACT:
+        return compact(r, op, false);
+    case LAB_OP_COMPACT_SOME:
+        return compact(r, op, true);
+    case LAB_OP_COPY:
+        return copy(r);
+    case LAB_OP_FIND:
+        return find(r, op);
+    case LAB_OP_NULL:
+        return null(r, op);
+    case LAB_OP_INIT:
+        return restart(r);
+    case LAB_OP_COUNT:
+        break;
+    }
+    return true;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Functions that run over every block or byte after every operation are compiled without
+ * instrumentation, so that a fuzz build spends its time on the code under test: LAB_PLAIN marks
+ * such a function, LAB_PLAIN_PART what is inlined into one. They only read memory whose
+ * accessibility has been proved otherwise, or which is the harness's own. */
+#ifndef LAB_RUNNER_PLAIN_H
+#define LAB_RUNNER_PLAIN_H
+
+#if defined(__clang__)
+#define LAB_PLAIN      __attribute__((no_sanitize("address", "memory", "undefined", "coverage")))
+#define LAB_PLAIN_PART static inline __attribute__((always_inline)) LAB_PLAIN
+#else
+#define LAB_PLAIN
+#define LAB_PLAIN_PART static inline
+#endif
+
+#endif

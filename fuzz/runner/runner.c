@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a run: regions, start, the loop over the operations, the end. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "runner/runner.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/plain.h"
+#include "runner/state.h"
+
+#define SLOTS_MAX 65536u
+#define EDGE_BYTE 0xE7
+
+const char *lab_property_name(lab_property property) {
+    static const char *const names[] = {"none",    "init",   "result", "callback", "low-memory",
+                                        "reentry", "blocks", "stats",  "find",     "contents",
+                                        "checker", "fault",  "bounds", "memory"};
+    return (size_t)property < sizeof names / sizeof names[0] ? names[property] : "?";
+}
+
+bool lab_fail(lab_runner *r, lab_property property, const char *detail, const char *format, ...) {
+    lab_failure *failure = r->failure;
+    if (failure->property != LAB_PROPERTY_NONE) {
+        return false;
+    }
+    failure->property = property;
+    failure->op = r->index;
+    failure->detail = detail;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool lab_expect(lab_runner *r, lab_property property, const char *detail, uint64_t expected,
+                uint64_t found) {
+    if (expected == found) {
+        return true;
+    }
+    return lab_fail(r, property, detail, "%s: expected %llu, found %llu", detail,
+                    (unsigned long long)expected, (unsigned long long)found);
+}
+
+unsigned char *lab_payload(const lab_runner *r, uint32_t block) {
+    return block == LAB_EXACT_NONE ? NULL : r->base + 4 * (size_t)(block + r->model.header);
+}
+
+uint32_t lab_block_of(const lab_runner *r, const void *payload) {
+    if (payload == NULL) {
+        return LAB_EXACT_NONE;
+    }
+    uintptr_t distance = (uintptr_t)payload - (uintptr_t)r->base;
+    if (distance % 4 != 0 || distance / 4 < r->model.header || distance / 4 >= r->model.dwords) {
+        return LAB_EXACT_NONE - 1;
+    }
+    return (uint32_t)(distance / 4) - r->model.header;
+}
+
+lab_runner *lab_runner_new(void) {
+    lab_runner *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return NULL;
+    }
+    r->slots = malloc(SLOTS_MAX * sizeof *r->slots);
+    for (unsigned i = 0; i < 2; i++) {
+        void *arena = NULL;
+        if (posix_memalign(&arena, LAB_ARENA_BYTES, LAB_ARENA_BYTES) == 0) {
+            memset(arena, 0, LAB_ARENA_BYTES);
+            r->arenas[i] = arena;
+        }
+    }
+    if (r->slots == NULL || r->arenas[0] == NULL || r->arenas[1] == NULL) {
+        lab_runner_destroy(r);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+        r->slots[i].block = LAB_EXACT_NONE;
+    }
+    return r;
+}
+
+void lab_runner_destroy(lab_runner *r) {
+    if (r == NULL) {
+        return;
+    }
+    th_heap_clean_up(&r->heap);
+    lab_exact_clean_up(&r->model);
+    free(r->arenas[0]);
+    free(r->arenas[1]);
+    free(r->slots);
+    free(r->moves);
+    free(r);
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+void lab_write_edges(const lab_runner *r) {
+    memset(r->base - LAB_EDGE_BYTES, EDGE_BYTE, LAB_EDGE_BYTES);
+    memset(r->base + 4 * (size_t)r->model.dwords, EDGE_BYTE, LAB_EDGE_BYTES);
+}
+
+static LAB_PLAIN bool is_edge(const unsigned char *at) {
+    unsigned difference = 0;
+    for (size_t i = 0; i < LAB_EDGE_BYTES; i++) {
+        difference |= at[i] ^ (unsigned)EDGE_BYTE;
+    }
+    return difference == 0;
+}
+
+/* The heap must not write below its region, nor above what it manages. */
+static bool check_edges(lab_runner *r) {
+    if (!is_edge(r->base - LAB_EDGE_BYTES)) {
+        return lab_fail(r, LAB_PROPERTY_BOUNDS, "below", "bytes below the region were written");
+    }
+    if (!is_edge(r->base + 4 * (size_t)r->model.dwords)) {
+        return lab_fail(r, LAB_PROPERTY_BOUNDS, "above", "bytes above the region were written");
+    }
+    return true;
+}
+
+bool lab_start(lab_runner *r, int guard, bool *accepted) {
+    const lab_config *config = &r->script->config;
+    size_t start = LAB_ARENA_START + (size_t)config->skew * config->alignment;
+    for (uint32_t i = 0; i < r->slots_used; i++) {
+        r->slots[i].block = LAB_EXACT_NONE;
+    }
+    r->slots_used = 0;
+    th_heap_clean_up(&r->heap);
+    r->base = r->arenas[r->arena] + start;
+    r->region_bytes = (size_t)config->dwords * 4;
+    const th_heap_config heap_config = {
+        .alignment = config->alignment,
+        .guard = guard >= 0 ? guard : config->guard,
+        .on_fault = lab_on_fault,
+        .fault_context = r,
+        .low_memory = config->low_memory ? lab_heap_low_memory : NULL,
+        .low_memory_context = r,
+    };
+    th_status status = th_heap_init(&r->heap, r->base, r->region_bytes, &heap_config);
+    *accepted = lab_exact_start(&r->model, start, r->region_bytes, config->alignment);
+    if (*accepted != (status == TH_OK)) {
+        return lab_fail(r, LAB_PROPERTY_INIT, th_status_name(status),
+                        "a region of %u dwords at alignment %u: expected %s, found %s",
+                        config->dwords, config->alignment, *accepted ? "TH_OK" : "a refusal",
+                        th_status_name(status));
+    }
+    if (!*accepted) {
+        return true;
+    }
+    r->model.low_memory = config->low_memory ? lab_model_low_memory : NULL;
+    r->model.low_memory_context = r;
+    lab_write_edges(r);
+    return lab_compare(r);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+static bool after(lab_runner *r) {
+    if (r->faulted) {
+        char line[TH_FAULT_LINE_BYTES_MAX];
+        (void)th_fault_format(&r->fault, line, sizeof line);
+        return lab_fail(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind), "%s", line);
+    }
+    r->counts.checked++;
+    return lab_compare(r) && check_edges(r);
+}
+
+static bool play_ops(lab_runner *r, const lab_run_options *options) {
+    const lab_script *script = r->script;
+    for (r->index = 0; r->index < script->count; r->index++) {
+        const lab_op *op = &script->ops[r->index];
+        bool acted = false;
+        r->counts.ops++;
+        if (!lab_perform(r, op, &acted)) {
+            return false;
+        }
+        if (acted) {
+            r->counts.acted++;
+            r->counts.by_kind[op->kind]++;
+            if (!after(r)) {
+                return false;
+            }
+        }
+        if (options != NULL && options->after_op != NULL) {
+            options->after_op(options->context, &r->heap, op, r->index);
+        }
+    }
+    return true;
+}
+
+/* Everything is returned in the end. */
+static bool finish(lab_runner *r) {
+    r->op = NULL;
+    r->index = r->script->count;
+    uint32_t expected = lab_exact_free_tags(&r->model, 0, UINT32_MAX);
+    uint32_t freed = th_heap_free_tags(&r->heap, 0, UINT32_MAX);
+    for (uint32_t i = 0; i < r->slots_used; i++) {
+        r->slots[i].block = LAB_EXACT_NONE;
+    }
+    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", expected, freed) && after(r);
+}
+
+static void add_counts(lab_run_counts *to, const lab_run_counts *from) {
+    to->ops += from->ops;
+    to->acted += from->acted;
+    to->checked += from->checked;
+    to->failed_allocs += from->failed_allocs;
+    to->moves += from->moves;
+    to->vetoes += from->vetoes;
+    for (unsigned i = 0; i < LAB_OP_COUNT; i++) {
+        to->by_kind[i] += from->by_kind[i];
+    }
+}
+
+bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_options *options,
+                     lab_failure *failure, lab_run_counts *counts) {
+    int guard = options != NULL ? options->guard : -1;
+    bool accepted = false;
+    memset(failure, 0, sizeof *failure);
+    failure->detail = "";
+    r->script = script;
+    r->failure = failure;
+    r->op = NULL;
+    r->index = 0;
+    r->seed = 0;
+    r->arena = 0;
+    r->faulted = false;
+    r->expect_reentry = false;
+    memset(&r->counts, 0, sizeof r->counts);
+    bool passed = lab_start(r, guard, &accepted);
+    if (passed && accepted) {
+        if (options != NULL && options->after_op != NULL) {
+            options->after_op(options->context, &r->heap, NULL, 0);
+        }
+        passed = play_ops(r, options) && finish(r);
+    }
+    if (counts != NULL) {
+        add_counts(counts, &r->counts);
+    }
+    return passed;
+}
+
+void lab_failure_print(const lab_failure *failure, const lab_script *script, FILE *out) {
+    char line[LAB_OP_LINE_BYTES_MAX];
+    const lab_op *op = failure->op < script->count ? &script->ops[failure->op] : NULL;
+    line[0] = '\0';
+    if (op != NULL) {
+        (void)lab_op_format(op, line, sizeof line);
+    }
+    (void)fprintf(out, "FAILURE property=%s detail=%s op=%zu kind=%.*s\n",
+                  lab_property_name(failure->property), failure->detail, failure->op,
+                  op != NULL ? (int)strcspn(line, " ") : 3, op != NULL ? line : "end");
+    (void)fprintf(out, "%s\n", failure->message);
+    lab_script head = *script;
+    head.count = op != NULL ? failure->op : script->count;
+    lab_script_print(&head, out);
+    if (op != NULL) {
+        (void)fprintf(out, "%s    # <== here\n", line);
+    }
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run consists of. Private to fuzz/runner/. */
+#ifndef LAB_RUNNER_STATE_H
+#define LAB_RUNNER_STATE_H
+
+#include "model/exact.h"
+#include "runner/runner.h"
+
+/* A region lies inside a block of LAB_ARENA_BYTES that is aligned to its own size, at
+ * LAB_ARENA_START: which alignments hold in it does not depend on where the block is, so that a
+ * script means the same in every process. */
+#define LAB_ARENA_BYTES ((size_t)1 << 20)
+#define LAB_ARENA_START ((size_t)1 << 16)
+#define LAB_EDGE_BYTES  64 /* on both sides of the region: must stay as they are */
+
+typedef struct lab_slot {
+    uint32_t block; /* header offset; LAB_EXACT_NONE: empty */
+    uint32_t seed;  /* of the contents */
+} lab_slot;
+
+/* One move callback as the model predicts it. */
+typedef struct lab_move {
+    uint32_t tag, from, to, bytes; /* header offsets */
+    uint32_t slot;
+    bool vetoed;
+} lab_move;
+
+struct lab_runner {
+    unsigned char *arenas[2];
+    unsigned arena;      /* which one the heap lives in */
+    size_t region_bytes; /* as given to init */
+    unsigned char *base;
+    th_heap heap;
+    lab_exact model;
+    lab_slot *slots; /* 65,536; of these, [0, slots_used) may be live */
+    uint32_t slots_used;
+
+    const lab_script *script;
+    const lab_op *op;
+    size_t index;
+    uint32_t seed; /* counts allocations: the next slot's contents */
+    lab_failure *failure;
+    lab_run_counts counts;
+
+    lab_move *moves; /* what the model's compaction asked */
+    size_t move_count, move_capacity;
+    size_t moves_seen; /* what the heap's has asked so far */
+
+    /* The low-memory callback during the current operation. */
+    uint32_t protected_slot; /* must not be freed: it is being resized */
+    uint32_t low_freed;      /* slot freed by the model's callback; LAB_EXACT_NONE */
+    uint32_t low_calls_model;
+    uint32_t low_calls_heap;
+
+    bool expect_reentry; /* faults of that kind are what the script wants */
+    uint32_t reentries;
+    bool faulted; /* an unexpected fault; the first one is kept */
+    th_fault fault;
+};
+
+/* Records a failure unless there is one already; always false, for `return lab_fail(...)`. */
+bool lab_fail(lab_runner *r, lab_property property, const char *detail, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Fails unless the two values are equal. */
+bool lab_expect(lab_runner *r, lab_property property, const char *detail, uint64_t expected,
+                uint64_t found);
+
+/* The payload of the block whose header is at `block`; NULL for LAB_EXACT_NONE. */
+unsigned char *lab_payload(const lab_runner *r, uint32_t block);
+
+/* A pointer of the heap's as a header offset: LAB_EXACT_NONE for NULL; an impossible offset for a
+ * pointer that cannot be a payload. */
+uint32_t lab_block_of(const lab_runner *r, const void *payload);
+
+/* init (init.c): a fresh heap and model as the script's configuration says. *accepted is false
+ * where both refuse. False: a failure. */
+bool lab_start(lab_runner *r, int guard, bool *accepted);
+
+/* Prepares the edges of the region at r->base. */
+void lab_write_edges(const lab_runner *r);
+
+/* Plays one operation (ops.c). *acted is false if its slot was unsuitable. False: a failure. */
+bool lab_perform(lab_runner *r, const lab_op *op, bool *acted);
+
+/* Compares heap and model (compare.c). False: a failure. */
+bool lab_compare(lab_runner *r);
+
+/* The heap's callbacks and the model's (callbacks.c). */
+bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t bytes);
+bool lab_model_may_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes);
+bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes);
+bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes);
+void lab_on_fault(void *context, const th_fault *fault);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* The byte form of scripts: a header of 4 bytes, then records of 10 bytes. docs/script.md draws
+ * both. Every byte string means something, so a fuzzer's mutations are never wasted on input that
+ * is refused; where several byte strings mean the same script, the canonical one (which encoding
+ * gives) is the one made of the lowest codes.
+ *
+ * Decoding runs once for every input that a fuzzer makes: the loop over the records has no branch
+ * that depends on the kind; fields that the kind does not use are masked away. */
+#include "script/script.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Powers of two, so that a field's bit can be turned into a mask by a shift. */
+static uint32_t keep(uint32_t value, uint32_t fields, uint32_t field) {
+    return value & (0u - ((fields / field) & 1u));
+}
+
+/* ---- header ------------------------------------------------------------------------------- */
+
+enum {
+    ALIGNMENT_CODES = 4,
+    SLOTS_CODES = 8,
+    GUARD_SHIFT = 2,
+    GUARD_FLIP = 3, /* a byte of 0 asks for the highest guard level */
+    LOW_MEMORY_SHIFT = 4,
+    SLOTS_SHIFT = 5,
+    CLASS_SHIFT = 4,
+    CLASS_LARGE = 12, /* classes from here on are large regions */
+    SMALL_MAX = 0x3FF /* dwords of the small ones */
+};
+
+static const uint8_t alignments[ALIGNMENT_CODES] = {4, 8, 16, 4};
+static const uint32_t slot_counts[SLOTS_CODES] = {16, 8, 64, 256, 1024, 4096, 16384, 65536};
+
+static_assert(LAB_DWORDS_MAX <= 0x3FFFF, "16 bits and the two low bits of the class reach it");
+
+static void decode_header(lab_config *config, const uint8_t header[LAB_HEADER_BYTES]) {
+    uint32_t flags = header[0];
+    uint32_t low = header[1] | (uint32_t)header[2] << 8;
+    uint32_t class = (uint32_t)header[3] >> CLASS_SHIFT;
+    memset(config, 0, sizeof *config);
+    config->alignment = alignments[flags & (ALIGNMENT_CODES - 1)];
+    config->guard = (uint8_t)(((flags >> GUARD_SHIFT) & 3u) ^ GUARD_FLIP);
+    config->low_memory = (uint8_t)((flags >> LOW_MEMORY_SHIFT) & 1u);
+    config->slots = slot_counts[flags >> SLOTS_SHIFT];
+    config->skew = header[3] & 0xFu;
+    config->dwords =
+        class < CLASS_LARGE ? low & SMALL_MAX : (low | (class & 3u) << 16) % (LAB_DWORDS_MAX + 1);
+}
+
+static void encode_header(const lab_config *config, uint8_t header[LAB_HEADER_BYTES]) {
+    uint32_t alignment = 0;
+    while (alignment < ALIGNMENT_CODES - 1 && alignments[alignment] != config->alignment) {
+        alignment++;
+    }
+    uint32_t slots = 0;
+    while (slots < SLOTS_CODES - 1 && slot_counts[slots] != config->slots) {
+        slots++;
+    }
+    uint32_t class = config->dwords <= SMALL_MAX ? 0 : CLASS_LARGE | config->dwords >> 16;
+    uint32_t guard = (uint32_t)config->guard ^ GUARD_FLIP;
+    header[0] = (uint8_t)(alignment | guard << GUARD_SHIFT |
+                          (uint32_t)config->low_memory << LOW_MEMORY_SHIFT | slots << SLOTS_SHIFT);
+    header[1] = (uint8_t)config->dwords;
+    header[2] = (uint8_t)(config->dwords >> 8);
+    header[3] = (uint8_t)(config->skew | class << CLASS_SHIFT);
+}
+
+/* ---- records ------------------------------------------------------------------------------ */
+
+enum { KIND_CODES = 32, SIZE_CODES = 16 };
+
+/* How often a random opcode means each kind. INIT is not among them: it throws away whatever a
+ * script has built up, so one value of the whole byte stands for it, one that is not among the
+ * numbers that mutators like to write. */
+static const uint8_t kinds[KIND_CODES] = {
+    LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ALLOC,   LAB_OP_ALLOC,
+    LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ALLOC,   LAB_OP_ALIGNED,
+    LAB_OP_ALIGNED,      LAB_OP_ALIGNED,      LAB_OP_RESIZE,    LAB_OP_RESIZE,  LAB_OP_RESIZE,
+    LAB_OP_RESIZE,       LAB_OP_RESIZE,       LAB_OP_FREE,      LAB_OP_FREE,    LAB_OP_FREE,
+    LAB_OP_FREE,         LAB_OP_FREE,         LAB_OP_FREE,      LAB_OP_COMPACT, LAB_OP_COMPACT,
+    LAB_OP_COMPACT_SOME, LAB_OP_COMPACT_SOME, LAB_OP_FREE_TAGS, LAB_OP_TRIM,    LAB_OP_COPY,
+    LAB_OP_FIND,         LAB_OP_NULL};
+
+#define OPCODE_INIT 0xA5u
+
+static const uint8_t opcodes[LAB_OP_COUNT] = {
+    [LAB_OP_ALLOC] = 0,      [LAB_OP_ALIGNED] = 9,  [LAB_OP_RESIZE] = 12,
+    [LAB_OP_FREE] = 17,      [LAB_OP_COMPACT] = 23, [LAB_OP_COMPACT_SOME] = 25,
+    [LAB_OP_FREE_TAGS] = 27, [LAB_OP_TRIM] = 28,    [LAB_OP_COPY] = 29,
+    [LAB_OP_FIND] = 30,      [LAB_OP_NULL] = 31,    [LAB_OP_INIT] = OPCODE_INIT};
+
+static uint8_t kind_of(uint32_t opcode) {
+    return opcode == OPCODE_INIT ? LAB_OP_INIT : kinds[opcode % KIND_CODES];
+}
+
+/* Small values mean themselves; the rest means 4 to 512 bytes, which fit into most regions. */
+static uint32_t align_of(uint32_t extra) {
+    return extra <= LAB_ALIGN_MAX ? extra : 2 + extra % 8;
+}
+
+/* Tags are 15 bits; 0xFF00 .. 0xFFFF stand for the many that no heap accepts. */
+static uint32_t tag_of(uint32_t raw) {
+    return raw >= 0xFF00 ? raw : raw & 0x7FFF;
+}
+
+/* What the low four bits of a record's size code mean. */
+static const lab_size size_codes[SIZE_CODES] = {
+    {LAB_SIZE_BYTES, 0x3F},     {LAB_SIZE_BYTES, 0x3F},   {LAB_SIZE_BYTES, 0x3F},
+    {LAB_SIZE_BYTES, 0x3FF},    {LAB_SIZE_BYTES, 0x3FF},  {LAB_SIZE_BYTES, 0xFFFF},
+    {LAB_SIZE_BYTES, 0xFFFFFF}, {LAB_SIZE_MAX, 0xFFFFFF}, {LAB_SIZE_BYTES, 0x3F},
+    {LAB_SIZE_BYTES, 0x3F},     {LAB_SIZE_BYTES, 0x3F},   {LAB_SIZE_BYTES, 0x3FF},
+    {LAB_SIZE_BYTES, 0x3FF},    {LAB_SIZE_BYTES, 0xFFFF}, {LAB_SIZE_BYTES, 0xFFFFFF},
+    {LAB_SIZE_HALF, 0xFFFFFF}};
+
+static uint8_t code_of(lab_size size) {
+    uint8_t code = 0;
+    while (code < SIZE_CODES - 1 &&
+           (size_codes[code].kind != size.kind || size_codes[code].value < size.value)) {
+        code++;
+    }
+    return code;
+}
+
+static void decode_record(lab_op *op, const uint8_t *record, uint32_t slot_mask) {
+    uint8_t kind = kind_of(record[0]);
+    uint32_t fields = lab_op_fields[kind];
+    uint32_t extra = record[1];
+    uint32_t slot = record[2] | (uint32_t)record[3] << 8;
+    uint32_t raw_tag = record[4] | (uint32_t)record[5] << 8;
+    const lab_size *code = &size_codes[record[6] % SIZE_CODES];
+    uint32_t value = record[7] | (uint32_t)record[8] << 8 | (uint32_t)record[9] << 16;
+
+    op->kind = kind;
+    op->align = (uint8_t)keep(align_of(extra), fields, LAB_FIELD_ALIGN);
+    op->veto = (uint8_t)keep(extra, fields, LAB_FIELD_VETO);
+    op->reenter = (uint8_t)keep(raw_tag & 1u, fields, LAB_FIELD_REENTER);
+    op->slot = (uint16_t)keep(slot & slot_mask, fields, LAB_FIELD_SLOT);
+    op->tag = (uint16_t)keep(tag_of(raw_tag), fields, LAB_FIELD_TAG);
+    op->tag_high = (uint16_t)keep(value & 0xFFFFu, fields, LAB_FIELD_TAG_HIGH);
+    op->size.kind = (uint8_t)keep(code->kind, fields, LAB_FIELD_SIZE);
+    op->size.value = keep(value & code->value, fields, LAB_FIELD_SIZE);
+}
+
+/* Unused fields are 0, and so are their bytes: no kind uses two fields that share bytes. */
+static void encode_record(const lab_op *op, uint8_t *record) {
+    uint32_t raw_tag = (uint32_t)op->tag | op->reenter;
+    uint32_t value = op->size.value | op->tag_high;
+    record[0] = opcodes[op->kind];
+    record[1] = (uint8_t)(op->align | op->veto);
+    record[2] = (uint8_t)op->slot;
+    record[3] = (uint8_t)(op->slot >> 8);
+    record[4] = (uint8_t)raw_tag;
+    record[5] = (uint8_t)(raw_tag >> 8);
+    record[6] = code_of(op->size);
+    record[7] = (uint8_t)value;
+    record[8] = (uint8_t)(value >> 8);
+    record[9] = (uint8_t)(value >> 16);
+}
+
+/* ---- scripts ------------------------------------------------------------------------------ */
+
+bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size) {
+    uint8_t header[LAB_HEADER_BYTES] = {0};
+    for (size_t i = 0; i < LAB_HEADER_BYTES && i < size; i++) {
+        header[i] = bytes[i];
+    }
+    decode_header(&script->config, header);
+    script->count = 0;
+
+    size_t count = size < LAB_HEADER_BYTES ? 0 : (size - LAB_HEADER_BYTES) / LAB_RECORD_BYTES;
+    if (count == 0) {
+        return true;
+    }
+    if (!lab_script_reserve(script, count)) {
+        return false;
+    }
+    memset(script->ops, 0, count * sizeof *script->ops);
+    const uint8_t *record = bytes + LAB_HEADER_BYTES;
+    for (size_t i = 0; i < count; i++) {
+        decode_record(&script->ops[i], record, script->config.slots - 1);
+        record += LAB_RECORD_BYTES;
+    }
+    script->count = count;
+    return true;
+}
+
+size_t lab_script_encode(const lab_script *script, uint8_t *bytes, size_t capacity) {
+    size_t needed = LAB_HEADER_BYTES + script->count * LAB_RECORD_BYTES;
+    assert(lab_config_is_valid(&script->config));
+    if (needed > capacity) {
+        return needed;
+    }
+    encode_header(&script->config, bytes);
+    uint8_t *record = bytes + LAB_HEADER_BYTES;
+    for (size_t i = 0; i < script->count; i++) {
+        assert(lab_op_is_valid(&script->ops[i], &script->config));
+        encode_record(&script->ops[i], record);
+        record += LAB_RECORD_BYTES;
+    }
+    return needed;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Scripts: sequences of operations on a heap, in three forms.
+ *
+ *   bytes  <- lab_script_encode / lab_script_decode ->  lab_script  <- print / parse ->  text
+ *
+ * Every byte string decodes to a script; every script encodes to bytes that decode to the same
+ * script; the text form is lossless. docs/script.md gives both grammars.
+ *
+ * Operations work on slots 0 .. slots-1. A slot is named, never counted: removing one operation
+ * does not change which slot another one means. An operation on an unsuitable slot (allocating
+ * into a live one, freeing an empty one) does nothing. */
+#ifndef LAB_SCRIPT_SCRIPT_H
+#define LAB_SCRIPT_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum lab_op_kind {
+    LAB_OP_ALLOC,        /* slot, tag, size */
+    LAB_OP_ALIGNED,      /* slot, tag, size, align */
+    LAB_OP_RESIZE,       /* slot, size */
+    LAB_OP_TRIM,         /* slot */
+    LAB_OP_FREE,         /* slot */
+    LAB_OP_FREE_TAGS,    /* tag (low), tag_high */
+    LAB_OP_COMPACT,      /* veto, reenter */
+    LAB_OP_COMPACT_SOME, /* veto, reenter, size (the budget) */
+    LAB_OP_COPY,         /* continue on a copy of the heap's image at another address */
+    LAB_OP_FIND,         /* size: byte offset into the region whose owner is looked up */
+    LAB_OP_NULL,         /* size: free, trim and resize (to size) of a NULL pointer */
+    LAB_OP_INIT,         /* start afresh with the same configuration */
+    LAB_OP_COUNT
+} lab_op_kind;
+
+/* A size in bytes that may be absurd. Written "100", "half+100" and "max-100". */
+typedef enum lab_size_kind {
+    LAB_SIZE_BYTES, /* value */
+    LAB_SIZE_HALF,  /* PTRDIFF_MAX + value */
+    LAB_SIZE_MAX    /* SIZE_MAX - value */
+} lab_size_kind;
+
+#define LAB_SIZE_VALUE_MAX 0xFFFFFFu
+
+typedef struct lab_size {
+    uint8_t kind;   /* lab_size_kind */
+    uint32_t value; /* 0 .. LAB_SIZE_VALUE_MAX */
+} lab_size;
+
+/* The size as the machine's size_t. */
+size_t lab_size_bytes(lab_size size);
+
+/* One operation. Fields that its kind does not use are 0 (lab_op_fields says which it uses). */
+typedef struct lab_op {
+    uint8_t kind;      /* lab_op_kind */
+    uint8_t align;     /* ALIGNED: see lab_align_bytes; 0 .. LAB_ALIGN_MAX */
+    uint8_t veto;      /* COMPACT*: the move of slot s's block is vetoed iff bit s % 8 is set */
+    uint8_t reenter;   /* COMPACT*: 1: the callback calls the heap; 0: it does not */
+    uint16_t slot;     /* < config.slots */
+    uint16_t tag;      /* 0x0000 .. 0x7FFF, and 0xFF00 .. 0xFFFF (never valid) */
+    uint16_t tag_high; /* FREE_TAGS: any */
+    lab_size size;
+} lab_op;
+
+/* The fields that a kind uses, as a set. */
+enum {
+    LAB_FIELD_SLOT = 1,
+    LAB_FIELD_TAG = 2,
+    LAB_FIELD_TAG_HIGH = 4,
+    LAB_FIELD_SIZE = 8,
+    LAB_FIELD_ALIGN = 16,
+    LAB_FIELD_VETO = 32,
+    LAB_FIELD_REENTER = 64
+};
+extern const uint8_t lab_op_fields[LAB_OP_COUNT];
+
+/* align 0 .. 31: 1 << align bytes. 32 .. 39: no power of two (0, 3, 6, 12, 24, 48, 96, 5). */
+#define LAB_ALIGN_MAX 39u
+size_t lab_align_bytes(uint8_t align);
+
+typedef struct lab_config {
+    uint32_t dwords;    /* region size: 0 .. LAB_DWORDS_MAX; small ones are refused by init */
+    uint8_t alignment;  /* 4, 8 or 16 */
+    uint8_t skew;       /* 0 .. 15: the region starts skew * alignment bytes above a multiple
+                           of 64 KiB */
+    uint8_t guard;      /* 0 .. 3 */
+    uint8_t low_memory; /* 1: when memory runs out, the lowest live slot is freed, at most once
+                           per operation, and the allocation retried; 0: no callback */
+    uint32_t slots;     /* 8, 16, 64, 256, 1024, 4096, 16384 or 65536 */
+} lab_config;
+
+#define LAB_DWORDS_MAX 0x20100u /* a little more than the largest region that init accepts */
+
+typedef struct lab_script {
+    lab_config config;
+    lab_op *ops; /* ops[0 .. count-1]; owned */
+    size_t count;
+    size_t capacity;
+} lab_script;
+
+/* A zeroed lab_script is empty; the array is kept between uses until lab_script_clean_up. */
+void lab_script_clean_up(lab_script *script);
+
+/* Makes room for `capacity` operations in all; false (and nothing changes) if there is no
+ * memory. */
+bool lab_script_reserve(lab_script *script, size_t capacity);
+
+/* Appends an operation; false (and nothing changes) if there is no memory. */
+bool lab_script_append(lab_script *script, lab_op op);
+
+/* Is every field in its range, and every unused field 0? Decoding and parsing give valid scripts
+ * only; encoding and printing want one. */
+bool lab_config_is_valid(const lab_config *config);
+bool lab_op_is_valid(const lab_op *op, const lab_config *config);
+bool lab_script_is_valid(const lab_script *script);
+
+/* Are the two the same, field by field? */
+bool lab_op_equal(const lab_op *a, const lab_op *b);
+bool lab_script_equal(const lab_script *a, const lab_script *b);
+
+/* ---- bytes (codec.c) ---------------------------------------------------------------------- */
+
+#define LAB_HEADER_BYTES 4u
+#define LAB_RECORD_BYTES 10u
+
+/* Decodes any bytes. Missing header bytes count as 0; an incomplete record at the end is
+ * ignored. False only if there is no memory. */
+bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size);
+
+/* The canonical bytes: LAB_HEADER_BYTES + count * LAB_RECORD_BYTES. Writes them if they fit into
+ * `capacity`; returns the size needed either way. */
+size_t lab_script_encode(const lab_script *script, uint8_t *bytes, size_t capacity);
+
+/* ---- text (text.c) ------------------------------------------------------------------------ */
+
+typedef struct lab_text_error {
+    unsigned line, column; /* from 1; the column counts bytes */
+    char message[160];     /* one line, without the place */
+} lab_text_error;
+
+/* Parses the text form. On false, *error says where and why, and *script is empty. The text need
+ * not end in NUL or newline, and may hold any bytes. */
+bool lab_script_parse(lab_script *script, const char *text, size_t size, lab_text_error *error);
+
+/* Prints the script as text; parse gives the same script again. Write errors are left to
+ * ferror(out). */
+void lab_script_print(const lab_script *script, FILE *out);
+
+/* One operation as one line of text, without the newline, into line[0 .. capacity-1], ending in
+ * NUL (capacity >= 1; what does not fit is cut off); returns the length of what was written. */
+#define LAB_OP_LINE_BYTES_MAX 128
+size_t lab_op_format(const lab_op *op, char *line, size_t capacity);
+
+/* ---- files (file.c) ----------------------------------------------------------------------- */
+
+/* Which form is it? Text begins, after white space, with the word "heap" or with a comment whose
+ * line is printable (white space before the comment: if also the first four bytes are ASCII).
+ * Everything else is bytes. The canonical bytes of a script never look like text. */
+bool lab_script_is_text(const uint8_t *bytes, size_t size);
+
+/* Reads a script file in either form. On false, *script is empty and message[0 .. capacity-1]
+ * holds one line that begins with the path (path:line:column for text) and says what is wrong:
+ * unreadable, a folder, empty, malformed. */
+bool lab_script_read_file(lab_script *script, const char *path, char *message, size_t capacity);
+
+typedef enum lab_script_form { LAB_FORM_BYTES, LAB_FORM_TEXT } lab_script_form;
+
+/* Writes a script file: first to a temporary file beside it, then by renaming, so that `path`
+ * holds either what it held before or the whole script. An existing file is replaced only if
+ * `overwrite`, and only if it is a regular file. On false, message[0 .. capacity-1] holds one line
+ * that begins with the path and says what is wrong. */
+bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
+                           bool overwrite, char *message, size_t capacity);
+
+#endif

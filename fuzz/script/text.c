@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+/* The text form of scripts: what a person reads, edits and commits. docs/script.md gives the
+ * grammar.
+ *
+ * A line is a sequence of words. The first word of an operation's line is its name; each of the
+ * others is an item: a prefix ("tag=") and a value. One table (items) says how each item is read
+ * and printed, one (op_words) which operations there are, and lab_op_fields which items each of
+ * them takes; the parser and the printer are walks over the same three. */
+#include "script/script.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- printing ----------------------------------------------------------------------------- */
+
+/* A line being put together; what does not fit is cut off. */
+typedef struct line_buffer {
+    char *bytes;
+    size_t size, capacity;
+} line_buffer;
+
+static void put_bytes(line_buffer *out, const char *bytes, size_t size) {
+    size_t room = out->capacity - out->size;
+    size = size < room ? size : room;
+    memcpy(out->bytes + out->size, bytes, size);
+    out->size += size;
+}
+
+static void put_text(line_buffer *out, const char *text) {
+    put_bytes(out, text, strlen(text));
+}
+
+static void put_decimal(line_buffer *out, size_t value) {
+    char digits[3 * sizeof value];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    put_bytes(out, digits + at, sizeof digits - at);
+}
+
+static void put_hex(line_buffer *out, unsigned value, unsigned digits) {
+    put_text(out, "0x");
+    while (digits-- > 0) {
+        put_bytes(out, &"0123456789abcdef"[(value >> (4 * digits)) & 0xF], 1);
+    }
+}
+
+/* Bytes that came from outside, in quotes, on one line and not too long. */
+static void put_quoted(line_buffer *out, const char *bytes, size_t size) {
+    enum { SHOWN_MAX = 40 };
+    size_t stop = out->size + SHOWN_MAX;
+    put_text(out, "\"");
+    for (size_t i = 0; i < size; i++) {
+        if (out->size >= stop) {
+            put_text(out, "...");
+            break;
+        }
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte == '"' || byte == '\\') {
+            put_text(out, "\\");
+            put_bytes(out, &bytes[i], 1);
+        } else if (byte >= ' ' && byte <= '~') {
+            put_bytes(out, &bytes[i], 1);
+        } else {
+            const char *hex = "0123456789abcdef";
+            put_text(out, "\\x");
+            put_bytes(out, &hex[byte >> 4], 1);
+            put_bytes(out, &hex[byte & 0xF], 1);
+        }
+    }
+    put_text(out, "\"");
+}
+
+static void put_slot(line_buffer *out, const lab_op *op) {
+    put_decimal(out, op->slot);
+}
+
+static void put_tag(line_buffer *out, const lab_op *op) {
+    put_hex(out, op->tag, 4);
+}
+
+static void put_tags(line_buffer *out, const lab_op *op) {
+    put_hex(out, op->tag, 4);
+    put_text(out, "..");
+    put_hex(out, op->tag_high, 4);
+}
+
+/* What stands before the number, by kind of size. */
+static const char *const size_prefixes[] = {
+    [LAB_SIZE_BYTES] = "", [LAB_SIZE_HALF] = "half+", [LAB_SIZE_MAX] = "max-"};
+
+enum { SIZE_KINDS = sizeof size_prefixes / sizeof size_prefixes[0] };
+
+static void put_size(line_buffer *out, const lab_op *op) {
+    put_text(out, size_prefixes[op->size.kind]);
+    put_decimal(out, op->size.value);
+}
+
+static void put_align(line_buffer *out, const lab_op *op) {
+    put_decimal(out, lab_align_bytes(op->align));
+}
+
+static void put_veto(line_buffer *out, const lab_op *op) {
+    put_hex(out, op->veto, 2);
+}
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+typedef struct word {
+    const char *bytes;
+    size_t size;
+} word;
+
+static bool begins_with(word text, const char *prefix) {
+    size_t size = strlen(prefix);
+    return text.size >= size && memcmp(text.bytes, prefix, size) == 0;
+}
+
+static bool equals(word text, const char *other) {
+    return text.size == strlen(other) && begins_with(text, other);
+}
+
+static word rest_of(word text, size_t skipped) {
+    assert(skipped <= text.size);
+    return (word){text.bytes + skipped, text.size - skipped};
+}
+
+static unsigned digit_of(char byte) {
+    if (byte >= '0' && byte <= '9') {
+        return (unsigned)(byte - '0');
+    }
+    if (byte >= 'a' && byte <= 'f') {
+        return (unsigned)(byte - 'a') + 10;
+    }
+    if (byte >= 'A' && byte <= 'F') {
+        return (unsigned)(byte - 'A') + 10;
+    }
+    return UINT32_MAX;
+}
+
+/* Is the whole text a number, decimal or 0x hexadecimal, of at most `max`? */
+static bool read_number(word text, uint32_t max, uint32_t *number) {
+    unsigned base = begins_with(text, "0x") ? 16 : 10;
+    word digits = rest_of(text, base == 16 ? 2 : 0);
+    uint64_t value = 0;
+    for (size_t i = 0; i < digits.size; i++) {
+        unsigned digit = digit_of(digits.bytes[i]);
+        if (digit >= base) {
+            return false;
+        }
+        value = value * base + digit;
+        if (value > max) {
+            return false;
+        }
+    }
+    *number = (uint32_t)value;
+    return digits.size > 0;
+}
+
+static bool is_tag(uint32_t number) {
+    return number <= 0x7FFF || number >= 0xFF00;
+}
+
+static bool read_slot(word text, const lab_config *config, lab_op *op) {
+    uint32_t number;
+    if (!read_number(text, config->slots - 1, &number)) {
+        return false;
+    }
+    op->slot = (uint16_t)number;
+    return true;
+}
+
+static bool read_tag(word text, const lab_config *config, lab_op *op) {
+    (void)config;
+    uint32_t number;
+    if (!read_number(text, UINT16_MAX, &number) || !is_tag(number)) {
+        return false;
+    }
+    op->tag = (uint16_t)number;
+    return true;
+}
+
+static bool read_tags(word text, const lab_config *config, lab_op *op) {
+    size_t dots = 0;
+    while (dots < text.size && !begins_with(rest_of(text, dots), "..")) {
+        dots++;
+    }
+    uint32_t high;
+    if (dots == text.size || !read_tag((word){text.bytes, dots}, config, op) ||
+        !read_number(rest_of(text, dots + 2), UINT16_MAX, &high)) {
+        return false;
+    }
+    op->tag_high = (uint16_t)high;
+    return true;
+}
+
+static bool read_size(word text, const lab_config *config, lab_op *op) {
+    (void)config;
+    uint8_t kind = SIZE_KINDS - 1;
+    while (!begins_with(text, size_prefixes[kind])) {
+        kind--; /* ends at LAB_SIZE_BYTES, whose prefix is empty */
+    }
+    uint32_t number;
+    if (!read_number(rest_of(text, strlen(size_prefixes[kind])), LAB_SIZE_VALUE_MAX, &number)) {
+        return false;
+    }
+    op->size.kind = kind;
+    op->size.value = number;
+    return true;
+}
+
+static bool read_align(word text, const lab_config *config, lab_op *op) {
+    (void)config;
+    uint32_t number;
+    if (!read_number(text, UINT32_MAX, &number)) {
+        return false;
+    }
+    for (uint8_t align = 0; align <= LAB_ALIGN_MAX; align++) {
+        if (lab_align_bytes(align) == number) {
+            op->align = align;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_veto(word text, const lab_config *config, lab_op *op) {
+    (void)config;
+    uint32_t number;
+    if (!read_number(text, UINT8_MAX, &number)) {
+        return false;
+    }
+    op->veto = (uint8_t)number;
+    return true;
+}
+
+static bool read_reenter(word text, const lab_config *config, lab_op *op) {
+    (void)config;
+    op->reenter = 1;
+    return text.size == 0;
+}
+
+/* ---- tables ------------------------------------------------------------------------------- */
+
+/* An item of an operation's line. Its fields are those that it sets. */
+typedef struct item_rule {
+    uint8_t fields;
+    const char *prefix; /* NULL: it depends on the operation */
+    const char *wanted; /* what follows the prefix, for messages */
+    bool (*read)(word text, const lab_config *config, lab_op *op);
+    void (*put)(line_buffer *out, const lab_op *op); /* NULL: printed iff it is set, prefix only */
+} item_rule;
+
+/* In the order of printing; the first whose fields an operation has is the item meant. */
+static const item_rule items[] = {
+    {LAB_FIELD_SLOT, "s", "N, N less than the heap's slots", read_slot, put_slot},
+    {LAB_FIELD_TAG | LAB_FIELD_TAG_HIGH, "", "LOW..HIGH, LOW a tag, HIGH up to 0xffff", read_tags,
+     put_tags},
+    {LAB_FIELD_TAG, "tag=", "N, N up to 0x7fff or 0xff00 to 0xffff", read_tag, put_tag},
+    {LAB_FIELD_SIZE, NULL, "N, half+N or max-N, N up to 0xffffff", read_size, put_size},
+    {LAB_FIELD_ALIGN, "align=", "N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96", read_align,
+     put_align},
+    {LAB_FIELD_VETO, "veto=", "N, N up to 0xff", read_veto, put_veto},
+    {LAB_FIELD_REENTER, "reenter", "", read_reenter, NULL},
+};
+
+enum { ITEMS = sizeof items / sizeof items[0] };
+
+/* The operations. A line that leaves out optional fields means them to be 0. */
+typedef struct op_word {
+    const char *name;
+    const char *size_prefix; /* of its size, if it has one */
+    uint8_t optional;        /* fields that may be left out */
+} op_word;
+
+static const op_word op_words[LAB_OP_COUNT] = {
+    [LAB_OP_ALLOC] = {"alloc", "bytes=", 0},
+    [LAB_OP_ALIGNED] = {"aligned", "bytes=", 0},
+    [LAB_OP_RESIZE] = {"resize", "bytes=", 0},
+    [LAB_OP_TRIM] = {"trim", NULL, 0},
+    [LAB_OP_FREE] = {"free", NULL, 0},
+    [LAB_OP_FREE_TAGS] = {"freetags", NULL, 0},
+    [LAB_OP_COMPACT] = {"compact", NULL, LAB_FIELD_VETO | LAB_FIELD_REENTER},
+    [LAB_OP_COMPACT_SOME] = {"compact", "budget=", LAB_FIELD_VETO | LAB_FIELD_REENTER},
+    [LAB_OP_COPY] = {"copy", NULL, 0},
+    [LAB_OP_FIND] = {"find", "byte=", 0},
+    [LAB_OP_NULL] = {"null", "bytes=", 0},
+    [LAB_OP_INIT] = {"init", NULL, 0},
+};
+
+/* A key of the heap line. */
+typedef struct key_rule {
+    const char *prefix;
+    uint32_t initial, max;
+    uint32_t powers; /* if not 0: only the powers of two in this set */
+    const char *wanted;
+} key_rule;
+
+enum { KEY_DWORDS, KEY_ALIGN, KEY_GUARD, KEY_SLOTS, KEY_LOW_MEMORY, KEY_SKEW, KEYS };
+
+static const key_rule keys[KEYS] = {
+    [KEY_DWORDS] = {"dwords=", 0, LAB_DWORDS_MAX, 0, "N, N up to 0x20100"},
+    [KEY_ALIGN] = {"align=", 4, 16, 4 | 8 | 16, "4, 8 or 16"},
+    [KEY_GUARD] = {"guard=", 3, 3, 0, "0 to 3"},
+    [KEY_SLOTS] = {"slots=", 16, 65536, 8 | 16 | 64 | 256 | 1024 | 4096 | 16384 | 65536,
+                   "8, 16, 64, 256, 1024, 4096, 16384 or 65536"},
+    [KEY_LOW_MEMORY] = {"lowmem=", 0, 1, 0, "0 or 1"},
+    [KEY_SKEW] = {"skew=", 0, 15, 0, "0 to 15"},
+};
+
+static_assert(LAB_DWORDS_MAX == 0x20100, "the message says so");
+
+static const char *prefix_of(const item_rule *item, lab_op_kind kind) {
+    return item->prefix != NULL ? item->prefix : op_words[kind].size_prefix;
+}
+
+static bool takes(unsigned fields, const item_rule *item) {
+    return (fields & item->fields) == item->fields;
+}
+
+static size_t format_op(const lab_op *op, char *bytes, size_t capacity) {
+    line_buffer out = {bytes, 0, capacity};
+    unsigned fields = lab_op_fields[op->kind];
+    put_text(&out, op_words[op->kind].name);
+    for (const item_rule *item = items; item < items + ITEMS; item++) {
+        if (!takes(fields, item) || (item->put == NULL && op->reenter == 0)) {
+            continue;
+        }
+        put_text(&out, " ");
+        put_text(&out, prefix_of(item, op->kind));
+        if (item->put != NULL) {
+            item->put(&out, op);
+        }
+        fields &= ~(unsigned)item->fields;
+    }
+    return out.size;
+}
+
+size_t lab_op_format(const lab_op *op, char *line, size_t capacity) {
+    assert(capacity > 0 && op->kind < LAB_OP_COUNT);
+    size_t size = format_op(op, line, capacity - 1);
+    line[size] = '\0';
+    return size;
+}
+
+void lab_script_print(const lab_script *script, FILE *out) {
+    const lab_config *config = &script->config;
+    const uint32_t values[KEYS] = {
+        [KEY_DWORDS] = config->dwords, [KEY_ALIGN] = config->alignment,
+        [KEY_GUARD] = config->guard,   [KEY_SLOTS] = config->slots,
+        [KEY_SKEW] = config->skew,     [KEY_LOW_MEMORY] = config->low_memory};
+    char bytes[LAB_OP_LINE_BYTES_MAX];
+    line_buffer heap = {bytes, 0, sizeof bytes};
+    put_text(&heap, "heap");
+    for (unsigned i = 0; i < KEYS; i++) {
+        put_text(&heap, " ");
+        put_text(&heap, keys[i].prefix);
+        put_decimal(&heap, values[i]);
+    }
+    put_text(&heap, "\n");
+    (void)fwrite(bytes, 1, heap.size, out);
+    for (size_t i = 0; i < script->count; i++) {
+        size_t size = format_op(&script->ops[i], bytes, sizeof bytes - 1);
+        bytes[size] = '\n';
+        (void)fwrite(bytes, 1, size + 1, out);
+    }
+}
+
+/* ---- parsing ------------------------------------------------------------------------------ */
+
+typedef struct parser {
+    const char *at, *end; /* what is left of the text */
+    const char *line;     /* where the line begins */
+    unsigned line_number;
+    lab_script *script;
+    lab_text_error *error;
+} parser;
+
+/* Always false. The message is the parts up to NULL, then what was found: a word in quotes, or
+ * nothing if found.bytes is NULL. */
+static bool fail(parser *p, const char *place, word found, ...) {
+    lab_text_error *error = p->error;
+    line_buffer out = {error->message, 0, sizeof error->message - 1};
+    va_list parts;
+    va_start(parts, found);
+    for (const char *part = va_arg(parts, const char *); part != NULL;
+         part = va_arg(parts, const char *)) {
+        put_text(&out, part);
+    }
+    va_end(parts);
+    if (found.bytes != NULL) {
+        put_quoted(&out, found.bytes, found.size);
+    }
+    error->message[out.size] = '\0';
+    error->line = p->line_number;
+    error->column = (unsigned)(place - p->line) + 1;
+    return false;
+}
+
+static const word nothing;
+
+#define NO_MORE ((const char *)NULL)
+
+static bool at_line_end(const parser *p) {
+    return p->at == p->end || *p->at == '\n' ||
+           (*p->at == '\r' && (p->at + 1 == p->end || p->at[1] == '\n'));
+}
+
+static bool is_control(char byte) {
+    return (unsigned char)byte < ' ' || byte == 0x7F;
+}
+
+/* The next word of the line, of size 0 at its end (a comment is part of the end). False if there
+ * is a control byte before it. */
+static bool next_word(parser *p, word *found) {
+    bool comment = false;
+    while (!at_line_end(p)) {
+        char byte = *p->at;
+        if (byte != '\t' && is_control(byte)) {
+            return fail(p, p->at, (word){p->at, 1}, "expected text; found the control byte ",
+                        NO_MORE);
+        }
+        comment = comment || byte == '#';
+        if (!comment && byte != ' ' && byte != '\t') {
+            break;
+        }
+        p->at++;
+    }
+    const char *start = p->at;
+    while (!at_line_end(p) && !is_control(*p->at) && *p->at != ' ' && *p->at != '#') {
+        p->at++;
+    }
+    *found = (word){start, (size_t)(p->at - start)};
+    return true;
+}
+
+/* False at the end of the text. */
+static bool next_line(parser *p) {
+    while (p->at < p->end && *p->at != '\n') {
+        p->at++; /* nothing but the CR of a CR LF */
+    }
+    if (p->at == p->end) {
+        return false;
+    }
+    p->line = ++p->at;
+    p->line_number++;
+    return true;
+}
+
+static bool parse_key(parser *p, word text, uint32_t values[KEYS], unsigned *seen) {
+    unsigned i = 0;
+    while (i < KEYS && !begins_with(text, keys[i].prefix)) {
+        i++;
+    }
+    if (i == KEYS) {
+        return fail(p, text.bytes, text,
+                    "expected dwords=, align=, guard=, slots=, lowmem= or skew=; found ", NO_MORE);
+    }
+    const key_rule *key = &keys[i];
+    if ((*seen & 1u << i) != 0) {
+        return fail(p, text.bytes, text, "expected one ", key->prefix,
+                    "; found another: ", NO_MORE);
+    }
+    *seen |= 1u << i;
+    uint32_t value;
+    bool valid = read_number(rest_of(text, strlen(key->prefix)), key->max, &value);
+    if (valid && key->powers != 0) {
+        valid = (value & key->powers) != 0 && (value & (value - 1)) == 0;
+    }
+    if (!valid) {
+        return fail(p, text.bytes, text, "expected ", key->prefix, key->wanted, "; found ",
+                    NO_MORE);
+    }
+    values[i] = value;
+    return true;
+}
+
+static bool parse_heap(parser *p, word name) {
+    if (!equals(name, "heap")) {
+        return fail(p, name.bytes, name, "expected the heap line (heap dwords=N ...); found ",
+                    NO_MORE);
+    }
+    uint32_t values[KEYS];
+    for (unsigned i = 0; i < KEYS; i++) {
+        values[i] = keys[i].initial;
+    }
+    unsigned seen = 0;
+    word text;
+    for (;;) {
+        if (!next_word(p, &text)) {
+            return false;
+        }
+        if (text.size == 0) {
+            break;
+        }
+        if (!parse_key(p, text, values, &seen)) {
+            return false;
+        }
+    }
+    if ((seen & 1u << KEY_DWORDS) == 0) {
+        return fail(p, name.bytes, nothing,
+                    "expected dwords=N after heap; found the end of the line", NO_MORE);
+    }
+    lab_config *config = &p->script->config;
+    config->dwords = values[KEY_DWORDS];
+    config->alignment = (uint8_t)values[KEY_ALIGN];
+    config->guard = (uint8_t)values[KEY_GUARD];
+    config->slots = values[KEY_SLOTS];
+    config->low_memory = (uint8_t)values[KEY_LOW_MEMORY];
+    config->skew = (uint8_t)values[KEY_SKEW];
+    return true;
+}
+
+/* The operation that a line's first word names; LAB_OP_COUNT if there is none. "compact" gives
+ * the kind that takes a budget, whose items are all that may follow. */
+static lab_op_kind find_op(word name) {
+    unsigned kind = LAB_OP_COUNT;
+    for (unsigned i = 0; i < LAB_OP_COUNT; i++) {
+        kind = equals(name, op_words[i].name) ? i : kind;
+    }
+    return (lab_op_kind)kind;
+}
+
+static bool fail_unknown_op(parser *p, word name) {
+    char names[96];
+    line_buffer list = {names, 0, sizeof names - 1};
+    for (unsigned i = 0; i < LAB_OP_COUNT; i++) {
+        if (i == 0 || strcmp(op_words[i].name, op_words[i - 1].name) != 0) {
+            put_text(&list, i == 0 ? "" : ", ");
+            put_text(&list, op_words[i].name);
+        }
+    }
+    names[list.size] = '\0';
+    return fail(p, name.bytes, name, "expected ", names, "; found ", NO_MORE);
+}
+
+/* The item of `kind` that a word begins as; NULL if there is none. */
+static const item_rule *find_item(word text, lab_op_kind kind) {
+    unsigned fields = lab_op_fields[kind];
+    for (const item_rule *item = items; item < items + ITEMS; item++) {
+        if (takes(fields, item)) {
+            if (begins_with(text, prefix_of(item, kind))) {
+                return item;
+            }
+            fields &= ~(unsigned)item->fields;
+        }
+    }
+    return NULL;
+}
+
+/* The forms of the items of `kind` that set any of `fields`, each after a space. */
+static void list_forms(lab_op_kind kind, unsigned fields, char *list, size_t capacity) {
+    line_buffer out = {list, 0, capacity - 1};
+    for (const item_rule *item = items; item < items + ITEMS; item++) {
+        if (takes(fields, item)) {
+            put_text(&out, " ");
+            put_text(&out, prefix_of(item, kind));
+            put_bytes(&out, item->wanted, strcspn(item->wanted, ","));
+            fields &= ~(unsigned)item->fields;
+        }
+    }
+    list[out.size] = '\0';
+}
+
+enum { FORMS_BYTES_MAX = 64 };
+
+static bool parse_item(parser *p, word text, lab_op *op, unsigned *given) {
+    lab_op_kind kind = (lab_op_kind)op->kind;
+    const item_rule *item = find_item(text, kind);
+    char forms[FORMS_BYTES_MAX];
+    if (item == NULL) {
+        list_forms(kind, lab_op_fields[kind], forms, sizeof forms);
+        return fail(p, text.bytes, text, "expected", forms[0] != '\0' ? forms : " nothing",
+                    " after ", op_words[kind].name, "; found ", NO_MORE);
+    }
+    if ((*given & item->fields) != 0) {
+        list_forms(kind, item->fields, forms, sizeof forms);
+        return fail(p, text.bytes, text, "expected one", forms, "; found another: ", NO_MORE);
+    }
+    *given |= item->fields;
+    const char *prefix = prefix_of(item, kind);
+    if (!item->read(rest_of(text, strlen(prefix)), &p->script->config, op)) {
+        return fail(p, text.bytes, text, "expected ", prefix, item->wanted, "; found ", NO_MORE);
+    }
+    return true;
+}
+
+static bool parse_op(parser *p, word name) {
+    lab_op op;
+    memset(&op, 0, sizeof op);
+    op.kind = (uint8_t)find_op(name);
+    if (op.kind == LAB_OP_COUNT) {
+        return fail_unknown_op(p, name);
+    }
+    unsigned given = 0;
+    word text;
+    for (;;) {
+        if (!next_word(p, &text)) {
+            return false;
+        }
+        if (text.size == 0) {
+            break;
+        }
+        if (!parse_item(p, text, &op, &given)) {
+            return false;
+        }
+    }
+    if (op.kind == LAB_OP_COMPACT_SOME && (given & LAB_FIELD_SIZE) == 0) {
+        op.kind = LAB_OP_COMPACT; /* the budget makes the difference */
+    }
+    unsigned missing = lab_op_fields[op.kind] & ~given & ~(unsigned)op_words[op.kind].optional;
+    if (missing != 0) {
+        char forms[FORMS_BYTES_MAX];
+        list_forms((lab_op_kind)op.kind, missing, forms, sizeof forms);
+        return fail(p, name.bytes, nothing, "expected", forms, " after ", op_words[op.kind].name,
+                    "; found the end of the line", NO_MORE);
+    }
+    if (!lab_script_append(p->script, op)) {
+        return fail(p, name.bytes, nothing, "out of memory", NO_MORE);
+    }
+    return true;
+}
+
+static bool parse_lines(parser *p) {
+    bool heap_seen = false;
+    do {
+        word name;
+        if (!next_word(p, &name)) {
+            return false;
+        }
+        if (name.size == 0) {
+            continue;
+        }
+        if (!(heap_seen ? parse_op(p, name) : parse_heap(p, name))) {
+            return false;
+        }
+        heap_seen = true;
+    } while (next_line(p));
+    if (!heap_seen) {
+        return fail(p, p->at, nothing, "expected the heap line (heap dwords=N ...); found the end",
+                    NO_MORE);
+    }
+    return true;
+}
+
+bool lab_script_parse(lab_script *script, const char *text, size_t size, lab_text_error *error) {
+    if (size == 0) {
+        text = ""; /* it may be NULL, to which nothing can be added, not even 0 */
+    }
+    parser p = {text, text + size, text, 1, script, error};
+    memset(&script->config, 0, sizeof script->config);
+    script->count = 0;
+    if (!parse_lines(&p)) {
+        memset(&script->config, 0, sizeof script->config);
+        script->count = 0;
+        return false;
+    }
+    return true;
+}

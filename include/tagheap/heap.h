@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* The tagged heap: one contiguous region of the caller's, every block tagged.
+ *
+ *   low address                                                        high address
+ *   [HEAD 0x1001][HEAD 0x1002][ free ][HEAD 0x1003][   free   ][TAIL 0x4001][LAST]
+ *    FIRST (offset 0)      HEAD blocks grow up ->     <- TAIL blocks grow down
+ *
+ * Terms. A dword is 4 bytes. A block is a header followed by its payload; the blocks tile the
+ * region without gaps. The payload is what callers see. Slack is what a payload has beyond the
+ * bytes requested. FIRST is the block at offset 0; LAST is a free block of size 0 at the end
+ * that is never allocated and never merged. Links between blocks are offsets in dwords from the
+ * start of the region, never pointers, so an image of the region works at another address.
+ *
+ * docs/heap.md states what every call does to the blocks, exactly.
+ *
+ * Ownership: the caller owns the region and the th_heap; the heap never allocates and never
+ * frees either. Payloads belong to the heap; a caller may use one from the call that returned it
+ * until it is freed, moved by a resize, or moved by compaction.
+ * Thread rule: one heap, one thread at a time, unless lock hooks are configured; different heaps
+ * are independent (there is no global state). The walk, th_heap_find and the queries take no
+ * lock.
+ * Complexity: n is the number of blocks, free ones included. At guard level 3 every call that
+ * changes the heap costs O(n + bytes once used) more.
+ * Faults (fault.h): what each guard level notices stands in docs/guards.md; at level 0 a
+ * misused pointer is undefined behaviour, as with malloc. */
+#ifndef TAGHEAP_HEAP_H
+#define TAGHEAP_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tagheap/fault.h"
+#include "tagheap/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Tags: 0x0000-0x3FFF HEAD, 0x4000-0x7FFE TAIL, 0x7FFF FREE (refused from callers). */
+#define TH_TAG_HEAD_MAX 0x3FFFu
+#define TH_TAG_TAIL_MIN 0x4000u
+#define TH_TAG_TAIL_MAX 0x7FFEu
+#define TH_TAG_FREE     0x7FFFu
+
+/* The largest payload of one block, in bytes: 17 bits of dwords. */
+#define TH_HEAP_BLOCK_BYTES_MAX ((size_t)0x1FFFF * 4)
+
+/* The highest guard level that this build of the library contains (TH_GUARD, 0 to 3). */
+int th_heap_guard_max(void);
+
+typedef struct th_heap th_heap;
+
+/* Asked before compaction moves a block: may the payload of `bytes` requested bytes at `from`
+ * go to `to` (a lower address; the two may overlap)? True: it is moved as soon as this returns,
+ * and every pointer into the old payload is dead. False: the block stays. Must not call the heap
+ * (that raises TH_FAULT_REENTRY and does nothing), except for its walk and queries. */
+typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *to, size_t bytes);
+
+/* Called when an allocation or a growth of `bytes` bytes finds no room, before it fails. May
+ * call the heap (free, free_tags, compact ...), but must not free or move the block that is being
+ * resized. True: something was freed, try again (this may repeat); false: give up. It is not
+ * called for allocations made inside itself. */
+typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes);
+
+/* Everything optional: a zeroed config is a good one. */
+typedef struct th_heap_config {
+    size_t alignment;          /* of every payload, in bytes: 4, 8 or 16; 0 means 4 */
+    int guard;                 /* guard level, 0 to 3; a level above th_heap_guard_max() is
+                                  lowered to it */
+    th_fault_handler on_fault; /* NULL: th_fault_abort */
+    void *fault_context;
+    th_heap_low_memory_fn low_memory; /* NULL: none */
+    void *low_memory_context;
+    void (*lock)(void *lock_context); /* NULL: none; both or neither. Held during every call
+                                         that changes the heap, move callbacks included, but
+                                         not during low_memory. Use a recursive lock if calls
+                                         from a move callback are to be reported rather than
+                                         to deadlock. */
+    void (*unlock)(void *lock_context);
+    void *lock_context;
+} th_heap_config;
+
+/* The control structure. Its fields are the library's own; it is declared here so that a heap
+ * can live in static storage. It holds one pointer to the region and the caller's hooks. */
+struct th_heap {
+    unsigned char *base;     /* start of the region */
+    uint32_t dwords;         /* managed: header of LAST included */
+    uint32_t last;           /* offset of LAST */
+    uint32_t compact_cursor; /* where a budgeted compaction goes on; 0: at the bottom */
+    uint32_t low_used;       /* only dwords [0, low_used) and [high_used, dwords) have ever */
+    uint32_t high_used;      /* been written; what lies between them was never touched */
+    uint32_t head_blocks;
+    uint32_t tail_blocks;
+    uint32_t free_blocks; /* LAST not counted */
+    uint32_t head_dwords; /* payloads of live HEAD blocks */
+    uint32_t tail_dwords; /* payloads of live TAIL blocks */
+    uint32_t high_water_dwords;
+    uint64_t failed_allocs;
+    uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
+    uint8_t header_dwords; /* 6, or 8 at alignment 16 */
+    uint8_t guard;
+    bool busy;          /* inside a move callback */
+    bool in_low_memory; /* inside the low-memory callback */
+    th_heap_config config;
+};
+
+/* Starts a fresh heap on region[0 .. bytes-1]: FIRST (free), then LAST. Bytes beyond a multiple
+ * of the alignment stay unused. Does not touch the memory between the two headers, O(1).
+ * Fails, leaving *heap and the region untouched, iff
+ *   heap or region is NULL (TH_ERR_NULL); config->alignment is not 0, 4, 8 or 16
+ *   (TH_ERR_ALIGNMENT); config->guard is not 0 to 3, or only one lock hook is given
+ *   (TH_ERR_CONFIG); region is not a multiple of the alignment (TH_ERR_MISALIGNED); it cannot
+ *   hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block would exceed
+ *   TH_HEAP_BLOCK_BYTES_MAX (TH_ERR_TOO_LARGE).
+ * config may be NULL (all defaults); it is copied. A heap may be initialised again at any time:
+ * every pointer from before is dead. */
+th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config);
+
+/* Ends the heap: the region is the caller's ordinary memory again (sanitizer annotations are
+ * removed), *heap is zeroed. Every payload is dead. NULL is allowed. O(1), but O(region) in
+ * instrumented builds. */
+void th_heap_clean_up(th_heap *heap);
+
+/* Copies the heap `from` to `to` with the region `region` of at least th_heap_region_bytes(from)
+ * bytes; both heaps then live on independently. Memory that was never part of a used block is
+ * not copied. Pointers into the old region stay valid for the old heap only; th_heap_translate
+ * gives their counterparts.
+ * Fails, leaving *to untouched, iff a pointer is NULL (TH_ERR_NULL); the region lacks the
+ * heap's alignment or a live block's special alignment would not hold there
+ * (TH_ERR_MISALIGNED); with guards, its chain is broken (TH_ERR_CORRUPT, with a fault); from
+ * is inside its own callback (TH_ERR_BUSY, with a fault).
+ * O(n + bytes once used). */
+th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
+
+/* Tells a heap whose region was copied or mapped by other means (memcpy, a file, another
+ * process) where it now lies. *heap is a copy of the control structure, with hooks that are
+ * valid in this process. In an instrumented build copy the region with th_heap_copy, or detach
+ * it first. Fails, leaving *heap untouched, iff heap or region is NULL (TH_ERR_NULL); as
+ * th_heap_copy for alignment (TH_ERR_MISALIGNED); the blocks there are not a valid heap of this
+ * size (TH_ERR_CORRUPT). O(n + bytes once used). */
+th_status th_heap_attach(th_heap *heap, void *region);
+
+/* Prepares a region for being copied, mapped or saved as plain bytes: sanitizer annotations are
+ * removed. The heap must not be used until th_heap_attach. O(region) in instrumented builds,
+ * else O(1). */
+void th_heap_detach(th_heap *heap);
+
+/* The address in `to` that corresponds to the address `pointer` in `from` (NULL for NULL). */
+void *th_heap_translate(const th_heap *from, const th_heap *to, const void *pointer);
+
+/* Allocates `bytes` bytes under `tag`. HEAD tags: from the lowest free block that fits below
+ * every TAIL block, at its low end. TAIL tags: from the highest free block that fits above every
+ * HEAD block, at its high end. Returns a payload aligned to the heap's alignment, with
+ * indeterminate contents. Returns NULL iff tag > 0x7FFE, bytes is 0, or no free block in that
+ * side's reach fits (after the low-memory callback, if any). O(n). */
+void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag);
+
+/* As th_heap_alloc, with a payload at a multiple of `alignment` bytes, kept across resize and
+ * compaction. Also returns NULL if alignment is not a power of two. Alignments up to the heap's
+ * own are th_heap_alloc; above 2^31 nothing fits. O(n). */
+void *th_heap_alloc_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag);
+
+/* As th_heap_alloc_aligned; `site` is a number of the caller's choice (a line, a hash), kept in
+ * the header and shown by the walk. The two calls above give site 0. */
+void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site);
+
+/* Changes the requested size of the payload `pointer` to `bytes`.
+ *   pointer NULL: returns NULL and does nothing. bytes 0: frees, returns NULL.
+ *   The block's size suffices: only the requested size changes; returns pointer.
+ *   The next block is free and large enough: grows in place; returns pointer.
+ *   Else: new block with the same tag, alignment and site, contents copied, old block freed;
+ *   returns the new payload, and every pointer into the old one is dead.
+ * The first min(old requested, bytes) bytes are kept. Returns NULL with the block untouched iff
+ * none of this is possible (a size above PTRDIFF_MAX never is). O(n). */
+void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes);
+
+/* Gives back what the block has beyond its requested size: to the next block if that is free,
+ * else as a free block of its own if it can hold a header and 4 dwords. Returns the bytes made
+ * available (0: nothing could be given back, or pointer is NULL). The payload stays where it
+ * is. O(1). */
+size_t th_heap_trim(th_heap *heap, void *pointer);
+
+/* Frees the payload and merges the block with free neighbours:
+ *   [ prev ][ this ][ next ] => [ ------- free ------- ]
+ * Returns the bytes made available: the payload, plus the header of each block merged away.
+ * 0 for NULL, and after a fault. O(1). */
+size_t th_heap_free(th_heap *heap, void *pointer);
+
+/* Frees every live block with low <= tag <= high, HEAD and TAIL alike; returns how many. O(n). */
+uint32_t th_heap_free_tags(th_heap *heap, uint32_t low, uint32_t high);
+
+typedef struct th_heap_compaction {
+    uint32_t blocks_moved;
+    uint32_t blocks_vetoed;
+    size_t bytes_moved; /* requested bytes of the blocks moved */
+    bool done;          /* the pass has come to its end */
+} th_heap_compaction;
+
+/* Slides HEAD blocks down into the free block below them, lowest block first, asking `may_move`
+ * before each move (NULL: yes to all). A vetoed block stays, and the pass goes on above it. With
+ * no veto and no specially aligned block, all free memory below the TAIL side ends up as one
+ * block. Pointers into moved payloads are dead. O(n + bytes moved). */
+th_heap_compaction th_heap_compact(th_heap *heap, th_heap_move_fn may_move, void *context);
+
+/* The same in steps: moves at most `budget_bytes` requested bytes in this call (but one block at
+ * least, so that it always gets on), and goes on from there at the next call. Between calls the
+ * heap is ordinary and may be used. After a call with done == true the next one starts a new
+ * pass; th_heap_compact does too. */
+th_heap_compaction th_heap_compact_some(th_heap *heap, size_t budget_bytes,
+                                        th_heap_move_fn may_move, void *context);
+
+/* One block as the walk shows it. */
+typedef struct th_heap_block {
+    uint32_t offset;          /* of the header, in dwords from the start of the region */
+    uint32_t next_offset;     /* of the next block's header; 0 for LAST */
+    uint32_t size_dwords;     /* payload, slack included */
+    uint32_t tag;             /* TH_TAG_FREE for free blocks */
+    uint32_t requested_bytes; /* 0 for free blocks */
+    uint32_t site;            /* 0 for free blocks */
+    uint32_t alignment;       /* in bytes; the heap's own unless asked for more */
+    void *payload;
+} th_heap_block;
+
+/* The walk over all blocks, FIRST to LAST, free ones included:
+ *   th_heap_block b;
+ *   for (bool more = th_heap_first(h, &b); more; more = th_heap_next(h, &b)) ...
+ * Takes no lock and no memory, and ends on any heap, however broken: a link that does not point
+ * further up inside the region ends it. LAST is the block with next_offset == 0. O(1) each. */
+bool th_heap_first(const th_heap *heap, th_heap_block *block);
+bool th_heap_next(const th_heap *heap, th_heap_block *block);
+
+/* The block whose header or payload contains `address`; false (and *block untouched) if it is
+ * outside the region. O(n). */
+bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block);
+
+/* Of a live payload: the bytes asked for, and the bytes there are (slack included). 0 for NULL.
+ * With guards, a pointer that is no live payload raises a fault and gives 0. O(1). */
+size_t th_heap_requested_size(const th_heap *heap, const void *pointer);
+size_t th_heap_usable_size(const th_heap *heap, const void *pointer);
+
+/* All sizes in bytes. Sizes of free blocks are payloads; LAST counts nowhere. */
+typedef struct th_heap_stats {
+    size_t region_bytes;       /* managed */
+    size_t used_bytes;         /* live blocks with their headers */
+    size_t high_water_bytes;   /* the largest used_bytes ever, moments inside calls included */
+    size_t head_bytes;         /* payloads of live HEAD blocks, slack included */
+    size_t tail_bytes;         /* payloads of live TAIL blocks, slack included */
+    size_t free_bytes;         /* payloads of all free blocks */
+    size_t free_head_bytes;    /* payloads of the free blocks below every TAIL block */
+    size_t largest_free_bytes; /* payload of the largest free block */
+    uint32_t head_blocks;
+    uint32_t tail_blocks;
+    uint32_t free_blocks;
+    uint64_t failed_allocs; /* well-formed allocations and growths that found no room */
+} th_heap_stats;
+
+/* O(n). */
+void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats);
+
+/* th_heap_stats.free_head_bytes and .largest_free_bytes alone. O(n). */
+size_t th_heap_free_head_bytes(const th_heap *heap);
+size_t th_heap_largest_free_bytes(const th_heap *heap);
+
+/* The bytes managed, LAST included. O(1). */
+size_t th_heap_region_bytes(const th_heap *heap);
+
+/* The checker: proves links, tiling, sides, counters and absence of adjacent free blocks; with
+ * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used. Raises
+ * no fault: describes the first thing wrong in *fault (which may be NULL) and returns
+ * TH_ERR_CORRUPT, or TH_OK (TH_ERR_NULL for a NULL heap). O(n + bytes once used). */
+th_status th_heap_check(const th_heap *heap, th_fault *fault);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

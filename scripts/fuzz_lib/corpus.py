@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The corpora: seeds staged for a run, the corpus kept between runs, and its merging.
+
+  build/corpus/TARGET/       seeds and regression cases as bytes, made by the build; read only
+  build/fuzz-seeds/TARGET/   this run's copy of them, from which failing ones are taken out
+  build/fuzz-corpus/TARGET/  what the engine found worth keeping, in all runs
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import time
+
+from fuzz_lib import program
+
+GROWTH_BEFORE_MERGE = 1.25
+FILES_BEFORE_MERGE = 64
+
+
+def sha1(data):
+    return hashlib.sha1(data).hexdigest()  # the engine names its files by it
+
+
+class Corpus:
+    """The files of one target."""
+
+    def __init__(self, root, target):
+        build = root / "build"
+        self.root = root
+        self.target = target
+        self.source = build / "corpus" / target.name
+        self.seeds = build / "fuzz-seeds" / target.name
+        self.folder = build / "fuzz-corpus" / target.name
+        self.aside = build / "fuzz-corpus" / f".{target.name}.old"
+        self.fresh = build / "fuzz-corpus" / f".{target.name}.new"
+        self.state = build / "fuzz-corpus" / f".{target.name}.json"
+        self.origins = {}  # hash of what the engine reads of a seed -> [(staged, origin)]
+
+    def open(self):
+        """Repairs what an interrupted merge left, and stages the seeds."""
+        if self.aside.exists() and not self.folder.exists():
+            self.aside.rename(self.folder)
+        for left in (self.aside, self.fresh, self.seeds):
+            shutil.rmtree(left, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.seeds.mkdir(parents=True)
+        for origin in sorted(self.source.rglob("*")):
+            if origin.is_file():
+                staged = self.seeds / "__".join(origin.relative_to(self.source).parts)
+                data = origin.read_bytes()
+                staged.write_bytes(data)
+                key = sha1(data[: self.target.max_len])
+                self.origins.setdefault(key, []).append((staged, origin))
+
+    def close(self):
+        shutil.rmtree(self.seeds, ignore_errors=True)
+
+    def files(self):
+        try:
+            with os.scandir(self.folder) as entries:
+                return sum(1 for _ in entries)
+        except OSError:
+            return 0
+
+    def remove(self, data):
+        """Takes a failing input out, so that the next worker gets past it; returns the seeds
+        that it came from."""
+        key = sha1(data)
+        (self.folder / key).unlink(missing_ok=True)
+        origins = self.origins.pop(key, [])
+        for staged, _ in origins:
+            staged.unlink(missing_ok=True)
+        return [origin for _, origin in origins]
+
+    def files_after_merge(self):
+        try:
+            return int(json.loads(self.state.read_text())["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def worth_merging(self):
+        floor = max(FILES_BEFORE_MERGE, self.files_after_merge() * GROWTH_BEFORE_MERGE)
+        return self.files() > floor
+
+    def merge(self, seconds, log_path, stopped):
+        """Keeps the files that add coverage and drops the others: merges into a new folder, then
+        swaps the two. Gives up, with the corpus as it was, after `seconds` or when stopped()
+        becomes true. Returns the number of files now, or None."""
+        shutil.rmtree(self.fresh, ignore_errors=True)
+        self.fresh.mkdir()
+        binary = self.root / "build" / "fuzz" / f"fuzz_{self.target.name}"
+        scratch = self.root / "build" / "fuzz-logs"
+        arguments = [binary, "-merge=1", f"-max_len={self.target.max_len}"]
+        arguments += [f"-timeout={self.target.timeout}", f"-artifact_prefix={scratch}/merge-"]
+        arguments += [self.fresh, self.folder]
+        with log_path.open("wb") as log:
+            process = program.start(arguments, log, self.root, program.environment())
+            end = time.monotonic() + seconds
+            while process.poll() is None and time.monotonic() < end and not stopped():
+                time.sleep(0.05)
+            program.signal_group(process, signal.SIGKILL)
+        files = sum(1 for _ in self.fresh.iterdir())
+        if process.wait() != 0 or files == 0:
+            shutil.rmtree(self.fresh, ignore_errors=True)
+            return None
+        self.folder.rename(self.aside)
+        self.fresh.rename(self.folder)
+        shutil.rmtree(self.aside, ignore_errors=True)
+        program.write_atomically(self.state, json.dumps({"files": files}) + "\n")
+        return files

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""The findings: one folder for each distinct failure, build/findings/TARGET-KIND-HASH/.
+
+  input       the smallest input seen that fails this way
+  log.txt     what the worker printed when it did
+  script.txt  the input as a person reads it
+  command     replays it, from the root of the tree
+  signature   what makes two failures the same
+  count       how often it was seen, in all runs
+"""
+
+import re
+import shlex
+import subprocess
+
+from fuzz_lib import program
+from fuzz_lib import signature as signatures
+
+REPLAY_SECONDS_MAX = 5
+REPORT_LINES_MAX = 5
+ENGINE_KINDS = ("timeout", "oom", "leak")  # only the engine notices these
+
+
+class Finding:
+    """One failure as this run has seen it."""
+
+    def __init__(self, target, failure, folder):
+        self.target = target
+        self.failure = failure
+        self.folder = folder
+        self.seen = 0  # in this run
+        self.total = 0  # in all runs
+        self.bytes = 0
+        self.replays = None  # does `command` show the same failure? None: not tried
+
+    def as_json(self, root):
+        return {
+            "signature": self.failure.signature,
+            "kind": self.failure.kind,
+            "folder": program.shown(self.folder, root),
+            "input": program.shown(self.folder / "input", root),
+            "input_bytes": self.bytes,
+            "command": (self.folder / "command").read_text().strip(),
+            "seen": self.seen,
+            "seen_in_all_runs": self.total,
+            "replays": self.replays,
+        }
+
+
+def engine_command(target, path):
+    """Runs one input under the engine, which watches time, memory and leaks."""
+    limits = [f"-timeout={target.timeout}", f"-rss_limit_mb={target.rss_limit_mb}"]
+    return [f"build/fuzz/fuzz_{target.name}", *limits, path]
+
+
+def replay_commands(target, kind, path):
+    """The command lines, from the tree's root, that may show the failure again; the handiest
+    first. (heaplab takes some byte strings for text, and refuses empty files.)"""
+    if kind in ENGINE_KINDS:
+        return [engine_command(target, path)]
+    plain = [f"build/fuzz/replay_{target.name}", path]
+    if target.runs_in_heaplab:
+        return [["build/fuzz/heaplab", "run", path], plain]
+    return [plain]
+
+
+def read_log(path):
+    """A log's text; of a very long one the beginning and the end."""
+    with path.open("rb") as log:
+        data = log.read(4 << 20)
+        rest = log.seek(0, 2) - len(data)
+        if rest > 0:
+            log.seek(-min(rest, 4 << 20), 2)
+            data += b"\n[...]\n" + log.read()
+    return data.decode("utf-8", "replace")
+
+
+def report_part(log):
+    """The log from the first word of the failure on, without the engine's progress lines."""
+    start = re.search(r"^(FAILURE |tagheap: |==\d+== ?ERROR|.*runtime error: )", log, re.MULTILINE)
+    return log[start.start() :] if start else log
+
+
+class Store:
+    """build/findings. Nothing in it is ever lost: a smaller input replaces a larger one of the
+    same failure, and the count goes on."""
+
+    def __init__(self, root):
+        self.root = root
+        self.folder = root / "build" / "findings"
+        self.incoming = self.folder / ".incoming"
+        self.findings = {}  # folder name -> Finding, of this run
+
+    def open(self):
+        self.incoming.mkdir(parents=True, exist_ok=True)
+        # What a killed run left behind was not looked at; keep it where it can be found.
+        for path in self.incoming.iterdir():
+            path.replace(self.folder / f"left-{path.name}")
+
+    def close(self):
+        if self.incoming.is_dir() and not any(self.incoming.iterdir()):
+            self.incoming.rmdir()
+
+    def older(self):
+        """Folders of failures that this run has not seen."""
+        folders = sorted(path.parent for path in self.folder.glob("*/signature"))
+        return [folder for folder in folders if folder.name not in self.findings]
+
+    def of(self, target):
+        return [found for found in self.findings.values() if found.target.name == target.name]
+
+    def add(self, target, failure, artifact, log):
+        """Files one failing input (the artifact is moved away); returns its Finding, and
+        whether this run had not seen it before."""
+        folder = self.folder / f"{target.name}-{failure.kind}-{failure.short_hash()}"
+        found = self.findings.get(folder.name)
+        is_new = found is None
+        if is_new:
+            found = self.findings[folder.name] = Finding(target, failure, folder)
+            folder.mkdir(exist_ok=True)
+            found.total = read_count(folder)
+        found.seen += 1
+        found.total += 1
+        program.write_atomically(folder / "count", f"{found.total}\n")
+        data = artifact.read_bytes()
+        kept = folder / "input"
+        whole = kept.exists() and (folder / "signature").exists()
+        if not whole or len(data) < kept.stat().st_size:
+            self.keep(found, data, log)
+        elif is_new:
+            self.choose_command(found)
+        found.bytes = kept.stat().st_size
+        artifact.unlink()
+        return found, is_new
+
+    def keep(self, found, data, log):
+        folder = found.folder
+        program.write_atomically(folder / "input", data)
+        program.write_atomically(folder / "log.txt", log)
+        program.write_atomically(folder / "script.txt", self.script_text(found.target, folder))
+        program.write_atomically(folder / "signature", found.failure.signature + "\n")
+        self.choose_command(found)
+
+    def script_text(self, target, folder):
+        """The input for a person: as a script, or (not a script) with its odd bytes escaped."""
+        path = folder / "input"
+        heaplab = self.root / "build" / "fuzz" / "heaplab"
+        if target.script and heaplab.exists() and path.stat().st_size > 0:
+            shown = program.run(
+                [heaplab, "show", path], self.root, REPLAY_SECONDS_MAX, stderr=subprocess.DEVNULL
+            )
+            if shown.status == 0:
+                return shown.text
+        lines = path.read_bytes().split(b"\n")
+        return "".join(repr(line)[2:-1] + "\n" for line in lines)
+
+    def choose_command(self, found):
+        """Writes down the first command that shows this failure again. Hangs are believed: to
+        see one again takes as long as the engine's limit."""
+        path = program.shown(found.folder / "input", self.root)
+        commands = replay_commands(found.target, found.failure.kind, path)
+        found.replays = None
+        if found.failure.kind not in ENGINE_KINDS:
+            working = [command for command in commands if self.shows(command, found.failure)]
+            found.replays = bool(working)
+            commands = working or commands
+        program.write_atomically(found.folder / "command", shlex.join(commands[0]) + "\n")
+
+    def shows(self, command, failure):
+        if not (self.root / command[0]).exists():
+            return False
+        outcome = program.run(command, self.root, REPLAY_SECONDS_MAX)
+        again = signatures.classify(outcome.text, self.root)
+        failed = outcome.status != 0 and not outcome.hung
+        return failed and again is not None and again.signature == failure.signature
+
+
+def read_count(folder):
+    try:
+        return int((folder / "count").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def shorten(lines, head, tail):
+    """The first and the last lines of many: where it starts, and where it goes wrong."""
+    lines = [line[:200] for line in lines]
+    if len(lines) <= head + tail + 1:
+        return lines
+    return lines[:head] + [f"... {len(lines) - head - tail} more lines ..."] + lines[-tail:]
+
+
+def own_report(report):
+    """What the target itself printed about the failure, before the engine's report."""
+    end = re.search(r"^(==\d+==|SUMMARY: )", report, re.MULTILINE)
+    return report[: end.start() if end else len(report)].strip("\n").splitlines()
+
+
+def describe(found, root):
+    """The finding as lines for the terminal: what failed, the script, how to see it again."""
+    folder = found.folder
+    report = report_part(read_log(folder / "log.txt"))
+    script = program.shown(folder / "script.txt", root)
+    lines = [f"FINDING in {found.target.name}: {found.failure.signature}"]
+    if report.startswith("FAILURE "):
+        lines += ["    " + line for line in shorten(own_report(report), 12, 20)]
+        lines.append(f"  the whole script: {script}")
+    else:
+        words = [line for line in report.splitlines() if line.strip()]
+        lines += ["    " + line[:200] for line in words[:REPORT_LINES_MAX]]
+        lines.append(f"  the {'script' if found.target.script else 'input'} ({script}):")
+        text = (folder / "script.txt").read_text().splitlines()
+        lines += ["    " + line for line in shorten(text, 20, 10)]
+    lines.append(f"  replay: {(folder / 'command').read_text().strip()}")
+    lines.append(f"  adopt:  make regress CRASH={program.shown(folder / 'input', root)}")
+    if found.replays is False:
+        lines.append(f"  beware: that command did not show the same failure; see {folder}/log.txt")
+    return lines

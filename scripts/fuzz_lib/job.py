@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+"""A fuzzing job: all targets on all cores until the time is up."""
+
+import collections
+import fcntl
+import math
+import os
+import shutil
+import signal
+import time
+from typing import NamedTuple
+
+from fuzz_lib import duration, findings, program, stats, summary
+from fuzz_lib import signature as signatures
+from fuzz_lib import targets as target_table
+from fuzz_lib.corpus import Corpus
+from fuzz_lib.live import Row
+from fuzz_lib.program import SetupError
+from fuzz_lib.worker import Worker
+
+TICK = 0.1  # seconds
+RATE_WINDOW = 10.0  # seconds over which the live rates are taken
+DEATHS_WITHOUT_INPUT_MAX = 3
+MERGE_SECONDS_MAX = 60
+
+# How a stopping worker is pressed: after so many seconds, this signal. SIGUSR1 lets libFuzzer end
+# after the current input; SIGINT ends it at once. When the time is up, an input that hangs still
+# gets the engine's own limit, so that a hang in the last seconds is found too.
+SOFT, HARD, KILL = signal.SIGUSR1, signal.SIGINT, signal.SIGKILL
+
+
+class Settings(NamedTuple):
+    root: object  # pathlib.Path of the tree
+    names: tuple  # of the targets; empty: all
+    seconds: int
+    cores: int
+    stop_at_first: bool = False  # end with the first finding
+    merge: bool = True
+    timeout: int = None  # seconds for one input; None: as the target says
+
+
+class Job:
+    def __init__(self, settings, live):
+        self.settings = settings
+        self.live = live
+        self.root = settings.root
+        self.build = settings.root / "build"
+        self.targets = []
+        self.corpora = {}
+        self.workers = []
+        self.store = findings.Store(self.root)
+        self.problems = []  # why this run proves less than it claims
+        self.interrupt = None  # the first signal that asked us to end
+        self.stopping = None  # when the workers were told to stop
+        self.pressed = 0
+        self.samples = {}
+        self.first_finding_seconds = None
+        self.lock = None
+
+    # ---- setting up
+
+    def open(self):
+        """Raises SetupError: nothing has been started or written then."""
+        known = target_table.discover(self.root)
+        if self.settings.timeout is not None:
+            known = [target._replace(timeout=self.settings.timeout) for target in known]
+        if not known:
+            raise SetupError(f"{self.root}/fuzz/targets holds no target")
+        wanted = self.settings.names or [target.name for target in known]
+        for name in wanted:
+            if name not in [target.name for target in known]:
+                all_names = ", ".join(target.name for target in known)
+                raise SetupError(f"unknown target '{name}': there are {all_names}")
+        self.targets = [target for target in known if target.name in wanted]
+        for target in self.targets:
+            self.check_program(f"fuzz_{target.name}")
+            self.check_program(f"replay_{target.name}")
+        if any(target.script for target in self.targets):
+            self.check_program("heaplab")
+        self.take_lock()
+        shutil.rmtree(self.build / "fuzz-logs", ignore_errors=True)
+        (self.build / "fuzz-logs").mkdir()
+        self.store.open()
+        workers = target_table.share_cores(self.targets, self.settings.cores)
+        crowded = self.settings.cores < len(self.targets)
+        for target in self.targets:
+            self.corpora[target.name] = Corpus(self.root, target)
+            self.corpora[target.name].open()
+            self.samples[target.name] = collections.deque()
+            niced = crowded and not target.heavy
+            for index in range(workers[target.name]):
+                self.workers.append(Worker(target, index, self.root, niced))
+
+    def check_program(self, name):
+        path = self.build / "fuzz" / name
+        if not os.access(path, os.X_OK) or path.is_dir():
+            raise SetupError(f"{path} is missing or not a program: `make fuzz` builds it")
+
+    def take_lock(self):
+        self.lock = open(self.build / "fuzz.lock", "a+")  # held until this process ends
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SetupError(f"another fuzzing run is using {self.build}: stop it first") from None
+
+    # ---- signals
+
+    def on_signal(self, number, _frame):
+        """The first one ends the run with its summary; the second one ends it at once."""
+        if self.interrupt is not None:
+            for worker in self.workers:
+                if worker.running():
+                    program.signal_group(worker.process, signal.SIGKILL)
+            os._exit(128 + number)
+        self.interrupt = number
+
+    # ---- running
+
+    def run(self):
+        """The whole run; returns its Summary."""
+        self.started_at = time.time()
+        self.started = time.monotonic()
+        self.deadline = self.started + self.settings.seconds
+        counts = ", ".join(
+            f"{target.name} x{sum(worker.target is target for worker in self.workers)}"
+            for target in self.targets
+        )
+        limit = duration.show(self.settings.seconds)
+        self.live.say(f"fuzzing {counts} on {self.settings.cores} cores for {limit}")
+        try:
+            self.loop()
+        finally:
+            for worker in self.workers:
+                if worker.running():
+                    program.signal_group(worker.process, signal.SIGKILL)
+        self.seconds = time.monotonic() - self.started
+        self.sample(time.monotonic(), force=True)
+        self.live.update(self.rows, time.monotonic(), force=True)
+        self.live.drawn = 0
+        self.judge()
+        self.merge_corpora()
+        for corpus in self.corpora.values():
+            corpus.close()
+        self.store.close()
+        return summary.make(self)
+
+    def loop(self):
+        while True:
+            now = time.monotonic()
+            if self.stopping is None:
+                self.start_due(now)
+            for worker in self.workers:
+                if worker.running():
+                    if worker.process.poll() is None:
+                        worker.refresh()
+                    else:
+                        self.bury(worker)
+            self.sample(now)
+            self.live.update(self.rows, now)
+            if self.stopping is None and self.is_over(now):
+                self.stopping = now
+            if self.stopping is not None:
+                if not any(worker.running() for worker in self.workers):
+                    return
+                self.press(now - self.stopping)
+            time.sleep(TICK)
+
+    def is_over(self, now):
+        found = self.settings.stop_at_first and self.store.findings
+        dead = all(worker.given_up for worker in self.workers)
+        return now >= self.deadline or self.interrupt is not None or found or dead
+
+    def start_due(self, now):
+        for worker in self.workers:
+            if worker.running() or worker.given_up or now < worker.next_start:
+                continue
+            if now >= self.deadline:
+                continue
+            corpus = self.corpora[worker.target.name]
+            try:
+                # One second more than is left: the end comes from press().
+                seconds = math.ceil(self.deadline - now) + 1
+                worker.start(seconds, (corpus.folder, corpus.seeds))
+            except OSError as error:
+                worker.given_up = True
+                self.problem(f"worker {worker.name} cannot start: {error.strerror}")
+
+    def press(self, waited):
+        patience = 1.5
+        if self.interrupt is None and not self.settings.stop_at_first:
+            patience = max(worker.target.timeout for worker in self.workers) * 1.5 + 5
+        steps = [(0.0, SOFT), (patience, HARD), (patience + 3, KILL)]
+        while self.pressed < len(steps) and waited >= steps[self.pressed][0]:
+            for worker in self.workers:
+                if worker.running():
+                    program.signal_group(worker.process, steps[self.pressed][1])
+            self.pressed += 1
+
+    def problem(self, text):
+        if text not in self.problems:
+            self.problems.append(text)
+            self.live.say(f"PROBLEM: {text}")
+
+    # ---- deaths
+
+    def bury(self, worker):
+        status, artifacts = worker.collect()
+        log = findings.read_log(worker.log_path)
+        failure = signatures.classify(log, self.root) or signatures.classify_exit(status)
+        for artifact in artifacts:
+            self.file_finding(worker, failure, artifact, log)
+        if artifacts:
+            worker.log_path.unlink()  # its text is kept with the finding
+        elif self.stopping is None or status not in (0, 72, -SOFT, -HARD, -KILL):
+            self.file_death(worker, failure, log)
+        worker.rest(failure.signature)
+
+    def file_finding(self, worker, failure, artifact, log):
+        target = worker.target
+        seeds = self.corpora[target.name].remove(artifact.read_bytes())
+        found, is_new = self.store.add(target, failure, artifact, log)
+        if self.first_finding_seconds is None:
+            self.first_finding_seconds = time.monotonic() - self.started
+        if is_new:
+            self.live.say(*findings.describe(found, self.root))
+        for seed in seeds:
+            self.live.say(
+                f"seed {program.shown(seed, self.root)} fails ({found.folder.name}); "
+                "this run goes on without it"
+            )
+
+    def file_death(self, worker, failure, log):
+        """An end that no input explains: the harness is broken, or the machine is too small."""
+        words = [line for line in log.splitlines() if line.strip()]
+        last = f", its last words: {words[-1][:160]}" if words else ""
+        done = worker.total().executions
+        self.problem(
+            f"worker {worker.name} ended before its time without a failing input "
+            f"({failure.signature}; {done:,} inputs executed){last}"
+        )
+        worker.deaths_without_input += 1
+        if worker.deaths_without_input >= DEATHS_WITHOUT_INPUT_MAX:
+            worker.given_up = True
+            self.problem(f"worker {worker.name} is given up")
+
+    # ---- what there is to show
+
+    def total(self, target):
+        together = stats.NOTHING
+        for worker in self.workers:
+            if worker.target is target:
+                together = stats.add(together, worker.total())
+        return together
+
+    def sample(self, now, force=False):
+        for target in self.targets:
+            samples = self.samples[target.name]
+            if samples and now - samples[-1][0] < 0.5 and not force:
+                continue
+            done = self.total(target)
+            samples.append((now, done.executions, done.counters.get("checked", 0)))
+            while now - samples[0][0] > RATE_WINDOW:
+                samples.popleft()
+
+    def rows(self):
+        now = time.monotonic()
+        rows = []
+        for target in self.targets:
+            samples = self.samples[target.name]
+            first, last = samples[0], samples[-1]
+            seconds = max(last[0] - first[0], 0.001)
+            workers = [worker for worker in self.workers if worker.target is target]
+            found = self.store.of(target)
+            rows.append(
+                Row(
+                    target=target.name,
+                    executions_per_second=(last[1] - first[1]) / seconds,
+                    checked_per_second=(last[2] - first[2]) / seconds if target.checked else None,
+                    coverage=max(worker.coverage for worker in workers),
+                    features=max(worker.features for worker in workers),
+                    corpus=self.corpora[target.name].files(),
+                    findings=len(found),
+                    repeats=sum(each.seen - 1 for each in found),
+                    left=0 if self.stopping else self.deadline - now,
+                )
+            )
+        return rows
+
+    # ---- the end
+
+    def judge(self):
+        """A run whose harness was dead proves nothing: notice that."""
+        for target in self.targets:
+            if self.store.of(target) or self.interrupt is not None:
+                continue
+            for worker in self.workers:
+                if worker.target is target and worker.total().executions == 0:
+                    self.problem(f"worker {worker.name} executed no input")
+            counters = self.total(target).counters
+            checked = counters.get("checked", 0)
+            if target.checked and checked == 0:
+                self.problem(f"target {target.name} checked no operation: its harness is dead")
+            if checked >= summary.CHECKED_BEFORE_COUNTERS_COUNT:
+                for name, value in counters.items():
+                    if value == 0:
+                        self.problem(
+                            f"target {target.name}: '{name}' stayed 0 in {checked:,} checked "
+                            "operations: part of its harness is dead"
+                        )
+
+    def merge_corpora(self):
+        if not self.settings.merge:
+            return
+        end = time.monotonic() + min(MERGE_SECONDS_MAX, 5 + self.settings.seconds / 10)
+        for target in self.targets:
+            corpus = self.corpora[target.name]
+            left = end - time.monotonic()
+            if self.interrupt is not None or left < 1 or not corpus.worth_merging():
+                continue
+            before = corpus.files()
+            log_path = self.build / "fuzz-logs" / f"{target.name}.merge.log"
+            files = corpus.merge(left, log_path, lambda: self.interrupt is not None)
+            if files is not None:
+                self.live.say(f"corpus of {target.name} merged: {before:,} files -> {files:,}")

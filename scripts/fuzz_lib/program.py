@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Running the built programs: environment, time limits, paths for people."""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+from typing import NamedTuple
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class SetupError(Exception):
+    """What keeps a job from starting: one line for the user, exit status 2."""
+
+
+def symbolizer():
+    """llvm-symbolizer; without it reports name no source lines."""
+    if found := shutil.which("llvm-symbolizer"):
+        return found
+    versions = sorted(pathlib.Path("/usr/lib").glob("llvm-*/bin/llvm-symbolizer"))
+    return str(versions[-1]) if versions else None
+
+
+def environment(stats=None):
+    """The workers' environment. What the caller set in *SAN_OPTIONS comes last and so wins."""
+    env = dict(os.environ)
+    env.pop("LAB_STATS", None)
+    asan = ["detect_leaks=1", "symbolize=1"]
+    if path := symbolizer():
+        asan.append(f"external_symbolizer_path={path}")
+    ubsan = ["print_stacktrace=1", "halt_on_error=1"]
+    for name, ours in (("ASAN_OPTIONS", asan), ("UBSAN_OPTIONS", ubsan)):
+        env[name] = ":".join(ours + [env[name]] if env.get(name) else ours)
+    if stats is not None:
+        env["LAB_STATS"] = str(stats)
+    return env
+
+
+def die_with_parent():
+    """Runs in the child: no worker outlives scripts/fuzz, however that ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def start(arguments, log, cwd, env, nice=0):
+    """A process of its own session (a terminal's Ctrl-C does not reach it), output to `log`."""
+
+    def prepare():
+        die_with_parent()
+        if nice:
+            os.nice(nice)
+
+    return subprocess.Popen(
+        [str(argument) for argument in arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=env,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+
+
+def signal_group(process, number):
+    """Signals the process and what it started, if it is still there."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class Outcome(NamedTuple):
+    status: int  # negative: killed by that signal
+    text: str  # standard output and standard error
+    hung: bool
+
+
+def run(arguments, cwd, seconds=60, stderr=subprocess.STDOUT):
+    """Runs a program to its end, or kills it after `seconds`."""
+    process = subprocess.Popen(
+        [str(argument) for argument in arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        cwd=cwd,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    hung = False
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        hung = True
+        signal_group(process, signal.SIGKILL)
+        output, _ = process.communicate()
+    except BaseException:
+        signal_group(process, signal.SIGKILL)
+        process.wait()
+        raise
+    return Outcome(process.returncode, output.decode("utf-8", "replace"), hung)
+
+
+def shown(path, root):
+    """The path as commands printed for the user have it: from the tree's root if inside."""
+    try:
+        return str(path.relative_to(root))
+    except ValueError:
+        return str(path)
+
+
+def write_atomically(path, data):
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_bytes(data if isinstance(data, bytes) else data.encode())
+    os.replace(scratch, path)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The end of a run: its verdict, as text and as build/fuzz-summary.json."""
+
+import json
+import signal
+import time
+from typing import NamedTuple
+
+from fuzz_lib import duration, program
+
+# After so many checked operations every counter that a target publishes must have moved.
+CHECKED_BEFORE_COUNTERS_COUNT = 1_000_000
+
+
+class Summary(NamedTuple):
+    status: int  # exit status
+    data: dict
+    lines: list
+
+
+def verdict(job):
+    """(result, exit status): findings and a dead harness outrank an interruption."""
+    if job.store.findings:
+        return "findings", 1
+    if job.problems:
+        return "broken", 1
+    if job.interrupt is not None:
+        return "interrupted", 128 + job.interrupt
+    return "clean", 0
+
+
+def make(job):
+    result, status = verdict(job)
+    data = {
+        "result": result,
+        "exit_status": status,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(job.started_at)),
+        "seconds": round(job.seconds, 1),
+        "seconds_asked": job.settings.seconds,
+        "interrupted_by": job.interrupt and signal.Signals(job.interrupt).name,
+        "cores": job.settings.cores,
+        "problems": job.problems,
+        "targets": {target.name: describe(job, target) for target in job.targets},
+        "older_findings": [program.shown(folder, job.root) for folder in job.store.older()],
+    }
+    path = job.build / "fuzz-summary.json"
+    program.write_atomically(path, json.dumps(data, indent=2) + "\n")
+    return Summary(status, data, as_text(job, data, program.shown(path, job.root)))
+
+
+def describe(job, target):
+    done = job.total(target)
+    workers = [worker for worker in job.workers if worker.target is target]
+    checked = done.counters.get("checked", 0) if target.checked else None
+    seconds = max(job.seconds, 0.001)
+    return {
+        "workers": len(workers),
+        "starts": sum(worker.starts for worker in workers),
+        "executions": done.executions,
+        "executions_per_second": round(done.executions / seconds),
+        "checked_operations": checked,
+        "checked_per_second": None if checked is None else round(checked / seconds),
+        "counters": done.counters,
+        "coverage": max(worker.coverage for worker in workers),
+        "features": max(worker.features for worker in workers),
+        "corpus_files": job.corpora[target.name].files(),
+        "findings": [found.as_json(job.root) for found in job.store.of(target)],
+    }
+
+
+def as_text(job, data, path):
+    asked = duration.show(job.settings.seconds)
+    how = f", interrupted by {data['interrupted_by']}" if job.interrupt else ""
+    lines = ["", f"SUMMARY after {duration.show(job.seconds)} of {asked}{how}"]
+    for name, target in data["targets"].items():
+        checked = target["checked_operations"]
+        lines.append(
+            f"  {name}: {target['executions']:,} executions"
+            + (f", {checked:,} checked operations" if checked is not None else "")
+            + f", cov {target['coverage']:,} ft {target['features']:,}"
+            + f", corpus {target['corpus_files']:,}"
+            + f", findings {len(target['findings'])}"
+        )
+    for target in data["targets"].values():
+        for found in target["findings"]:
+            lines.append(f"  finding, seen {found['seen']}x: {found['signature']}")
+            lines.append(f"    {found['command']}")
+    lines += [f"  problem: {text}" for text in data["problems"]]
+    if older := data["older_findings"]:
+        lines.append(f"  {len(older)} findings of earlier runs are still in build/findings")
+    words = {
+        "clean": "clean: nothing found",
+        "findings": "FAILED: the findings above",
+        "broken": "FAILED: the harness did not do its work, so this run proves nothing",
+        "interrupted": "interrupted: nothing found so far",
+    }
+    return lines + [f"  result: {words[data['result']]} ({path})"]

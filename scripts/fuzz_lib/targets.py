@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""The fuzz targets and how each is run. A target exists because fuzz/targets/NAME.c does; what
+differs from the defaults stands in OPTIONS."""
+
+from typing import NamedTuple
+
+
+class Target(NamedTuple):
+    name: str
+    max_len: int = 4096  # bytes; longer seeds are cut to it
+    timeout: int = 10  # seconds for one input
+    rss_limit_mb: int = 2048
+    heavy: bool = False  # gets the cores left over, and is never niced
+    checked: bool = False  # publishes checked operations (the counter "checked")
+    script: bool = False  # its inputs are scripts, which `heaplab show` can print
+    runs_in_heaplab: bool = False  # `heaplab run` plays its inputs
+    flags: tuple = ()  # further libFuzzer flags
+
+
+OPTIONS = {
+    "heap": {"heavy": True, "checked": True, "script": True, "runs_in_heaplab": True},
+    "script": {"script": True},
+}
+
+
+def describe(name):
+    return Target(name, **OPTIONS.get(name, {}))
+
+
+def discover(root):
+    """All targets of the tree, the heavy ones first."""
+    names = sorted(path.stem for path in (root / "fuzz" / "targets").glob("*.c"))
+    return sorted((describe(name) for name in names), key=lambda target: not target.heavy)
+
+
+def share_cores(targets, cores):
+    """How many workers each target gets: one at least; what is left goes to the heavy ones."""
+    workers = {target.name: 1 for target in targets}
+    takers = [target.name for target in targets if target.heavy] or list(workers)
+    for extra in range(max(0, cores - len(targets))):
+        workers[takers[extra % len(takers)]] += 1
+    return workers

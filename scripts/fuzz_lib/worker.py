@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""One fuzzing worker: a libFuzzer process that is started again whenever it dies before the
+time is up."""
+
+import re
+import time
+
+from fuzz_lib import program, stats
+
+PROGRESS = re.compile(rb"^#(\d+)\t\S+\s+cov: (\d+) ft: (\d+) ", re.MULTILINE)
+# A worker that dies of the same failure again within a second waits before it starts again, twice
+# as long each time: there is little to learn from it, and others need the cores.
+QUICK_DEATH = 1.0  # seconds
+BACK_OFF_FIRST, BACK_OFF_MAX = 0.1, 2.0  # seconds
+NICE_OF_LIGHT_TARGETS = 10
+
+
+class Worker:
+    def __init__(self, target, index, root, niced):
+        self.target = target
+        self.name = f"{target.name}-{index}"
+        self.root = root
+        self.niced = niced
+        self.logs = root / "build" / "fuzz-logs"
+        self.incoming = root / "build" / "findings" / ".incoming"
+        self.stats_path = self.logs / f"{self.name}.stats"
+        self.process = None
+        self.log_path = None
+        self.log_offset = 0
+        self.starts = 0
+        self.started = 0.0
+        self.next_start = 0.0
+        self.lived = 0.0
+        self.back_off = 0.0
+        self.last_signature = None
+        self.given_up = False
+        self.deaths_without_input = 0
+        self.before = stats.NOTHING  # sums of the processes that have ended
+        self.now = stats.NOTHING
+        self.coverage = 0
+        self.features = 0
+
+    def arguments(self, seconds, folders):
+        target = self.target
+        yield self.root / "build" / "fuzz" / f"fuzz_{target.name}"
+        yield from ("-fork=0", "-reload=1", "-print_final_stats=1", "-report_slow_units=1000000")
+        yield f"-max_len={target.max_len}"
+        yield f"-timeout={target.timeout}"
+        yield f"-rss_limit_mb={target.rss_limit_mb}"
+        yield f"-max_total_time={seconds}"
+        yield f"-artifact_prefix={self.incoming}/{self.name}-"
+        dictionary = self.root / "fuzz" / "targets" / f"{target.name}.dict"
+        if dictionary.exists():
+            yield f"-dict={dictionary}"
+        yield from target.flags
+        yield from folders
+
+    def start(self, seconds, folders):
+        """Raises OSError if the program cannot be started."""
+        self.starts += 1
+        self.log_path = self.logs / f"{self.name}.{self.starts}.log"
+        self.log_offset = 0
+        self.now = stats.NOTHING
+        self.stats_path.unlink(missing_ok=True)
+        nice = NICE_OF_LIGHT_TARGETS if self.niced else 0
+        with self.log_path.open("wb") as log:
+            env = program.environment(self.stats_path)
+            arguments = list(self.arguments(seconds, folders))
+            self.process = program.start(arguments, log, self.root, env, nice)
+        self.started = time.monotonic()
+
+    def running(self):
+        return self.process is not None
+
+    def refresh(self):
+        """Takes over what the process has published and logged since the last time."""
+        page = stats.read(self.stats_path)
+        with self.log_path.open("rb") as log:
+            log.seek(self.log_offset)
+            text = log.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self.log_offset += len(whole)
+        for runs, coverage, features in PROGRESS.findall(whole):
+            if page is None:  # a program without the statistics: the log is all there is
+                self.now = stats.Stats(int(runs), {})
+            self.coverage = max(self.coverage, int(coverage))
+            self.features = max(self.features, int(features))
+        if page is not None:
+            self.now = page
+
+    def total(self):
+        """What all processes of this worker have done."""
+        return stats.add(self.before, self.now)
+
+    def collect(self):
+        """After the process has ended: its exit status and the inputs it failed on."""
+        status = self.process.wait()
+        self.refresh()
+        self.before, self.now = self.total(), stats.NOTHING
+        self.process = None
+        self.lived = time.monotonic() - self.started
+        return status, sorted(self.incoming.glob(f"{self.name}-*"))
+
+    def rest(self, signature):
+        """Decides when to start again after a death of this kind."""
+        if self.lived < QUICK_DEATH and signature == self.last_signature:
+            self.back_off = min(max(self.back_off * 2, BACK_OFF_FIRST), BACK_OFF_MAX)
+        else:
+            self.back_off = 0.0
+        self.last_signature = signature
+        self.next_start = time.monotonic() + self.back_off

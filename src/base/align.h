@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounding to powers of two. All pure, O(1). */
+#ifndef TH_BASE_ALIGN_H
+#define TH_BASE_ALIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static inline bool th_is_power_of_two(size_t value) {
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* The multiple of `unit` (a power of two) at or below / at or above the value. round_up wants
+ * value <= UINT32_MAX - (unit - 1). */
+static inline uint32_t th_round_down(uint32_t value, uint32_t unit) {
+    return value & ~(unit - 1);
+}
+
+static inline uint32_t th_round_up(uint32_t value, uint32_t unit) {
+    return (value + unit - 1) & ~(unit - 1);
+}
+
+static inline bool th_is_aligned(uintptr_t address, size_t alignment) {
+    return (address & (alignment - 1)) == 0;
+}
+
+/* log2 of a power of two. */
+static inline uint8_t th_log2(size_t value) {
+    uint8_t log2 = 0;
+    while (value > 1) {
+        value >>= 1;
+        log2++;
+    }
+    return log2;
+}
+
+#endif

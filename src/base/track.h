@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The only seam to AddressSanitizer, MemorySanitizer and Valgrind. An allocator says here what
+ * each byte of its memory is at the moment, in four words:
+ *
+ *   th_track_close   nobody may touch it (headers, slack, free memory)
+ *   th_track_open    a caller's memory, contents indeterminate
+ *   th_track_release ordinary memory again, contents as they are
+ *   th_track_move    before the contents of an open payload are moved to a lower address
+ *
+ * and marks the few functions that look into closed memory on purpose: TH_TRACK_BLIND, with
+ * th_track_blind_begin/end inside for Valgrind, which has no attribute. TH_TRACK_BLIND_PART marks
+ * a part of such a function: it is inlined there and must not be used anywhere else.
+ *
+ * ASan keeps one shadow byte for 8 bytes: it can express "the first k of these 8 are open", not
+ * "the last k". Opening therefore starts at a multiple of 8, which may expose up to 4 bytes of
+ * the header below a payload, and is exact at the end. In builds without any of the tools
+ * everything here is nothing. */
+#ifndef TH_BASE_TRACK_H
+#define TH_BASE_TRACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__has_feature)
+#define TH_TRACK_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define TH_TRACK_HAS_FEATURE(feature) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || TH_TRACK_HAS_FEATURE(address_sanitizer)
+#define TH_TRACK_ASAN 1
+#include <sanitizer/asan_interface.h>
+#else
+#define TH_TRACK_ASAN 0
+#endif
+
+#if TH_TRACK_HAS_FEATURE(memory_sanitizer)
+#define TH_TRACK_MSAN 1
+#include <sanitizer/msan_interface.h>
+#else
+#define TH_TRACK_MSAN 0
+#endif
+
+#ifndef TH_TRACK_VALGRIND
+#define TH_TRACK_VALGRIND 0
+#endif
+#if TH_TRACK_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
+
+#define TH_TRACK_ANY (TH_TRACK_ASAN || TH_TRACK_MSAN || TH_TRACK_VALGRIND)
+
+#if TH_TRACK_ASAN && defined(__clang__)
+#define TH_TRACK_BLIND __attribute__((no_sanitize("address"), noinline))
+#elif TH_TRACK_ASAN
+#define TH_TRACK_BLIND __attribute__((no_sanitize("address"), noinline))
+#elif TH_TRACK_MSAN
+#define TH_TRACK_BLIND __attribute__((no_sanitize("memory"), noinline))
+#else
+#define TH_TRACK_BLIND
+#endif
+
+/* A blind function on a hot path, which visits every block or every byte: without UBSan and
+ * coverage too, so that a fuzz build spends its time on the code that changes the heap. */
+#if defined(__clang__)
+#define TH_TRACK_BLIND_SCAN                                                                        \
+    __attribute__((no_sanitize("address", "memory", "undefined", "coverage"), noinline))
+#define TH_TRACK_BLIND_PART                                                                        \
+    static inline                                                                                  \
+        __attribute__((no_sanitize("address", "memory", "undefined", "coverage"), always_inline))
+#else
+#define TH_TRACK_BLIND_SCAN TH_TRACK_BLIND
+#define TH_TRACK_BLIND_PART static inline __attribute__((always_inline))
+#endif
+
+static inline void th_track_blind_begin(void) {
+#if TH_TRACK_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void th_track_blind_end(void) {
+#if TH_TRACK_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
+/* Fills memory that may be closed. ASan checks memset even where nothing else is checked, so there
+ * it is a loop which the compiler must not turn into a memset. */
+#if TH_TRACK_ASAN
+#if defined(__clang__)
+TH_TRACK_BLIND_SCAN __attribute__((no_builtin("memset")))
+#else
+TH_TRACK_BLIND_SCAN __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#endif
+static inline void
+th_track_fill(void *address, unsigned char value, size_t bytes) {
+    unsigned char *at = address;
+    for (size_t i = 0; i < bytes; i++) {
+        at[i] = value;
+    }
+}
+#else
+static inline void th_track_fill(void *address, unsigned char value, size_t bytes) {
+    th_track_blind_begin();
+    memset(address, value, bytes);
+    th_track_blind_end();
+}
+#endif
+
+static inline void th_track_close(const void *address, size_t bytes) {
+    (void)address;
+    (void)bytes;
+#if TH_TRACK_ASAN
+    __asan_poison_memory_region(address, bytes);
+#elif TH_TRACK_MSAN
+    __msan_poison(address, bytes);
+#elif TH_TRACK_VALGRIND
+    VALGRIND_MAKE_MEM_NOACCESS(address, bytes);
+#endif
+}
+
+static inline void th_track_open(const void *address, size_t bytes) {
+    (void)address;
+    (void)bytes;
+#if TH_TRACK_ASAN
+    size_t below = (uintptr_t)address & 7;
+    __asan_unpoison_memory_region((const char *)address - below, bytes + below);
+#elif TH_TRACK_MSAN
+    __msan_poison(address, bytes);
+#elif TH_TRACK_VALGRIND
+    VALGRIND_MAKE_MEM_UNDEFINED(address, bytes);
+#endif
+}
+
+static inline void th_track_release(const void *address, size_t bytes) {
+    (void)address;
+    (void)bytes;
+#if TH_TRACK_ASAN
+    __asan_unpoison_memory_region(address, bytes);
+#elif TH_TRACK_MSAN
+    __msan_unpoison(address, bytes);
+#elif TH_TRACK_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(address, bytes);
+#endif
+}
+
+/* Opens what lies between `to` and the open payload at `from` above it, so that memmove may write
+ * there; what the two places share keeps its contents and their definedness. The caller closes
+ * what the move vacates. */
+static inline void th_track_move(const void *from, const void *to, size_t bytes) {
+    size_t distance = (size_t)((uintptr_t)from - (uintptr_t)to);
+    th_track_open(to, distance < bytes ? distance : bytes);
+}
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Allocation and freeing. */
+#include "heap/alloc.h"
+
+#include "heap/enter.h"
+#include "heap/place.h"
+
+void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
+                  const th_header *above) {
+    uint32_t end = th_end(heap, block);
+    if (!th_is_tail(block)) {
+        if (end > heap->low_used) {
+            if (below != NULL) {
+                uint32_t from = below->offset + th_header_dwords(heap);
+                th_guard_wipe(heap, from > heap->low_used ? from : heap->low_used, block->offset);
+            }
+            heap->low_used = end;
+        }
+    } else if (block->offset < heap->high_used) {
+        if (above != NULL) {
+            uint32_t to = th_end(heap, above);
+            th_guard_wipe(heap, end + th_header_dwords(heap),
+                          to < heap->high_used ? to : heap->high_used);
+        }
+        heap->high_used = block->offset;
+    }
+}
+
+/* Splits the free block of the place into [gap][block][rest], gap and rest if there are any.
+ *   [ ------------ free ------------ ] => [ gap ][ block ][ rest ] */
+static void carve(th_heap *heap, th_place *place, th_header *block) {
+    th_header run[3];
+    unsigned count = 0;
+    th_header *gap = NULL;
+    th_header *rest = NULL;
+    uint32_t end = th_end(heap, &place->free);
+    if (block->offset > place->free.offset) {
+        gap = &run[count++];
+        *gap = th_header_free(heap, place->free.offset,
+                              block->offset - place->free.offset - th_header_dwords(heap));
+    }
+    th_header *made = &run[count++];
+    uint32_t left = end - th_end(heap, block);
+    if (left >= th_split_dwords(heap)) {
+        rest = &run[count++];
+        *rest = th_header_free(heap, end - left, left - th_header_dwords(heap));
+    } else {
+        block->size += left;
+    }
+    *made = *block;
+    th_count_out(heap, &place->free);
+    for (unsigned i = 0; i < count; i++) {
+        th_count_in(heap, &run[i]);
+    }
+    th_chain_replace(heap, place->free.prev, run, count, &place->above);
+    *block = *made;
+    th_note_used(heap, block, gap, rest);
+    th_note_high_water(heap);
+}
+
+th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
+    uint32_t need = th_need_dwords(heap, wish->bytes);
+    if (need == 0 || wish->alignment > (size_t)1 << TH_LAYOUT_ALIGN_MAX) {
+        return TH_OUTCOME_NO_ROOM;
+    }
+    th_place place;
+    size_t unit_bytes = (size_t)th_unit(heap) * TH_DWORD_BYTES;
+    uint32_t align_log2 = th_log2(wish->alignment > unit_bytes ? wish->alignment : unit_bytes);
+    switch (th_place_find(heap, need, align_log2, wish->tag, &place)) {
+    case TH_PLACE_FOUND:
+        break;
+    case TH_PLACE_NONE:
+        return TH_OUTCOME_NO_ROOM;
+    case TH_PLACE_BROKEN:
+        return TH_OUTCOME_FAULT;
+    }
+    uint32_t payload = place.free.offset + th_header_dwords(heap);
+    if (!th_guard_poison(heap, &place.free, payload, th_end(heap, &place.free))) {
+        return TH_OUTCOME_FAULT;
+    }
+    th_header block = {.offset = place.offset,
+                       .tag = wish->tag,
+                       .size = need,
+                       .requested = (uint32_t)wish->bytes,
+                       .site = wish->site,
+                       .align_log2 = align_log2};
+    carve(heap, &place, &block);
+    th_guard_open(heap, &block);
+    *made = block;
+    return TH_OUTCOME_DONE;
+}
+
+bool th_ask_low_memory(th_heap *heap, size_t bytes) {
+    if (heap->config.low_memory == NULL || heap->in_low_memory) {
+        return false;
+    }
+    heap->in_low_memory = true;
+    th_unlock(heap);
+    bool again = heap->config.low_memory(heap->config.low_memory_context, heap, bytes);
+    th_lock(heap);
+    heap->in_low_memory = false;
+    return again;
+}
+
+void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
+    const th_wish wish = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
+    void *payload = NULL;
+    if (!th_enter(heap)) {
+        return NULL;
+    }
+    if (tag <= TH_TAG_TAIL_MAX && bytes != 0 && th_is_power_of_two(alignment)) {
+        th_outcome outcome;
+        th_header block;
+        do {
+            outcome = th_block_make(heap, &wish, &block);
+        } while (outcome == TH_OUTCOME_NO_ROOM && th_ask_low_memory(heap, bytes));
+        if (outcome == TH_OUTCOME_DONE) {
+            payload = th_payload(heap, &block);
+        } else if (outcome == TH_OUTCOME_NO_ROOM) {
+            heap->failed_allocs++;
+        }
+    }
+    th_leave(heap);
+    return payload;
+}
+
+void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
+    return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+}
+
+void *th_heap_alloc_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag) {
+    return th_heap_alloc_at(heap, alignment, bytes, tag, 0);
+}
+
+/* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours taken in. */
+size_t th_block_free(th_heap *heap, const th_header *block) {
+    th_header below, above, beyond;
+    bool merge_below = false;
+    if (block->offset != 0) {
+        if (!th_chain_below(heap, block, &below)) {
+            return 0;
+        }
+        merge_below = th_is_free(&below);
+    }
+    if (!th_chain_above(heap, block, &above)) {
+        return 0;
+    }
+    bool merge_above = th_is_spare(heap, &above);
+    if (merge_above && !th_chain_above(heap, &above, &beyond)) {
+        return 0;
+    }
+    uint32_t start = merge_below ? below.offset : block->offset;
+    uint32_t end = th_end(heap, merge_above ? &above : block);
+    th_count_out(heap, block);
+    if (merge_below) {
+        th_count_out(heap, &below);
+        th_header_retire(heap, block->offset);
+    }
+    if (merge_above) {
+        th_count_out(heap, &above);
+        th_header_retire(heap, above.offset);
+    }
+    th_header merged = th_header_free(heap, start, end - start - th_header_dwords(heap));
+    th_count_in(heap, &merged);
+    th_guard_wipe(heap, block->offset,
+                  th_end(heap, block) + (merge_above ? th_header_dwords(heap) : 0));
+    th_chain_replace(heap, merge_below ? below.prev : block->prev, &merged, 1,
+                     merge_above ? &beyond : &above);
+    uint32_t headers = (uint32_t)merge_below + (uint32_t)merge_above;
+    return (size_t)(block->size + headers * th_header_dwords(heap)) * TH_DWORD_BYTES;
+}
+
+size_t th_heap_free(th_heap *heap, void *pointer) {
+    size_t freed = 0;
+    if (!th_enter(heap)) {
+        return 0;
+    }
+    th_header block;
+    if (pointer != NULL && th_claim(heap, pointer, &block)) {
+        freed = th_block_free(heap, &block);
+    }
+    th_leave(heap);
+    return freed;
+}
+
+/* Verifies and frees every matching block from the bottom up; false after a fault. */
+static bool free_range(th_heap *heap, uint32_t low, uint32_t high, uint32_t *freed) {
+    uint32_t offset = 0;
+    for (;;) {
+        th_header block;
+        if (!th_chain_load(heap, offset, &block)) {
+            return false;
+        }
+        if (th_is_last(heap, &block)) {
+            return true;
+        }
+        offset = block.next;
+        if (th_is_free(&block) || block.tag < low || block.tag > high) {
+            continue;
+        }
+        /* The block above may be merged away; its own successor may not: look there next. */
+        th_header above;
+        if (!th_guard_canary(heap, &block) || !th_chain_above(heap, &block, &above)) {
+            return false;
+        }
+        offset = th_is_spare(heap, &above) ? above.next : above.offset;
+        if (th_block_free(heap, &block) == 0) {
+            return false;
+        }
+        (*freed)++;
+    }
+}
+
+uint32_t th_heap_free_tags(th_heap *heap, uint32_t low, uint32_t high) {
+    uint32_t freed = 0;
+    if (!th_enter(heap)) {
+        return 0;
+    }
+    (void)free_range(heap, low, high, &freed);
+    th_leave(heap);
+    return freed;
+}

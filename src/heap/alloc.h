@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Allocation and freeing inside a call: the lock is held and the frame (enter.h) entered. */
+#ifndef TH_HEAP_ALLOC_H
+#define TH_HEAP_ALLOC_H
+
+#include "heap/chain.h"
+
+typedef enum th_outcome {
+    TH_OUTCOME_DONE,
+    TH_OUTCOME_NO_ROOM,
+    TH_OUTCOME_FAULT, /* raised already; nothing was changed */
+} th_outcome;
+
+/* What a new block is to be. */
+typedef struct th_wish {
+    size_t bytes;
+    size_t alignment; /* a power of two */
+    uint32_t tag;
+    uint32_t site;
+} th_wish;
+
+/* Places the block and opens its payload; *made is its header. */
+th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made);
+
+/* Frees a live block, verified by th_claim. The bytes made available; 0 after a fault. */
+size_t th_block_free(th_heap *heap, const th_header *block);
+
+/* Widens the ranges of memory that were ever used by the dwords of a block that became live, or
+ * grew; free memory that thereby comes to lie inside them (`below`: a gap under the block,
+ * `above`: a remainder over it; either may be NULL) is poisoned. */
+void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
+                  const th_header *above);
+
+/* No room for `bytes`: asks the low-memory callback, without the lock. True: try again. */
+bool th_ask_low_memory(th_heap *heap, size_t bytes);
+
+#endif

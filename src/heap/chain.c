@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/chain.h"
+
+#include "heap/guard.h"
+
+uint32_t th_need_dwords(const th_heap *heap, size_t bytes) {
+    if (bytes == 0 || bytes > TH_HEAP_BLOCK_BYTES_MAX) {
+        return 0;
+    }
+    uint32_t dwords = (uint32_t)((bytes + TH_DWORD_BYTES - 1) / TH_DWORD_BYTES);
+    uint32_t rounded = th_round_up(dwords, th_unit(heap));
+    return rounded <= TH_LAYOUT_SIZE_MAX ? rounded : 0;
+}
+
+TH_TRACK_BLIND_SCAN void th_header_load(const th_heap *heap, uint32_t offset, th_header *block) {
+    TH_ASSERT(th_offset_ok(heap, offset));
+    th_track_blind_begin();
+    *block = th_header_peek(heap, offset);
+    th_track_blind_end();
+}
+
+TH_TRACK_BLIND void th_header_store(th_heap *heap, const th_header *block) {
+    TH_ASSERT(th_offset_ok(heap, block->offset));
+    TH_ASSERT(block->size <= TH_LAYOUT_SIZE_MAX && block->tag <= TH_TAG_FREE);
+    uint32_t dword[TH_LAYOUT_CHECK_DWORD] = {
+        block->prev | block->align_log2 << TH_LAYOUT_PREV_BITS, block->next,
+        block->tag | block->size << TH_LAYOUT_TAG_BITS, block->requested, block->site};
+    th_word *at = (void *)th_at(heap, block->offset);
+    th_track_blind_begin();
+    at[0] = dword[0];
+    at[1] = dword[1];
+    at[2] = dword[2];
+    at[3] = dword[3];
+    at[4] = dword[4];
+    at[TH_LAYOUT_CHECK_DWORD] = th_guard(heap) > 0 ? th_header_sum(dword, block->offset) : 0;
+    th_track_blind_end();
+}
+
+TH_TRACK_BLIND void th_header_retire(th_heap *heap, uint32_t offset) {
+    if (th_guard(heap) > 0) {
+        th_word *at = (void *)th_at(heap, offset);
+        th_track_blind_begin();
+        at[TH_LAYOUT_CHECK_DWORD] = ~at[TH_LAYOUT_CHECK_DWORD];
+        th_track_blind_end();
+    }
+}
+
+th_header th_header_free(const th_heap *heap, uint32_t offset, uint32_t size) {
+    th_header block = {.offset = offset, .tag = TH_TAG_FREE, .size = size};
+    block.align_log2 = th_log2((size_t)th_unit(heap) * TH_DWORD_BYTES);
+    return block;
+}
+
+bool th_chain_load(const th_heap *heap, uint32_t offset, th_header *block) {
+    if (th_guard(heap) > 0 && !th_offset_ok(heap, offset)) {
+        th_raise(heap, TH_FAULT_CHAIN, NULL, TH_FAULT_NOWHERE, heap->last, offset);
+        return false;
+    }
+    th_header_load(heap, offset, block);
+    if (block->check != block->check_due) {
+        th_raise_header(heap, block);
+        return false;
+    }
+    return true;
+}
+
+bool th_chain_below(const th_heap *heap, const th_header *block, th_header *below) {
+    TH_ASSERT(block->offset != 0);
+    if (!th_chain_load(heap, block->prev, below)) {
+        return false;
+    }
+    if (th_guard(heap) > 0 &&
+        (below->next != block->offset || th_end(heap, below) != below->next)) {
+        th_raise(heap, TH_FAULT_CHAIN, below, TH_FAULT_NOWHERE, block->offset, below->next);
+        return false;
+    }
+    return true;
+}
+
+bool th_chain_above(const th_heap *heap, const th_header *block, th_header *above) {
+    TH_ASSERT(!th_is_last(heap, block));
+    if (!th_chain_load(heap, block->next, above)) {
+        return false;
+    }
+    if (th_guard(heap) > 0 && above->prev != block->offset) {
+        th_raise(heap, TH_FAULT_CHAIN, above, TH_FAULT_NOWHERE, block->offset, above->prev);
+        return false;
+    }
+    return true;
+}
+
+void th_chain_replace(th_heap *heap, uint32_t below, th_header *run, unsigned count,
+                      th_header *above) {
+    for (unsigned i = 0; i < count; i++) {
+        run[i].prev = i == 0 ? below : run[i - 1].offset;
+        run[i].next = i + 1 == count ? above->offset : run[i + 1].offset;
+        TH_ASSERT(th_end(heap, &run[i]) == run[i].next);
+        th_header_store(heap, &run[i]);
+    }
+    above->prev = run[count - 1].offset;
+    th_header_store(heap, above);
+}
+
+void th_count_in(th_heap *heap, const th_header *block) {
+    if (th_is_free(block)) {
+        heap->free_blocks++;
+    } else if (th_is_tail(block)) {
+        heap->tail_blocks++;
+        heap->tail_dwords += block->size;
+    } else {
+        heap->head_blocks++;
+        heap->head_dwords += block->size;
+    }
+}
+
+void th_count_out(th_heap *heap, const th_header *block) {
+    if (th_is_free(block)) {
+        heap->free_blocks--;
+    } else if (th_is_tail(block)) {
+        heap->tail_blocks--;
+        heap->tail_dwords -= block->size;
+    } else {
+        heap->head_blocks--;
+        heap->head_dwords -= block->size;
+    }
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The checker: one walk that proves everything docs/heap.md calls an invariant.
+ *
+ * It believes nothing it has not verified: a header is read only where the block below ends, so
+ * that the walk stays inside the region and comes to an end on any input. */
+#include "heap/guard.h"
+
+/* What the walk knows so far. */
+typedef struct walk {
+    const th_heap *heap;
+    th_header block;
+    th_header below; /* offset TH_FAULT_NOWHERE at the first block */
+    bool tail_seen;
+    uint32_t head_blocks, tail_blocks, free_blocks;
+    uint32_t head_dwords, tail_dwords;
+    th_fault *fault;
+} walk;
+
+TH_TRACK_BLIND_PART bool broken(walk *w, th_fault_kind kind, uint32_t offset, uint32_t expected,
+                                uint32_t found) {
+    *w->fault = (th_fault){.kind = kind,
+                           .block = w->block.offset,
+                           .tag = w->block.tag,
+                           .offset = offset,
+                           .expected = expected,
+                           .found = found};
+    return false;
+}
+
+TH_TRACK_BLIND_PART bool broken_chain(walk *w, uint32_t expected, uint32_t found) {
+    return broken(w, TH_FAULT_CHAIN, w->block.offset * TH_DWORD_BYTES, expected, found);
+}
+
+TH_TRACK_BLIND_PART bool check_links(walk *w) {
+    const th_heap *heap = w->heap;
+    const th_header *block = &w->block;
+    uint32_t below = w->below.offset == TH_FAULT_NOWHERE ? 0 : w->below.offset;
+    if (block->check != block->check_due) {
+        return broken(w, TH_FAULT_HEADER, (block->offset + TH_LAYOUT_CHECK_DWORD) * TH_DWORD_BYTES,
+                      block->check_due, block->check);
+    }
+    if (block->prev != below) {
+        return broken_chain(w, below, block->prev);
+    }
+    if (th_is_last(heap, block)) {
+        return block->size == 0 && block->next == 0 && th_is_free(block)
+                   ? true
+                   : broken_chain(w, 0, block->next);
+    }
+    uint32_t end = th_end(heap, block);
+    if (block->size == 0 || block->next != end || !th_offset_ok(heap, end)) {
+        return broken_chain(w, end, block->next);
+    }
+    return true;
+}
+
+TH_TRACK_BLIND_PART bool check_free(walk *w) {
+    const th_header *block = &w->block;
+    uint32_t found = 0;
+    if (w->below.offset != TH_FAULT_NOWHERE && th_is_free(&w->below)) {
+        return broken_chain(w, 0, TH_TAG_FREE); /* two free neighbours */
+    }
+    if (block->requested != 0 || block->site != 0) {
+        return broken_chain(w, 0, block->requested);
+    }
+    w->free_blocks++;
+    if (th_guard(w->heap) >= 2) {
+        uint32_t bad = th_find_smashed_poison(w->heap, block->offset + th_header_dwords(w->heap),
+                                              th_end(w->heap, block), &found);
+        if (bad != TH_FAULT_NOWHERE) {
+            return broken(w, TH_FAULT_POISON, bad, TH_POISON_DWORD, found);
+        }
+    }
+    return true;
+}
+
+TH_TRACK_BLIND_PART bool check_live(walk *w) {
+    const th_header *block = &w->block;
+    uint32_t found = 0;
+    bool tail = th_is_tail(block);
+    if (w->tail_seen && !tail) {
+        return broken_chain(w, TH_TAG_TAIL_MIN, block->tag); /* HEAD above TAIL */
+    }
+    w->tail_seen = tail;
+    if (block->requested == 0 || block->requested > block->size * TH_DWORD_BYTES) {
+        return broken_chain(w, block->size * TH_DWORD_BYTES, block->requested);
+    }
+    uintptr_t alignment = (uintptr_t)1 << block->align_log2;
+    if (alignment < th_unit(w->heap) * TH_DWORD_BYTES ||
+        ((uintptr_t)th_payload(w->heap, block) & (alignment - 1)) != 0) {
+        return broken(w, TH_FAULT_MISALIGNED, block->offset * TH_DWORD_BYTES, 0, block->align_log2);
+    }
+    if (tail) {
+        w->tail_blocks++;
+        w->tail_dwords += block->size;
+    } else {
+        w->head_blocks++;
+        w->head_dwords += block->size;
+    }
+    if (th_guard(w->heap) >= 1) {
+        uint32_t bad = th_find_smashed_canary(w->heap, block, &found);
+        if (bad != TH_FAULT_NOWHERE) {
+            return broken(w, TH_FAULT_CANARY, bad, TH_CANARY_BYTE, found);
+        }
+    }
+    return true;
+}
+
+TH_TRACK_BLIND_PART bool check_count(walk *w, uint32_t expected, uint32_t found) {
+    if (expected == found) {
+        return true;
+    }
+    *w->fault = (th_fault){.kind = TH_FAULT_COUNT,
+                           .block = TH_FAULT_NOWHERE,
+                           .offset = TH_FAULT_NOWHERE,
+                           .expected = expected,
+                           .found = found};
+    return false;
+}
+
+TH_TRACK_BLIND_PART bool check_counts(walk *w) {
+    const th_heap *heap = w->heap;
+    uint32_t used = th_used_dwords(heap);
+    return check_count(w, w->head_blocks, heap->head_blocks) &&
+           check_count(w, w->tail_blocks, heap->tail_blocks) &&
+           check_count(w, w->free_blocks, heap->free_blocks) &&
+           check_count(w, w->head_dwords, heap->head_dwords) &&
+           check_count(w, w->tail_dwords, heap->tail_dwords) &&
+           check_count(w, heap->high_water_dwords > used ? heap->high_water_dwords : used,
+                       heap->high_water_dwords);
+}
+
+TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
+    for (uint32_t offset = 0;; offset = w->block.next) {
+        w->block = th_header_peek(w->heap, offset);
+        if (!check_links(w)) {
+            return false;
+        }
+        if (th_is_last(w->heap, &w->block)) {
+            return check_counts(w);
+        }
+        if (!(th_is_free(&w->block) ? check_free(w) : check_live(w))) {
+            return false;
+        }
+        w->below = w->block;
+    }
+}
+
+TH_TRACK_BLIND_SCAN th_status th_heap_check(const th_heap *heap, th_fault *fault) {
+    th_fault found;
+    if (heap == NULL || heap->base == NULL) {
+        return TH_ERR_NULL;
+    }
+    walk w = {.heap = heap, .fault = &found};
+    w.below.offset = TH_FAULT_NOWHERE;
+    th_track_blind_begin();
+    bool sound = check_blocks(&w);
+    th_track_blind_end();
+    if (!sound && fault != NULL) {
+        *fault = found;
+    }
+    return sound ? TH_OK : TH_ERR_CORRUPT;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Compaction of the HEAD side: every block slides down into the free block below it. */
+#include <string.h>
+
+#include "heap/enter.h"
+#include "heap/place.h"
+
+/* A pass in progress. */
+typedef struct pass {
+    th_heap_move_fn may_move;
+    void *context;
+    size_t budget;
+    bool budgeted;
+    th_heap_compaction result;
+} pass;
+
+/* A block that could slide, and the blocks around it. */
+typedef struct slide {
+    th_header below;  /* free */
+    th_header block;  /* to be moved */
+    th_header above;  /* any */
+    th_header beyond; /* above `above`, if that is to be merged */
+    bool merge;       /* `above` is free and takes in what is vacated */
+    uint32_t to;      /* the block's new offset */
+} slide;
+
+/* Loads what lies around slide->block, whose block below is free. False after a fault. */
+static bool load_around(const th_heap *heap, slide *s) {
+    if (!th_guard_canary(heap, &s->block) || !th_guard_below(heap, &s->below) ||
+        !th_chain_above(heap, &s->block, &s->above)) {
+        return false;
+    }
+    s->merge = th_is_spare(heap, &s->above);
+    return (!s->merge || th_chain_above(heap, &s->above, &s->beyond)) &&
+           th_guard_poison(heap, &s->below, s->below.offset + th_header_dwords(heap),
+                           th_end(heap, &s->below));
+}
+
+/* Is there a lower place, and can what is vacated be a block? */
+static bool can_slide(const th_heap *heap, slide *s) {
+    s->to = th_place_low(heap, s->below.offset, s->block.align_log2);
+    return s->to < s->block.offset &&
+           (s->merge || s->block.offset - s->to >= th_header_dwords(heap) + th_unit(heap));
+}
+
+/* [ below ][ block ][ above, free ] => [ gap ][ block ][ ---- free ---- ]
+ * The contents are moved before a header is written that may lie over them, and after the old
+ * header is retired. */
+static void move_down(th_heap *heap, slide *s) {
+    th_header moved = s->block;
+    moved.offset = s->to;
+    unsigned char *from = th_payload(heap, &s->block);
+    unsigned char *to = th_payload(heap, &moved);
+    uint32_t old_end = th_end(heap, &s->block);
+    th_count_out(heap, &s->below);
+    th_header_retire(heap, s->block.offset);
+    th_track_move(from, to, s->block.requested);
+    memmove(to, from, s->block.requested);
+
+    th_header run[3];
+    unsigned count = 0;
+    if (s->to > s->below.offset) {
+        run[count] =
+            th_header_free(heap, s->below.offset, s->to - s->below.offset - th_header_dwords(heap));
+        th_count_in(heap, &run[count++]);
+    }
+    run[count++] = moved;
+    uint32_t free_from = th_end(heap, &moved);
+    uint32_t free_end = s->merge ? th_end(heap, &s->above) : old_end;
+    if (s->merge) {
+        th_count_out(heap, &s->above);
+        th_header_retire(heap, s->above.offset);
+    }
+    run[count] = th_header_free(heap, free_from, free_end - free_from - th_header_dwords(heap));
+    th_count_in(heap, &run[count++]);
+    /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
+    th_guard_close_move(heap, &moved, old_end + (s->merge ? th_header_dwords(heap) : 0));
+    th_chain_replace(heap, s->below.prev, run, count, s->merge ? &s->beyond : &s->above);
+}
+
+static bool ask(th_heap *heap, pass *p, const slide *s) {
+    if (p->may_move == NULL) {
+        return true;
+    }
+    th_header moved = s->block;
+    moved.offset = s->to;
+    heap->busy = true;
+    bool yes = p->may_move(p->context, s->block.tag, th_payload(heap, &s->block),
+                           th_payload(heap, &moved), s->block.requested);
+    heap->busy = false;
+    return yes;
+}
+
+/* Deals with one HEAD block. *next is where the pass goes on. False: the pass stops here, over
+ * budget or after a fault. */
+static bool visit(th_heap *heap, pass *p, const th_header *block, uint32_t *next) {
+    slide s = {.block = *block};
+    *next = block->next;
+    if (block->offset == 0) {
+        return true;
+    }
+    if (!th_chain_below(heap, block, &s.below)) {
+        return false;
+    }
+    if (!th_is_free(&s.below)) {
+        return true;
+    }
+    if (!load_around(heap, &s)) {
+        return false;
+    }
+    if (!can_slide(heap, &s)) {
+        return true;
+    }
+    size_t bytes = block->requested;
+    if (p->budgeted && p->result.blocks_moved > 0 && p->result.bytes_moved + bytes > p->budget) {
+        heap->compact_cursor = block->offset;
+        return false;
+    }
+    if (!ask(heap, p, &s)) {
+        p->result.blocks_vetoed++;
+        return true;
+    }
+    move_down(heap, &s);
+    p->result.blocks_moved++;
+    p->result.bytes_moved += bytes;
+    *next = s.merge ? s.beyond.offset : s.above.offset;
+    return true;
+}
+
+static void run_pass(th_heap *heap, pass *p) {
+    uint32_t offset = 0;
+    for (;;) {
+        th_header block;
+        if (!th_chain_load(heap, offset, &block)) {
+            return;
+        }
+        if (th_is_last(heap, &block) || th_is_tail(&block)) {
+            heap->compact_cursor = 0;
+            p->result.done = true;
+            return;
+        }
+        offset = block.next;
+        if (!th_is_free(&block) && block.offset >= heap->compact_cursor &&
+            !visit(heap, p, &block, &offset)) {
+            return;
+        }
+    }
+}
+
+th_heap_compaction th_heap_compact(th_heap *heap, th_heap_move_fn may_move, void *context) {
+    pass p = {.may_move = may_move, .context = context};
+    if (th_enter(heap)) {
+        heap->compact_cursor = 0;
+        run_pass(heap, &p);
+        th_leave(heap);
+    }
+    return p.result;
+}
+
+th_heap_compaction th_heap_compact_some(th_heap *heap, size_t budget_bytes,
+                                        th_heap_move_fn may_move, void *context) {
+    pass p = {.may_move = may_move, .context = context, .budget = budget_bytes, .budgeted = true};
+    if (th_enter(heap)) {
+        run_pass(heap, &p);
+        th_leave(heap);
+    }
+    return p.result;
+}

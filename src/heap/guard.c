@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/guard.h"
+
+void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,
+              uint32_t expected, uint32_t found) {
+    th_fault fault = {.kind = kind,
+                      .block = block != NULL ? block->offset : TH_FAULT_NOWHERE,
+                      .tag = block != NULL ? block->tag : 0,
+                      .offset = offset,
+                      .expected = expected,
+                      .found = found};
+    if (heap->config.on_fault != NULL) {
+        heap->config.on_fault(heap->config.fault_context, &fault);
+    } else {
+        th_fault_abort(NULL, &fault);
+    }
+}
+
+void th_raise_header(const th_heap *heap, const th_header *block) {
+    th_raise(heap, TH_FAULT_HEADER, block, (block->offset + TH_LAYOUT_CHECK_DWORD) * TH_DWORD_BYTES,
+             block->check_due, block->check);
+}
+
+/* No live payload starts at byte offset `at`, where `wanted` would be its header: is that header
+ * damaged, does the pointer lie in free memory, or inside another block? Follows the chain as far
+ * as it is sound. */
+static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint32_t at) {
+    uint32_t dword = at / TH_DWORD_BYTES;
+    uint32_t offset = 0;
+    for (;;) {
+        th_header block;
+        if (offset == wanted->offset && wanted->check != wanted->check_due) {
+            th_raise_header(heap, wanted);
+            return;
+        }
+        if (!th_chain_load(heap, offset, &block)) {
+            return;
+        }
+        if (dword < th_end(heap, &block) || th_is_last(heap, &block)) {
+            th_raise(heap, th_is_free(&block) ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK, &block,
+                     at, (block.offset + th_header_dwords(heap)) * TH_DWORD_BYTES, at);
+            return;
+        }
+        offset = block.next;
+    }
+}
+
+/* The offset of the header that belongs to a payload at `pointer`; TH_FAULT_NOWHERE after a fault
+ * if no payload can start there. */
+static uint32_t header_offset(const th_heap *heap, const void *pointer) {
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;
+    if (th_guard(heap) > 0) {
+        if (distance >= (uintptr_t)heap->last * TH_DWORD_BYTES) {
+            th_raise(heap, TH_FAULT_FOREIGN, NULL, TH_FAULT_NOWHERE, 0, (uint32_t)distance);
+            return TH_FAULT_NOWHERE;
+        }
+        uintptr_t first = (uintptr_t)th_header_dwords(heap) * TH_DWORD_BYTES;
+        if (distance < first || distance % ((size_t)th_unit(heap) * TH_DWORD_BYTES) != 0) {
+            th_raise(heap, TH_FAULT_MISALIGNED, NULL, (uint32_t)distance, (uint32_t)first,
+                     (uint32_t)distance);
+            return TH_FAULT_NOWHERE;
+        }
+    }
+    return (uint32_t)(distance / TH_DWORD_BYTES) - th_header_dwords(heap);
+}
+
+bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
+    uint32_t offset = header_offset(heap, pointer);
+    if (offset == TH_FAULT_NOWHERE) {
+        return false;
+    }
+    th_header_load(heap, offset, block);
+    if (th_guard(heap) == 0) {
+        return true;
+    }
+    if (block->check != block->check_due || th_is_free(block)) {
+        raise_bad_pointer(heap, block, (offset + th_header_dwords(heap)) * TH_DWORD_BYTES);
+        return false;
+    }
+    return th_guard_canary(heap, block) && th_guard_below(heap, block) &&
+           th_guard_above(heap, block);
+}
+
+bool th_guard_below(const th_heap *heap, const th_header *block) {
+    th_header below;
+    return th_guard(heap) < 2 || block->offset == 0 || th_chain_below(heap, block, &below);
+}
+
+bool th_guard_above(const th_heap *heap, const th_header *block) {
+    th_header above;
+    return th_guard(heap) < 2 || th_is_last(heap, block) || th_chain_above(heap, block, &above);
+}
+
+/* ---- canaries ----------------------------------------------------------------------------- */
+
+TH_TRACK_BLIND_SCAN uint32_t th_find_smashed_canary(const th_heap *heap, const th_header *block,
+                                                    uint32_t *found) {
+    const unsigned char *payload = th_payload(heap, block);
+    uint32_t end = block->size * TH_DWORD_BYTES;
+    uint32_t i = block->requested;
+    th_track_blind_begin();
+    while (i % TH_DWORD_BYTES != 0 && payload[i] == TH_CANARY_BYTE) {
+        i++;
+    }
+    const th_word *words = (const void *)payload;
+    while (i % TH_DWORD_BYTES == 0 && i < end &&
+           words[i / TH_DWORD_BYTES] == TH_CANARY_BYTE * 0x01010101u) {
+        i += TH_DWORD_BYTES;
+    }
+    while (i < end && payload[i] == TH_CANARY_BYTE) {
+        i++;
+    }
+    *found = i < end ? payload[i] : TH_CANARY_BYTE;
+    th_track_blind_end();
+    return i < end ? (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES + i
+                   : TH_FAULT_NOWHERE;
+}
+
+bool th_guard_canary(const th_heap *heap, const th_header *block) {
+    uint32_t found = 0;
+    if (th_guard(heap) < 1) {
+        return true;
+    }
+    uint32_t bad = th_find_smashed_canary(heap, block, &found);
+    if (bad != TH_FAULT_NOWHERE) {
+        th_raise(heap, TH_FAULT_CANARY, block, bad, TH_CANARY_BYTE, found);
+        return false;
+    }
+    return true;
+}
+
+/* Writes the canary behind the requested bytes and closes it. */
+static void write_canary(th_heap *heap, const th_header *block) {
+    unsigned char *at = th_payload(heap, block) + block->requested;
+    size_t bytes = (size_t)block->size * TH_DWORD_BYTES - block->requested;
+    if (bytes == 0) {
+        return;
+    }
+    if (th_guard(heap) >= 1) {
+        th_track_fill(at, TH_CANARY_BYTE, bytes);
+    }
+    th_track_close(at, bytes);
+}
+
+void th_guard_open(th_heap *heap, const th_header *block) {
+    th_track_open(th_payload(heap, block), block->requested);
+    write_canary(heap, block);
+}
+
+void th_guard_reopen(th_heap *heap, const th_header *block, uint32_t old_requested) {
+    if (block->requested > old_requested) {
+        th_track_open(th_payload(heap, block) + old_requested, block->requested - old_requested);
+    }
+    write_canary(heap, block);
+}
+
+/* ---- poison ------------------------------------------------------------------------------- */
+
+static TH_TRACK_BLIND_SCAN bool is_poison(const th_word *at, uint32_t dwords) {
+    uint32_t difference = 0;
+    th_track_blind_begin();
+    for (uint32_t i = 0; i < dwords; i++) {
+        difference |= at[i] ^ TH_POISON_DWORD;
+    }
+    th_track_blind_end();
+    return difference == 0;
+}
+
+/* The byte offset of the first dword in [from, to) that is not poison. */
+static TH_TRACK_BLIND uint32_t find_in_range(const th_heap *heap, uint32_t from, uint32_t to,
+                                             uint32_t *found) {
+    const th_word *base = (const void *)heap->base;
+    if (from >= to || is_poison(base + from, to - from)) {
+        return TH_FAULT_NOWHERE;
+    }
+    th_track_blind_begin();
+    while (base[from] == TH_POISON_DWORD) {
+        from++;
+    }
+    *found = base[from];
+    th_track_blind_end();
+    return from * TH_DWORD_BYTES;
+}
+
+static uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+static uint32_t most(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+uint32_t th_find_smashed_poison(const th_heap *heap, uint32_t from, uint32_t to, uint32_t *found) {
+    uint32_t bad = find_in_range(heap, from, least(to, heap->low_used), found);
+    if (bad == TH_FAULT_NOWHERE) {
+        bad = find_in_range(heap, most(from, most(heap->low_used, heap->high_used)), to, found);
+    }
+    return bad;
+}
+
+bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from, uint32_t to) {
+    uint32_t found = 0;
+    if (th_guard(heap) < 2) {
+        return true;
+    }
+    uint32_t bad = th_find_smashed_poison(heap, from, to, &found);
+    if (bad != TH_FAULT_NOWHERE) {
+        th_raise(heap, TH_FAULT_POISON, block, bad, TH_POISON_DWORD, found);
+        return false;
+    }
+    return true;
+}
+
+void th_guard_wipe(th_heap *heap, uint32_t from, uint32_t to) {
+    if (from >= to) {
+        return;
+    }
+    unsigned char *at = th_at(heap, from);
+    size_t bytes = (size_t)(to - from) * TH_DWORD_BYTES;
+    if (th_guard(heap) >= 2) {
+        th_track_fill(at, TH_POISON_DWORD & 0xFF, bytes);
+    }
+    th_track_close(at, bytes);
+}
+
+void th_guard_close_move(th_heap *heap, const th_header *moved, uint32_t to) {
+    th_guard_wipe(heap, th_end(heap, moved), to);
+    write_canary(heap, moved);
+}
+
+/* ---- the full validator ------------------------------------------------------------------- */
+
+void th_guard_settle(const th_heap *heap) {
+    th_fault fault;
+    if (th_guard(heap) < 3 || th_heap_check(heap, &fault) == TH_OK) {
+        return;
+    }
+    if (heap->config.on_fault != NULL) {
+        heap->config.on_fault(heap->config.fault_context, &fault);
+    } else {
+        th_fault_abort(NULL, &fault);
+    }
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting and ending a heap. */
+#include "heap/enter.h"
+
+int th_heap_guard_max(void) {
+    return TH_GUARD;
+}
+
+static th_status check_config(const th_heap_config *config) {
+    if (config->alignment != 0 && config->alignment != 4 && config->alignment != 8 &&
+        config->alignment != 16) {
+        return TH_ERR_ALIGNMENT;
+    }
+    if (config->guard < 0 || config->guard > 3 ||
+        (config->lock == NULL) != (config->unlock == NULL)) {
+        return TH_ERR_CONFIG;
+    }
+    return TH_OK;
+}
+
+/* FIRST, free, and LAST. */
+static void make_first_and_last(th_heap *heap, uint32_t payload) {
+    th_header first = th_header_free(heap, 0, payload);
+    th_header last = th_header_free(heap, heap->last, 0);
+    th_count_in(heap, &first);
+    th_chain_replace(heap, 0, &first, 1, &last);
+}
+
+th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config) {
+    static const th_heap_config defaults = {0};
+    if (heap == NULL || region == NULL) {
+        return TH_ERR_NULL;
+    }
+    th_heap fresh = {.config = config != NULL ? *config : defaults};
+    th_status status = check_config(&fresh.config);
+    if (status != TH_OK) {
+        return status;
+    }
+    size_t alignment = fresh.config.alignment != 0 ? fresh.config.alignment : TH_DWORD_BYTES;
+    if (!th_is_aligned((uintptr_t)region, alignment)) {
+        return TH_ERR_MISALIGNED;
+    }
+    fresh.unit_dwords = (uint8_t)(alignment / TH_DWORD_BYTES);
+    fresh.header_dwords = (uint8_t)th_round_up(TH_LAYOUT_HEADER_DWORDS, fresh.unit_dwords);
+    size_t headers = 2 * (size_t)fresh.header_dwords;
+    if (bytes / TH_DWORD_BYTES < headers + TH_LAYOUT_SPLIT_PAYLOAD) {
+        return TH_ERR_TOO_SMALL;
+    }
+    size_t payload = (bytes / TH_DWORD_BYTES - headers) & ~(size_t)(fresh.unit_dwords - 1u);
+    if (payload > TH_LAYOUT_SIZE_MAX) {
+        return TH_ERR_TOO_LARGE;
+    }
+    fresh.base = region;
+    fresh.dwords = (uint32_t)(headers + payload);
+    fresh.last = fresh.dwords - fresh.header_dwords;
+    fresh.low_used = fresh.header_dwords;
+    fresh.high_used = fresh.last;
+    fresh.guard = (uint8_t)(fresh.config.guard < TH_GUARD ? fresh.config.guard : TH_GUARD);
+    *heap = fresh;
+    th_track_close(heap->base, th_heap_region_bytes(heap));
+    make_first_and_last(heap, (uint32_t)payload);
+    return TH_OK;
+}
+
+void th_heap_detach(th_heap *heap) {
+    if (th_enter(heap)) {
+        th_track_release(heap->base, th_heap_region_bytes(heap));
+        th_unlock(heap);
+    }
+}
+
+void th_heap_clean_up(th_heap *heap) {
+    static const th_heap none = {0};
+    if (heap == NULL || heap->base == NULL || !th_enter(heap)) {
+        return;
+    }
+    th_track_release(heap->base, th_heap_region_bytes(heap));
+    th_heap_config config = heap->config;
+    *heap = none;
+    if (config.unlock != NULL) {
+        config.unlock(config.lock_context);
+    }
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies of a heap at other addresses. Links are offsets, so the bytes are the same everywhere;
+ * what depends on the address is the alignment of payloads, and what the sanitizers know. */
+#include <string.h>
+
+#include "heap/enter.h"
+
+/* Would every live block keep its alignment at this base? */
+static th_status check_alignments(const th_heap *heap, const unsigned char *base) {
+    size_t distance = (size_t)((uintptr_t)base - (uintptr_t)heap->base);
+    if (!th_is_aligned((uintptr_t)base, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
+        return TH_ERR_MISALIGNED;
+    }
+    th_header block;
+    for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
+        if (!th_chain_load(heap, offset, &block)) {
+            return TH_ERR_CORRUPT;
+        }
+        if (!th_is_free(&block) && !th_is_aligned(distance, (size_t)1 << block.align_log2)) {
+            return TH_ERR_MISALIGNED;
+        }
+    }
+    return TH_OK;
+}
+
+/* Closes everything, then opens what is requested in live blocks, contents as they are. */
+static void announce(const th_heap *heap) {
+    th_header block;
+    if (!TH_TRACK_ANY) {
+        return;
+    }
+    th_track_close(heap->base, th_heap_region_bytes(heap));
+    for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
+        th_header_load(heap, offset, &block);
+        if (!th_is_free(&block)) {
+            th_track_open(th_payload(heap, &block), block.requested);
+            th_track_release(th_payload(heap, &block), block.requested);
+        }
+    }
+}
+
+/* Copies bytes that are closed to everybody else. */
+static TH_TRACK_BLIND_SCAN void copy_dwords(th_word *to, const th_word *from, size_t dwords) {
+    th_track_blind_begin();
+    for (size_t i = 0; i < dwords; i++) {
+        to[i] = from[i];
+    }
+    th_track_blind_end();
+}
+
+th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
+    if (from == NULL || to == NULL || region == NULL || from->base == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (!th_enter(from)) {
+        return TH_ERR_BUSY;
+    }
+    th_status status = check_alignments(from, region);
+    if (status == TH_OK) {
+        th_heap copy = *from;
+        copy.base = region;
+        /* The header of the free block in the middle may lie just above what was used. */
+        uint32_t low = from->low_used + th_header_dwords(from);
+        uint32_t high = from->high_used > low ? from->high_used : low;
+        th_track_release(region, th_heap_region_bytes(from));
+        copy_dwords((void *)copy.base, (const void *)from->base, low);
+        copy_dwords((void *)th_at(&copy, high), (const void *)th_at(from, high),
+                    from->dwords - high);
+        announce(&copy);
+        *to = copy;
+    }
+    th_unlock(from);
+    return status;
+}
+
+th_status th_heap_attach(th_heap *heap, void *region) {
+    if (heap == NULL || region == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (!th_enter(heap)) {
+        return TH_ERR_BUSY;
+    }
+    th_heap moved = *heap;
+    moved.base = region;
+    th_fault fault = {.kind = TH_FAULT_MISALIGNED};
+    th_status status = TH_ERR_MISALIGNED;
+    if (th_is_aligned((uintptr_t)region, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
+        status = th_heap_check(&moved, &fault);
+        if (status == TH_OK) {
+            announce(&moved);
+            *heap = moved;
+        } else if (fault.kind == TH_FAULT_MISALIGNED) {
+            status = TH_ERR_MISALIGNED;
+        }
+    }
+    th_unlock(heap);
+    return status;
+}
+
+void *th_heap_translate(const th_heap *from, const th_heap *to, const void *pointer) {
+    if (pointer == NULL) {
+        return NULL;
+    }
+    return to->base + ((uintptr_t)pointer - (uintptr_t)from->base);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions about a heap. Nothing here takes the lock or changes anything. */
+#include "heap/guard.h"
+
+TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_block *block) {
+    th_header header = th_header_peek(heap, offset);
+    block->offset = offset;
+    block->next_offset = th_is_last(heap, &header) ? 0 : header.next;
+    block->size_dwords = header.size;
+    block->tag = header.tag;
+    block->requested_bytes = header.requested;
+    block->site = header.site;
+    block->alignment = 1u << header.align_log2;
+    block->payload = th_payload(heap, &header);
+}
+
+TH_TRACK_BLIND_SCAN bool th_heap_first(const th_heap *heap, th_heap_block *block) {
+    th_track_blind_begin();
+    describe(heap, 0, block);
+    th_track_blind_end();
+    return true;
+}
+
+TH_TRACK_BLIND_SCAN bool th_heap_next(const th_heap *heap, th_heap_block *block) {
+    uint32_t next = block->next_offset;
+    if (next <= block->offset || !th_offset_ok(heap, next)) {
+        return false;
+    }
+    th_track_blind_begin();
+    describe(heap, next, block);
+    th_track_blind_end();
+    return true;
+}
+
+bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block) {
+    uintptr_t distance = (uintptr_t)address - (uintptr_t)heap->base;
+    if (distance >= th_heap_region_bytes(heap)) {
+        return false;
+    }
+    th_heap_block at;
+    bool more = th_heap_first(heap, &at);
+    while (more && at.next_offset != 0 && distance / TH_DWORD_BYTES >= at.next_offset) {
+        more = th_heap_next(heap, &at);
+    }
+    if (more) {
+        *block = at;
+    }
+    return more;
+}
+
+size_t th_heap_requested_size(const th_heap *heap, const void *pointer) {
+    th_header block;
+    return pointer != NULL && th_claim(heap, pointer, &block) ? block.requested : 0;
+}
+
+size_t th_heap_usable_size(const th_heap *heap, const void *pointer) {
+    th_header block;
+    return pointer != NULL && th_claim(heap, pointer, &block) ? (size_t)block.size * TH_DWORD_BYTES
+                                                              : 0;
+}
+
+/* What the free blocks add up to, in dwords. */
+typedef struct free_sums {
+    uint32_t all;
+    uint32_t below_tail;
+    uint32_t largest;
+} free_sums;
+
+TH_TRACK_BLIND_SCAN static free_sums sum_free(const th_heap *heap) {
+    free_sums sums = {0};
+    bool tail_seen = false;
+    uint32_t offset = 0;
+    th_track_blind_begin();
+    for (;;) {
+        th_header block = th_header_peek(heap, offset);
+        if (th_is_free(&block)) {
+            sums.all += block.size;
+            sums.below_tail += tail_seen ? 0 : block.size;
+            sums.largest = block.size > sums.largest ? block.size : sums.largest;
+        } else if (th_is_tail(&block)) {
+            tail_seen = true;
+        }
+        if (block.next <= offset || !th_offset_ok(heap, block.next)) {
+            break; /* LAST, or a broken chain */
+        }
+        offset = block.next;
+    }
+    th_track_blind_end();
+    return sums;
+}
+
+void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
+    free_sums free = sum_free(heap);
+    *stats = (th_heap_stats){
+        .region_bytes = th_heap_region_bytes(heap),
+        .used_bytes = (size_t)th_used_dwords(heap) * TH_DWORD_BYTES,
+        .high_water_bytes = (size_t)heap->high_water_dwords * TH_DWORD_BYTES,
+        .head_bytes = (size_t)heap->head_dwords * TH_DWORD_BYTES,
+        .tail_bytes = (size_t)heap->tail_dwords * TH_DWORD_BYTES,
+        .free_bytes = (size_t)free.all * TH_DWORD_BYTES,
+        .free_head_bytes = (size_t)free.below_tail * TH_DWORD_BYTES,
+        .largest_free_bytes = (size_t)free.largest * TH_DWORD_BYTES,
+        .head_blocks = heap->head_blocks,
+        .tail_blocks = heap->tail_blocks,
+        .free_blocks = heap->free_blocks,
+        .failed_allocs = heap->failed_allocs,
+    };
+}
+
+size_t th_heap_free_head_bytes(const th_heap *heap) {
+    return (size_t)sum_free(heap).below_tail * TH_DWORD_BYTES;
+}
+
+size_t th_heap_largest_free_bytes(const th_heap *heap) {
+    return (size_t)sum_free(heap).largest * TH_DWORD_BYTES;
+}
+
+size_t th_heap_region_bytes(const th_heap *heap) {
+    return (size_t)heap->dwords * TH_DWORD_BYTES;
+}

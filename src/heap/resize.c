@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Resizing and trimming live blocks. */
+#include <string.h>
+
+#include "heap/alloc.h"
+#include "heap/enter.h"
+
+/* Stores a live block in place with a new requested size. */
+static void set_requested(th_heap *heap, th_header *block, size_t bytes) {
+    uint32_t old = block->requested;
+    block->requested = (uint32_t)bytes;
+    th_header_store(heap, block);
+    th_guard_reopen(heap, block, old);
+}
+
+/* [ block ][ ---- above, free ---- ] => [ ---- block ---- ][ rest ], rest if it can be a block.
+ * Done is false where that is not possible, or after a fault (then *fault is set). */
+static bool grow_in_place(th_heap *heap, th_header *block, uint32_t need, size_t bytes,
+                          bool *fault) {
+    th_header above, beyond;
+    *fault = !th_chain_above(heap, block, &above);
+    if (*fault || !th_is_spare(heap, &above) ||
+        th_end(heap, &above) - block->offset - th_header_dwords(heap) < need) {
+        return false;
+    }
+    *fault =
+        !th_chain_above(heap, &above, &beyond) ||
+        !th_guard_poison(heap, &above, above.offset + th_header_dwords(heap), th_end(heap, &above));
+    if (*fault) {
+        return false;
+    }
+    th_count_out(heap, block);
+    th_count_out(heap, &above);
+    th_header_retire(heap, above.offset);
+    th_header run[2] = {*block};
+    unsigned count = 1;
+    uint32_t left = th_end(heap, &above) - block->offset - th_header_dwords(heap) - need;
+    if (left >= th_split_dwords(heap)) {
+        run[0].size = need;
+        run[1] = th_header_free(heap, th_end(heap, &run[0]), left - th_header_dwords(heap));
+        th_count_in(heap, &run[1]);
+        count = 2;
+    } else {
+        run[0].size = need + left;
+    }
+    run[0].requested = (uint32_t)bytes;
+    th_count_in(heap, &run[0]);
+    th_chain_replace(heap, block->prev, run, count, &beyond);
+    th_note_used(heap, &run[0], NULL, NULL);
+    th_note_high_water(heap);
+    th_guard_reopen(heap, &run[0], block->requested);
+    return true;
+}
+
+/* A new block, the contents copied, the old block freed. */
+static th_outcome move(th_heap *heap, const th_header *block, size_t bytes, void **payload) {
+    const th_wish wish = {.bytes = bytes,
+                          .alignment = (size_t)1 << block->align_log2,
+                          .tag = block->tag,
+                          .site = block->site};
+    th_header made;
+    th_outcome outcome = th_block_make(heap, &wish, &made);
+    if (outcome != TH_OUTCOME_DONE) {
+        return outcome;
+    }
+    memcpy(th_payload(heap, &made), th_payload(heap, block), block->requested);
+    *payload = th_payload(heap, &made);
+    /* Making the new block may have changed this one's links. */
+    th_header old;
+    th_header_load(heap, block->offset, &old);
+    (void)th_block_free(heap, &old);
+    return TH_OUTCOME_DONE;
+}
+
+/* One attempt; *payload is the result if it is done. */
+static th_outcome resize_once(th_heap *heap, void *pointer, size_t bytes, void **payload) {
+    th_header block;
+    if (!th_claim(heap, pointer, &block)) {
+        return TH_OUTCOME_FAULT;
+    }
+    uint32_t need = th_need_dwords(heap, bytes);
+    if (need == 0) {
+        return TH_OUTCOME_NO_ROOM;
+    }
+    *payload = pointer;
+    if (need <= block.size) {
+        set_requested(heap, &block, bytes);
+        return TH_OUTCOME_DONE;
+    }
+    bool fault;
+    if (grow_in_place(heap, &block, need, bytes, &fault)) {
+        return TH_OUTCOME_DONE;
+    }
+    return fault ? TH_OUTCOME_FAULT : move(heap, &block, bytes, payload);
+}
+
+void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes) {
+    void *payload = NULL;
+    if (!th_enter(heap)) {
+        return NULL;
+    }
+    th_header block;
+    if (pointer != NULL && bytes == 0) {
+        if (th_claim(heap, pointer, &block)) {
+            (void)th_block_free(heap, &block);
+        }
+    } else if (pointer != NULL) {
+        th_outcome outcome;
+        do {
+            outcome = resize_once(heap, pointer, bytes, &payload);
+        } while (outcome == TH_OUTCOME_NO_ROOM && th_ask_low_memory(heap, bytes));
+        if (outcome != TH_OUTCOME_DONE) {
+            payload = NULL;
+        }
+        if (outcome == TH_OUTCOME_NO_ROOM) {
+            heap->failed_allocs++;
+        }
+    }
+    th_leave(heap);
+    return payload;
+}
+
+/* The block keeps `need` dwords; what it has beyond goes to the free block above, or becomes one.
+ *   [ block ------ ][ above, free ] => [ block ][ ------ above ------ ]
+ *   [ block ------ ][ above       ] => [ block ][ free ][ above       ] */
+static size_t trim(th_heap *heap, const th_header *block) {
+    th_header above, beyond;
+    uint32_t spare = block->size - th_need_dwords(heap, block->requested);
+    if (spare == 0 || !th_chain_above(heap, block, &above)) {
+        return 0;
+    }
+    bool merge = th_is_spare(heap, &above);
+    if (merge ? !th_chain_above(heap, &above, &beyond) : spare < th_split_dwords(heap)) {
+        return 0;
+    }
+    th_header run[2] = {*block};
+    run[0].size -= spare;
+    uint32_t from = th_end(heap, &run[0]);
+    uint32_t end = th_end(heap, merge ? &above : block);
+    run[1] = th_header_free(heap, from, end - from - th_header_dwords(heap));
+    th_count_out(heap, block);
+    if (merge) {
+        th_count_out(heap, &above);
+        th_header_retire(heap, above.offset);
+    }
+    th_guard_wipe(heap, from, th_end(heap, block) + (merge ? th_header_dwords(heap) : 0));
+    th_count_in(heap, &run[0]);
+    th_count_in(heap, &run[1]);
+    th_chain_replace(heap, block->prev, run, 2, merge ? &beyond : &above);
+    th_guard_reopen(heap, &run[0], run[0].requested);
+    return (size_t)(merge ? spare : spare - th_header_dwords(heap)) * TH_DWORD_BYTES;
+}
+
+size_t th_heap_trim(th_heap *heap, void *pointer) {
+    size_t freed = 0;
+    if (!th_enter(heap)) {
+        return 0;
+    }
+    th_header block;
+    if (pointer != NULL && th_claim(heap, pointer, &block)) {
+        freed = trim(heap, &block);
+    }
+    th_leave(heap);
+    return freed;
+}

@@ -1,0 +1,652 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of scripts/fuzz and scripts/regress, on a small tree of its own whose fuzz targets
+(standin.c) have known bugs. Needs clang. Takes less than a minute:
+
+  tests/scripts/test_fuzz.py [-v] [NAME...]
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+TREE = HERE.parent.parent
+sys.path.insert(0, str(TREE / "scripts"))
+
+from fuzz_lib import corpus, duration, findings, live, program, signature, stats, targets
+
+TARGETS = ("heap", "script", "text")
+FLAGS = ["-std=c11", "-O1", "-g", f"-I{TREE}/fuzz", "-fno-sanitize-recover=all"]
+ENGINES = TREE / "fuzz" / "engines"
+PROGRAMS = {}  # name -> path of the compiled stand-in
+SCRATCH = None
+
+
+def setUpModule():
+    global SCRATCH
+    SCRATCH = pathlib.Path(tempfile.mkdtemp(prefix="test-fuzz-"))
+    for name, engine, more in (
+        ("fuzz", "fuzzer", []),
+        ("replay", "fuzzer-no-link", [ENGINES / "replay.c"]),
+    ):
+        PROGRAMS[name] = SCRATCH / name
+        sources = [HERE / "standin.c", ENGINES / "stats.c", *more]
+        checks = f"-fsanitize={engine},address,undefined"
+        subprocess.run(["clang", *FLAGS, checks, *sources, "-o", PROGRAMS[name]], check=True)
+
+
+def tearDownModule():
+    shutil.rmtree(SCRATCH)
+
+
+class TreeTest(unittest.TestCase):
+    """A tree with three stand-in targets, fresh for each test."""
+
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))
+        self.build = self.root / "build"
+        (self.root / "fuzz" / "targets").mkdir(parents=True)
+        (self.build / "fuzz").mkdir(parents=True)
+        for name in TARGETS:
+            shutil.copy(HERE / "standin.c", self.root / "fuzz" / "targets" / f"{name}.c")
+            for kind, path in PROGRAMS.items():
+                os.link(path, self.build / "fuzz" / f"{kind}_{name}")
+        shutil.copy(HERE / "standin_heaplab", self.build / "fuzz" / "heaplab")
+
+    def start(self, *arguments, script="fuzz", bugs=None, **options):
+        env = {name: value for name, value in os.environ.items() if name != "FUZZ_TIME"}
+        env.update({f"STANDIN_{name}": words for name, words in (bugs or {}).items()})
+        env.update(options.pop("env", {}))
+        command = [TREE / "scripts" / script, "--root", self.root, *arguments]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.Popen(command, env=env, cwd=self.root, text=True, **options)
+
+    def run_script(self, *arguments, **options):
+        """(exit status, standard output, standard error)"""
+        process = self.start(*arguments, **options)
+        out, err = process.communicate(timeout=60)
+        self.assertNotIn("Traceback", err)
+        return process.returncode, out, err
+
+    def run_until(self, counts, *arguments, bugs):
+        """Runs scripts/fuzz until each of the findings was seen so often (or much too long), then
+        ends it by Ctrl-C; status and output as run_script."""
+        process = self.start("--time", "40", *arguments, bugs=bugs)
+        end = time.monotonic() + 30
+        while time.monotonic() < end and process.poll() is None:
+            if all(self.count(name) >= count for name, count in counts.items()):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual("", err)
+        return process.returncode, out
+
+    def count(self, name):
+        """How often the finding TARGET-KIND was seen; 0 until it is complete."""
+        for folder in (self.build / "findings").glob(f"{name}-*"):
+            if (folder / "command").exists():
+                return int((folder / "count").read_text())
+        return 0
+
+    def summary(self):
+        return json.loads((self.build / "fuzz-summary.json").read_text())
+
+    def found(self):
+        return sorted(path.name for path in (self.build / "findings").glob("*"))
+
+    def seed(self, target, name, data):
+        path = self.build / "corpus" / target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def assert_no_workers(self):
+        """Nothing of this tree is still running."""
+        left = subprocess.run(["pgrep", "-f", f"{self.root}/build/fuzz/"], capture_output=True)
+        self.assertEqual(b"", left.stdout)
+
+    def assert_one_line(self, err, *words):
+        self.assertEqual(1, len(err.splitlines()), err)
+        for word in words:
+            self.assertIn(word, err)
+
+
+class CleanRuns(TreeTest):
+    def test_clean_run_says_what_it_did_and_is_resumed(self):
+        status, out, err = self.run_script("--time", "2", "--no-merge")
+        self.assertEqual((0, ""), (status, err), out)
+        for name in TARGETS:
+            self.assertEqual(2, out.count(f"\n{name}: exec/s "), "a line at start and end")
+        self.assertNotIn("\x1b", out)
+        summary = self.summary()
+        self.assertEqual(("clean", 0), (summary["result"], summary["exit_status"]))
+        for name in TARGETS:
+            target = summary["targets"][name]
+            self.assertGreater(target["executions"], 1000)
+            self.assertGreater(target["coverage"], 0)
+            files = list((self.build / "fuzz-corpus" / name).iterdir())
+            self.assertEqual(target["corpus_files"], len(files))
+            self.assertGreater(len(files), 0)
+        heap = summary["targets"]["heap"]
+        self.assertEqual(heap["executions"] * 1000, heap["checked_operations"])
+        self.assertLess(abs(summary["seconds"] - 2), 1.5)
+        self.assert_no_workers()
+
+        before = {path.name for path in (self.build / "fuzz-corpus" / "heap").iterdir()}
+        status, out, _ = self.run_script("--time", "1", "--no-merge", "--cores", "1", "heap")
+        self.assertEqual(0, status, out)
+        log = (self.build / "fuzz-logs" / "heap-0.1.log").read_text()
+        self.assertRegex(log, rf"{len(before)} files found in {self.build}/fuzz-corpus/heap")
+        after = {path.name for path in (self.build / "fuzz-corpus" / "heap").iterdir()}
+        self.assertTrue(before)
+        self.assertEqual(["heap"], list(self.summary()["targets"]))
+        self.assertTrue(after)
+
+    def test_executions_agree_with_the_engine(self):
+        self.run_script("--time", "1", "--no-merge", "--cores", "1", "text")
+        log = (self.build / "fuzz-logs" / "text-0.1.log").read_text()
+        units = int(re.search(r"number_of_executed_units: (\d+)", log)[1])
+        self.assertEqual(units, self.summary()["targets"]["text"]["executions"])
+
+    def test_terminal_gets_one_block_that_is_drawn_again(self):
+        main, side = pty.openpty()
+        env = {"TERM": "xterm", "COLUMNS": "60"}
+        process = self.start("--time", "2", stdout=side, env=env)
+        os.close(side)
+        data = b""
+        try:
+            while piece := os.read(main, 65536):
+                data += piece
+        except OSError:
+            pass  # how a closed terminal ends
+        process.communicate()
+        os.close(main)
+        out = data.decode()
+        self.assertEqual(0, process.returncode, out)
+        self.assertGreaterEqual(out.count("\x1b[4A\x1b[J"), 2, "heading and three targets")
+        self.assertIn("SUMMARY", out)
+        block = [line for line in out.splitlines() if "exec/s" in line]
+        self.assertTrue(all(len(re.sub("\x1b.*?[AJ]", "", line)) < 60 for line in block))
+
+    def test_corpus_is_merged_when_it_has_grown(self):
+        folder = self.build / "fuzz-corpus" / "heap"
+        folder.mkdir(parents=True)
+        for number in range(200):
+            data = b"zz%d" % number
+            (folder / corpus.sha1(data)).write_bytes(data)
+        status, out, _ = self.run_script("--time", "1", "heap")
+        self.assertEqual(0, status, out)
+        self.assertRegex(out, r"corpus of heap merged: \d+ files -> \d+")
+        self.assertLess(len(list(folder.iterdir())), 64)
+        self.assertEqual([], list(folder.parent.glob(".heap.old")))
+
+    def test_interrupted_merge_is_repaired(self):
+        aside = self.build / "fuzz-corpus" / ".heap.old"
+        aside.mkdir(parents=True)
+        (aside / corpus.sha1(b"kept")).write_bytes(b"kept")
+        files = corpus.Corpus(self.root, targets.describe("heap"))
+        files.open()
+        self.assertEqual(b"kept", (files.folder / corpus.sha1(b"kept")).read_bytes())
+        self.assertFalse(aside.exists())
+
+
+class Findings(TreeTest):
+    def test_equal_failures_are_one_finding(self):
+        bugs = {"heap": "bug1 bug2"}
+        for name in ("B1", "B2", "B1longer"):
+            self.seed("heap", name, name.encode())
+        wanted = {"heap-blocks": 2, "heap-stats": 1}
+        status, out = self.run_until(wanted, "heap", bugs=bugs)
+        self.assertEqual(1, status, "findings outrank the interruption")
+        self.assertIn("interrupted by SIGINT", out)
+        names = self.found()
+        self.assertEqual(["heap-blocks", "heap-stats"], [name[:-9] for name in names], out)
+        folder = self.build / "findings" / names[0]
+        self.assertEqual(b"B1", (folder / "input").read_bytes())
+        self.assertEqual("heap standin\nbyte 42\nbyte 31\n", (folder / "script.txt").read_text())
+        self.assertIn("FAILURE property=blocks", (folder / "log.txt").read_text())
+        command = f"build/fuzz/heaplab run build/findings/{names[0]}/input"
+        self.assertEqual(command, (folder / "command").read_text().strip())
+        count = self.count("heap-blocks")
+        self.assertGreaterEqual(count, 2, "two seeds fail in this way")
+        self.assertEqual(1, out.count("FINDING in heap: property=blocks"))
+        self.assertIn(f"  replay: {command}", out)
+        self.assertIn("seed build/corpus/heap/B2 fails", out)
+        self.assertIn("result: FAILED", out)
+        summary = self.summary()
+        self.assertEqual(("findings", 1), (summary["result"], summary["exit_status"]))
+        known = {found["kind"]: found for found in summary["targets"]["heap"]["findings"]}
+        self.assertEqual(count, known["blocks"]["seen"])
+        self.assertTrue(known["blocks"]["replays"])
+        self.assertEqual(2, known["blocks"]["input_bytes"])
+        self.assertTrue((self.build / "corpus" / "heap" / "B1").exists(), "seeds are kept")
+
+        # Another run without the bugs: clean, and nothing is lost.
+        status, out, _ = self.run_script("--time", "1", "heap")
+        self.assertEqual(0, status, out)
+        self.assertIn("2 findings of earlier runs", out)
+        self.assertEqual(names, self.found())
+        self.assertEqual(2, len(self.summary()["older_findings"]))
+
+        # With the bugs again, the count goes on.
+        self.run_until({"heap-blocks": count + 1}, "heap", bugs=bugs)
+        self.assertGreater(self.count("heap-blocks"), count)
+
+    def test_what_the_sanitizers_and_the_engine_find(self):
+        bugs = {"heap": "overflow", "script": "undefined leak", "text": "memory hang"}
+        for target, name in (
+            ("heap", "OV"), ("script", "UB"), ("script", "LK"), ("text", "MM"), ("text", "HG"),
+        ):
+            self.seed(target, name, name.encode())
+        wanted = [
+            "heap-asan-heap-buffer-overflow", "script-leak",
+            "script-ubsan-signed-integer-overflow", "text-oom", "text-timeout",
+        ]
+        counts = {name: 1 for name in wanted}
+        status, out = self.run_until(counts, "--timeout", "1", bugs=bugs)
+        self.assertEqual(1, status, out)
+        self.assertEqual(wanted, [name[:-9] for name in self.found()], out)
+        for folder in (self.build / "findings").iterdir():
+            command = (folder / "command").read_text().split()
+            env = os.environ | {f"STANDIN_{name}": words for name, words in bugs.items()}
+            shown = subprocess.run(command, cwd=self.root, env=env, capture_output=True)
+            self.assertNotEqual(0, shown.returncode, f"{command} shows nothing")
+
+    def test_empty_input_replays_though_heaplab_refuses_it(self):
+        status, out, _ = self.run_script(
+            "--time", "20", "--until-finding", "heap", bugs={"heap": "empty"}
+        )
+        self.assertEqual(1, status, out)
+        (name,) = self.found()
+        self.assertIn(f"replay: build/fuzz/replay_heap build/findings/{name}/input", out)
+        (found,) = self.summary()["targets"]["heap"]["findings"]
+        self.assertEqual((0, True), (found["input_bytes"], found["replays"]))
+
+    def test_hang_in_the_last_second_is_found(self):
+        self.seed("text", "HG", b"HG")
+        status, out, _ = self.run_script(
+            "--time", "1", "--timeout", "1", "text", bugs={"text": "hang"}
+        )
+        self.assertEqual(1, status, out)
+        self.assertRegex(self.found()[0], "text-timeout-")
+
+    def test_smaller_input_replaces_larger_and_count_goes_on(self):
+        store = findings.Store(self.root)
+        store.open()
+        failure = signature.Failure("blocks", "property=blocks")
+        artifact = store.incoming / "x"
+        for data, kept in ((b"12345", b"12345"), (b"123456", b"12345"), (b"12", b"12")):
+            artifact.write_bytes(data)
+            found, _ = store.add(targets.describe("text"), failure, artifact, "log of %r" % data)
+            self.assertEqual(kept, (found.folder / "input").read_bytes())
+            self.assertEqual("log of %r" % kept, (found.folder / "log.txt").read_text())
+        self.assertEqual("3\n", (found.folder / "count").read_text())
+
+    def test_left_behind_input_is_kept(self):
+        store = findings.Store(self.root)
+        store.incoming.mkdir(parents=True)
+        (store.incoming / "heap-0-crash-1").write_bytes(b"precious")
+        store.open()
+        kept = self.build / "findings" / "left-heap-0-crash-1"
+        self.assertEqual(b"precious", kept.read_bytes())
+
+
+class DeadHarness(TreeTest):
+    def test_dead_harnesses_fail_the_run(self):
+        bugs = {"heap": "dead", "script": "exits", "text": "never"}
+        status, out, err = self.run_script("--time", "3", "--timeout", "1", bugs=bugs)
+        self.assertEqual((1, ""), (status, err), out)
+        self.assertEqual("broken", self.summary()["result"])
+        self.assertEqual([], self.found())
+        self.assertIn("target heap checked no operation", out)
+        self.assertIn("worker script-0 ended before its time", out)
+        self.assertIn("worker script-0 executed no input", out)
+        self.assertIn("worker text-0 executed no input", out)
+        self.assert_no_workers()
+
+    def test_counter_that_never_moves_fails_the_run(self):
+        status, out, _ = self.run_script("--time", "1", "heap", bugs={"heap": "idle"})
+        self.assertEqual(1, status, out)
+        self.assertIn("'resize' stayed 0", out)
+
+    def test_death_without_an_input_fails_the_run(self):
+        status, out, _ = self.run_script("--time", "1", "heap", bugs={"heap": "killed"})
+        self.assertEqual(1, status, out)
+        self.assertRegex(out, "heap-0 ended before its time .*signal 9; [1-9][0-9]* inputs")
+
+    def test_program_that_is_none_fails_the_run(self):
+        path = self.build / "fuzz" / "fuzz_text"
+        path.unlink()
+        path.write_text("no program\n")
+        path.chmod(0o755)
+        status, out, _ = self.run_script("--time", "2", "text")
+        self.assertEqual(1, status, out)
+        self.assertIn("worker text-0 cannot start", out)
+
+
+class Interruptions(TreeTest):
+    def interrupt(self, numbers, bugs=None, seconds=1.2):
+        process = self.start("--time", "60", "heap", bugs=bugs)
+        time.sleep(seconds)
+        started = time.monotonic()
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.3)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual("", err)
+        self.assertLess(time.monotonic() - started, 5)
+        self.assert_no_workers()
+        return process.returncode, out
+
+    def test_ctrl_c_ends_with_the_summary(self):
+        status, out = self.interrupt([signal.SIGINT])
+        self.assertEqual(130, status, out)
+        self.assertRegex(out, "SUMMARY after .* interrupted by SIGINT")
+        self.assertIn("result: interrupted", out)
+        self.assertEqual("interrupted", self.summary()["result"])
+        self.assertGreater(self.summary()["targets"]["heap"]["executions"], 0)
+        self.assertTrue(list((self.build / "fuzz-corpus" / "heap").iterdir()))
+
+    def test_sigterm_ends_with_the_summary(self):
+        status, out = self.interrupt([signal.SIGTERM])
+        self.assertEqual(143, status, out)
+        self.assertIn("interrupted by SIGTERM", out)
+
+    def test_second_ctrl_c_kills_at_once(self):
+        # A worker that does not care for the first one.
+        status, out = self.interrupt([signal.SIGINT] * 2, bugs={"heap": "stuck"})
+        self.assertEqual(130, status, out)
+        self.assertNotIn("SUMMARY", out)
+
+    def test_killed_job_leaves_no_workers(self):
+        process = self.start("--time", "60", "heap")
+        time.sleep(1.5)
+        process.kill()
+        process.communicate()
+        time.sleep(0.3)
+        self.assert_no_workers()
+
+
+class BadSetup(TreeTest):
+    def assert_refused(self, *arguments, words=(), **options):
+        status, out, err = self.run_script(*arguments, **options)
+        self.assertEqual((2, ""), (status, out), err)
+        self.assert_one_line(err, *words)
+
+    def test_bad_times(self):
+        for text in ("", "0", "0s", "-1", "5x", "1.5h", "m", "10 m", "1h30", "s10", "999999h",
+                     "1m1h", "１０", "9" * 400):
+            self.assert_refused("--time", text, words=["FUZZ_TIME"])
+        self.assert_refused(env={"FUZZ_TIME": "soon"}, words=["FUZZ_TIME='soon'"])
+        self.assertFalse((self.build / "fuzz-corpus").exists(), "nothing was written")
+
+    def test_bad_options(self):
+        self.assert_refused("--nonsense", words=["--nonsense"])
+        self.assert_refused("nonsense", words=["unknown target 'nonsense'", "heap, script, text"])
+        self.assert_refused("--cores", "0", words=["--cores 0"])
+        self.assert_refused("--expect", words=["--canary"])
+
+    def test_missing_programs(self):
+        for name in ("fuzz_script", "replay_heap", "heaplab"):
+            path = self.build / "fuzz" / name
+            data = path.read_bytes()
+            path.unlink()
+            self.assert_refused("--time", "1", words=[name, "make fuzz"])
+            path.write_bytes(data)
+            path.chmod(0o755)
+
+    def test_no_targets(self):
+        shutil.rmtree(self.root / "fuzz")
+        self.assert_refused("--time", "1", words=["no target"])
+
+    def test_second_job_in_the_same_tree(self):
+        with (self.build / "fuzz.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assert_refused("--time", "1", words=["another fuzzing run"])
+
+
+class Regress(TreeTest):
+    def setUp(self):
+        super().setUp()
+        self.crash = self.build / "findings" / "heap-blocks-12345678" / "input"
+        self.crash.parent.mkdir(parents=True)
+        self.crash.write_bytes(b"B1x")
+
+    def regress(self, *arguments, bugs=None, env=None):
+        options = {"bugs": bugs or {"heap": "bug1 bug2", "text": "bug1 leak"}, "env": env or {}}
+        return self.run_script(*arguments, script="regress", **options)
+
+    def adopted(self):
+        return sorted(path for path in (self.root / "corpus").rglob("*") if path.is_file())
+
+    def assert_refused(self, *arguments, words=(), **options):
+        before = self.adopted()
+        status, out, err = self.regress(*arguments, **options)
+        self.assertEqual((2, ""), (status, out), err)
+        self.assert_one_line(err, *words)
+        self.assertEqual(before, self.adopted())
+        self.assertEqual([], list(self.build.glob("regress-*")))
+
+    def test_adopts_a_script_once(self):
+        status, out, err = self.regress(self.crash)
+        self.assertEqual((0, ""), (status, err))
+        (path,) = self.adopted()
+        self.assertRegex(
+            str(path.relative_to(self.root)),
+            r"^corpus/heap/regress/\d{4}-\d\d-\d\d-property-blocks-detail-size-kind-free-"
+            r"[0-9a-f]{8}\.txt$",
+        )
+        text = path.read_text()
+        self.assertIn("property=blocks detail=size kind=free", text)
+        self.assertTrue(text.endswith("heap standin\nbyte 42\nbyte 31\nbyte 78\n"))
+        self.assertIn(str(path.relative_to(self.root)), out)
+        self.assertIn("make test", out)
+        self.assert_refused(self.crash, words=["in the corpus already", path.name])
+        self.assert_refused(path, "--target", "heap", words=["in the corpus already"])
+        self.assertEqual(text, path.read_text())
+
+    def test_adopts_raw_bytes_for_other_targets(self):
+        self.crash.write_bytes(b"B1\0\xff")
+        status, _, err = self.regress(self.crash, "--target", "text")
+        self.assertEqual((0, ""), (status, err))
+        (path,) = self.adopted()
+        self.assertRegex(str(path), "/corpus/text/regress/.*[.]bin$")
+        self.assertEqual(b"B1\0\xff", path.read_bytes())
+        self.assert_refused(self.crash, "--target", "text", words=["in the corpus already"])
+
+    def test_adopts_what_only_the_engine_notices(self):
+        self.crash.write_bytes(b"LK")
+        status, out, _ = self.regress(self.crash, "--target", "text")
+        self.assertEqual(0, status)
+        (path,) = self.adopted()
+        self.assertIn("leak", path.name)
+
+    def test_refuses_what_does_not_fail(self):
+        self.assert_refused(self.crash, bugs={"heap": "bug2"}, words=["does not fail"])
+
+    def test_refuses_a_text_form_that_fails_differently(self):
+        self.assert_refused(self.crash, bugs={"heap": "bug1 drift"}, words=["fails differently"])
+
+    def test_refuses_bad_files(self):
+        self.assert_refused(self.root / "nowhere", words=["nowhere", "No such file"])
+        self.assert_refused(self.root, words=["directory"])
+        self.crash.write_bytes(b"")
+        self.assert_refused(self.crash, words=["is empty"])
+
+    def test_asks_for_the_target(self):
+        other = self.root / "crash"
+        other.write_bytes(b"B1")
+        self.assert_refused(other, words=["TARGET=", "heap, script, text"])
+        self.assert_refused(other, env={"TARGET": "pile"}, words=["unknown target 'pile'"])
+        self.assertEqual(0, self.regress(other, env={"TARGET": "heap"})[0])
+
+    def test_needs_the_programs(self):
+        (self.build / "fuzz" / "heaplab").unlink()
+        self.assert_refused(self.crash, words=["heaplab", "missing"])
+
+
+class Canary(TreeTest):
+    """Here the tree's make compiles the stand-in; the patch gives it a bug that needs no word."""
+
+    PATCH = (
+        "--- a/fuzz/targets/heap.c\n+++ b/fuzz/targets/heap.c\n@@ -1 +1 @@\n"
+        "-/* SPDX-License-Identifier: MIT */\n+static int always = 1;\n"
+    )
+
+    def setUp(self):
+        super().setUp()
+        flags = " ".join(map(str, FLAGS))
+        fuzz = f"clang {flags} -fsanitize=fuzzer,address fuzz/targets/heap.c {ENGINES}/stats.c"
+        rules = (
+            "build/fuzz/fuzz_heap: fuzz/targets/heap.c\n\tmkdir -p build/fuzz && "
+            f"{fuzz} -o $@\n"
+            "build/fuzz/replay_heap: fuzz/targets/heap.c\n\tmkdir -p build/fuzz && "
+            f"clang {flags} fuzz/targets/heap.c {ENGINES}/stats.c {ENGINES}/replay.c -o $@\n"
+            "build/fuzz/heaplab:\n\tmkdir -p build/fuzz && cp "
+            f"{HERE}/standin_heaplab $@\n"
+        )
+        (self.root / "Makefile").write_text(rules)
+        heap = self.root / "fuzz" / "targets" / "heap.c"
+        text = heap.read_text().replace('has("bug1")', '(has("bug1") || CANARY)')
+        marker = "/* SPDX-License-Identifier: MIT */\n"
+        heap.write_text(marker + "#define CANARY 0\n" + text[len(marker) :])
+        self.patch = self.root / "fuzz" / "bugs" / "canary.patch"
+        self.patch.parent.mkdir()
+        self.patch.write_text(
+            "--- a/fuzz/targets/heap.c\n+++ b/fuzz/targets/heap.c\n@@ -1,2 +1,2 @@\n"
+            f" {marker}-#define CANARY 0\n+#define CANARY 1\n"
+        )
+
+    def test_finds_the_planted_bug(self):
+        status, out, err = self.run_script("--canary")
+        self.assertEqual((1, ""), (status, err), out)
+        self.assertRegex(out, r"canary: the planted bug was found after \d+\.\ds")
+        self.assertIn("FINDING in heap: property=blocks", out)
+        self.assertFalse((self.build / "findings").exists(), "the tree's own findings")
+        self.assertIn("CANARY 0", (self.root / "fuzz" / "targets" / "heap.c").read_text())
+        status, out, _ = self.run_script("--canary", "--expect")
+        self.assertEqual(0, status, out)
+
+    def test_silence_is_a_failure(self):
+        text = self.patch.read_text().replace("+#define CANARY 1", "+#define CANARY 00")
+        self.patch.write_text(text)
+        for arguments, wanted in ((("--canary",), 3), (("--canary", "--expect"), 1)):
+            status, out, _ = self.run_script(*arguments, "--time", "1")
+            self.assertEqual(wanted, status, out)
+            self.assertIn("CANARY FAILED: the planted bug was not found", out)
+
+    def test_bad_patches(self):
+        good = self.patch.read_text()
+        for text in (good.replace("CANARY 0", "CANARY 7"), "no patch\n"):
+            self.patch.write_text(text)
+            status, out, err = self.run_script("--canary")
+            self.assertEqual((2, ""), (status, out))
+            self.assert_one_line(err, "fuzz/bugs/canary.patch", "does not apply")
+        self.patch.unlink()
+        status, out, err = self.run_script("--canary")
+        self.assertEqual((2, ""), (status, out))
+        self.assert_one_line(err, "fuzz/bugs/canary.patch", "missing")
+
+    def test_build_that_fails(self):
+        self.patch.write_text(self.patch.read_text().replace("CANARY 1", "CANARY )"))
+        status, _, err = self.run_script("--canary")
+        self.assertEqual(2, status)
+        self.assert_one_line(err, "does not build", "build.log")
+
+
+class Parts(unittest.TestCase):
+    def test_durations(self):
+        for text, seconds in (("90", 90), ("60s", 60), ("10m", 600), ("8h", 28800),
+                              ("1h30m", 5400), ("1h1m1s", 3661), ("1h5s", 3605)):
+            self.assertEqual(seconds, duration.parse(text))
+        for seconds, text in ((-1, "0s"), (12, "12s"), (599, "9m59s"), (25500, "7h05m")):
+            self.assertEqual(text, duration.show(seconds))
+
+    def test_cores(self):
+        three = [targets.describe(name) for name in ("heap", "script", "text")]
+        for cores, shares in ((1, (1, 1, 1)), (3, (1, 1, 1)), (8, (6, 1, 1))):
+            shared = targets.share_cores(three, cores)
+            self.assertEqual(shares, tuple(shared[name] for name in ("heap", "script", "text")))
+
+    def test_page_layout(self):
+        self.assertEqual(16 + 31 * 32, stats.PAGE_BYTES)
+
+    def test_signatures(self):
+        def frames(*names):
+            lines = [f"    #{i} 0x1 in {name}" for i, name in enumerate(names)]
+            return "\n".join(lines) + "\n\n"
+
+        heap, fault = f"{TREE}/src/heap/chain.c:12:3", f"{TREE}/src/base/fault.c:3:1"
+        libc = "abort stdlib/./stdlib/abort.c:79:7"
+        player = f"play {TREE}/fuzz/runner/runner.c:9:1"
+        for log, kind, text in (
+            ("a file: FAILURE property=find detail=owner op=2 kind=find\n", "find",
+             "property=find detail=owner kind=find"),
+            ("FAILURE property=find detail=owner op=12 kind=find\n", "find",
+             "property=find detail=owner kind=find"),
+            ("==1==ERROR: AddressSanitizer: SEGV on 0x12\n" + frames(f"merge {heap}", player)
+             + "SUMMARY: AddressSanitizer: SEGV x.c:1 in merge\n", "asan-segv",
+             "AddressSanitizer: SEGV at merge src/heap/chain.c:12"),
+            (f"{heap}: runtime error: index 12 out of bounds\n", "ubsan-index-n-out-of",
+             "runtime error: index N out of bounds at src/heap/chain.c:12"),
+            ("tagheap: double free: block 24 tag 0x1001\n==1== ERROR: libFuzzer: deadly signal\n"
+             + frames(libc, f"th_fault_abort {fault}", f"merge {heap}")
+             + "SUMMARY: libFuzzer: deadly signal\n", "fault-double-free",
+             "tagheap: double free at merge src/heap/chain.c:12"),
+            ("==1== ERROR: libFuzzer: timeout after 10 seconds\n"
+             + frames(libc, f"merge {heap}", f"th_heap_free {heap}", player)
+             + "SUMMARY: libFuzzer: timeout\n", "timeout",
+             "timeout at th_heap_free src/heap/chain.c"),
+            ("==1== ERROR: libFuzzer: out-of-memory (used: 2049Mb; limit: 2048Mb)\n"
+             "SUMMARY: libFuzzer: out-of-memory\n", "oom", "out-of-memory"),
+        ):
+            failure = signature.classify(log, TREE)
+            self.assertEqual((kind, text), tuple(failure))
+        self.assertIsNone(signature.classify("#1 INITED cov: 2\n", TREE))
+
+    def test_long_scripts_are_shortened(self):
+        lines = [str(number) for number in range(100)]
+        short = findings.shorten(lines, 3, 2)
+        self.assertEqual(["0", "1", "2", "... 95 more lines ...", "98", "99"], short)
+        self.assertEqual(lines[:6], findings.shorten(lines[:6], 3, 2))
+
+    def test_table_columns_line_up(self):
+        row = live.Row("heap", 1234.5, None, 10, 20, 30, 1, 4, 61)
+        lines = live.table([row, row._replace(executions_per_second=10.0)])
+        self.assertEqual(1, len({len(line) for line in lines}))
+        self.assertIn("1,234", lines[1])
+        self.assertIn("1 (+4 same)", lines[1])
+
+    def test_paths_outside_the_tree_are_absolute(self):
+        self.assertEqual("a/b", program.shown(TREE / "a" / "b", TREE))
+        self.assertEqual("/a/b", program.shown(pathlib.Path("/a/b"), TREE))
+
+
+def run_in_two_processes():
+    """Most tests wait for the clock, so two at a time take half as long."""
+    names = [name for name, value in globals().items()
+             if isinstance(value, type) and issubclass(value, unittest.TestCase)]
+    shares = [names[0::2], names[1::2]]
+    processes = [subprocess.Popen([sys.executable, __file__, *share]) for share in shares]
+    return max(abs(process.wait()) for process in processes)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit(run_in_two_processes())
+    unittest.main()

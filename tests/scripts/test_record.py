@@ -1,0 +1,519 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of the recorder, the converter and scripts/record.
+
+    tests/scripts/test_record.py [--build DIR] [NAME]     only the tests whose names contain NAME
+
+DIR holds liblabrecord.so and labconvert. CC names the compiler for the probe programs.
+"""
+
+import argparse
+import heapq
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HERE = Path(__file__).resolve().parent
+RECORD = ROOT / "scripts" / "record"
+MALLOC, CALLOC, ALIGNED, REALLOC, FREE = 1, 2, 3, 4, 5
+KINDS = ["none", "malloc", "calloc", "aligned", "realloc", "free"]
+SLOT_CHOICES = [8, 16, 64, 256, 1024, 4096, 16384, 65536]
+
+
+class Failed(Exception):
+    pass
+
+
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def check_equal(actual, expected, what):
+    if actual != expected:
+        raise Failed(f"{what}: found {actual!r}, expected {expected!r}")
+
+
+class Bench:
+    """The tools under test and a folder of their own for each test."""
+
+    def __init__(self, build, folder):
+        self.build = Path(build).resolve()
+        self.library = self.build / "liblabrecord.so"
+        self.converter = self.build / "labconvert"
+        self.top = Path(folder)
+        self.folder = self.top
+        self.probe = self.top / "probe"
+        self.early = self.top / "early.so"
+        compiler = os.environ.get("CC", "gcc").split()
+        flags = ["-std=c11", "-O1", "-fno-builtin"]
+        subprocess.run(compiler + flags + ["-pthread", str(HERE / "record_probe.c"), "-o",
+                                           str(self.probe)], check=True)
+        subprocess.run(compiler + flags + ["-shared", "-fPIC", str(HERE / "record_early.c"),
+                                           "-o", str(self.early), "-ldl"], check=True)
+
+    def path(self, name):
+        return self.folder / name
+
+    def call(self, command, **options):
+        options.setdefault("timeout", 60)
+        return subprocess.run([str(word) for word in command], capture_output=True, check=False,
+                              **options)
+
+    def record(self, *words, **options):
+        return self.call([RECORD, "--build", self.build, *words], **options)
+
+    def convert(self, *words):
+        result = self.call([self.converter, *words])
+        return result.returncode, result.stdout.decode(), result.stderr.decode()
+
+    def dump(self, trace):
+        status, text, error = self.convert("--dump", trace)
+        check_equal((status, error), (0, ""), "dump")
+        return [parse_record(line) for line in text.splitlines()]
+
+
+# ---- traces ------------------------------------------------------------------------------------
+
+
+def parse_record(line):
+    """(thread, kind, size, align, old, result) of a line of the dump."""
+    _, thread, kind, *fields = line.split()
+    values = [field.split("=")[1] for field in fields]
+    return (int(thread.split("=")[1]), kind, int(values[0]), int(values[1]), int(values[2], 0),
+            int(values[3], 0))
+
+
+def write_trace(path, records, count=None, stop=0, spoil=None):
+    """records: (kind, size, result, old[, align_log2]). spoil: (offset, bytes) to overwrite."""
+    data = struct.pack("=8sIIiIQ", b"LABTRACE", 1, 32, 4711, stop,
+                       len(records) if count is None else count).ljust(4096, b"\0")
+    for serial, (kind, size, result, old, *align) in enumerate(records):
+        data += struct.pack("=BBHIQQQ", kind, align[0] if align else 0, 0, serial, size, result,
+                            old)
+    if spoil is not None:
+        offset, replacement = spoil
+        data = data[:offset] + replacement + data[offset + len(replacement):]
+    path.write_bytes(data)
+
+
+def ops_of(script):
+    """The operations of a script, without the comments and the heap line."""
+    lines = [line for line in script.splitlines() if not line.startswith("#")]
+    check(lines and lines[0].startswith("heap "), "the first line that is no comment: heap ...")
+    return lines[1:]
+
+
+def fields_of(line):
+    word, *rest = line.split()
+    return word, {key: value for key, _, value in (item.partition("=") for item in rest)}
+
+
+def check_lives(records):
+    """No address is given out while it is live: nothing is missing, and the order is right."""
+    live = set()
+    for index, (_, kind, _, _, old, result) in enumerate(records):
+        if kind in ("free", "realloc") and (result != 0 or kind == "free" or records[index][2] == 0):
+            check(old in live, f"record {index}: {kind} of {old:#x}, which is not live")
+            live.discard(old)
+        if result != 0:
+            check(result not in live, f"record {index}: {kind} returned {result:#x}, live already")
+            live.add(result)
+
+
+def plain_lines(records, slots, largest=65536):
+    """What the converter has to make of a whole trace with no epochs and no compaction: written
+    down a second time, with a heap of free slots. Tags are left out."""
+    lines, slot_of, free = [], {}, list(range(slots))
+    for _, kind, size, align, old, result in records:
+        if kind in ("malloc", "calloc", "aligned"):
+            if result != 0 and size <= largest:
+                slot = slot_of[result] = heapq.heappop(free)
+                special = f" align={align}" if align > 4 else ""
+                word = "aligned" if special else "alloc"
+                lines.append(f"{word} s{slot} bytes={max(size, 1)}{special}")
+        elif old in slot_of and (kind == "free" or result != 0 or size == 0):
+            slot = slot_of.pop(old)
+            if result != 0:
+                slot_of[result] = slot
+                if size <= largest:
+                    lines.append(f"resize s{slot} bytes={max(size, 1)}")
+            else:
+                lines.append(f"free s{slot}" if kind == "free" else f"resize s{slot} bytes=0")
+                heapq.heappush(free, slot)
+    return lines
+
+
+def without_tags(lines):
+    return [" ".join(word for word in line.split() if not word.startswith("tag="))
+            for line in lines]
+
+
+def check_slots(lines):
+    """Every operation finds its slot as it needs it; returns how often each word was used."""
+    tags, counts = {}, {}
+    for number, line in enumerate(lines):
+        word, fields = fields_of(line)
+        counts[word] = counts.get(word, 0) + 1
+        slot = next((key for key in fields if key[0] == "s" and key[1:].isdigit()), None)
+        if word in ("alloc", "aligned"):
+            check(slot not in tags, f"operation {number}, {line}: the slot is live")
+            tags[slot] = int(fields["tag"], 0)
+        elif word in ("resize", "free"):
+            check(slot in tags, f"operation {number}, {line}: the slot is empty")
+            if word == "free" or fields["bytes"] == "0":
+                del tags[slot]
+        elif word == "freetags":
+            low, high = (int(bound, 0) for bound in next(iter(fields)).split(".."))
+            freed = [key for key, tag in tags.items() if low <= tag <= high]
+            check(freed, f"operation {number}, {line}: frees nothing")
+            for key in freed:
+                del tags[key]
+    return counts
+
+
+# ---- the recorder ------------------------------------------------------------------------------
+
+
+def between_marks(records, number):
+    """The records of one thread of the probe between its two marks."""
+    begin, end = 0xA100 + number, 0xA200 + number
+    thread = next(r[0] for r in records if r[1] == "malloc" and r[2] == begin)
+    own = [r for r in records if r[0] == thread]
+    first = next(i for i, r in enumerate(own) if r[2] == begin)
+    last = next(i for i, r in enumerate(own) if r[2] == end)
+    check_equal(own[first + 1][1], "free", "the mark is freed")
+    return [r[1:] for r in own[first + 2:last]]
+
+
+def check_probe(bench, ending, *command):
+    """Runs the probe under the recorder and compares the trace with its log, call for call."""
+    result = bench.record("-q", "-f", "-o", bench.path("out.txt"), "--keep-trace",
+                          bench.path("trace"), *command, bench.probe, bench.path("log"), ending)
+    records = bench.dump(bench.path("trace"))
+    logs = {}
+    for line in bench.path("log").read_text().splitlines():
+        thread, kind, *numbers = line.split()
+        logs.setdefault(int(thread), []).append((kind, *(int(n, 0) for n in numbers)))
+    check_equal(sorted(logs), [0, 1, 2, 3, 4], "threads in the log")
+    for number, log in logs.items():
+        recorded = between_marks(records, number)
+        for index, (found, expected) in enumerate(zip(recorded, log)):
+            check_equal(found, expected, f"thread {number}, call {index}")
+        check_equal(len(recorded), len(log), f"calls of thread {number}")
+    check_lives(records)
+    check(all(r[2] != 0xA300 for r in records), "a forked child is not recorded")
+    return result.returncode, result.stderr
+
+
+def records_every_call(bench):
+    check_equal(check_probe(bench, "7"), (7, b""), "status and stderr")
+
+
+def records_up_to_quick_exit(bench):
+    check_equal(check_probe(bench, "quick"), (0, b""), "status and stderr")
+
+
+def records_up_to_kill(bench):
+    check_equal(check_probe(bench, "kill")[0], 128 + signal.SIGKILL, "status")
+
+
+def records_the_program_after_exec(bench):
+    status = check_probe(bench, "3", "sh", "-c", 'exec "$@"', "sh")[0]
+    check_equal(status, 3, "status")
+
+
+def survives_a_dlsym_that_allocates(bench):
+    environment = dict(os.environ, LD_PRELOAD=f"{bench.library}:{bench.early}",
+                       LAB_RECORD_FILE=str(bench.path("trace")))
+    result = bench.call([bench.probe, bench.path("log"), "0"], env=environment)
+    check_equal((result.returncode, result.stderr), (0, b""), "status and stderr")
+    check_lives(bench.dump(bench.path("trace")))
+
+
+def grows_the_trace(bench):
+    """More records than one chunk of the trace holds."""
+    program = "my $s = ''; for my $i (1 .. 70000) { my @a = ($i, \"x$i\"); $k{$i} = [@a]; }"
+    result = bench.record("-q", "-o", bench.path("out.txt"), "--keep-trace", bench.path("trace"),
+                          "perl", "-e", program)
+    check_equal((result.returncode, result.stderr), (0, b""), "status and stderr")
+    records = bench.dump(bench.path("trace"))
+    check(len(records) > 2 * 131072, f"only {len(records)} records")
+    check_lives(records)
+
+
+def stops_at_the_limit(bench):
+    result = bench.record("-o", bench.path("out.txt"), "--limit", "50", "--keep-trace",
+                          bench.path("trace"), "ls")
+    check_equal(result.returncode, 0, "status")
+    check_equal(len(bench.dump(bench.path("trace"))), 50, "records")
+    check("50 recorded, stopped at the limit" in bench.path("out.txt").read_text(), "comment")
+
+
+# ---- real programs -----------------------------------------------------------------------------
+
+
+PROGRAMS = [
+    (["ls", "-l", "/usr/lib"], b""),
+    (["perl", "-e", "while (<STDIN>) { print STDERR scalar reverse; print uc } exit 9"],
+     b"one\ntwo\n"),
+    (["sqlite3", ":memory:"],
+     b"create table t(a, b); insert into t values (1, 'x'), (2, 'y'); select * from t;"
+     b"select no_such_thing;"),
+    (["/usr/bin/python3", "-S", "-c", "import sys, re; print(re.sub('a', 'b', 'banana')); "
+      "sys.stderr.write('!'); sys.exit(4)"], b""),
+    (["sh", "-c", "cat; echo $0 >&2; kill -TERM $$"], b"piped\n"),
+]
+
+
+def leaves_programs_unchanged(bench):
+    for command, given in PROGRAMS:
+        if shutil.which(command[0]) is None:
+            continue
+        plain = bench.call(command, input=given)
+        expected = plain.returncode if plain.returncode >= 0 else 128 - plain.returncode
+        recorded = bench.record("-q", "-f", "-o", bench.path("out.txt"), "--keep-trace",
+                                bench.path("trace"), *command, input=given)
+        check_equal((recorded.returncode, recorded.stdout, recorded.stderr),
+                    (expected, plain.stdout, plain.stderr), command[0])
+        check_lives(bench.dump(bench.path("trace")))
+        check(check_slots(ops_of(bench.path("out.txt").read_text()))["alloc"] > 50, command[0])
+
+
+def converts_real_programs_exactly(bench):
+    for command, given in PROGRAMS:
+        if shutil.which(command[0]) is None:
+            continue
+        bench.record("-q", "-f", "-o", bench.path("out.txt"), "--keep-trace", bench.path("trace"),
+                     *command, input=given)
+        records = bench.dump(bench.path("trace"))
+        status, script, error = bench.convert(bench.path("trace"), "--ops", "1000000", "--epoch",
+                                              "0", "--compact", "0", "--dwords", "75000")
+        check_equal((status, error), (0, ""), command[0])
+        expected = plain_lines(records, 65536)
+        lines = without_tags(ops_of(script))
+        for number, (found, wanted) in enumerate(zip(lines, expected)):
+            check_equal(found, wanted, f"{command[0]}, operation {number}")
+        check_equal(len(lines), len(expected), command[0])
+
+
+# ---- the converter -----------------------------------------------------------------------------
+
+
+def converts_a_known_trace(bench):
+    write_trace(bench.path("trace"), [
+        (MALLOC, 100, 0x1000, 0), (CALLOC, 0, 0x2000, 0), (ALIGNED, 64, 0x3000, 0, 6),
+        (FREE, 0, 0, 0x2000), (MALLOC, 40, 0x2000, 0), (REALLOC, 900, 0x4000, 0x1000),
+        (MALLOC, 8, 0x1000, 0), (REALLOC, 0, 0, 0x4000), (MALLOC, 1 << 20, 0x5000, 0),
+        (FREE, 0, 0, 0x5000), (MALLOC, 1 << 40, 0, 0), (REALLOC, 1 << 41, 0, 0x1000),
+        (REALLOC, 65537, 0x1000, 0x1000), (FREE, 0, 0, 0x9990), (MALLOC, 4, 0x4000, 0)])
+    status, script, error = bench.convert(bench.path("trace"), "--label", "known\ntrace")
+    check_equal((status, error), (0, ""), "status and stderr")
+    check_equal(script.splitlines(), [
+        "# known?trace",
+        "# operations: 15 recorded; window 0:15",
+        "# kept: 6 allocations, 1 resizes, 2 frees; 0 blocks freed by tag",
+        "# put in: 0 blocks from before the window, 0 compactions, 0 freetags",
+        "# dropped: 3 operations on requests over 65536 bytes",
+        "# in the whole trace: 2 failed requests, 1 blocks from before the recording, "
+        "0 frees not seen",
+        "# choices: long-lived beyond 4 operations, epochs of 64, compaction every 250",
+        "# peak: 277 dwords in 4 blocks",
+        "heap dwords=384 align=4 guard=3 slots=8 lowmem=0 skew=0",
+        "alloc s0 tag=0x4006 bytes=100",
+        "alloc s1 tag=0x1000 bytes=1",
+        "aligned s2 tag=0x4006 bytes=64 align=64",
+        "free s1",
+        "alloc s1 tag=0x4005 bytes=40",
+        "resize s0 bytes=900",
+        "alloc s3 tag=0x4003 bytes=8",
+        "resize s0 bytes=0",
+        "alloc s0 tag=0x4002 bytes=4"], "script")
+
+
+def follows_lost_frees(bench):
+    write_trace(bench.path("trace"), [
+        (MALLOC, 10, 0x1000, 0), (MALLOC, 20, 0x1000, 0), (MALLOC, 30, 0x2000, 0),
+        (REALLOC, 40, 0x1000, 0x2000), (REALLOC, 50, 0x3000, 0x7770), (FREE, 0, 0, 0x1000)])
+    _, script, _ = bench.convert(bench.path("trace"), "--epoch", "0")
+    check_equal(without_tags(ops_of(script)), [
+        "alloc s0 bytes=10", "free s0", "alloc s0 bytes=20", "alloc s1 bytes=30", "free s0",
+        "resize s1 bytes=40", "alloc s0 bytes=50", "free s1"], "script")
+    check("1 blocks from before the recording, 2 frees not seen" in script, "comment")
+
+
+def cuts_a_window(bench):
+    """Blocks from before the window: those it touches, and a spread of the others."""
+    records = [(MALLOC, 10 + i, 0x1000 * (i + 1), 0) for i in range(10)]
+    records += [(REALLOC, 77, 0x3000, 0x3000), (FREE, 0, 0, 0x1000)]
+    records += [(MALLOC, 200, 0x1000, 0), (REALLOC, 99, 0x3000, 0x3000), (FREE, 0, 0, 0x5000),
+                (FREE, 0, 0, 0x1000), (FREE, 0, 0, 0x2000)]
+    write_trace(bench.path("trace"), records)
+    _, script, _ = bench.convert(bench.path("trace"), "--window", "12:4", "--carry", "2")
+    check_equal(ops_of(script), [
+        "alloc s0 tag=0x4006 bytes=77", "alloc s1 tag=0x0fff bytes=14",
+        "alloc s2 tag=0x4004 bytes=16", "alloc s3 tag=0x4004 bytes=19",
+        "alloc s4 tag=0x4007 bytes=200", "resize s0 bytes=99", "free s1", "free s4"], "script")
+    check("window 12:4" in script and "left out: 5 blocks" in script, "comments")
+
+
+def divides_sizes_that_do_not_fit(bench):
+    write_trace(bench.path("trace"), [(MALLOC, 60000, 0x10000 * i, 0) for i in range(1, 33)])
+    _, script, _ = bench.convert(bench.path("trace"))
+    check("# sizes: divided by 8" in script, "comment")
+    _, heap = fields_of(next(line for line in script.splitlines() if line.startswith("heap")))
+    check(32 * (6 + 60000 // 8 // 4) * 5 // 4 < int(heap["dwords"]) <= 131083, heap["dwords"])
+    check(all("bytes=7500" in line for line in ops_of(script)), "sizes")
+    _, script, _ = bench.convert(bench.path("trace"), "--dwords", "1000")
+    check("allocations will fail" in script and "bytes=60000" in script, "given region")
+
+
+def limits_the_slots(bench):
+    write_trace(bench.path("trace"), [(MALLOC, 16, 0x100 * i, 0) for i in range(1, 12)] +
+                [(FREE, 0, 0, 0xa00), (FREE, 0, 0, 0x100), (MALLOC, 24, 0x100, 0)])
+    _, script, _ = bench.convert(bench.path("trace"), "--slots", "8")
+    check("# dropped: 4 operations for want of a slot" in script, "comment")
+    check_equal(without_tags(ops_of(script))[-2:], ["free s0", "alloc s0 bytes=24"], "end")
+    for choice in SLOT_CHOICES[:3]:
+        write_trace(bench.path("trace"), [(MALLOC, 4, 0x100 * i, 0) for i in range(1, choice + 1)])
+        check(f"slots={choice} " in bench.convert(bench.path("trace"))[1], f"{choice} blocks")
+
+
+def frees_epochs_and_compacts(bench):
+    """A long run of short lives: the tags of two epochs are used up, the slots stay right."""
+    records, address = [], 0x1000
+    for i in range(900):
+        records.append((MALLOC, 16 + i % 50, address + 0x100 * i, 0))
+        if i >= 70:
+            records.append((FREE, 0, 0, address + 0x100 * (i - 70)))
+    write_trace(bench.path("trace"), records)
+    _, script, _ = bench.convert(bench.path("trace"), "--ops", "2000")
+    counts = check_slots(ops_of(script))
+    check(counts["freetags"] >= 5, counts)
+    first = next(i for i, line in enumerate(ops_of(script)) if line.startswith("freetags"))
+    check_equal((first, ops_of(script)[first]), (128, "freetags 0x1000..0x1000"), "first freetags")
+    check_equal(counts["compact"], 6, "compactions")
+    check(any(line.startswith("compact budget=") for line in script.splitlines()), "budgets")
+    check(counts["free"] < 830 and counts["alloc"] == 900, counts)
+    status, again, _ = bench.convert(bench.path("trace"), "--ops", "2000")
+    check_equal((status, again), (0, script), "the same trace gives the same script")
+
+
+# ---- bad input ---------------------------------------------------------------------------------
+
+
+def refuses_bad_traces(bench):
+    good = [(MALLOC, 10, 0x1000, 0), (FREE, 0, 0, 0x1000)]
+    trace = bench.path("trace")
+    for what, options in [("empty", {"records": []}),
+                          ("truncated", {"records": good, "count": 3}),
+                          ("damaged", {"records": good, "spoil": (4096, b"\x09")}),
+                          ("damaged", {"records": good, "spoil": (4096 + 32 + 4, b"\x07")}),
+                          ("not a trace", {"records": good, "spoil": (0, b"X")}),
+                          ("another version", {"records": good, "spoil": (8, b"\x02")})]:
+        write_trace(trace, **options)
+        status, text, error = bench.convert(trace, "-o", bench.path("never.txt"))
+        check_equal((status, text, error.count("\n")), (2, "", 1), what)
+        check(what in error and str(trace) in error, f"{what}: {error}")
+    trace.write_bytes(b"LABTRACE")
+    check("too short" in bench.convert(trace)[2], "short file")
+    check("No such file" in bench.convert(bench.path("missing"))[2], "missing file")
+    write_trace(trace, good)
+    for options in (["--window", "2:5"], ["--window", "5"], ["--ops", "0"], ["--slots", "9"],
+                    ["--align", "5"], ["--what", "1"], ["--ops"], ["--dwords", "-1"], ["x"]):
+        status, text, error = bench.convert(trace, *options)
+        check_equal((status, text, error.count("\n")), (2, "", 1), options)
+    check(not bench.path("never.txt").exists(), "nothing is written")
+    bench.path("mine.txt").write_text("mine")
+    status, _, error = bench.convert(trace, "-o", bench.path("mine.txt"))
+    check_equal((status, error.count("\n"), bench.path("mine.txt").read_text()), (2, 1, "mine"),
+                "existing file")
+    check_equal(bench.convert(trace, "-f", "-o", bench.path("mine.txt")), (0, "", ""), "-f")
+    check("alloc s0" in bench.path("mine.txt").read_text(), "-f replaces")
+
+
+def refuses_bad_commands(bench):
+    out = bench.path("out.txt")
+    out.write_text("mine")
+    for what, words in [("exists", ["-o", out, "ls"]),
+                        ("no such program", ["no-such-program-here"]),
+                        ("no such folder", ["-o", bench.path("no/where"), "ls"]),
+                        ("--ops", ["-f", "-o", out, "--ops", "many", "ls"]),
+                        ("--limit", ["--limit", "0", "ls"]),
+                        ("unrecognized", ["--nonsense", "ls"]),
+                        ("missing", ["--build", bench.path("no"), "ls"]),
+                        ("no trace", ["-f", "-o", out, "/sbin/ldconfig", "-p"])]:
+        result = bench.record(*words, cwd=bench.folder)
+        check_equal((result.returncode, result.stderr.count(b"\n")), (2, 1), what)
+        check(what.encode() in result.stderr, f"{what}: {result.stderr}")
+    check_equal(out.read_text(), "mine", "nothing is overwritten")
+    check_equal(bench.record("-q", "-f", "-o", out, "echo").returncode, 0, "-f replaces")
+    check(out.read_text().startswith("# recorded run of: echo ("), "replaced")
+
+
+def keeps_paths_out_of_the_script(bench):
+    secret = bench.path("secret-folder")
+    secret.mkdir()
+    (secret / "input.txt").write_text("x")
+    bench.record("-q", "-o", bench.path("out.txt"), "cat", secret / "input.txt",
+                 f"--show-all={secret}/input.txt", "../up/here", "s/a/b/")
+    text = bench.path("out.txt").read_text()
+    check("secret-folder" not in text and "tmp" not in text and "up/" not in text, text[:200])
+    check("cat input.txt --show-all=input.txt here s/a/b/" in text, text[:200])
+
+
+TESTS = [records_every_call, records_up_to_quick_exit, records_up_to_kill,
+         records_the_program_after_exec, survives_a_dlsym_that_allocates, grows_the_trace,
+         stops_at_the_limit, leaves_programs_unchanged, converts_real_programs_exactly,
+         converts_a_known_trace, follows_lost_frees, cuts_a_window,
+         divides_sizes_that_do_not_fit, limits_the_slots, frees_epochs_and_compacts,
+         refuses_bad_traces, refuses_bad_commands, keeps_paths_out_of_the_script]
+
+
+def report(name, passed):
+    results = os.environ.get("TH_RESULTS")
+    if results:
+        with open(results, "a", encoding="utf-8") as file:
+            file.write(f"record\t{name}\t{'passed' if passed else 'failed'}\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=str(ROOT / "build" / "debug"))
+    parser.add_argument("name", nargs="?", default="")
+    options = parser.parse_args()
+    chosen = [test for test in TESTS if options.name in test.__name__]
+    if not chosen:
+        print(f"test_record: {options.name}: no such test", file=sys.stderr)
+        return 2
+    failures, begin = 0, time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="test-record-") as folder:
+        bench = Bench(options.build, folder)
+        for number, test in enumerate(chosen, 1):
+            bench.folder = bench.top / test.__name__
+            bench.folder.mkdir()
+            try:
+                test(bench)
+                print(f"ok {number} - record: {test.__name__}")
+                report(test.__name__, True)
+            except (Failed, OSError, LookupError, ValueError, StopIteration,
+                    subprocess.SubprocessError) as error:
+                failures += 1
+                print(f"not ok {number} - record: {test.__name__}")
+                print(f"# {type(error).__name__}: {error}")
+                report(test.__name__, False)
+    print(f"1..{len(chosen)}")
+    print(f"# {len(chosen) - failures} of {len(chosen)} passed in "
+          f"{time.monotonic() - begin:.1f} s")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* A heap at another address: th_heap_copy, and detach, memcpy, attach. Links are offsets, so an
+ * image goes on working wherever it lies, as long as its alignments hold there. */
+#include <string.h>
+
+#include "heap_player.h"
+
+static fixture fx;
+static fixture twin;
+
+/* HEAD 1 and 3 and TAIL 0x4001 in use, a hole between them, 99 bytes requested of 25 dwords. */
+static void start_with_blocks(size_t alignment, size_t skew) {
+    th_heap_config config = {.alignment = alignment, .guard = th_heap_guard_max()};
+    fixture_start_with(&fx, skew, 1600, &config);
+    fill(checked_alloc(&fx, 99, 1), 99, 1);
+    void *hole = checked_alloc(&fx, 120, 2);
+    fill(checked_alloc(&fx, 33, 3), 33, 3);
+    fill(checked_alloc(&fx, 200, 0x4001), 200, 4);
+    CHECK(checked_alloc(&fx, 4000, 5) == NULL);
+    CHECK_EQ(checked_free(&fx, hole), 120 + (alignment == 16 ? 8 : 0));
+}
+
+static void expect_contents(const th_heap *heap) {
+    CHECK(filled(block_tagged(heap, 1).payload, 99, 1));
+    CHECK(filled(block_tagged(heap, 3).payload, 33, 3));
+    CHECK(filled(block_tagged(heap, 0x4001).payload, 200, 4));
+}
+
+/* Room for a copy of fx's heap, with twin's own hooks. */
+static th_heap_config prepare_twin(size_t skew) {
+    th_heap_config config = {.alignment = fx.alignment, .guard = th_heap_guard_max()};
+    fixture_prepare(&twin, skew, th_heap_region_bytes(&fx.heap), &config);
+    return config;
+}
+
+static void copy_to_twin(size_t skew) {
+    th_heap_config config = prepare_twin(skew);
+    CHECK_EQ(th_heap_copy(&fx.heap, &twin.heap, twin.region), TH_OK);
+    twin.heap.config = config;
+    twin.live = true;
+}
+
+/* ---- copy ---------------------------------------------------------------------------------------- */
+
+static void a_copy_has_the_same_blocks_and_contents(void) {
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        for (size_t skew = 0; skew <= 3; skew++) {
+            start_with_blocks(alignment, alignment);
+            copy_to_twin(skew * alignment);
+            expect_same_heaps(&fx.heap, &twin.heap);
+            CHECK_EQ(stats_of(&twin.heap).failed_allocs, 1);
+            CHECK(stats_of(&twin.heap).high_water_bytes > stats_of(&twin.heap).used_bytes);
+            expect_contents(&fx.heap);
+            expect_contents(&twin.heap);
+            validate_heap(&twin.heap, alignment);
+            fixture_stop(&fx);
+            expect_contents(&twin.heap);
+            fixture_stop(&twin);
+        }
+    }
+}
+
+static void copies_live_independently(void) {
+    start_with_blocks(4, 0);
+    copy_to_twin(4);
+    remember_blocks(&fx);
+    fill(block_tagged(&twin.heap, 1).payload, 99, 77);
+    CHECK_EQ(checked_free_tags(&twin, 3, 3), 1);
+    CHECK(checked_alloc(&twin, 500, 9) != NULL);
+    expect_blocks_unchanged(&fx);
+    expect_contents(&fx.heap);
+    remember_blocks(&twin);
+    CHECK_EQ(checked_free_tags(&fx, 0, 0x7FFE), 3);
+    expect_blocks_unchanged(&twin);
+    CHECK(filled(block_tagged(&twin.heap, 1).payload, 99, 77));
+    fixture_stop(&fx);
+    fixture_stop(&twin);
+}
+
+/* A pass that has stopped half way goes on in the copy where it stopped. */
+static void a_copy_resumes_a_compaction(void) {
+    fixture_start(&fx, 4, 200);
+    void *hole = checked_alloc(&fx, 40, 0);
+    for (uint32_t i = 1; i <= 3; i++) {
+        fill(checked_alloc(&fx, 100, i), 100, i);
+    }
+    CHECK_EQ(checked_free(&fx, hole), 40);
+    CHECK(!checked_compact_some(&fx, 100, NULL, NULL).done);
+    CHECK_EQ(checked_free_tags(&fx, 1, 1), 1);
+    copy_to_twin(8);
+    fixture *both[2] = {&fx, &twin};
+    for (size_t i = 0; i < 2; i++) {
+        th_heap_compaction step = checked_compact_some(both[i], 1000, NULL, NULL);
+        CHECK_EQ(step.blocks_moved, 2);
+        step = checked_compact_some(both[i], 1000, NULL, NULL);
+        CHECK_EQ(step.blocks_moved, 0);
+        EXPECT_BLOCKS(&both[i]->heap, {2, 25}, {3, 25}, {FREE, 126});
+        CHECK(filled(block_tagged(&both[i]->heap, 3).payload, 100, 3));
+    }
+    fixture_stop(&fx);
+    fixture_stop(&twin);
+}
+
+#define UNTOUCHED 0xEE
+
+static void expect_copy_refused(void *region, th_status expected) {
+    th_heap to;
+    memset(&to, UNTOUCHED, sizeof to);
+    CHECK_EQ(th_heap_copy(&fx.heap, &to, region), expected);
+    const unsigned char *control = (const unsigned char *)&to;
+    for (size_t i = 0; i < sizeof to; i++) {
+        CHECK_EQ(control[i], UNTOUCHED);
+    }
+}
+
+static void copies_to_null_are_refused(void) {
+    start_with_blocks(4, 0);
+    prepare_twin(0);
+    expect_copy_refused(NULL, TH_ERR_NULL);
+    CHECK_EQ(th_heap_copy(&fx.heap, NULL, twin.region), TH_ERR_NULL);
+    CHECK_EQ(th_heap_copy(NULL, &twin.heap, twin.region), TH_ERR_NULL);
+    fixture_stop(&fx);
+}
+
+static void copies_to_misaligned_regions_are_refused(void) {
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        start_with_blocks(alignment, 0);
+        prepare_twin(64);
+        for (size_t off = 1; off < alignment; off++) {
+            expect_copy_refused(twin.region + off, TH_ERR_MISALIGNED);
+        }
+        for (size_t i = 0; i < twin.bytes; i++) {
+            CHECK_EQ(twin.region[i], twin.region[0]);
+        }
+        fixture_stop(&fx);
+    }
+}
+
+static void copies_that_lose_a_special_alignment_are_refused(void) {
+    fixture_start(&fx, 4, 400);
+    void *special = checked_alloc_at(&fx, 64, 100, 1, 0);
+    fill(special, 100, 1);
+    fill(checked_alloc(&fx, 100, 2), 100, 2);
+    prepare_twin(0);
+    expect_copy_refused(twin.region + 4, TH_ERR_MISALIGNED);
+    expect_copy_refused(twin.region + 32, TH_ERR_MISALIGNED);
+    copy_to_twin(192);
+    CHECK(filled(block_tagged(&twin.heap, 1).payload, 100, 1));
+    fixture_stop(&twin);
+    CHECK(checked_free(&fx, special) > 100);
+    copy_to_twin(4);
+    CHECK(filled(block_tagged(&twin.heap, 2).payload, 100, 2));
+    fixture_stop(&twin);
+    fixture_stop(&fx);
+}
+
+static void translate_gives_the_counterpart(void) {
+    start_with_blocks(4, 0);
+    copy_to_twin(12);
+    CHECK(th_heap_translate(&fx.heap, &twin.heap, NULL) == NULL);
+    for (size_t i = 0; i < 1600; i += 7) {
+        void *there = th_heap_translate(&fx.heap, &twin.heap, fx.region + i);
+        CHECK_PTR_EQ(there, twin.region + i);
+        CHECK_PTR_EQ(th_heap_translate(&twin.heap, &fx.heap, there), fx.region + i);
+    }
+    fixture_stop(&fx);
+    fixture_stop(&twin);
+}
+
+/* ---- detach and attach ------------------------------------------------------------------------------ */
+
+static void a_detached_heap_is_plain_bytes(void) {
+    start_with_blocks(4, 0);
+    copy_to_twin(0);
+    th_heap_detach(&fx.heap);
+    static unsigned char saved[1600];
+    memcpy(saved, fx.region, 1600);
+    memset(fx.region, 0, 1600);
+    memcpy(fx.region, saved, 1600);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    expect_same_heaps(&fx.heap, &twin.heap);
+    expect_contents(&fx.heap);
+    CHECK(checked_alloc(&fx, 10, 9) != NULL);
+    fixture_stop(&fx);
+    fixture_stop(&twin);
+}
+
+/* Both go on: the one that was copied after it was attached again. */
+static void attach_to_twin(size_t skew) {
+    th_heap_config config = prepare_twin(skew);
+    th_heap_detach(&fx.heap);
+    memcpy(twin.region, fx.region, th_heap_region_bytes(&fx.heap));
+    twin.heap = fx.heap;
+    twin.heap.config = config;
+    CHECK_EQ(th_heap_attach(&twin.heap, twin.region), TH_OK);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    twin.live = true;
+}
+
+static void an_attached_image_goes_on(void) {
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        start_with_blocks(alignment, 0);
+        attach_to_twin(alignment);
+        expect_same_heaps(&fx.heap, &twin.heap);
+        expect_contents(&twin.heap);
+        CHECK_EQ(checked_compact(&twin, NULL, NULL).blocks_moved, 1);
+        CHECK_EQ(checked_compact(&fx, NULL, NULL).blocks_moved, 1);
+        expect_same_heaps(&fx.heap, &twin.heap);
+        expect_contents(&fx.heap);
+        expect_contents(&twin.heap);
+        fixture_stop(&fx);
+        fixture_stop(&twin);
+    }
+}
+
+/* A refused attach leaves the control structure as it is. */
+static void expect_attach_refused(void *region, th_status expected) {
+    th_heap heap = fx.heap;
+    th_heap before;
+    memcpy(&before, &heap, sizeof before);
+    CHECK_EQ(th_heap_attach(&heap, region), expected);
+    CHECK_EQ(memcmp(&before, &heap, sizeof before), 0);
+    CHECK_EQ(fx.lock_depth, 0);
+}
+
+static void attach_refuses_null_and_misaligned_regions(void) {
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        start_with_blocks(alignment, 0);
+        prepare_twin(0);
+        th_heap_detach(&fx.heap);
+        CHECK_EQ(th_heap_attach(NULL, fx.region), TH_ERR_NULL);
+        expect_attach_refused(NULL, TH_ERR_NULL);
+        for (size_t off = 1; off < alignment; off++) {
+            memcpy(twin.region + off, fx.region, 1500);
+            expect_attach_refused(twin.region + off, TH_ERR_MISALIGNED);
+        }
+        CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+        expect_contents(&fx.heap);
+        fixture_stop(&fx);
+    }
+}
+
+static void attach_refuses_to_lose_a_special_alignment(void) {
+    fixture_start(&fx, 4, 400);
+    CHECK(checked_alloc_at(&fx, 64, 100, 1, 0) != NULL);
+    th_heap_config config = {.alignment = 4};
+    fixture_prepare(&twin, 0, 1600 + 64, &config);
+    th_heap_detach(&fx.heap);
+    memcpy(twin.region + 32, fx.region, 1600);
+    expect_attach_refused(twin.region + 32, TH_ERR_MISALIGNED);
+    memcpy(twin.region + 64, fx.region, 1600);
+    th_heap heap = fx.heap;
+    CHECK_EQ(th_heap_attach(&heap, twin.region + 64), TH_OK);
+    validate_heap(&heap, 4);
+    th_heap_clean_up(&heap);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    fixture_stop(&fx);
+}
+
+static void expect_damage_refused(const unsigned char *good, uint32_t dword, uint32_t flip) {
+    uint32_t word;
+    memcpy(twin.region, good, 1600);
+    memcpy(&word, twin.region + (size_t)dword * 4, 4);
+    word ^= flip;
+    memcpy(twin.region + (size_t)dword * 4, &word, 4);
+    expect_attach_refused(twin.region, TH_ERR_CORRUPT);
+}
+
+/* Links and sizes: dwords 0 to 2 of a header. What only the check word knows is not looked at
+ * here; that needs guards. */
+static void attach_refuses_damaged_images(void) {
+    static unsigned char good[1600];
+    start_with_blocks(4, 0);
+    prepare_twin(0);
+    remember_blocks(&fx);
+    th_heap_detach(&fx.heap);
+    memcpy(good, fx.region, 1600);
+    memset(twin.region, 0, 1600);
+    expect_attach_refused(twin.region, TH_ERR_CORRUPT);
+    memset(twin.region, 0xFF, 1600);
+    expect_attach_refused(twin.region, TH_ERR_CORRUPT);
+    for (uint32_t i = 0; i < fx.blocks_before; i++) {
+        uint32_t header = fx.snapshot[i].offset;
+        expect_damage_refused(good, header + 1, 0x1);
+        expect_damage_refused(good, header + 1, 0x40000000);
+        expect_damage_refused(good, header + 0, 0x1);
+        expect_damage_refused(good, header + 0, 0x400);
+        expect_damage_refused(good, header + 2, 0x80000000);
+        expect_damage_refused(good, header + 2, 0x10000000);
+    }
+    memcpy(twin.region, good, 1600);
+    CHECK_EQ(th_heap_attach(&fx.heap, twin.region), TH_OK);
+    expect_contents(&fx.heap);
+    th_heap_detach(&fx.heap);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    fixture_stop(&fx);
+}
+
+/* The image of another heap: sound in itself, but not what the control structure counts. */
+static void attach_refuses_the_image_of_another_heap(void) {
+    start_with_blocks(4, 0);
+    fixture_start(&twin, 4, 400);
+    CHECK(checked_alloc(&twin, 99, 1) != NULL);
+    th_heap_detach(&fx.heap);
+    th_heap_detach(&twin.heap);
+    expect_attach_refused(twin.region, TH_ERR_CORRUPT);
+    CHECK_EQ(th_heap_attach(&twin.heap, twin.region), TH_OK);
+    fixture_start(&twin, 4, 300);
+    th_heap_detach(&twin.heap);
+    expect_attach_refused(twin.region, TH_ERR_CORRUPT);
+    CHECK_EQ(th_heap_attach(&twin.heap, twin.region), TH_OK);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    fixture_stop(&fx);
+    fixture_stop(&twin);
+}
+
+/* ---- in the middle of a script ------------------------------------------------------------------------ */
+
+static player original, follower;
+
+/* After the image was taken both play the same steps, and every one has the same outcome. The two
+ * regions are as good multiples of 256 as the player's alignments ask for. */
+static void go_on_in_both(void) {
+    for (int step = 0; step < 300; step++) {
+        player_step(&original);
+        player_step(&follower);
+        player_expect_same(&original, &follower);
+    }
+    CHECK(original.moved > 0 && original.failed > 0);
+}
+
+static void play_until_the_image(size_t alignment, uint64_t seed) {
+    th_heap_config config = {.alignment = alignment, .guard = th_heap_guard_max()};
+    fixture_start_with(&fx, 0, 4000, &config);
+    player_start(&original, &fx, seed);
+    for (int step = 0; step < 300; step++) {
+        player_step(&original);
+    }
+}
+
+static void a_copy_taken_in_a_script_plays_on(void) {
+    uint64_t seed = th_test_seed(0x636F7079);
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        play_until_the_image(alignment, seed);
+        copy_to_twin(256);
+        player_follow(&follower, &twin, &original);
+        go_on_in_both();
+        fixture_stop(&fx);
+        fixture_stop(&twin);
+    }
+}
+
+static void an_attached_image_taken_in_a_script_plays_on(void) {
+    uint64_t seed = th_test_seed(0x61747461);
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        play_until_the_image(alignment, seed);
+        attach_to_twin(512);
+        player_follow(&follower, &twin, &original);
+        go_on_in_both();
+        fixture_stop(&fx);
+        fixture_stop(&twin);
+    }
+}
+
+TH_SUITE("heap_image", TEST(a_copy_has_the_same_blocks_and_contents),
+         TEST(copies_live_independently), TEST(a_copy_resumes_a_compaction),
+         TEST(copies_to_null_are_refused), TEST(copies_to_misaligned_regions_are_refused),
+         TEST(copies_that_lose_a_special_alignment_are_refused),
+         TEST(translate_gives_the_counterpart), TEST(a_detached_heap_is_plain_bytes),
+         TEST(an_attached_image_goes_on), TEST(attach_refuses_null_and_misaligned_regions),
+         TEST(attach_refuses_to_lose_a_special_alignment), TEST(attach_refuses_damaged_images),
+         TEST(attach_refuses_the_image_of_another_heap), TEST(a_copy_taken_in_a_script_plays_on),
+         TEST(an_attached_image_taken_in_a_script_plays_on))
