@@ -9,6 +9,7 @@
 #   VARIANT_RUN, _WRAP, _ENV        how scripts/run-suites runs them: its options, the command in
 #                                   front of each program, and the environment
 #   VARIANT_FUZZER                  how a fuzz target is linked with the engine (fuzz only)
+#   VARIANT_ORACLE                  further flags for what judges the code under test (ORACLES)
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
 
@@ -56,6 +57,7 @@ sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore)
+ORACLES     := fuzz/model/% fuzz/runner/%
 CLI_SRC     := $(call sources,fuzz/cli)
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
 TARGETS     := $(notdir $(basename $(call sources,fuzz/targets)))
@@ -95,11 +97,12 @@ $(1)_RECORDER := $(if $(wildcard fuzz/record/recorder.c),build/$(1)/liblabrecord
 $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
 $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_REPLAYS) $$($(1)_HEAPLAB)
 $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
-	$(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) $(SUITES:%=tests/%.c) \
-	$(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS)
+	$(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
+	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS)
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
-	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)')
+	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
+		'$$($(1)_ORACLE)')
 build/$(1)/lists: FORCE
 	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
 		'$(RECORD_SRC)')
@@ -107,7 +110,7 @@ build/$(1)/lists: FORCE
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$(1),$$<)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) -MMD -MP -c $$< -o $$@
 
 build/$(1)/libtagheap.a: $(call objects,$(1),$(TAGHEAP_SRC))
 build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))

@@ -163,7 +163,7 @@ void validate_heap(const th_heap *heap, size_t alignment) {
         char line[TH_FAULT_LINE_BYTES_MAX];
         th_fault_format(&fault, line, sizeof line);
         fprintf(stderr, "%s\n", line);
-        CHECK(!"th_heap_check finds the heap sound");
+        th_check_failed(__FILE__, __LINE__, "the checker finds the heap sound");
     }
     uint32_t unit = (uint32_t)(alignment / 4);
     uint32_t header = (6 + unit - 1) / unit * unit;

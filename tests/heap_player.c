@@ -13,7 +13,8 @@ void player_start(player *p, fixture *f, uint64_t seed) {
     p->state = seed;
 }
 
-/* ---- the shadow --------------------------------------------------------------------------------- */
+/* ---- the shadow ---------------------------------------------------------------------------------
+ */
 
 static bool apart(const player_slot *a, const player_slot *b) {
     uintptr_t a_start = (uintptr_t)a->payload;
@@ -53,7 +54,8 @@ static void own(player *p, player_slot *slot, void *payload, size_t bytes) {
     fill(payload, bytes, slot->seed);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ----------------------------------------------------------------------------------------- */
 
 static size_t random_size(player *p) {
     switch (below(p, 12)) {
@@ -134,8 +136,7 @@ static bool move_slot(void *context, uint32_t tag, void *from, void *to, size_t 
             return true;
         }
     }
-    CHECK(!"the callback names a live block");
-    return false;
+    th_check_failed(__FILE__, __LINE__, "the callback names a live block");
 }
 
 static void compact(player *p) {
@@ -176,14 +177,14 @@ void player_step(player *p) {
     p->steps++;
 }
 
-/* ---- copies ------------------------------------------------------------------------------------------ */
+/* ---- copies
+ * ------------------------------------------------------------------------------------------ */
 
 void player_follow(player *p, fixture *f, const player *from) {
     *p = *from;
     p->f = f;
     for (size_t i = 0; i < PLAYER_SLOTS; i++) {
-        p->slots[i].payload =
-            th_heap_translate(&from->f->heap, &f->heap, from->slots[i].payload);
+        p->slots[i].payload = th_heap_translate(&from->f->heap, &f->heap, from->slots[i].payload);
     }
     expect_shadow(p);
 }

@@ -188,8 +188,7 @@ static void test_realloc_data_integrity(void) {
         int kept = sizes[i][0] < sizes[i][1] ? sizes[i][0] : sizes[i][1];
         expect_xor(blocks[i], kept, 0x5A + i);
     }
-    EXPECT_BLOCKS(TH_heap(), {0x2000, 38}, {0x2001, 75}, {0x2002, 50}, {0x2003, 50},
-                  {FREE, 74751});
+    EXPECT_BLOCKS(TH_heap(), {0x2000, 38}, {0x2001, 75}, {0x2002, 50}, {0x2003, 50}, {FREE, 74751});
 }
 
 /* Each resized block has a used block above it, so all of them move, each beyond the last one. */

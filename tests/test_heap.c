@@ -216,23 +216,25 @@ static void sizes_round_up_to_the_alignment(void) {
 }
 
 static void impossible_sizes_are_refused(void) {
-    static const size_t impossible[] = {SIZE_MAX,
-                                        SIZE_MAX - 1,
-                                        SIZE_MAX - 3,
-                                        SIZE_MAX - 27,
-                                        (size_t)PTRDIFF_MAX + 1,
-                                        PTRDIFF_MAX,
-                                        (size_t)PTRDIFF_MAX - 3,
-                                        TH_HEAP_BLOCK_BYTES_MAX + 1,
-                                        (size_t)0x20000 * 4 + 16,
-                                        (size_t)UINT32_MAX - 3,
-                                        (size_t)1 << 31,
+    static const size_t impossible[] = {
+        SIZE_MAX,
+        SIZE_MAX - 1,
+        SIZE_MAX - 3,
+        SIZE_MAX - 27,
+        (size_t)PTRDIFF_MAX + 1,
+        PTRDIFF_MAX,
+        (size_t)PTRDIFF_MAX - 3,
+        TH_HEAP_BLOCK_BYTES_MAX + 1,
+        (size_t)0x20000 * 4 + 16,
+        (size_t)UINT32_MAX - 3,
+        (size_t)1 << 31,
 #if SIZE_MAX > UINT32_MAX
-                                        ((size_t)1 << 32) + 16,
-                                        ((size_t)1 << 34) + 16,
-                                        ((size_t)1 << 63) + 16,
+        ((size_t)1 << 32) + 16,
+        ((size_t)1 << 34) + 16,
+        ((size_t)1 << 63) + 16,
 #endif
-                                        989 * 4};
+        989 * 4
+    };
     uint64_t count = sizeof impossible / sizeof impossible[0];
     for (uint32_t alignment = 4; alignment <= 16; alignment *= 2) {
         fixture_start(&fx, alignment, 1000);

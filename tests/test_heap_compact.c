@@ -202,7 +202,8 @@ static void tail_blocks_stay(void) {
     fixture_stop(&fx);
 }
 
-/* ---- vetoes ----------------------------------------------------------------------------------- */
+/* ---- vetoes -----------------------------------------------------------------------------------
+ */
 
 static void a_vetoed_block_stays_and_the_pass_goes_on(void) {
     start_with_three_movable(4);
@@ -234,7 +235,8 @@ static void vetoing_all_changes_nothing(void) {
     fixture_stop(&fx);
 }
 
-/* ---- specially aligned blocks ------------------------------------------------------------------ */
+/* ---- specially aligned blocks ------------------------------------------------------------------
+ */
 
 /* Payloads at multiples of 64 bytes: headers at 10, 26, 42, 58. A block of 30 at the bottom puts
  * the aligned one to 58 (at 42 the gap would be 6), and 16 free dwords lie between. */
@@ -287,6 +289,18 @@ static void what_is_vacated_must_become_a_block(void) {
     fixture_stop(&fx);
 }
 
+/* A header alone is no block either: 6 dwords behind an 8-aligned block that could go from 24 to
+ * 18, and with units of 4 the 8 behind a 32-aligned one that could go from 32 to 24. */
+static void a_header_alone_is_not_enough_for_a_block(void) {
+    start_with_aligned(4, 1, 11, 8, 24);
+    CHECK(same_compaction(checked_compact(&fx, NULL, NULL), 0, 0, 0, true));
+    EXPECT_BLOCKS(&fx.heap, {1, 1}, {FREE, 11}, {3, 4}, {4, 4}, {FREE, 144});
+    start_with_aligned(16, 4, 12, 32, 32);
+    CHECK(same_compaction(checked_compact(&fx, NULL, NULL), 0, 0, 0, true));
+    EXPECT_BLOCKS(&fx.heap, {1, 4}, {FREE, 12}, {3, 4}, {4, 4}, {FREE, 128});
+    fixture_stop(&fx);
+}
+
 /* The same below LAST, which counts as a used block here. */
 static void last_takes_nothing_that_is_vacated(void) {
     fixture_start(&fx, 4, 36);
@@ -334,7 +348,8 @@ static void aligned_blocks_at_alignment_16(void) {
     fixture_stop(&fx);
 }
 
-/* ---- budgets ----------------------------------------------------------------------------------- */
+/* ---- budgets -----------------------------------------------------------------------------------
+ */
 
 /* Four blocks of 100 bytes above one free block of 10 dwords: headers at 16, 47, 78, 109. */
 static void start_with_four_movable(void) {
@@ -468,9 +483,9 @@ TH_SUITE("heap_compact", TEST(nothing_to_do), TEST(slides_everything_down_lowest
          TEST(slack_and_everything_else_moves_along), TEST(overlapping_contents_survive),
          TEST(tail_blocks_stay), TEST(a_vetoed_block_stays_and_the_pass_goes_on),
          TEST(vetoing_all_changes_nothing), TEST(an_aligned_block_moves_to_an_aligned_place),
-         TEST(what_is_vacated_must_become_a_block), TEST(last_takes_nothing_that_is_vacated),
-         TEST(a_header_and_a_unit_are_enough_for_a_block), TEST(aligned_blocks_at_alignment_16),
-         TEST(one_block_moves_whatever_the_budget), TEST(budgets_are_exact),
-         TEST(budgets_count_requested_bytes), TEST(vetoes_use_no_budget),
+         TEST(what_is_vacated_must_become_a_block), TEST(a_header_alone_is_not_enough_for_a_block),
+         TEST(last_takes_nothing_that_is_vacated), TEST(a_header_and_a_unit_are_enough_for_a_block),
+         TEST(aligned_blocks_at_alignment_16), TEST(one_block_moves_whatever_the_budget),
+         TEST(budgets_are_exact), TEST(budgets_count_requested_bytes), TEST(vetoes_use_no_budget),
          TEST(a_whole_pass_starts_at_the_bottom), TEST(the_heap_may_be_used_between_steps),
          TEST(the_block_to_resume_at_may_be_gone))

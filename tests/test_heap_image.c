@@ -40,7 +40,8 @@ static void copy_to_twin(size_t skew) {
     twin.live = true;
 }
 
-/* ---- copy ---------------------------------------------------------------------------------------- */
+/* ---- copy
+ * ---------------------------------------------------------------------------------------- */
 
 static void a_copy_has_the_same_blocks_and_contents(void) {
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
@@ -77,28 +78,25 @@ static void copies_live_independently(void) {
     fixture_stop(&twin);
 }
 
-/* A pass that has stopped half way goes on in the copy where it stopped. */
-static void a_copy_resumes_a_compaction(void) {
-    fixture_start(&fx, 4, 200);
-    void *hole = checked_alloc(&fx, 40, 0);
-    for (uint32_t i = 1; i <= 3; i++) {
-        fill(checked_alloc(&fx, 100, i), 100, i);
-    }
-    CHECK_EQ(checked_free(&fx, hole), 40);
-    CHECK(!checked_compact_some(&fx, 100, NULL, NULL).done);
-    CHECK_EQ(checked_free_tags(&fx, 1, 1), 1);
-    copy_to_twin(8);
-    fixture *both[2] = {&fx, &twin};
-    for (size_t i = 0; i < 2; i++) {
-        th_heap_compaction step = checked_compact_some(both[i], 1000, NULL, NULL);
-        CHECK_EQ(step.blocks_moved, 2);
-        step = checked_compact_some(both[i], 1000, NULL, NULL);
-        CHECK_EQ(step.blocks_moved, 0);
-        EXPECT_BLOCKS(&both[i]->heap, {2, 25}, {3, 25}, {FREE, 126});
-        CHECK(filled(block_tagged(&both[i]->heap, 3).payload, 100, 3));
-    }
-    fixture_stop(&fx);
+/* Only what was ever used is copied: all that a block has grown into is. */
+static void a_copy_carries_what_grew_in_place(void) {
+    fixture_start(&fx, 4, 400);
+    void *head = checked_alloc(&fx, 40, 1);
+    void *tail = checked_alloc(&fx, 40, 0x4001);
+    CHECK_PTR_EQ(checked_resize(&fx, head, 400), head);
+    fill(head, 400, 1);
+    fill(tail, 40, 2);
+    copy_to_twin(4);
+    CHECK(filled(block_tagged(&twin.heap, 1).payload, 400, 1));
+    CHECK(filled(block_tagged(&twin.heap, 0x4001).payload, 40, 2));
     fixture_stop(&twin);
+    CHECK(checked_free(&fx, tail) > 0);
+    CHECK_PTR_EQ(checked_resize(&fx, head, 388 * 4), head);
+    fill(head, 388 * 4, 3);
+    copy_to_twin(8);
+    CHECK(filled(block_tagged(&twin.heap, 1).payload, 388 * 4, 3));
+    fixture_stop(&twin);
+    fixture_stop(&fx);
 }
 
 #define UNTOUCHED 0xEE
@@ -167,7 +165,8 @@ static void translate_gives_the_counterpart(void) {
     fixture_stop(&twin);
 }
 
-/* ---- detach and attach ------------------------------------------------------------------------------ */
+/* ---- detach and attach
+ * ------------------------------------------------------------------------------ */
 
 static void a_detached_heap_is_plain_bytes(void) {
     start_with_blocks(4, 0);
@@ -211,6 +210,38 @@ static void an_attached_image_goes_on(void) {
         fixture_stop(&fx);
         fixture_stop(&twin);
     }
+}
+
+/* A pass that has stopped half way goes on in the image where it stopped. */
+static void expect_resumed(void (*take_image)(size_t skew)) {
+    fixture_start(&fx, 4, 200);
+    void *hole = checked_alloc(&fx, 40, 0);
+    for (uint32_t i = 1; i <= 3; i++) {
+        fill(checked_alloc(&fx, 100, i), 100, i);
+    }
+    CHECK_EQ(checked_free(&fx, hole), 40);
+    CHECK(!checked_compact_some(&fx, 100, NULL, NULL).done);
+    CHECK(!checked_compact_some(&fx, 100, NULL, NULL).done);
+    CHECK_EQ(checked_free_tags(&fx, 1, 1), 1);
+    take_image(8);
+    fixture *both[2] = {&fx, &twin};
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_EQ(checked_compact_some(both[i], 1000, NULL, NULL).blocks_moved, 1);
+        EXPECT_BLOCKS(&both[i]->heap, {FREE, 25}, {2, 25}, {3, 25}, {FREE, 95});
+        CHECK_EQ(checked_compact_some(both[i], 1000, NULL, NULL).blocks_moved, 2);
+        EXPECT_BLOCKS(&both[i]->heap, {2, 25}, {3, 25}, {FREE, 126});
+        CHECK(filled(block_tagged(&both[i]->heap, 3).payload, 100, 3));
+    }
+    fixture_stop(&fx);
+    fixture_stop(&twin);
+}
+
+static void a_copy_resumes_a_compaction(void) {
+    expect_resumed(copy_to_twin);
+}
+
+static void an_attached_image_resumes_a_compaction(void) {
+    expect_resumed(attach_to_twin);
 }
 
 /* A refused attach leaves the control structure as it is. */
@@ -314,7 +345,56 @@ static void attach_refuses_the_image_of_another_heap(void) {
     fixture_stop(&twin);
 }
 
-/* ---- in the middle of a script ------------------------------------------------------------------------ */
+/* HEAD and TAIL blocks of these sizes in dwords, and holes where the tag is 0. */
+static void start_counted(fixture *f, const uint32_t tags[5], const uint32_t sizes[5]) {
+    void *holes[5] = {NULL};
+    th_heap_config config = {0};
+    fixture_start_with(f, 0, 1600, &config);
+    for (size_t i = 0; i < 5; i++) {
+        void *payload = sizes[i] == 0 ? NULL : checked_alloc(f, (size_t)sizes[i] * 4, tags[i]);
+        holes[i] = tags[i] == 0 ? payload : NULL;
+    }
+    for (size_t i = 0; i < 5; i++) {
+        CHECK(holes[i] == NULL || checked_free(f, holes[i]) > 0);
+    }
+}
+
+/* Images that are sound, each with one count other than the control structure's: HEAD blocks,
+ * TAIL blocks, free blocks, HEAD dwords, TAIL dwords. */
+static void attach_notices_every_count(void) {
+    static const uint32_t tags[5] = {1, 2, 3, 0x4001, 0x4002};
+    static const uint32_t sizes[5] = {10, 10, 0, 10, 10};
+    static const uint32_t other_tags[5][5] = {{1, 2, 3, 0x4001, 0x4002},
+                                              {1, 2, 3, 0x4001, 0x4002},
+                                              {0, 2, 3, 0x4001, 0x4002},
+                                              {1, 2, 3, 0x4001, 0x4002},
+                                              {1, 2, 3, 0x4001, 0x4002}};
+    static const uint32_t other_sizes[5][5] = {{20, 0, 0, 10, 10},
+                                               {10, 10, 0, 20, 0},
+                                               {10, 10, 10, 10, 10},
+                                               {10, 11, 0, 10, 10},
+                                               {10, 10, 0, 11, 10}};
+    start_counted(&fx, tags, sizes);
+    th_heap_detach(&fx.heap);
+    for (size_t i = 0; i < 5; i++) {
+        start_counted(&twin, other_tags[i], other_sizes[i]);
+        th_heap_detach(&twin.heap);
+        expect_attach_refused(twin.region, TH_ERR_CORRUPT);
+        th_fault fault;
+        th_heap other = fx.heap;
+        other.base = twin.region;
+        CHECK_EQ(th_heap_check(&other, &fault), TH_ERR_CORRUPT);
+        CHECK_EQ(fault.kind, TH_FAULT_COUNT);
+        CHECK(fault.expected != fault.found);
+        CHECK_EQ(th_heap_attach(&twin.heap, twin.region), TH_OK);
+        fixture_stop(&twin);
+    }
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    fixture_stop(&fx);
+}
+
+/* ---- in the middle of a script
+ * ------------------------------------------------------------------------ */
 
 static player original, follower;
 
@@ -363,11 +443,13 @@ static void an_attached_image_taken_in_a_script_plays_on(void) {
 }
 
 TH_SUITE("heap_image", TEST(a_copy_has_the_same_blocks_and_contents),
-         TEST(copies_live_independently), TEST(a_copy_resumes_a_compaction),
+         TEST(copies_live_independently), TEST(a_copy_carries_what_grew_in_place),
+         TEST(a_copy_resumes_a_compaction), TEST(an_attached_image_resumes_a_compaction),
          TEST(copies_to_null_are_refused), TEST(copies_to_misaligned_regions_are_refused),
          TEST(copies_that_lose_a_special_alignment_are_refused),
          TEST(translate_gives_the_counterpart), TEST(a_detached_heap_is_plain_bytes),
          TEST(an_attached_image_goes_on), TEST(attach_refuses_null_and_misaligned_regions),
          TEST(attach_refuses_to_lose_a_special_alignment), TEST(attach_refuses_damaged_images),
-         TEST(attach_refuses_the_image_of_another_heap), TEST(a_copy_taken_in_a_script_plays_on),
+         TEST(attach_refuses_the_image_of_another_heap), TEST(attach_notices_every_count),
+         TEST(a_copy_taken_in_a_script_plays_on),
          TEST(an_attached_image_taken_in_a_script_plays_on))

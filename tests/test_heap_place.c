@@ -91,8 +91,7 @@ static void start_with_holes(uint32_t side) {
 
 static void head_takes_the_lowest_that_fits(void) {
     start_with_holes(0);
-    EXPECT_BLOCKS(&fx.heap, {FREE, 10}, {0, 2}, {FREE, 30}, {1, 2}, {FREE, 20}, {2, 2},
-                  {FREE, 86});
+    EXPECT_BLOCKS(&fx.heap, {FREE, 10}, {0, 2}, {FREE, 30}, {1, 2}, {FREE, 20}, {2, 2}, {FREE, 86});
     CHECK_EQ(offset_of(&fx, take(20, 7)), 24);
     EXPECT_BLOCKS(&fx.heap, {FREE, 10}, {0, 2}, {7, 20}, {FREE, 4}, {1, 2}, {FREE, 20}, {2, 2},
                   {FREE, 86});
@@ -169,25 +168,25 @@ static const spot head_places[2][ALIGNED_SIZES] = {
     {{0, 4}, {10, 4}, {10, 4}, {10, 4}, {26, 4}, {58, 4}, {122, 4}, {250, 4}, {506, 4}, {1018, 4}},
     {{0, 4}, {0, 4}, {0, 4}, {24, 4}, {24, 4}, {56, 4}, {120, 4}, {248, 4}, {504, 4}, {1016, 4}}};
 static const spot tail_places[2][ALIGNED_SIZES] = {{{1084, 4},
-                                                     {1082, 6},
-                                                     {1082, 6},
-                                                     {1082, 6},
-                                                     {1082, 6},
-                                                     {1082, 6},
-                                                     {1018, 4},
-                                                     {1018, 4},
-                                                     {1018, 4},
-                                                     {1018, 4}},
-                                                    {{1080, 4},
-                                                     {1080, 4},
-                                                     {1080, 4},
-                                                     {1080, 4},
-                                                     {1080, 4},
-                                                     {1080, 4},
-                                                     {1016, 4},
-                                                     {1016, 4},
-                                                     {1016, 4},
-                                                     {1016, 4}}};
+                                                    {1082, 6},
+                                                    {1082, 6},
+                                                    {1082, 6},
+                                                    {1082, 6},
+                                                    {1082, 6},
+                                                    {1018, 4},
+                                                    {1018, 4},
+                                                    {1018, 4},
+                                                    {1018, 4}},
+                                                   {{1080, 4},
+                                                    {1080, 4},
+                                                    {1080, 4},
+                                                    {1080, 4},
+                                                    {1080, 4},
+                                                    {1080, 4},
+                                                    {1016, 4},
+                                                    {1016, 4},
+                                                    {1016, 4},
+                                                    {1016, 4}}};
 
 static void expect_place(size_t alignment, size_t wanted, uint32_t tag, spot expected) {
     fixture_start(&fx, alignment, 1100);
@@ -391,7 +390,6 @@ TH_SUITE("heap_place", TEST(head_grows_up), TEST(tail_grows_down),
          TEST(head_takes_the_lowest_that_fits), TEST(tail_takes_the_highest_that_fits),
          TEST(head_never_goes_above_a_tail_block), TEST(tail_never_goes_below_a_head_block),
          TEST(every_power_of_two_on_both_sides), TEST(the_gap_below_holds_a_block_or_is_nothing),
-         TEST(an_aligned_block_passes_over_free_blocks),
-         TEST(what_is_above_an_aligned_tail_block), TEST(small_alignments_are_the_heaps_own),
-         TEST(hopeless_alignments_fail_and_count), TEST(the_region_may_start_anywhere),
-         TEST(every_place_is_the_documented_one))
+         TEST(an_aligned_block_passes_over_free_blocks), TEST(what_is_above_an_aligned_tail_block),
+         TEST(small_alignments_are_the_heaps_own), TEST(hopeless_alignments_fail_and_count),
+         TEST(the_region_may_start_anywhere), TEST(every_place_is_the_documented_one))

@@ -28,7 +28,8 @@ static void start_with_both_sides(void) {
                   {0x4001, 8});
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------- */
+/* ---- the walk ----------------------------------------------------------------------------------
+ */
 
 static void expect_walked(const th_heap_block *block, uint32_t offset, uint32_t next, uint32_t size,
                           uint32_t tag) {
@@ -74,7 +75,8 @@ static void the_walk_shows_what_the_caller_said(void) {
     fixture_stop(&fx);
 }
 
-/* ---- the owner of an address --------------------------------------------------------------------- */
+/* ---- the owner of an address
+ * --------------------------------------------------------------------- */
 
 static void every_byte_of_a_heap_has_an_owner(void) {
     start_with_both_sides();
@@ -100,9 +102,9 @@ static void addresses_outside_have_no_owner(void) {
     th_heap_config config = {.alignment = 16};
     fixture_start_with(&fx, 64, 815, &config);
     static const th_heap_block untouched = {.offset = 4711, .tag = 42};
-    const unsigned char *outside[] = {fx.region - 1,         fx.region - 64, fx.region + 800,
-                                      fx.region + 814,       fx.region + 815, NULL,
-                                      (unsigned char *)&fx.heap};
+    const unsigned char *outside[] = {
+        fx.region - 1,   fx.region - 64, fx.region + 800,          fx.region + 814,
+        fx.region + 815, NULL,           (unsigned char *)&fx.heap};
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
         th_heap_block block = untouched;
         CHECK(!th_heap_find(&fx.heap, outside[i], &block));
@@ -136,7 +138,8 @@ static void an_interior_pointer_leads_to_its_payload(void) {
     fixture_stop(&fx);
 }
 
-/* ---- sizes and statistics -------------------------------------------------------------------------- */
+/* ---- sizes and statistics
+ * -------------------------------------------------------------------------- */
 
 static void sizes_of_a_payload(void) {
     fixture_start(&fx, 8, 62);

@@ -60,6 +60,23 @@ static void within_the_block_only_the_request_changes(void) {
     fixture_stop(&fx);
 }
 
+/* Exactly what the block holds is no growth, however full the heap is. */
+static void the_same_size_needs_no_room(void) {
+    static const uint32_t tags[] = {1, 0x4001};
+    for (size_t side = 0; side < 2; side++) {
+        fixture_start(&fx, 4, 112);
+        void *a = take(47, tags[side]);
+        void *b = take(47, tags[side]);
+        CHECK_PTR_EQ(resize(a, 47), a);
+        CHECK_PTR_EQ(resize(b, 47), b);
+        CHECK_PTR_EQ(checked_resize(&fx, a, 47 * 4 - 1), a);
+        CHECK(resize(a, 48) == NULL);
+        CHECK_EQ(stats_of(&fx.heap).failed_allocs, 1);
+        EXPECT_BLOCKS(&fx.heap, {tags[side], 47}, {tags[side], 47});
+        fixture_stop(&fx);
+    }
+}
+
 /* ---- growth in place ---------------------------------------------------------------------- */
 
 /* A block of 10 dwords, a free one of 20 above it, then a block of 5, and 47 left. */
@@ -394,8 +411,8 @@ static void trim_keeps_the_special_alignment(void) {
 }
 
 TH_SUITE("heap_resize", TEST(null_stays_null), TEST(zero_frees_and_merges),
-         TEST(within_the_block_only_the_request_changes), TEST(grows_into_the_next_free_block),
-         TEST(moves_when_the_next_free_block_is_too_small),
+         TEST(within_the_block_only_the_request_changes), TEST(the_same_size_needs_no_room),
+         TEST(grows_into_the_next_free_block), TEST(moves_when_the_next_free_block_is_too_small),
          TEST(grows_in_place_at_other_alignments), TEST(tail_blocks_grow_upward_in_place),
          TEST(tail_blocks_move_to_the_highest_that_fits), TEST(last_is_never_grown_into),
          TEST(moves_to_the_lowest_that_fits), TEST(growth_in_place_comes_first),

@@ -119,6 +119,7 @@ static void every_field_counts_for_equality(void) {
     DIFFERS(b.ops[1].kind);
     DIFFERS(b.ops[1].align);
     DIFFERS(b.ops[1].veto);
+    DIFFERS(b.ops[1].attack);
     DIFFERS(b.ops[1].reenter);
     DIFFERS(b.ops[1].slot);
     DIFFERS(b.ops[1].tag);
@@ -158,6 +159,8 @@ static void invalid_values_are_seen(void) {
         {.kind = LAB_OP_ALIGNED, .align = LAB_ALIGN_MAX + 1},
         {.kind = LAB_OP_ALLOC, .align = 1},
         {.kind = LAB_OP_FREE, .veto = 1},
+        {.kind = LAB_OP_FREE, .attack = 1},
+        {.kind = LAB_OP_ATTACK, .attack = LAB_ATTACK_COUNT},
         {.kind = LAB_OP_COMPACT, .reenter = 2},
         {.kind = LAB_OP_FREE, .reenter = 1},
     };
@@ -268,7 +271,7 @@ static void every_size_round_trips(void) {
     check_round_trips(&script);
 }
 
-static void every_align_and_veto_round_trips(void) {
+static void every_align_veto_and_attack_round_trips(void) {
     lab_script script = {.config = plain_config};
     for (unsigned align = 0; align <= LAB_ALIGN_MAX; align++) {
         lab_op op = op_of(LAB_OP_ALIGNED);
@@ -279,6 +282,11 @@ static void every_align_and_veto_round_trips(void) {
         lab_op op = op_of(i % 2 != 0 ? LAB_OP_COMPACT : LAB_OP_COMPACT_SOME);
         op.reenter = (uint8_t)(i / 2 % 2);
         op.veto = (uint8_t)(i / 4);
+        append(&script, op);
+    }
+    for (uint8_t attack = 0; attack < LAB_ATTACK_COUNT; attack++) {
+        lab_op op = op_of(LAB_OP_ATTACK);
+        op.attack = attack;
         append(&script, op);
     }
     for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
@@ -347,9 +355,9 @@ static void any_bytes_decode(void) {
 
 static void opcodes_have_their_weights(void) {
     static const unsigned weights[LAB_OP_COUNT] = {
-        [LAB_OP_ALLOC] = 9,   [LAB_OP_ALIGNED] = 3, [LAB_OP_RESIZE] = 5,       [LAB_OP_FREE] = 6,
-        [LAB_OP_COMPACT] = 2, [LAB_OP_COPY] = 1,    [LAB_OP_COMPACT_SOME] = 2, [LAB_OP_TRIM] = 1,
-        [LAB_OP_FIND] = 1,    [LAB_OP_NULL] = 1,    [LAB_OP_FREE_TAGS] = 1};
+        [LAB_OP_ALLOC] = 8, [LAB_OP_ATTACK] = 1,  [LAB_OP_ALIGNED] = 3, [LAB_OP_RESIZE] = 5,
+        [LAB_OP_FREE] = 6,  [LAB_OP_COMPACT] = 2, [LAB_OP_COPY] = 1,    [LAB_OP_COMPACT_SOME] = 2,
+        [LAB_OP_TRIM] = 1,  [LAB_OP_FIND] = 1,    [LAB_OP_NULL] = 1,    [LAB_OP_FREE_TAGS] = 1};
     unsigned counts[LAB_OP_COUNT] = {0};
     int first[LAB_OP_COUNT];
     unsigned inits = 0;
@@ -452,7 +460,7 @@ TH_SUITE("script", TEST(sizes_mean_bytes), TEST(aligns_mean_bytes),
          TEST(refused_memory_changes_nothing), TEST(every_config_round_trips),
          TEST(every_region_size_round_trips), TEST(every_slot_round_trips),
          TEST(every_tag_round_trips), TEST(every_size_round_trips),
-         TEST(every_align_and_veto_round_trips), TEST(missing_header_bytes_are_0),
+         TEST(every_align_veto_and_attack_round_trips), TEST(missing_header_bytes_are_0),
          TEST(any_bytes_decode), TEST(opcodes_have_their_weights),
          TEST(operands_decode_as_documented), TEST(encode_writes_all_or_nothing),
          TEST(canonical_bytes_are_no_text))

@@ -139,7 +139,8 @@ static void check_refused(const refusal *expected, size_t size) {
 #define VETO         "expected veto=N, N up to 0xff; found "
 #define SLOT         "expected sN, N less than the heap's slots; found "
 #define OPS                                                                                        \
-    "expected alloc, aligned, resize, trim, free, freetags, compact, copy, find, null, init; "     \
+    "expected alloc, aligned, resize, trim, free, freetags, compact, copy, find, null, init, "     \
+    "attack; "                                                                                     \
     "found "
 
 static void heap_line_errors_are_located(void) {

@@ -8,6 +8,12 @@
 
 void lab_on_fault(void *context, const th_fault *fault) {
     lab_runner *r = context;
+    if (r->attacking) {
+        if (r->attack_faults++ == 0) {
+            r->attack_fault = *fault;
+        }
+        return;
+    }
     if (r->expect_reentry && fault->kind == TH_FAULT_REENTRY) {
         r->reentries++;
         return;
@@ -15,6 +21,21 @@ void lab_on_fault(void *context, const th_fault *fault) {
     if (!r->faulted) {
         r->faulted = true;
         r->fault = *fault;
+    }
+}
+
+/* ---- lock hooks --------------------------------------------------------------------------- */
+
+void lab_lock(void *context) {
+    lab_runner *r = context;
+    r->lock_depth++;
+}
+
+void lab_unlock(void *context) {
+    lab_runner *r = context;
+    r->lock_depth--;
+    if (r->lock_depth < 0) {
+        (void)lab_fail(r, LAB_PROPERTY_LOCK, "unlock", "unlocked without being locked");
     }
 }
 
@@ -52,13 +73,16 @@ static void reenter(lab_runner *r, void *payload) {
                    th_heap_free_tags(&r->heap, 0, TH_TAG_TAIL_MAX) == 0 &&
                    th_heap_compact(&r->heap, NULL, NULL).blocks_moved == 0 &&
                    th_heap_compact_some(&r->heap, 1000, NULL, NULL).blocks_moved == 0 &&
-                   th_heap_copy(&r->heap, &copy, r->arenas[1 - r->arena]) == TH_ERR_BUSY;
+                   th_heap_copy(&r->heap, &copy, r->arenas[1 - r->arena]) == TH_ERR_BUSY &&
+                   th_heap_attach(&r->heap, r->base) == TH_ERR_BUSY;
+    th_heap_detach(&r->heap);
+    th_heap_clean_up(&r->heap);
     r->expect_reentry = false;
     if (!refused) {
         (void)lab_fail(r, LAB_PROPERTY_REENTRY, "result",
                        "a call from inside the callback was not refused");
     }
-    (void)lab_expect(r, LAB_PROPERTY_REENTRY, "faults", 10, r->reentries - before);
+    (void)lab_expect(r, LAB_PROPERTY_REENTRY, "faults", 13, r->reentries - before);
 }
 
 bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
@@ -68,7 +92,9 @@ bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t
                         r->move_count);
     }
     const lab_move *move = &r->moves[r->moves_seen++];
-    bool same = lab_expect(r, LAB_PROPERTY_CALLBACK, "tag", move->tag, tag) &&
+    bool same = lab_expect(r, LAB_PROPERTY_LOCK, "in move", r->heap.config.lock != NULL,
+                           (uint64_t)r->lock_depth) &&
+                lab_expect(r, LAB_PROPERTY_CALLBACK, "tag", move->tag, tag) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "from", move->from, lab_block_of(r, from)) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "to", move->to, lab_block_of(r, to)) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "bytes", move->bytes, bytes);
@@ -109,8 +135,12 @@ bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes) {
 
 bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
     lab_runner *r = context;
+    if (r->attacking) {
+        return false;
+    }
     r->low_calls_heap++;
-    if (!lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "bytes", lab_size_bytes(r->op->size), bytes)) {
+    if (!lab_expect(r, LAB_PROPERTY_LOCK, "in low memory", 0, (uint64_t)r->lock_depth) ||
+        !lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "bytes", lab_size_bytes(r->op->size), bytes)) {
         return false;
     }
     if (r->low_calls_heap > 1 || r->low_freed == LAB_EXACT_NONE) {

@@ -7,11 +7,16 @@
 
 #include "runner/plain.h"
 
+/* LAB_ASAN=1 comes from the build where this file itself is not instrumented (sanitize/fuzz.mk). */
+#ifndef LAB_ASAN
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LAB_ASAN 1
-#include <sanitizer/asan_interface.h>
+#define LAB_ASAN __has_feature(address_sanitizer)
+#else
+#define LAB_ASAN 0
 #endif
+#endif
+#if LAB_ASAN
+#include <sanitizer/asan_interface.h>
 #endif
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte_at counts from the low end");
@@ -61,7 +66,7 @@ LAB_PLAIN size_t lab_content_check(const unsigned char *payload, size_t bytes, u
 }
 
 bool lab_content_is_open(const unsigned char *payload, size_t bytes) {
-#ifdef LAB_ASAN
+#if LAB_ASAN
     return __asan_region_is_poisoned((void *)(uintptr_t)payload, bytes) == NULL &&
            __asan_address_is_poisoned(payload + bytes) != 0;
 #else

@@ -11,7 +11,7 @@ static uint32_t next_seed(lab_runner *r) {
     return r->seed * 0x85EBCA6Bu;
 }
 
-static bool expect_block(lab_runner *r, uint32_t expected, const void *payload) {
+bool lab_expect_block(lab_runner *r, uint32_t expected, const void *payload) {
     uint32_t found = lab_block_of(r, payload);
     if (expected == found) {
         return true;
@@ -38,14 +38,25 @@ static bool expect_open(lab_runner *r, uint32_t block, size_t bytes) {
                     "block %u: not exactly its %zu bytes are accessible", block, bytes);
 }
 
+/* Each of the two sizes is asked for after every other operation. */
 static bool expect_sizes(lab_runner *r, uint32_t block) {
     const lab_extent *extent = lab_exact_find(&r->model, block);
     const void *payload = lab_payload(r, block);
-    return lab_expect(r, LAB_PROPERTY_RESULT, "requested-size", extent->requested,
-                      th_heap_requested_size(&r->heap, payload)) &&
-           lab_expect(r, LAB_PROPERTY_RESULT, "usable-size", 4 * (uint64_t)extent->size,
-                      th_heap_usable_size(&r->heap, payload)) &&
-           expect_open(r, block, extent->requested);
+    bool sizes = r->index % 2 == 0
+                     ? lab_expect(r, LAB_PROPERTY_RESULT, "requested-size", extent->requested,
+                                  th_heap_requested_size(&r->heap, payload))
+                     : lab_expect(r, LAB_PROPERTY_RESULT, "usable-size", 4 * (uint64_t)extent->size,
+                                  th_heap_usable_size(&r->heap, payload));
+    return sizes && expect_open(r, block, extent->requested);
+}
+
+/* The slot's block may have reached memory that was never used before. */
+static void note_used(lab_runner *r, uint32_t block) {
+    const lab_extent *extent = lab_exact_find(&r->model, block);
+    uint32_t end = block + r->model.header + extent->size;
+    if (extent->tag < TH_TAG_TAIL_MIN && end > r->ever_low) {
+        r->ever_low = end;
+    }
 }
 
 static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
@@ -54,7 +65,7 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
     uint32_t site = op->slot + 1u;
     uint32_t block = lab_exact_alloc(&r->model, alignment, bytes, op->tag, site);
     void *payload = th_heap_alloc_at(&r->heap, alignment, bytes, op->tag, site);
-    if (!expect_block(r, block, payload) || !expect_low_memory(r)) {
+    if (!lab_expect_block(r, block, payload) || !expect_low_memory(r)) {
         return false;
     }
     if (block == LAB_EXACT_NONE) {
@@ -66,6 +77,7 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
     if (op->slot >= r->slots_used) {
         r->slots_used = op->slot + 1u;
     }
+    note_used(r, block);
     if (!expect_sizes(r, block)) {
         return false;
     }
@@ -81,7 +93,7 @@ static bool resize(lab_runner *r, const lab_op *op) {
     r->protected_slot = op->slot;
     uint32_t block = lab_exact_resize(&r->model, slot->block, bytes);
     void *payload = th_heap_resize(&r->heap, old, bytes);
-    if (!expect_block(r, block, payload) || !expect_low_memory(r)) {
+    if (!lab_expect_block(r, block, payload) || !expect_low_memory(r)) {
         return false;
     }
     if (block == LAB_EXACT_NONE) {
@@ -93,6 +105,7 @@ static bool resize(lab_runner *r, const lab_op *op) {
         return true;
     }
     slot->block = block;
+    note_used(r, block);
     if (!expect_sizes(r, block)) {
         return false;
     }
@@ -141,9 +154,11 @@ static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
     lab_exact_compaction want =
         budgeted ? lab_exact_compact_some(&r->model, budget, lab_model_may_move, r)
                  : lab_exact_compact(&r->model, lab_model_may_move, r);
+    /* A whole compaction without a veto goes without a callback too. */
+    bool ask = budgeted || op->veto != 0 || op->reenter;
     th_heap_compaction have = budgeted
                                   ? th_heap_compact_some(&r->heap, budget, lab_heap_may_move, r)
-                                  : th_heap_compact(&r->heap, lab_heap_may_move, r);
+                                  : th_heap_compact(&r->heap, ask ? lab_heap_may_move : NULL, r);
     r->counts.moves += want.moved;
     r->counts.vetoes += want.vetoed;
     for (size_t i = 0; i < r->move_count; i++) {
@@ -154,7 +169,7 @@ static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
             }
         }
     }
-    return lab_expect(r, LAB_PROPERTY_CALLBACK, "count", r->move_count, r->moves_seen) &&
+    return lab_expect(r, LAB_PROPERTY_CALLBACK, "count", ask ? r->move_count : 0, r->moves_seen) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "moved", want.moved, have.blocks_moved) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "vetoed", want.vetoed, have.blocks_vetoed) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "moved-bytes", want.bytes, have.bytes_moved) &&
@@ -204,16 +219,6 @@ static bool find(lab_runner *r, const lab_op *op) {
            lab_expect(r, LAB_PROPERTY_FIND, "tag", want->tag, block.tag);
 }
 
-static bool null(lab_runner *r, const lab_op *op) {
-    return lab_expect(r, LAB_PROPERTY_RESULT, "free-null", 0, th_heap_free(&r->heap, NULL)) &&
-           lab_expect(r, LAB_PROPERTY_RESULT, "trim-null", 0, th_heap_trim(&r->heap, NULL)) &&
-           lab_expect(r, LAB_PROPERTY_RESULT, "size-null", 0,
-                      th_heap_usable_size(&r->heap, NULL) +
-                          th_heap_requested_size(&r->heap, NULL)) &&
-           expect_block(r, LAB_EXACT_NONE,
-                        th_heap_resize(&r->heap, NULL, lab_size_bytes(op->size)));
-}
-
 static bool restart(lab_runner *r) {
     bool accepted = false;
     return lab_start(r, r->heap.config.guard, &accepted) &&
@@ -230,6 +235,7 @@ static bool suits(const lab_runner *r, const lab_op *op) {
     case LAB_OP_RESIZE:
     case LAB_OP_TRIM:
     case LAB_OP_FREE:
+    case LAB_OP_ATTACK:
         return live;
     default:
         return true;
@@ -268,9 +274,11 @@ bool lab_perform(lab_runner *r, const lab_op *op, bool *acted) {
     case LAB_OP_FIND:
         return find(r, op);
     case LAB_OP_NULL:
-        return null(r, op);
+        return lab_refusals(r, op);
     case LAB_OP_INIT:
         return restart(r);
+    case LAB_OP_ATTACK:
+        return lab_attack_heap(r, op);
     case LAB_OP_COUNT:
         break;
     }

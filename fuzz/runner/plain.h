@@ -14,4 +14,14 @@
 #define LAB_PLAIN_PART static inline
 #endif
 
+/* The same for memcheck, around accesses to memory that the heap has closed. */
+#if defined(TH_TRACK_VALGRIND) && TH_TRACK_VALGRIND
+#include <valgrind/memcheck.h>
+#define LAB_BLIND_BEGIN VALGRIND_DISABLE_ERROR_REPORTING
+#define LAB_BLIND_END   VALGRIND_ENABLE_ERROR_REPORTING
+#else
+#define LAB_BLIND_BEGIN ((void)0)
+#define LAB_BLIND_END   ((void)0)
+#endif
+
 #endif

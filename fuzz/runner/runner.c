@@ -129,9 +129,12 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
         r->slots[i].block = LAB_EXACT_NONE;
     }
     r->slots_used = 0;
+    r->lock_depth = 0;
+    r->ever_low = 0;
     th_heap_clean_up(&r->heap);
     r->base = r->arenas[r->arena] + start;
     r->region_bytes = (size_t)config->dwords * 4;
+    bool hooks = config->skew % 2 == 0; /* with and without lock hooks */
     const th_heap_config heap_config = {
         .alignment = config->alignment,
         .guard = guard >= 0 ? guard : config->guard,
@@ -139,6 +142,9 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
         .fault_context = r,
         .low_memory = config->low_memory ? lab_heap_low_memory : NULL,
         .low_memory_context = r,
+        .lock = hooks ? lab_lock : NULL,
+        .unlock = hooks ? lab_unlock : NULL,
+        .lock_context = r,
     };
     th_status status = th_heap_init(&r->heap, r->base, r->region_bytes, &heap_config);
     *accepted = lab_exact_start(&r->model, start, r->region_bytes, config->alignment);
@@ -166,7 +172,8 @@ static bool after(lab_runner *r) {
         return lab_fail(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind), "%s", line);
     }
     r->counts.checked++;
-    return lab_compare(r) && check_edges(r);
+    return lab_expect(r, LAB_PROPERTY_LOCK, "after", 0, (uint64_t)r->lock_depth) &&
+           lab_compare(r) && check_edges(r);
 }
 
 static bool play_ops(lab_runner *r, const lab_run_options *options) {
@@ -229,6 +236,7 @@ bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_opti
     r->seed = 0;
     r->arena = 0;
     r->faulted = false;
+    r->attacking = false;
     r->expect_reentry = false;
     memset(&r->counts, 0, sizeof r->counts);
     bool passed = lab_start(r, guard, &accepted);

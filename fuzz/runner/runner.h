@@ -28,6 +28,8 @@ typedef enum lab_property {
     LAB_PROPERTY_CONTENTS,   /* the bytes of a live payload */
     LAB_PROPERTY_CHECKER,    /* th_heap_check found the heap broken */
     LAB_PROPERTY_FAULT,      /* a fault was raised though the script broke no rule */
+    LAB_PROPERTY_ATTACK,     /* damage or misuse was not reported, or not as it must be */
+    LAB_PROPERTY_LOCK,       /* the lock hooks are not called in pairs, or not where they must be */
     LAB_PROPERTY_BOUNDS,     /* bytes outside the region were written */
     LAB_PROPERTY_MEMORY      /* the harness itself ran out of memory */
 } lab_property;

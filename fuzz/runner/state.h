@@ -52,9 +52,15 @@ struct lab_runner {
     uint32_t low_calls_model;
     uint32_t low_calls_heap;
 
+    int lock_depth; /* lock hooks called minus unlock hooks called */
+
     bool expect_reentry; /* faults of that kind are what the script wants */
     uint32_t reentries;
-    bool faulted; /* an unexpected fault; the first one is kept */
+    bool attacking; /* faults are what the script wants; the first since 0 is kept */
+    uint32_t attack_faults;
+    th_fault attack_fault;
+    uint32_t ever_low; /* dwords [0, ever_low) have been part of a HEAD block, or lay below one */
+    bool faulted;      /* an unexpected fault; the first one is kept */
     th_fault fault;
 };
 
@@ -83,6 +89,15 @@ void lab_write_edges(const lab_runner *r);
 /* Plays one operation (ops.c). *acted is false if its slot was unsuitable. False: a failure. */
 bool lab_perform(lab_runner *r, const lab_op *op, bool *acted);
 
+/* Fails unless the heap's pointer is the payload of the block at `expected`. */
+bool lab_expect_block(lab_runner *r, uint32_t expected, const void *payload);
+
+/* Calls that must be refused (refusals.c). False: one was not. */
+bool lab_refusals(lab_runner *r, const lab_op *op);
+
+/* Attacks the heap (attack.c). False: it did not defend itself as it must. */
+bool lab_attack_heap(lab_runner *r, const lab_op *op);
+
 /* Compares heap and model (compare.c). False: a failure. */
 bool lab_compare(lab_runner *r);
 
@@ -92,5 +107,7 @@ bool lab_model_may_move(void *context, uint32_t tag, uint32_t from, uint32_t to,
 bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes);
 bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes);
 void lab_on_fault(void *context, const th_fault *fault);
+void lab_lock(void *context);
+void lab_unlock(void *context);
 
 #endif

@@ -76,7 +76,7 @@ enum { KIND_CODES = 32, SIZE_CODES = 16 };
  * numbers that mutators like to write. */
 static const uint8_t kinds[KIND_CODES] = {
     LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ALLOC,   LAB_OP_ALLOC,
-    LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ALLOC,   LAB_OP_ALIGNED,
+    LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ATTACK,  LAB_OP_ALIGNED,
     LAB_OP_ALIGNED,      LAB_OP_ALIGNED,      LAB_OP_RESIZE,    LAB_OP_RESIZE,  LAB_OP_RESIZE,
     LAB_OP_RESIZE,       LAB_OP_RESIZE,       LAB_OP_FREE,      LAB_OP_FREE,    LAB_OP_FREE,
     LAB_OP_FREE,         LAB_OP_FREE,         LAB_OP_FREE,      LAB_OP_COMPACT, LAB_OP_COMPACT,
@@ -86,10 +86,11 @@ static const uint8_t kinds[KIND_CODES] = {
 #define OPCODE_INIT 0xA5u
 
 static const uint8_t opcodes[LAB_OP_COUNT] = {
-    [LAB_OP_ALLOC] = 0,      [LAB_OP_ALIGNED] = 9,  [LAB_OP_RESIZE] = 12,
-    [LAB_OP_FREE] = 17,      [LAB_OP_COMPACT] = 23, [LAB_OP_COMPACT_SOME] = 25,
-    [LAB_OP_FREE_TAGS] = 27, [LAB_OP_TRIM] = 28,    [LAB_OP_COPY] = 29,
-    [LAB_OP_FIND] = 30,      [LAB_OP_NULL] = 31,    [LAB_OP_INIT] = OPCODE_INIT};
+    [LAB_OP_ALLOC] = 0,         [LAB_OP_ATTACK] = 8,     [LAB_OP_ALIGNED] = 9,
+    [LAB_OP_RESIZE] = 12,       [LAB_OP_FREE] = 17,      [LAB_OP_COMPACT] = 23,
+    [LAB_OP_COMPACT_SOME] = 25, [LAB_OP_FREE_TAGS] = 27, [LAB_OP_TRIM] = 28,
+    [LAB_OP_COPY] = 29,         [LAB_OP_FIND] = 30,      [LAB_OP_NULL] = 31,
+    [LAB_OP_INIT] = OPCODE_INIT};
 
 static uint8_t kind_of(uint32_t opcode) {
     return opcode == OPCODE_INIT ? LAB_OP_INIT : kinds[opcode % KIND_CODES];
@@ -135,6 +136,7 @@ static void decode_record(lab_op *op, const uint8_t *record, uint32_t slot_mask)
     op->kind = kind;
     op->align = (uint8_t)keep(align_of(extra), fields, LAB_FIELD_ALIGN);
     op->veto = (uint8_t)keep(extra, fields, LAB_FIELD_VETO);
+    op->attack = (uint8_t)keep(extra % LAB_ATTACK_COUNT, fields, LAB_FIELD_ATTACK);
     op->reenter = (uint8_t)keep(raw_tag & 1u, fields, LAB_FIELD_REENTER);
     op->slot = (uint16_t)keep(slot & slot_mask, fields, LAB_FIELD_SLOT);
     op->tag = (uint16_t)keep(tag_of(raw_tag), fields, LAB_FIELD_TAG);
@@ -148,7 +150,7 @@ static void encode_record(const lab_op *op, uint8_t *record) {
     uint32_t raw_tag = (uint32_t)op->tag | op->reenter;
     uint32_t value = op->size.value | op->tag_high;
     record[0] = opcodes[op->kind];
-    record[1] = (uint8_t)(op->align | op->veto);
+    record[1] = (uint8_t)(op->align | op->veto | op->attack);
     record[2] = (uint8_t)op->slot;
     record[3] = (uint8_t)(op->slot >> 8);
     record[4] = (uint8_t)raw_tag;

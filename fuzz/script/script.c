@@ -7,7 +7,7 @@
 #include <string.h>
 
 static_assert(LAB_OP_COUNT <= UINT8_MAX && LAB_SIZE_MAX <= UINT8_MAX, "kinds are stored in bytes");
-static_assert(LAB_FIELD_REENTER <= UINT8_MAX, "sets of fields are stored in bytes");
+static_assert(LAB_FIELD_ATTACK <= UINT8_MAX, "sets of fields are stored in bytes");
 
 #define LAB_OPS_FIRST 64u /* the capacity that the first append asks for */
 
@@ -24,6 +24,7 @@ const uint8_t lab_op_fields[LAB_OP_COUNT] = {
     [LAB_OP_FIND] = LAB_FIELD_SIZE,
     [LAB_OP_NULL] = LAB_FIELD_SIZE,
     [LAB_OP_INIT] = 0,
+    [LAB_OP_ATTACK] = LAB_FIELD_SLOT | LAB_FIELD_ATTACK | LAB_FIELD_SIZE,
 };
 
 size_t lab_size_bytes(lab_size size) {
@@ -102,7 +103,9 @@ bool lab_op_is_valid(const lab_op *op, const lab_config *config) {
     bool align = (fields & LAB_FIELD_ALIGN) != 0 ? op->align <= LAB_ALIGN_MAX : op->align == 0;
     bool veto = (fields & LAB_FIELD_VETO) != 0 || op->veto == 0;
     bool reenter = (fields & LAB_FIELD_REENTER) != 0 ? op->reenter <= 1 : op->reenter == 0;
-    return slot && tag && tag_high && size && align && veto && reenter;
+    bool attack =
+        (fields & LAB_FIELD_ATTACK) != 0 ? op->attack < LAB_ATTACK_COUNT : op->attack == 0;
+    return slot && tag && tag_high && size && align && veto && reenter && attack;
 }
 
 bool lab_script_is_valid(const lab_script *script) {
@@ -119,8 +122,8 @@ bool lab_script_is_valid(const lab_script *script) {
 
 bool lab_op_equal(const lab_op *a, const lab_op *b) {
     return a->kind == b->kind && a->align == b->align && a->veto == b->veto &&
-           a->reenter == b->reenter && a->slot == b->slot && a->tag == b->tag &&
-           a->tag_high == b->tag_high && a->size.kind == b->size.kind &&
+           a->reenter == b->reenter && a->attack == b->attack && a->slot == b->slot &&
+           a->tag == b->tag && a->tag_high == b->tag_high && a->size.kind == b->size.kind &&
            a->size.value == b->size.value;
 }
 

@@ -28,10 +28,24 @@ typedef enum lab_op_kind {
     LAB_OP_COMPACT_SOME, /* veto, reenter, size (the budget) */
     LAB_OP_COPY,         /* continue on a copy of the heap's image at another address */
     LAB_OP_FIND,         /* size: byte offset into the region whose owner is looked up */
-    LAB_OP_NULL,         /* size: free, trim and resize (to size) of a NULL pointer */
-    LAB_OP_INIT,         /* start afresh with the same configuration */
+    LAB_OP_NULL,   /* calls that must be refused: NULL pointers (resized to size), bad options */
+    LAB_OP_INIT,   /* start afresh with the same configuration */
+    LAB_OP_ATTACK, /* slot, attack, size: damage near the slot's block, then undone */
     LAB_OP_COUNT
 } lab_op_kind;
+
+/* What an attack damages; its size says which byte, bit or address. */
+typedef enum lab_attack {
+    LAB_ATTACK_CANARY,  /* the bytes behind the requested ones */
+    LAB_ATTACK_HEADER,  /* a bit of the block's header */
+    LAB_ATTACK_BELOW,   /* a bit of the header of the block below */
+    LAB_ATTACK_ABOVE,   /* a bit of the header of the block above */
+    LAB_ATTACK_BEYOND,  /* a bit of the header of the second block above */
+    LAB_ATTACK_POISON,  /* a byte of the lowest free block, or of the one above the slot's block */
+    LAB_ATTACK_COUNTS,  /* a counter of the control structure */
+    LAB_ATTACK_POINTER, /* nothing: a pointer that is no payload is freed */
+    LAB_ATTACK_COUNT
+} lab_attack;
 
 /* A size in bytes that may be absurd. Written "100", "half+100" and "max-100". */
 typedef enum lab_size_kind {
@@ -56,6 +70,7 @@ typedef struct lab_op {
     uint8_t align;     /* ALIGNED: see lab_align_bytes; 0 .. LAB_ALIGN_MAX */
     uint8_t veto;      /* COMPACT*: the move of slot s's block is vetoed iff bit s % 8 is set */
     uint8_t reenter;   /* COMPACT*: 1: the callback calls the heap; 0: it does not */
+    uint8_t attack;    /* ATTACK: lab_attack */
     uint16_t slot;     /* < config.slots */
     uint16_t tag;      /* 0x0000 .. 0x7FFF, and 0xFF00 .. 0xFFFF (never valid) */
     uint16_t tag_high; /* FREE_TAGS: any */
@@ -70,7 +85,8 @@ enum {
     LAB_FIELD_SIZE = 8,
     LAB_FIELD_ALIGN = 16,
     LAB_FIELD_VETO = 32,
-    LAB_FIELD_REENTER = 64
+    LAB_FIELD_REENTER = 64,
+    LAB_FIELD_ATTACK = 128
 };
 extern const uint8_t lab_op_fields[LAB_OP_COUNT];
 

@@ -107,6 +107,15 @@ static void put_veto(line_buffer *out, const lab_op *op) {
     put_hex(out, op->veto, 2);
 }
 
+static const char *const attack_names[LAB_ATTACK_COUNT] = {
+    [LAB_ATTACK_CANARY] = "canary", [LAB_ATTACK_HEADER] = "header",  [LAB_ATTACK_BELOW] = "below",
+    [LAB_ATTACK_ABOVE] = "above",   [LAB_ATTACK_BEYOND] = "beyond",  [LAB_ATTACK_POISON] = "poison",
+    [LAB_ATTACK_COUNTS] = "counts", [LAB_ATTACK_POINTER] = "pointer"};
+
+static void put_attack(line_buffer *out, const lab_op *op) {
+    put_text(out, attack_names[op->attack]);
+}
+
 /* ---- values ------------------------------------------------------------------------------- */
 
 typedef struct word {
@@ -237,6 +246,17 @@ static bool read_veto(word text, const lab_config *config, lab_op *op) {
     return true;
 }
 
+static bool read_attack(word text, const lab_config *config, lab_op *op) {
+    (void)config;
+    for (uint8_t i = 0; i < LAB_ATTACK_COUNT; i++) {
+        if (equals(text, attack_names[i])) {
+            op->attack = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_reenter(word text, const lab_config *config, lab_op *op) {
     (void)config;
     op->reenter = 1;
@@ -257,6 +277,8 @@ typedef struct item_rule {
 /* In the order of printing; the first whose fields an operation has is the item meant. */
 static const item_rule items[] = {
     {LAB_FIELD_SLOT, "s", "N, N less than the heap's slots", read_slot, put_slot},
+    {LAB_FIELD_ATTACK, "on=", "canary, header, below, above, beyond, poison, counts or pointer",
+     read_attack, put_attack},
     {LAB_FIELD_TAG | LAB_FIELD_TAG_HIGH, "", "LOW..HIGH, LOW a tag, HIGH up to 0xffff", read_tags,
      put_tags},
     {LAB_FIELD_TAG, "tag=", "N, N up to 0x7fff or 0xff00 to 0xffff", read_tag, put_tag},
@@ -289,6 +311,7 @@ static const op_word op_words[LAB_OP_COUNT] = {
     [LAB_OP_FIND] = {"find", "byte=", 0},
     [LAB_OP_NULL] = {"null", "bytes=", 0},
     [LAB_OP_INIT] = {"init", NULL, 0},
+    [LAB_OP_ATTACK] = {"attack", "at=", 0},
 };
 
 /* A key of the heap line. */

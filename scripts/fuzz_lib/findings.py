@@ -211,8 +211,10 @@ def describe(found, root):
         lines.append(f"  the {'script' if found.target.script else 'input'} ({script}):")
         text = (folder / "script.txt").read_text().splitlines()
         lines += ["    " + line for line in shorten(text, 20, 10)]
-    lines.append(f"  replay: {(folder / 'command').read_text().strip()}")
-    lines.append(f"  adopt:  make regress CRASH={program.shown(folder / 'input', root)}")
+    command = (folder / "command").read_text().strip()
+    lines.append(f"  replay: {program.command_shown(command, root)}")
+    adopt = f"make regress CRASH={program.shown(folder / 'input', root)}"
+    lines.append(f"  adopt:  {program.command_shown(adopt, root)}")
     if found.replays is False:
         lines.append(f"  beware: that command did not show the same failure; see {folder}/log.txt")
     return lines

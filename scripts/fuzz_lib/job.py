@@ -191,9 +191,11 @@ class Job:
             patience = max(worker.target.timeout for worker in self.workers) * 1.5 + 5
         steps = [(0.0, SOFT), (patience, HARD), (patience + 3, KILL)]
         while self.pressed < len(steps) and waited >= steps[self.pressed][0]:
+            number = steps[self.pressed][1]
             for worker in self.workers:
-                if worker.running():
-                    program.signal_group(worker.process, steps[self.pressed][1])
+                # One that has just failed is left to finish its report.
+                if worker.running() and not (number == HARD and worker.artifacts()):
+                    program.signal_group(worker.process, number)
             self.pressed += 1
 
     def problem(self, text):
@@ -206,7 +208,8 @@ class Job:
     def bury(self, worker):
         status, artifacts = worker.collect()
         log = findings.read_log(worker.log_path)
-        failure = signatures.classify(log, self.root) or signatures.classify_exit(status)
+        name = artifacts[0].name[len(worker.name) + 1 :] if artifacts else None
+        failure = signatures.classify(log, self.root) or signatures.classify_end(name, status)
         for artifact in artifacts:
             self.file_finding(worker, failure, artifact, log)
         if artifacts:

@@ -4,6 +4,7 @@
 import ctypes
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -112,6 +113,18 @@ def shown(path, root):
         return str(path.relative_to(root))
     except ValueError:
         return str(path)
+
+
+def is_here(root):
+    """Is the tree's root the current folder, as the commands in findings want it?"""
+    return pathlib.Path.cwd() == root
+
+
+def command_shown(command, root):
+    """A command that is meant for the tree's root, so that it works from the current folder."""
+    if is_here(root):
+        return command
+    return f"(cd {shlex.quote(shown(root, pathlib.Path.cwd()))} && {command})"
 
 
 def write_atomically(path, data):

@@ -103,6 +103,15 @@ def classify_summary(tool, text, frames):
     return Failure(slug(f"{short} {what}"), f"{tool}: {what}{where}")
 
 
+def classify_end(artifact, status):
+    """For a process that ended without a report that classify understands: by the engine's name
+    for the input it left (timeout-HASH), else by its exit status."""
+    kind = artifact.split("-")[0] if artifact else ""
+    if kind in ("timeout", "oom", "leak"):
+        return Failure(kind, f"{kind}, its report cut off")
+    return classify_exit(status)
+
+
 def classify_exit(status):
     """For a process that failed without a word that classify understands."""
     what = f"signal {-status}" if status < 0 else f"exit status {status}"

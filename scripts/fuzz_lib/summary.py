@@ -84,7 +84,7 @@ def as_text(job, data, path):
     for target in data["targets"].values():
         for found in target["findings"]:
             lines.append(f"  finding, seen {found['seen']}x: {found['signature']}")
-            lines.append(f"    {found['command']}")
+            lines.append(f"    {program.command_shown(found['command'], job.root)}")
     lines += [f"  problem: {text}" for text in data["problems"]]
     if older := data["older_findings"]:
         lines.append(f"  {len(older)} findings of earlier runs are still in build/findings")

@@ -99,7 +99,11 @@ class Worker:
         self.before, self.now = self.total(), stats.NOTHING
         self.process = None
         self.lived = time.monotonic() - self.started
-        return status, sorted(self.incoming.glob(f"{self.name}-*"))
+        return status, self.artifacts()
+
+    def artifacts(self):
+        """Inputs that a process of this worker failed on and that were not filed yet."""
+        return sorted(self.incoming.glob(f"{self.name}-*"))
 
     def rest(self, signature):
         """Decides when to start again after a death of this kind."""

@@ -51,26 +51,26 @@
 
 #define TH_TRACK_ANY (TH_TRACK_ASAN || TH_TRACK_MSAN || TH_TRACK_VALGRIND)
 
-#if TH_TRACK_ASAN && defined(__clang__)
-#define TH_TRACK_BLIND __attribute__((no_sanitize("address"), noinline))
+/* Blind functions visit every block or every byte: UBSan and coverage leave them out too, so that a
+ * fuzz build spends its time on the code that changes the heap. Inlined into a function that is
+ * instrumented they would be instrumented with it. */
+#if defined(__clang__)
+#define TH_TRACK_PLAIN no_sanitize("address", "memory", "undefined", "coverage")
 #elif TH_TRACK_ASAN
-#define TH_TRACK_BLIND __attribute__((no_sanitize("address"), noinline))
-#elif TH_TRACK_MSAN
-#define TH_TRACK_BLIND __attribute__((no_sanitize("memory"), noinline))
+#define TH_TRACK_PLAIN no_sanitize("address")
+#endif
+
+#if TH_TRACK_ASAN || TH_TRACK_MSAN
+#define TH_TRACK_BLIND __attribute__((TH_TRACK_PLAIN, noinline))
+#elif defined(__clang__)
+#define TH_TRACK_BLIND __attribute__((TH_TRACK_PLAIN))
 #else
 #define TH_TRACK_BLIND
 #endif
 
-/* A blind function on a hot path, which visits every block or every byte: without UBSan and
- * coverage too, so that a fuzz build spends its time on the code that changes the heap. */
-#if defined(__clang__)
-#define TH_TRACK_BLIND_SCAN                                                                        \
-    __attribute__((no_sanitize("address", "memory", "undefined", "coverage"), noinline))
-#define TH_TRACK_BLIND_PART                                                                        \
-    static inline                                                                                  \
-        __attribute__((no_sanitize("address", "memory", "undefined", "coverage"), always_inline))
+#if defined(TH_TRACK_PLAIN)
+#define TH_TRACK_BLIND_PART static inline __attribute__((TH_TRACK_PLAIN, always_inline))
 #else
-#define TH_TRACK_BLIND_SCAN TH_TRACK_BLIND
 #define TH_TRACK_BLIND_PART static inline __attribute__((always_inline))
 #endif
 
@@ -90,11 +90,11 @@ static inline void th_track_blind_end(void) {
  * it is a loop which the compiler must not turn into a memset. */
 #if TH_TRACK_ASAN
 #if defined(__clang__)
-TH_TRACK_BLIND_SCAN __attribute__((no_builtin("memset")))
+#define TH_TRACK_NO_MEMSET __attribute__((no_builtin("memset")))
 #else
-TH_TRACK_BLIND_SCAN __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#define TH_TRACK_NO_MEMSET __attribute__((optimize("no-tree-loop-distribute-patterns")))
 #endif
-static inline void
+TH_TRACK_NO_MEMSET __attribute__((TH_TRACK_PLAIN, noinline, unused)) static void
 th_track_fill(void *address, unsigned char value, size_t bytes) {
     unsigned char *at = address;
     for (size_t i = 0; i < bytes; i++) {

@@ -4,7 +4,8 @@
 #include "heap/guard.h"
 
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes) {
-    if (bytes == 0 || bytes > TH_HEAP_BLOCK_BYTES_MAX) {
+    TH_ASSERT(bytes > 0);
+    if (bytes > TH_HEAP_BLOCK_BYTES_MAX) {
         return 0;
     }
     uint32_t dwords = (uint32_t)((bytes + TH_DWORD_BYTES - 1) / TH_DWORD_BYTES);
@@ -12,7 +13,7 @@ uint32_t th_need_dwords(const th_heap *heap, size_t bytes) {
     return rounded <= TH_LAYOUT_SIZE_MAX ? rounded : 0;
 }
 
-TH_TRACK_BLIND_SCAN void th_header_load(const th_heap *heap, uint32_t offset, th_header *block) {
+TH_TRACK_BLIND void th_header_load(const th_heap *heap, uint32_t offset, th_header *block) {
     TH_ASSERT(th_offset_ok(heap, offset));
     th_track_blind_begin();
     *block = th_header_peek(heap, offset);
@@ -51,12 +52,16 @@ th_header th_header_free(const th_heap *heap, uint32_t offset, uint32_t size) {
     return block;
 }
 
-bool th_chain_load(const th_heap *heap, uint32_t offset, th_header *block) {
+/* On the path of every walk, hence blind as a whole. */
+TH_TRACK_BLIND bool th_chain_load(const th_heap *heap, uint32_t offset, th_header *block) {
     if (th_guard(heap) > 0 && !th_offset_ok(heap, offset)) {
         th_raise(heap, TH_FAULT_CHAIN, NULL, TH_FAULT_NOWHERE, heap->last, offset);
         return false;
     }
-    th_header_load(heap, offset, block);
+    TH_ASSERT(th_offset_ok(heap, offset));
+    th_track_blind_begin();
+    *block = th_header_peek(heap, offset);
+    th_track_blind_end();
     if (block->check != block->check_due) {
         th_raise_header(heap, block);
         return false;

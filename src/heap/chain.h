@@ -75,7 +75,7 @@ TH_CHAIN_INLINE bool th_is_spare(const th_heap *heap, const th_header *block) {
     return th_is_free(block) && !th_is_last(heap, block);
 }
 
-/* Payload dwords for `bytes` bytes; 0 if no block can be that large or bytes is 0. */
+/* Payload dwords for `bytes` bytes (at least 1); 0 if no block can be that large. */
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes);
 
 /* Each dword is multiplied by an odd constant, which loses nothing: any change that is confined

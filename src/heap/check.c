@@ -65,8 +65,8 @@ TH_TRACK_BLIND_PART bool check_free(walk *w) {
     }
     w->free_blocks++;
     if (th_guard(w->heap) >= 2) {
-        uint32_t bad = th_find_smashed_poison(w->heap, block->offset + th_header_dwords(w->heap),
-                                              th_end(w->heap, block), &found);
+        uint32_t bad = th_peek_poison(w->heap, block->offset + th_header_dwords(w->heap),
+                                      th_end(w->heap, block), &found);
         if (bad != TH_FAULT_NOWHERE) {
             return broken(w, TH_FAULT_POISON, bad, TH_POISON_DWORD, found);
         }
@@ -98,7 +98,7 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
         w->head_dwords += block->size;
     }
     if (th_guard(w->heap) >= 1) {
-        uint32_t bad = th_find_smashed_canary(w->heap, block, &found);
+        uint32_t bad = th_peek_canary(w->heap, block, &found);
         if (bad != TH_FAULT_NOWHERE) {
             return broken(w, TH_FAULT_CANARY, bad, TH_CANARY_BYTE, found);
         }
@@ -146,7 +146,7 @@ TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
     }
 }
 
-TH_TRACK_BLIND_SCAN th_status th_heap_check(const th_heap *heap, th_fault *fault) {
+TH_TRACK_BLIND th_status th_heap_check(const th_heap *heap, th_fault *fault) {
     th_fault found;
     if (heap == NULL || heap->base == NULL) {
         return TH_ERR_NULL;

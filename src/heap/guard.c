@@ -36,7 +36,7 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint
         if (!th_chain_load(heap, offset, &block)) {
             return;
         }
-        if (dword < th_end(heap, &block) || th_is_last(heap, &block)) {
+        if (dword < th_end(heap, &block)) {
             th_raise(heap, th_is_free(&block) ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK, &block,
                      at, (block.offset + th_header_dwords(heap)) * TH_DWORD_BYTES, at);
             return;
@@ -73,12 +73,14 @@ bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
     if (th_guard(heap) == 0) {
         return true;
     }
+#if TH_TRACK_VALGRIND
+    th_track_release(block, sizeof *block); /* a bad pointer may lead to uninitialised bytes */
+#endif
     if (block->check != block->check_due || th_is_free(block)) {
         raise_bad_pointer(heap, block, (offset + th_header_dwords(heap)) * TH_DWORD_BYTES);
         return false;
     }
-    return th_guard_canary(heap, block) && th_guard_below(heap, block) &&
-           th_guard_above(heap, block);
+    return th_guard_canary(heap, block);
 }
 
 bool th_guard_below(const th_heap *heap, const th_header *block) {
@@ -88,32 +90,17 @@ bool th_guard_below(const th_heap *heap, const th_header *block) {
 
 bool th_guard_above(const th_heap *heap, const th_header *block) {
     th_header above;
-    return th_guard(heap) < 2 || th_is_last(heap, block) || th_chain_above(heap, block, &above);
+    return th_guard(heap) < 2 || th_chain_above(heap, block, &above);
 }
 
 /* ---- canaries ----------------------------------------------------------------------------- */
 
-TH_TRACK_BLIND_SCAN uint32_t th_find_smashed_canary(const th_heap *heap, const th_header *block,
-                                                    uint32_t *found) {
-    const unsigned char *payload = th_payload(heap, block);
-    uint32_t end = block->size * TH_DWORD_BYTES;
-    uint32_t i = block->requested;
+static TH_TRACK_BLIND uint32_t find_smashed_canary(const th_heap *heap, const th_header *block,
+                                                   uint32_t *found) {
     th_track_blind_begin();
-    while (i % TH_DWORD_BYTES != 0 && payload[i] == TH_CANARY_BYTE) {
-        i++;
-    }
-    const th_word *words = (const void *)payload;
-    while (i % TH_DWORD_BYTES == 0 && i < end &&
-           words[i / TH_DWORD_BYTES] == TH_CANARY_BYTE * 0x01010101u) {
-        i += TH_DWORD_BYTES;
-    }
-    while (i < end && payload[i] == TH_CANARY_BYTE) {
-        i++;
-    }
-    *found = i < end ? payload[i] : TH_CANARY_BYTE;
+    uint32_t bad = th_peek_canary(heap, block, found);
     th_track_blind_end();
-    return i < end ? (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES + i
-                   : TH_FAULT_NOWHERE;
+    return bad;
 }
 
 bool th_guard_canary(const th_heap *heap, const th_header *block) {
@@ -121,7 +108,7 @@ bool th_guard_canary(const th_heap *heap, const th_header *block) {
     if (th_guard(heap) < 1) {
         return true;
     }
-    uint32_t bad = th_find_smashed_canary(heap, block, &found);
+    uint32_t bad = find_smashed_canary(heap, block, &found);
     if (bad != TH_FAULT_NOWHERE) {
         th_raise(heap, TH_FAULT_CANARY, block, bad, TH_CANARY_BYTE, found);
         return false;
@@ -156,45 +143,11 @@ void th_guard_reopen(th_heap *heap, const th_header *block, uint32_t old_request
 
 /* ---- poison ------------------------------------------------------------------------------- */
 
-static TH_TRACK_BLIND_SCAN bool is_poison(const th_word *at, uint32_t dwords) {
-    uint32_t difference = 0;
+static TH_TRACK_BLIND uint32_t find_smashed_poison(const th_heap *heap, uint32_t from, uint32_t to,
+                                                   uint32_t *found) {
     th_track_blind_begin();
-    for (uint32_t i = 0; i < dwords; i++) {
-        difference |= at[i] ^ TH_POISON_DWORD;
-    }
+    uint32_t bad = th_peek_poison(heap, from, to, found);
     th_track_blind_end();
-    return difference == 0;
-}
-
-/* The byte offset of the first dword in [from, to) that is not poison. */
-static TH_TRACK_BLIND uint32_t find_in_range(const th_heap *heap, uint32_t from, uint32_t to,
-                                             uint32_t *found) {
-    const th_word *base = (const void *)heap->base;
-    if (from >= to || is_poison(base + from, to - from)) {
-        return TH_FAULT_NOWHERE;
-    }
-    th_track_blind_begin();
-    while (base[from] == TH_POISON_DWORD) {
-        from++;
-    }
-    *found = base[from];
-    th_track_blind_end();
-    return from * TH_DWORD_BYTES;
-}
-
-static uint32_t least(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-static uint32_t most(uint32_t a, uint32_t b) {
-    return a > b ? a : b;
-}
-
-uint32_t th_find_smashed_poison(const th_heap *heap, uint32_t from, uint32_t to, uint32_t *found) {
-    uint32_t bad = find_in_range(heap, from, least(to, heap->low_used), found);
-    if (bad == TH_FAULT_NOWHERE) {
-        bad = find_in_range(heap, most(from, most(heap->low_used, heap->high_used)), to, found);
-    }
     return bad;
 }
 
@@ -203,7 +156,7 @@ bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from,
     if (th_guard(heap) < 2) {
         return true;
     }
-    uint32_t bad = th_find_smashed_poison(heap, from, to, &found);
+    uint32_t bad = find_smashed_poison(heap, from, to, &found);
     if (bad != TH_FAULT_NOWHERE) {
         th_raise(heap, TH_FAULT_POISON, block, bad, TH_POISON_DWORD, found);
         return false;

@@ -23,11 +23,11 @@ void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, u
 void th_raise_header(const th_heap *heap, const th_header *block);
 
 /* Finds the live block whose payload starts at `pointer`. With guards: false after a fault if
- * there is none, its header or canary is damaged, or (level >= 2) a neighbour's header is. */
+ * there is none, or its header or canary is damaged. */
 bool th_claim(const th_heap *heap, const void *pointer, th_header *block);
 
-/* Level >= 2: verifies the header and link of the block below, if there is one, or above. False
- * after a fault. */
+/* Level >= 2: verifies the header and link of the block below, if there is one, or above (not of
+ * LAST). False after a fault. For operations that do not load that neighbour anyway. */
 bool th_guard_below(const th_heap *heap, const th_header *block);
 bool th_guard_above(const th_heap *heap, const th_header *block);
 
@@ -38,10 +38,60 @@ bool th_guard_canary(const th_heap *heap, const th_header *block);
  * False after a fault. `block` is the free block they belong to. */
 bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from, uint32_t to);
 
-/* The same two without raising: the first bad place, as a byte offset from the start of the
- * region, or TH_FAULT_NOWHERE; and what was found there. */
-uint32_t th_find_smashed_canary(const th_heap *heap, const th_header *block, uint32_t *found);
-uint32_t th_find_smashed_poison(const th_heap *heap, uint32_t from, uint32_t to, uint32_t *found);
+/* The same two for blind functions, without raising: the first bad place, as a byte offset from
+ * the start of the region, or TH_FAULT_NOWHERE; and what was found there. */
+TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header *block,
+                                            uint32_t *found) {
+    uint32_t start = (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES;
+    const unsigned char *payload = heap->base + start;
+    const th_word *words = (const void *)payload;
+    uint32_t end = block->size * TH_DWORD_BYTES;
+    uint32_t i = block->requested;
+    while (i % TH_DWORD_BYTES != 0 && payload[i] == TH_CANARY_BYTE) {
+        i++;
+    }
+    while (i % TH_DWORD_BYTES == 0 && i < end &&
+           words[i / TH_DWORD_BYTES] == TH_CANARY_BYTE * 0x01010101u) {
+        i += TH_DWORD_BYTES;
+    }
+    while (i < end && payload[i] == TH_CANARY_BYTE) {
+        i++;
+    }
+    if (i >= end) {
+        return TH_FAULT_NOWHERE;
+    }
+    *found = payload[i];
+    return start + i;
+}
+
+TH_TRACK_BLIND_PART uint32_t th_peek_poison_range(const th_heap *heap, uint32_t from, uint32_t to,
+                                                  uint32_t *found) {
+    const th_word *base = (const void *)heap->base;
+    uint32_t difference = 0;
+    for (uint32_t i = from; i < to; i++) {
+        difference |= base[i] ^ TH_POISON_DWORD;
+    }
+    if (difference == 0) {
+        return TH_FAULT_NOWHERE;
+    }
+    while (base[from] == TH_POISON_DWORD) {
+        from++;
+    }
+    *found = base[from];
+    return from * TH_DWORD_BYTES;
+}
+
+/* Of the free dwords [from, to), those that have ever been used. */
+TH_TRACK_BLIND_PART uint32_t th_peek_poison(const th_heap *heap, uint32_t from, uint32_t to,
+                                            uint32_t *found) {
+    uint32_t low_end = to < heap->low_used ? to : heap->low_used;
+    uint32_t bad = th_peek_poison_range(heap, from, low_end, found);
+    if (bad == TH_FAULT_NOWHERE && to > heap->high_used) {
+        uint32_t high = heap->high_used > heap->low_used ? heap->high_used : heap->low_used;
+        bad = th_peek_poison_range(heap, from > high ? from : high, to, found);
+    }
+    return bad;
+}
 
 /* A block has become live: opens its payload and writes the canary. */
 void th_guard_open(th_heap *heap, const th_header *block);

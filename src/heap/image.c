@@ -25,10 +25,8 @@ static th_status check_alignments(const th_heap *heap, const unsigned char *base
 
 /* Closes everything, then opens what is requested in live blocks, contents as they are. */
 static void announce(const th_heap *heap) {
+#if TH_TRACK_ANY
     th_header block;
-    if (!TH_TRACK_ANY) {
-        return;
-    }
     th_track_close(heap->base, th_heap_region_bytes(heap));
     for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
         th_header_load(heap, offset, &block);
@@ -37,10 +35,13 @@ static void announce(const th_heap *heap) {
             th_track_release(th_payload(heap, &block), block.requested);
         }
     }
+#else
+    (void)heap;
+#endif
 }
 
 /* Copies bytes that are closed to everybody else. */
-static TH_TRACK_BLIND_SCAN void copy_dwords(th_word *to, const th_word *from, size_t dwords) {
+static TH_TRACK_BLIND void copy_dwords(th_word *to, const th_word *from, size_t dwords) {
     th_track_blind_begin();
     for (size_t i = 0; i < dwords; i++) {
         to[i] = from[i];

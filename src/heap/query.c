@@ -14,14 +14,14 @@ TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_
     block->payload = th_payload(heap, &header);
 }
 
-TH_TRACK_BLIND_SCAN bool th_heap_first(const th_heap *heap, th_heap_block *block) {
+TH_TRACK_BLIND bool th_heap_first(const th_heap *heap, th_heap_block *block) {
     th_track_blind_begin();
     describe(heap, 0, block);
     th_track_blind_end();
     return true;
 }
 
-TH_TRACK_BLIND_SCAN bool th_heap_next(const th_heap *heap, th_heap_block *block) {
+TH_TRACK_BLIND bool th_heap_next(const th_heap *heap, th_heap_block *block) {
     uint32_t next = block->next_offset;
     if (next <= block->offset || !th_offset_ok(heap, next)) {
         return false;
@@ -66,7 +66,7 @@ typedef struct free_sums {
     uint32_t largest;
 } free_sums;
 
-TH_TRACK_BLIND_SCAN static free_sums sum_free(const th_heap *heap) {
+TH_TRACK_BLIND static free_sums sum_free(const th_heap *heap) {
     free_sums sums = {0};
     bool tail_seen = false;
     uint32_t offset = 0;

@@ -75,7 +75,8 @@ static th_outcome move(th_heap *heap, const th_header *block, size_t bytes, void
 /* One attempt; *payload is the result if it is done. */
 static th_outcome resize_once(th_heap *heap, void *pointer, size_t bytes, void **payload) {
     th_header block;
-    if (!th_claim(heap, pointer, &block)) {
+    if (!th_claim(heap, pointer, &block) || !th_guard_below(heap, &block) ||
+        !th_guard_above(heap, &block)) {
         return TH_OUTCOME_FAULT;
     }
     uint32_t need = th_need_dwords(heap, bytes);
@@ -126,7 +127,7 @@ void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes) {
 static size_t trim(th_heap *heap, const th_header *block) {
     th_header above, beyond;
     uint32_t spare = block->size - th_need_dwords(heap, block->requested);
-    if (spare == 0 || !th_chain_above(heap, block, &above)) {
+    if (!th_guard_below(heap, block) || !th_chain_above(heap, block, &above) || spare == 0) {
         return 0;
     }
     bool merge = th_is_spare(heap, &above);

@@ -21,13 +21,14 @@ import signal
 import subprocess
 import tempfile
 import time
+import types
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
-from fuzz_lib import corpus, duration, findings, live, program, signature, stats, targets
+from fuzz_lib import canary, corpus, findings, signature, targets
 
 TARGETS = ("heap", "script", "text")
 FLAGS = ["-std=c11", "-O1", "-g", f"-I{TREE}/fuzz", "-fno-sanitize-recover=all"]
@@ -117,8 +118,11 @@ class TreeTest(unittest.TestCase):
 
     def assert_no_workers(self):
         """Nothing of this tree is still running."""
-        left = subprocess.run(["pgrep", "-f", f"{self.root}/build/fuzz/"], capture_output=True)
-        self.assertEqual(b"", left.stdout)
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                self.assertNotIn(f"{self.root}/build/fuzz/", path.read_text(errors="replace"))
+            except OSError:
+                pass  # it has ended meanwhile
 
     def assert_one_line(self, err, *words):
         self.assertEqual(1, len(err.splitlines()), err)
@@ -195,6 +199,18 @@ class CleanRuns(TreeTest):
         self.assertLess(len(list(folder.iterdir())), 64)
         self.assertEqual([], list(folder.parent.glob(".heap.old")))
 
+    def test_failing_seed_is_taken_out_of_the_run_only(self):
+        source = self.seed("heap", "seed-x", b"x" * 5000)
+        files = corpus.Corpus(self.root, targets.describe("heap"))
+        files.open()
+        read_by_the_engine = b"x" * 4096
+        (files.folder / corpus.sha1(read_by_the_engine)).write_bytes(read_by_the_engine)
+        self.assertEqual(["seed-x"], [path.name for path in files.seeds.iterdir()])
+        self.assertEqual([source], files.remove(read_by_the_engine))
+        self.assertEqual([], list(files.seeds.iterdir()))
+        self.assertEqual(0, files.files())
+        self.assertTrue(source.exists())
+
     def test_interrupted_merge_is_repaired(self):
         aside = self.build / "fuzz-corpus" / ".heap.old"
         aside.mkdir(parents=True)
@@ -208,7 +224,7 @@ class CleanRuns(TreeTest):
 class Findings(TreeTest):
     def test_equal_failures_are_one_finding(self):
         bugs = {"heap": "bug1 bug2"}
-        for name in ("B1", "B2", "B1longer"):
+        for name in ("B1", "B2", "B1odd"):
             self.seed("heap", name, name.encode())
         wanted = {"heap-blocks": 2, "heap-stats": 1}
         status, out = self.run_until(wanted, "heap", bugs=bugs)
@@ -245,7 +261,9 @@ class Findings(TreeTest):
 
         # With the bugs again, the count goes on.
         self.run_until({"heap-blocks": count + 1}, "heap", bugs=bugs)
-        self.assertGreater(self.count("heap-blocks"), count)
+        again = self.summary()["targets"]["heap"]["findings"]
+        seen = sum(found["seen"] for found in again if found["kind"] == "blocks")
+        self.assertEqual(count + seen, self.count("heap-blocks"))
 
     def test_what_the_sanitizers_and_the_engine_find(self):
         bugs = {"heap": "overflow", "script": "undefined leak", "text": "memory hang"}
@@ -537,6 +555,7 @@ class Canary(TreeTest):
         self.assertEqual((1, ""), (status, err), out)
         self.assertRegex(out, r"canary: the planted bug was found after \d+\.\ds")
         self.assertIn("FINDING in heap: property=blocks", out)
+        self.assertIn("replay: (cd build/canary/src && build/fuzz/", out)
         self.assertFalse((self.build / "findings").exists(), "the tree's own findings")
         self.assertIn("CANARY 0", (self.root / "fuzz" / "targets" / "heap.c").read_text())
         status, out, _ = self.run_script("--canary", "--expect")
@@ -549,6 +568,29 @@ class Canary(TreeTest):
             status, out, _ = self.run_script(*arguments, "--time", "1")
             self.assertEqual(wanted, status, out)
             self.assertIn("CANARY FAILED: the planted bug was not found", out)
+
+    def test_late_unreadable_and_unrepeatable_findings_are_failures(self):
+        store = findings.Store(self.root)
+        store.open()
+        artifact = store.incoming / "x"
+        artifact.write_bytes(b"B1")
+        failure = signature.Failure("blocks", "property=blocks")
+        log = "FAILURE property=blocks\n"
+        found, _ = store.add(targets.describe("heap"), failure, artifact, log)
+        job = types.SimpleNamespace(store=store, root=self.root, first_finding_seconds=1.0)
+        found.replays = True
+        self.assertEqual([], canary.faults_of(job))
+        job.first_finding_seconds = 10.5
+        self.assertIn("only after 10.5s", canary.faults_of(job)[0])
+        job.first_finding_seconds = 1.0
+        found.replays = False
+        self.assertIn("does not replay", canary.faults_of(job)[0])
+        found.replays = True
+        (found.folder / "script.txt").write_text("# nothing\nheap standin\n")
+        self.assertIn("cannot be read", canary.faults_of(job)[0])
+        (found.folder / "script.txt").write_text("heap standin\nbyte 42\n")
+        (found.folder / "log.txt").write_text("#1 INITED\n")
+        self.assertIn("names no failure", canary.faults_of(job)[0])
 
     def test_bad_patches(self):
         good = self.patch.read_text()
@@ -569,81 +611,17 @@ class Canary(TreeTest):
         self.assert_one_line(err, "does not build", "build.log")
 
 
-class Parts(unittest.TestCase):
-    def test_durations(self):
-        for text, seconds in (("90", 90), ("60s", 60), ("10m", 600), ("8h", 28800),
-                              ("1h30m", 5400), ("1h1m1s", 3661), ("1h5s", 3605)):
-            self.assertEqual(seconds, duration.parse(text))
-        for seconds, text in ((-1, "0s"), (12, "12s"), (599, "9m59s"), (25500, "7h05m")):
-            self.assertEqual(text, duration.show(seconds))
-
-    def test_cores(self):
-        three = [targets.describe(name) for name in ("heap", "script", "text")]
-        for cores, shares in ((1, (1, 1, 1)), (3, (1, 1, 1)), (8, (6, 1, 1))):
-            shared = targets.share_cores(three, cores)
-            self.assertEqual(shares, tuple(shared[name] for name in ("heap", "script", "text")))
-
-    def test_page_layout(self):
-        self.assertEqual(16 + 31 * 32, stats.PAGE_BYTES)
-
-    def test_signatures(self):
-        def frames(*names):
-            lines = [f"    #{i} 0x1 in {name}" for i, name in enumerate(names)]
-            return "\n".join(lines) + "\n\n"
-
-        heap, fault = f"{TREE}/src/heap/chain.c:12:3", f"{TREE}/src/base/fault.c:3:1"
-        libc = "abort stdlib/./stdlib/abort.c:79:7"
-        player = f"play {TREE}/fuzz/runner/runner.c:9:1"
-        for log, kind, text in (
-            ("a file: FAILURE property=find detail=owner op=2 kind=find\n", "find",
-             "property=find detail=owner kind=find"),
-            ("FAILURE property=find detail=owner op=12 kind=find\n", "find",
-             "property=find detail=owner kind=find"),
-            ("==1==ERROR: AddressSanitizer: SEGV on 0x12\n" + frames(f"merge {heap}", player)
-             + "SUMMARY: AddressSanitizer: SEGV x.c:1 in merge\n", "asan-segv",
-             "AddressSanitizer: SEGV at merge src/heap/chain.c:12"),
-            (f"{heap}: runtime error: index 12 out of bounds\n", "ubsan-index-n-out-of",
-             "runtime error: index N out of bounds at src/heap/chain.c:12"),
-            ("tagheap: double free: block 24 tag 0x1001\n==1== ERROR: libFuzzer: deadly signal\n"
-             + frames(libc, f"th_fault_abort {fault}", f"merge {heap}")
-             + "SUMMARY: libFuzzer: deadly signal\n", "fault-double-free",
-             "tagheap: double free at merge src/heap/chain.c:12"),
-            ("==1== ERROR: libFuzzer: timeout after 10 seconds\n"
-             + frames(libc, f"merge {heap}", f"th_heap_free {heap}", player)
-             + "SUMMARY: libFuzzer: timeout\n", "timeout",
-             "timeout at th_heap_free src/heap/chain.c"),
-            ("==1== ERROR: libFuzzer: out-of-memory (used: 2049Mb; limit: 2048Mb)\n"
-             "SUMMARY: libFuzzer: out-of-memory\n", "oom", "out-of-memory"),
-        ):
-            failure = signature.classify(log, TREE)
-            self.assertEqual((kind, text), tuple(failure))
-        self.assertIsNone(signature.classify("#1 INITED cov: 2\n", TREE))
-
-    def test_long_scripts_are_shortened(self):
-        lines = [str(number) for number in range(100)]
-        short = findings.shorten(lines, 3, 2)
-        self.assertEqual(["0", "1", "2", "... 95 more lines ...", "98", "99"], short)
-        self.assertEqual(lines[:6], findings.shorten(lines[:6], 3, 2))
-
-    def test_table_columns_line_up(self):
-        row = live.Row("heap", 1234.5, None, 10, 20, 30, 1, 4, 61)
-        lines = live.table([row, row._replace(executions_per_second=10.0)])
-        self.assertEqual(1, len({len(line) for line in lines}))
-        self.assertIn("1,234", lines[1])
-        self.assertIn("1 (+4 same)", lines[1])
-
-    def test_paths_outside_the_tree_are_absolute(self):
-        self.assertEqual("a/b", program.shown(TREE / "a" / "b", TREE))
-        self.assertEqual("/a/b", program.shown(pathlib.Path("/a/b"), TREE))
-
-
 def run_in_two_processes():
     """Most tests wait for the clock, so two at a time take half as long."""
     names = [name for name, value in globals().items()
              if isinstance(value, type) and issubclass(value, unittest.TestCase)]
     shares = [names[0::2], names[1::2]]
-    processes = [subprocess.Popen([sys.executable, __file__, *share]) for share in shares]
-    return max(abs(process.wait()) for process in processes)
+    pipe = subprocess.PIPE
+    commands = [[sys.executable, __file__, *share] for share in shares]
+    processes = [subprocess.Popen(command, stderr=pipe, text=True) for command in commands]
+    for process in processes:
+        sys.stderr.write(process.communicate()[1])
+    return max(abs(process.returncode) for process in processes)
 
 
 if __name__ == "__main__":

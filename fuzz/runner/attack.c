@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* Attacks: what a buggy caller or an attacker does to a heap, in the middle of a script.
+ *
+ * An attack damages one byte or dword (or takes a pointer that is none), provokes the heap with
+ * calls that must meet the damage, demands the right fault at the right block each time and that
+ * nothing is changed, repairs the damage, and lets the script go on: the heap and the model must
+ * still agree. What must be noticed depends on the guard level (docs/guards.md). At level 0 nothing
+ * need be, but the checker, the walk and the lookup must still come to an end. */
+#include <string.h>
+
+#include "runner/plain.h"
+#include "runner/state.h"
+
+enum { HEADER_DWORDS = 6 };
+
+/* The bits of each dword that hold links and size: at level 0, what the checker must find wrong. */
+static const uint32_t structural[HEADER_DWORDS] = {0x07FFFFFF, 0xFFFFFFFF, 0xFFFF8000};
+
+/* One attack. */
+typedef struct attack {
+    th_fault_kind kind; /* what the heap must say */
+    uint32_t block;     /* of which block; LAB_EXACT_NONE: any */
+    uint32_t byte;      /* where, from the start of the region; LAB_EXACT_NONE: anywhere */
+    th_heap control;    /* the control structure before it */
+    void *payload;      /* of the attacked slot */
+    uint32_t slot;
+} attack;
+
+static LAB_PLAIN void flip(lab_runner *r, uint32_t byte, unsigned char mask) {
+    LAB_BLIND_BEGIN;
+    r->base[byte] ^= mask;
+    LAB_BLIND_END;
+}
+
+static void flip_dword(lab_runner *r, uint32_t dword, uint32_t mask) {
+    for (uint32_t i = 0; i < 4; i++) {
+        flip(r, 4 * dword + i, (unsigned char)(mask >> 8 * i));
+    }
+}
+
+/* The last call must have raised the fault, and must not have touched the control structure. */
+static bool expect_fault(lab_runner *r, const attack *a, const char *call, bool gave_up) {
+    const th_fault *fault = &r->attack_fault;
+    uint32_t faults = r->attack_faults;
+    r->attack_faults = 0;
+    if (!gave_up) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, call, "%s did not give up", call);
+    }
+    if (faults == 0) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, call, "%s raised no fault; expected %s", call,
+                        th_fault_name(a->kind));
+    }
+    if (fault->kind != a->kind || (a->block != LAB_EXACT_NONE && fault->block != a->block) ||
+        (a->byte != LAB_EXACT_NONE && fault->offset != a->byte)) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, call,
+                        "%s: expected %s at block %u byte %u, found %s at block %u byte %u", call,
+                        th_fault_name(a->kind), a->block, a->byte, th_fault_name(fault->kind),
+                        fault->block, fault->offset);
+    }
+    if (memcmp(&a->control, &r->heap, sizeof r->heap) != 0) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, call, "%s changed the heap", call);
+    }
+    return true;
+}
+
+/* The checker, the walk, the lookup and attach on a damaged heap: they end, and if `must` is set
+ * the damage is found. */
+static bool examine(lab_runner *r, const attack *a, bool must) {
+    th_fault fault = {0};
+    th_heap_block block;
+    th_heap copy = r->heap;
+    uint32_t blocks = 0;
+    th_heap_stats stats;
+    th_status status = th_heap_check(&r->heap, &fault);
+    th_heap_get_stats(&r->heap, &stats);
+    for (bool more = th_heap_first(&r->heap, &block); more; more = th_heap_next(&r->heap, &block)) {
+        blocks++;
+    }
+    (void)th_heap_find(&r->heap, r->base + 4 * (size_t)r->model.dwords - 1, &block);
+    if (blocks > r->model.dwords) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, "walk", "a walk of %u blocks", blocks);
+    }
+    if (th_heap_check(&r->heap, NULL) != status) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, "check NULL", "another result without a fault");
+    }
+    if (status == TH_OK) {
+        return !must || lab_fail(r, LAB_PROPERTY_ATTACK, "check", "expected %s, found nothing",
+                                 th_fault_name(a->kind));
+    }
+    if (must && r->heap.guard > 0 && fault.kind != a->kind) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, "check", "expected %s, found %s",
+                        th_fault_name(a->kind), th_fault_name(fault.kind));
+    }
+    if (th_heap_attach(&copy, r->base) == TH_OK) {
+        return lab_fail(r, LAB_PROPERTY_ATTACK, "attach", "a damaged image was accepted");
+    }
+    return true;
+}
+
+/* Calls on the payload that all meet the damage. */
+static bool provoke_payload(lab_runner *r, const attack *a) {
+    size_t bytes = lab_exact_find(&r->model, r->slots[a->slot].block)->requested;
+    return expect_fault(r, a, "free", th_heap_free(&r->heap, a->payload) == 0) &&
+           expect_fault(r, a, "resize to 0", th_heap_resize(&r->heap, a->payload, 0) == NULL) &&
+           expect_fault(r, a, "resize", th_heap_resize(&r->heap, a->payload, bytes) == NULL) &&
+           expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, bytes + 500) == NULL) &&
+           expect_fault(r, a, "trim", th_heap_trim(&r->heap, a->payload) == 0);
+}
+
+/* Small allocations that must load the damaged header, because it lies between the side's end and
+ * the block above (below) the free block that would be carved. */
+static bool provoke_alloc(lab_runner *r, const attack *a) {
+    const lab_extent *first = r->model.extents;
+    const lab_extent *low = first;
+    const lab_extent *high = first + r->model.count - 2;
+    while (low->tag < TH_TAG_TAIL_MIN) {
+        low++;
+    }
+    while (high > first && high->tag != LAB_EXACT_TAG_FREE && high->tag >= TH_TAG_TAIL_MIN) {
+        high--;
+    }
+    if (low->tag == LAB_EXACT_TAG_FREE && low->size > 0 && a->block <= low[1].offset &&
+        !expect_fault(r, a, "alloc 1", th_heap_alloc(&r->heap, 1, 0) == NULL)) {
+        return false;
+    }
+    bool below = high > first && r->heap.guard > 1 && a->block >= high[-1].offset;
+    return high->tag != LAB_EXACT_TAG_FREE || (a->block < high->offset && !below) ||
+           expect_fault(r, a, "alloc 1 tail", th_heap_alloc(&r->heap, 1, TH_TAG_TAIL_MIN) == NULL);
+}
+
+/* The lowest block of its tag is damaged: nothing of that tag is freed. */
+static bool provoke_free_tags(lab_runner *r, const attack *a) {
+    const lab_extent *extent = r->model.extents;
+    uint32_t tag = lab_exact_find(&r->model, a->block)->tag;
+    while (extent->tag != tag) {
+        extent++;
+    }
+    return extent->offset != a->block || tag == LAB_EXACT_TAG_FREE ||
+           expect_fault(r, a, "free tags", th_heap_free_tags(&r->heap, tag, tag) == 0);
+}
+
+static bool veto_all(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    (void)context;
+    (void)tag;
+    (void)from;
+    (void)to;
+    (void)bytes;
+    return false;
+}
+
+/* Calls on the whole heap that change nothing on a sound one; on a damaged one they may give up
+ * early, and at level 3 must say why. */
+static bool provoke_heap(lab_runner *r, const attack *a) {
+    static th_heap copy;
+    bool quiet = r->heap.guard < 3;
+    size_t impossible = TH_HEAP_BLOCK_BYTES_MAX;
+    unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
+    (void)th_heap_copy(&r->heap, &copy, other);
+    th_heap_clean_up(&copy);
+    r->attack_faults = 0;
+    bool null = th_heap_alloc(&r->heap, impossible, 0) == NULL;
+    r->heap.failed_allocs = a->control.failed_allocs;
+    bool said = quiet || expect_fault(r, a, "alloc", null);
+    null = said && th_heap_alloc(&r->heap, impossible, TH_TAG_TAIL_MIN) == NULL;
+    r->heap.failed_allocs = a->control.failed_allocs;
+    said = said && (quiet || expect_fault(r, a, "alloc tail", null));
+    uint32_t moved = said ? th_heap_compact(&r->heap, veto_all, NULL).blocks_moved : 0;
+    r->heap.compact_cursor = a->control.compact_cursor;
+    said = said && (quiet || expect_fault(r, a, "compact", moved == 0));
+    uint32_t freed = said ? th_heap_free_tags(&r->heap, 1, 0) : 0;
+    said = said && (quiet || expect_fault(r, a, "free_tags", freed == 0));
+    r->attack_faults = 0;
+    return said;
+}
+
+/* ---- the attacks -------------------------------------------------------------------------- */
+
+static bool attack_canary(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at) {
+    uint32_t span = 4 * extent->size - extent->requested;
+    if (span == 0 || r->heap.guard < 1) {
+        return true;
+    }
+    a->kind = TH_FAULT_CANARY;
+    a->block = extent->offset;
+    a->byte = 4 * (extent->offset + r->model.header) + extent->requested + at % span;
+    unsigned char mask = (unsigned char)(1u << (at >> 20 & 7));
+    flip(r, a->byte, mask);
+    bool right = examine(r, a, true) && provoke_payload(r, a) && provoke_free_tags(r, a) &&
+                 provoke_heap(r, a);
+    flip(r, a->byte, mask);
+    return right;
+}
+
+/* With its header damaged, a pointer into the middle of the block leads to the same report. */
+static bool provoke_interior(lab_runner *r, const attack *a) {
+    const lab_extent *extent = lab_exact_find(&r->model, a->block);
+    void *interior = (char *)a->payload + 4 * (size_t)r->model.unit;
+    return extent->size <= r->model.unit || extent->offset != r->slots[a->slot].block ||
+           expect_fault(r, a, "free inside", th_heap_free(&r->heap, interior) == 0);
+}
+
+/* One dword of a header: its own block's is noticed by every call on the payload, a neighbour's
+ * from level 2 on. */
+static bool attack_header(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at) {
+    uint32_t dword = at % HEADER_DWORDS;
+    uint32_t bits = at / HEADER_DWORDS;
+    uint32_t mask = bits < 1u << 20 ? bits : bits << 12;
+    mask = mask != 0 ? mask : 1u << at % 32;
+    bool own = extent->offset == r->slots[a->slot].block;
+    a->kind = TH_FAULT_HEADER;
+    a->block = extent->offset;
+    flip_dword(r, extent->offset + dword, mask);
+    bool right = examine(r, a, r->heap.guard > 0 || (mask & structural[dword]) != 0);
+    if (r->heap.guard > 0) {
+        right = right && (r->heap.guard < (own ? 1 : 2) || provoke_payload(r, a)) &&
+                provoke_interior(r, a) && provoke_alloc(r, a) && provoke_free_tags(r, a) &&
+                provoke_heap(r, a);
+    }
+    flip_dword(r, extent->offset + dword, mask);
+    return right;
+}
+
+/* The header of the second block above: met where the one above is free, and merged. */
+static bool attack_beyond(lab_runner *r, attack *a, uint32_t at) {
+    const lab_extent *above = lab_exact_find(&r->model, r->slots[a->slot].block);
+    above = lab_exact_find(&r->model, above->offset + r->model.header + above->size);
+    if (above->tag != LAB_EXACT_TAG_FREE || above->size == 0 || r->heap.guard < 1) {
+        return true;
+    }
+    size_t bytes = lab_exact_find(&r->model, r->slots[a->slot].block)->requested;
+    a->kind = TH_FAULT_HEADER;
+    a->block = above->offset + r->model.header + above->size;
+    uint32_t dword = a->block + at % HEADER_DWORDS;
+    uint32_t mask = 1u << at / HEADER_DWORDS % 32;
+    size_t usable = 4 * (size_t)lab_exact_find(&r->model, r->slots[a->slot].block)->size;
+    flip_dword(r, dword, mask);
+    bool right =
+        examine(r, a, true) &&
+        expect_fault(r, a, "free", th_heap_free(&r->heap, a->payload) == 0) &&
+        expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, usable + 1) == NULL) &&
+        (usable - bytes < 4 * (size_t)r->model.unit ||
+         expect_fault(r, a, "trim", th_heap_trim(&r->heap, a->payload) == 0));
+    flip_dword(r, dword, mask);
+    return right;
+}
+
+/* A counter of the control structure, which lies in the caller's memory. The high-water mark is
+ * wrong if it lies below what is in use. */
+static bool attack_counts(lab_runner *r, attack *a, uint32_t at) {
+    uint32_t *const counters[] = {&r->heap.head_blocks, &r->heap.tail_blocks,
+                                  &r->heap.free_blocks, &r->heap.head_dwords,
+                                  &r->heap.tail_dwords, &r->heap.high_water_dwords};
+    enum { COUNTERS = sizeof counters / sizeof counters[0] };
+    uint32_t *counter = counters[at % COUNTERS];
+    uint32_t mask = 1u << at / COUNTERS % 16;
+    a->kind = TH_FAULT_COUNT;
+    *counter ^= mask;
+    a->control = r->heap;
+    bool wrong = counter != &r->heap.high_water_dwords || *counter < r->model.used;
+    bool right = examine(r, a, wrong) && (!wrong || r->heap.guard < 3 || provoke_heap(r, a));
+    *counter ^= mask;
+    return right;
+}
+
+/* Poison in the free block, as far as it was ever used: met by `call`s that would reuse it. */
+static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at, bool grow) {
+    uint32_t from = extent->offset + r->model.header;
+    uint32_t end = from + extent->size;
+    end = end < r->ever_low ? end : r->ever_low;
+    if (extent->tag != LAB_EXACT_TAG_FREE || from >= end || r->heap.guard < 2) {
+        return true;
+    }
+    size_t usable = 4 * (size_t)lab_exact_find(&r->model, r->slots[a->slot].block)->size;
+    uint32_t byte = 4 * from + at % (4 * (end - from));
+    unsigned char mask = (unsigned char)(1u << (at >> 20 & 7));
+    a->kind = TH_FAULT_POISON;
+    a->block = extent->offset;
+    a->byte = byte & ~3u;
+    flip(r, byte, mask);
+    bool right = examine(r, a, true);
+    if (right && grow) {
+        right =
+            expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, usable + 1) == NULL);
+    } else if (right) {
+        right = expect_fault(r, a, "alloc", th_heap_alloc(&r->heap, 1, 0) == NULL);
+    }
+    right = right && provoke_heap(r, a);
+    flip(r, byte, mask);
+    return right;
+}
+
+/* The lowest free block is where a small HEAD allocation goes; the one above the slot's block is
+ * what it grows into. */
+static bool attack_poison(lab_runner *r, attack *a, uint32_t at) {
+    const lab_extent *extent = lab_exact_find(&r->model, r->slots[a->slot].block);
+    extent = lab_exact_find(&r->model, extent->offset + r->model.header + extent->size);
+    if (extent->tag == LAB_EXACT_TAG_FREE && at % 2 == 0) {
+        return spoil(r, a, extent, at, true);
+    }
+    extent = r->model.extents;
+    while (extent->tag < TH_TAG_TAIL_MIN) {
+        extent++;
+    }
+    return spoil(r, a, extent, at, false);
+}
+
+/* A pointer at byte `distance` from the start of the region, which may lie outside. */
+static bool attack_pointer(lab_runner *r, attack *a, uint32_t at) {
+    uint32_t region = 4 * r->model.dwords;
+    uint32_t distance = at % (region + 64) - 32;
+    uint32_t last = region - 4 * r->model.header;
+    uint32_t first = 4 * r->model.header;
+    if (r->heap.guard < 1) {
+        return true;
+    }
+    if (distance >= last) {
+        a->kind = TH_FAULT_FOREIGN;
+    } else if (distance < first || distance % (4 * r->model.unit) != 0) {
+        a->kind = TH_FAULT_MISALIGNED;
+        a->byte = distance;
+    } else {
+        const lab_extent *extent = lab_exact_find(&r->model, distance / 4);
+        bool free = extent->tag == LAB_EXACT_TAG_FREE;
+        if (!free && extent->offset == distance / 4 - r->model.header) {
+            return true;
+        }
+        a->kind = free ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK;
+        a->block = extent->offset;
+        a->byte = distance;
+    }
+    void *pointer = (void *)((uintptr_t)r->base + (uintptr_t)(intptr_t)(int32_t)distance);
+    return expect_fault(r, a, "free", th_heap_free(&r->heap, pointer) == 0) &&
+           expect_fault(r, a, "resize", th_heap_resize(&r->heap, pointer, 8) == NULL) &&
+           expect_fault(r, a, "trim", th_heap_trim(&r->heap, pointer) == 0) &&
+           expect_fault(r, a, "usable size", th_heap_usable_size(&r->heap, pointer) == 0) &&
+           expect_fault(r, a, "requested size", th_heap_requested_size(&r->heap, pointer) == 0);
+}
+
+static bool dispatch(lab_runner *r, const lab_op *op, attack *a) {
+    uint32_t block = r->slots[op->slot].block;
+    const lab_extent *extent = lab_exact_find(&r->model, block);
+    uint32_t at = op->size.value;
+    switch ((lab_attack)op->attack) {
+    case LAB_ATTACK_CANARY:
+        return attack_canary(r, a, extent, at);
+    case LAB_ATTACK_HEADER:
+        return attack_header(r, a, extent, at);
+    case LAB_ATTACK_BELOW:
+        return block == 0 || attack_header(r, a, lab_exact_find(&r->model, block - 1), at);
+    case LAB_ATTACK_ABOVE:
+        return attack_header(r, a,
+                             lab_exact_find(&r->model, block + r->model.header + extent->size), at);
+    case LAB_ATTACK_BEYOND:
+        return attack_beyond(r, a, at);
+    case LAB_ATTACK_COUNTS:
+        return attack_counts(r, a, at);
+    case LAB_ATTACK_POISON:
+        return attack_poison(r, a, at);
+    case LAB_ATTACK_POINTER:
+        return attack_pointer(r, a, at);
+    case LAB_ATTACK_COUNT:
+        break;
+    }
+    return true;
+}
+
+bool lab_attack_heap(lab_runner *r, const lab_op *op) {
+    attack a = {.block = LAB_EXACT_NONE,
+                .byte = LAB_EXACT_NONE,
+                .control = r->heap,
+                .payload = lab_payload(r, r->slots[op->slot].block),
+                .slot = op->slot};
+    r->attacking = true;
+    r->attack_faults = 0;
+    bool right = dispatch(r, op, &a);
+    r->attacking = false;
+    return right;
+}

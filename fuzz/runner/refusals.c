@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that must be refused, each with its own status, and must change nothing. */
+#include "runner/state.h"
+
+static bool expect_status(lab_runner *r, const char *what, th_status want, th_status have) {
+    return want == have || lab_fail(r, LAB_PROPERTY_INIT, what, "%s: expected %s, found %s", what,
+                                    th_status_name(want), th_status_name(have));
+}
+
+static bool null_pointers(lab_runner *r, const lab_op *op) {
+    size_t bytes = lab_size_bytes(op->size);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "free-null", 0, th_heap_free(&r->heap, NULL)) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "trim-null", 0, th_heap_trim(&r->heap, NULL)) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "size-null", 0,
+                      th_heap_usable_size(&r->heap, NULL) +
+                          th_heap_requested_size(&r->heap, NULL)) &&
+           lab_expect_block(r, LAB_EXACT_NONE, th_heap_resize(&r->heap, NULL, bytes)) &&
+           lab_expect_block(r, LAB_EXACT_NONE, th_heap_translate(&r->heap, &r->heap, NULL));
+}
+
+/* Options that init refuses; *r->arenas would be a good region. */
+static bool bad_options(lab_runner *r) {
+    th_heap heap = {0};
+    void *region = r->arenas[1 - r->arena];
+    size_t bytes = 4096;
+    th_heap_config odd = {.alignment = 5};
+    th_heap_config low = {.guard = -1};
+    th_heap_config high = {.guard = 4};
+    th_heap_config half = {.lock = lab_lock};
+    th_heap_config other = {.unlock = lab_unlock};
+    return expect_status(r, "init NULL", TH_ERR_NULL, th_heap_init(NULL, region, bytes, NULL)) &&
+           expect_status(r, "init no region", TH_ERR_NULL,
+                         th_heap_init(&heap, NULL, bytes, NULL)) &&
+           expect_status(r, "init alignment 5", TH_ERR_ALIGNMENT,
+                         th_heap_init(&heap, region, bytes, &odd)) &&
+           expect_status(r, "init guard -1", TH_ERR_CONFIG,
+                         th_heap_init(&heap, region, bytes, &low)) &&
+           expect_status(r, "init guard 4", TH_ERR_CONFIG,
+                         th_heap_init(&heap, region, bytes, &high)) &&
+           expect_status(r, "init lock alone", TH_ERR_CONFIG,
+                         th_heap_init(&heap, region, bytes, &half)) &&
+           expect_status(r, "init unlock alone", TH_ERR_CONFIG,
+                         th_heap_init(&heap, region, bytes, &other)) &&
+           expect_status(r, "init misaligned", TH_ERR_MISALIGNED,
+                         th_heap_init(&heap, (char *)region + 2, bytes, NULL)) &&
+           expect_status(r, "init small", TH_ERR_TOO_SMALL,
+                         th_heap_init(&heap, region, 63, NULL)) &&
+           expect_status(r, "init large", TH_ERR_TOO_LARGE,
+                         th_heap_init(&heap, region, (size_t)1 << 20, NULL)) &&
+           expect_status(r, "check nothing", TH_ERR_NULL, th_heap_check(NULL, NULL)) &&
+           expect_status(r, "check zeroed", TH_ERR_NULL, th_heap_check(&heap, NULL)) &&
+           expect_status(r, "copy zeroed", TH_ERR_NULL, th_heap_copy(&heap, &heap, region));
+}
+
+static bool bad_images(lab_runner *r) {
+    th_heap copy = r->heap;
+    unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
+    return expect_status(r, "copy from NULL", TH_ERR_NULL, th_heap_copy(NULL, &copy, other)) &&
+           expect_status(r, "copy to NULL", TH_ERR_NULL, th_heap_copy(&r->heap, NULL, other)) &&
+           expect_status(r, "copy to no region", TH_ERR_NULL,
+                         th_heap_copy(&r->heap, &copy, NULL)) &&
+           expect_status(r, "copy misaligned", TH_ERR_MISALIGNED,
+                         th_heap_copy(&r->heap, &copy, other + 2)) &&
+           expect_status(r, "attach NULL", TH_ERR_NULL, th_heap_attach(NULL, other)) &&
+           expect_status(r, "attach no region", TH_ERR_NULL, th_heap_attach(&copy, NULL)) &&
+           expect_status(r, "attach misaligned", TH_ERR_MISALIGNED,
+                         th_heap_attach(&copy, r->base + 2));
+}
+
+/* A place for a copy that is off by one unit: good unless a live block wants more alignment. */
+static bool shifted_copy(lab_runner *r) {
+    th_heap copy = {0};
+    size_t start = (size_t)(r->base - r->arenas[r->arena]);
+    size_t shift = 4 * (size_t)r->model.unit;
+    bool want = lab_exact_rebase(&r->model, start + shift);
+    th_status status = th_heap_copy(&r->heap, &copy, r->arenas[1 - r->arena] + start + shift);
+    th_heap_clean_up(&copy);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "rebase", true, lab_exact_rebase(&r->model, start)) &&
+           expect_status(r, "shifted copy", want ? TH_OK : TH_ERR_MISALIGNED, status);
+}
+
+/* Ends a heap of its own, with the defaults, and one that is none. */
+static bool small_life(lab_runner *r) {
+    th_heap heap;
+    void *region = r->arenas[1 - r->arena];
+    th_heap_clean_up(NULL);
+    if (!expect_status(r, "init defaults", TH_OK, th_heap_init(&heap, region, 256, NULL))) {
+        return false;
+    }
+    bool made = th_heap_alloc(&heap, 256 - 2 * 24, 1) != NULL;
+    th_heap_compaction none = th_heap_compact(&heap, NULL, NULL);
+    th_heap_clean_up(&heap);
+    th_heap_clean_up(&heap);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "whole region", true, made) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "nothing to move", 0, none.blocks_moved);
+}
+
+bool lab_refusals(lab_runner *r, const lab_op *op) {
+    if (!null_pointers(r, op) || !bad_options(r) || !bad_images(r) || !shifted_copy(r) ||
+        !small_life(r)) {
+        return false;
+    }
+    /* To plain bytes and back: a heap as before. */
+    th_heap_detach(&r->heap);
+    return expect_status(r, "attach", TH_OK, th_heap_attach(&r->heap, r->base));
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of the parts of scripts/fuzz that need no fuzz target."""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import pathlib
+import signal
+import time
+import types
+import unittest
+from unittest import mock
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TREE / "scripts"))
+
+from fuzz_lib import duration, findings, job, live, program, signature, stats, targets, worker
+
+
+class Parts(unittest.TestCase):
+    def test_durations(self):
+        for text, seconds in (("90", 90), ("60s", 60), ("10m", 600), ("8h", 28800),
+                              ("1h30m", 5400), ("1h1m1s", 3661), ("1h5s", 3605)):
+            self.assertEqual(seconds, duration.parse(text))
+        for seconds, text in ((-1, "0s"), (12, "12s"), (599, "9m59s"), (25500, "7h05m")):
+            self.assertEqual(text, duration.show(seconds))
+
+    def test_cores(self):
+        three = [targets.describe(name) for name in ("heap", "script", "text")]
+        for cores, shares in ((1, (1, 1, 1)), (3, (1, 1, 1)), (8, (6, 1, 1))):
+            shared = targets.share_cores(three, cores)
+            self.assertEqual(shares, tuple(shared[name] for name in ("heap", "script", "text")))
+
+    def test_page_layout(self):
+        self.assertEqual(16 + 31 * 32, stats.PAGE_BYTES)
+
+    def test_signatures(self):
+        def frames(*names):
+            lines = [f"    #{i} 0x1 in {name}" for i, name in enumerate(names)]
+            return "\n".join(lines) + "\n\n"
+
+        heap, fault = f"{TREE}/src/heap/chain.c:12:3", f"{TREE}/src/base/fault.c:3:1"
+        libc = "abort stdlib/./stdlib/abort.c:79:7"
+        player = f"play {TREE}/fuzz/runner/runner.c:9:1"
+        for log, kind, text in (
+            ("a file: FAILURE property=find detail=owner op=2 kind=find\n", "find",
+             "property=find detail=owner kind=find"),
+            ("FAILURE property=find detail=owner op=12 kind=find\n", "find",
+             "property=find detail=owner kind=find"),
+            ("==1==ERROR: AddressSanitizer: SEGV on 0x12\n" + frames(f"merge {heap}", player)
+             + "SUMMARY: AddressSanitizer: SEGV x.c:1 in merge\n", "asan-segv",
+             "AddressSanitizer: SEGV at merge src/heap/chain.c:12"),
+            (f"{heap}: runtime error: index 12 out of bounds\n", "ubsan-index-n-out-of",
+             "runtime error: index N out of bounds at src/heap/chain.c:12"),
+            ("tagheap: double free: block 24 tag 0x1001\n==1== ERROR: libFuzzer: deadly signal\n"
+             + frames(libc, f"th_fault_abort {fault}", f"merge {heap}")
+             + "SUMMARY: libFuzzer: deadly signal\n", "fault-double-free",
+             "tagheap: double free at merge src/heap/chain.c:12"),
+            ("==1== ERROR: libFuzzer: timeout after 10 seconds\n"
+             + frames(libc, f"merge {heap}", f"th_heap_free {heap}", player)
+             + "SUMMARY: libFuzzer: timeout\n", "timeout",
+             "timeout at th_heap_free src/heap/chain.c"),
+            ("==1== ERROR: libFuzzer: out-of-memory (used: 2049Mb; limit: 2048Mb)\n"
+             "SUMMARY: libFuzzer: out-of-memory\n", "oom", "out-of-memory"),
+        ):
+            failure = signature.classify(log, TREE)
+            self.assertEqual((kind, text), tuple(failure))
+        self.assertIsNone(signature.classify("#1 INITED cov: 2\n", TREE))
+        self.assertEqual("timeout", signature.classify_end("timeout-1234", 72).kind)
+        self.assertEqual("signal-9", signature.classify_end(None, -9).kind)
+
+    def test_long_scripts_are_shortened(self):
+        lines = [str(number) for number in range(100)]
+        short = findings.shorten(lines, 3, 2)
+        self.assertEqual(["0", "1", "2", "... 95 more lines ...", "98", "99"], short)
+        self.assertEqual(lines[:6], findings.shorten(lines[:6], 3, 2))
+
+    def test_table_columns_line_up(self):
+        row = live.Row("heap", 1234.5, None, 10, 20, 30, 1, 4, 61)
+        lines = live.table([row, row._replace(executions_per_second=10.0)])
+        self.assertEqual(1, len({len(line) for line in lines}))
+        self.assertIn("1,234", lines[1])
+        self.assertIn("1 (+4 same)", lines[1])
+
+    def test_paths_outside_the_tree_are_absolute(self):
+        self.assertEqual("a/b", program.shown(TREE / "a" / "b", TREE))
+        self.assertEqual("/a/b", program.shown(pathlib.Path("/a/b"), TREE))
+
+    def test_back_off_is_for_quick_deaths_of_the_same_kind(self):
+        tired = worker.Worker(targets.describe("heap"), 0, TREE, False)
+        for lived, kind, wanted in (
+            (0.2, "a", 0.0), (0.2, "a", 0.1), (0.2, "a", 0.2), (0.2, "a", 0.4), (0.2, "b", 0.0),
+            (0.2, "b", 0.1), (5.0, "b", 0.0),
+        ):
+            tired.lived = lived
+            tired.rest(kind)
+            self.assertAlmostEqual(wanted, tired.back_off)
+            self.assertAlmostEqual(time.monotonic() + wanted, tired.next_start, delta=0.05)
+        tired.lived = 0.2
+        for _ in range(20):
+            tired.rest("b")
+        self.assertEqual(worker.BACK_OFF_MAX, tired.back_off)
+
+    def test_worker_that_reports_is_not_interrupted(self):
+        settings = job.Settings(TREE, (), 60, 2)
+        pressed = job.Job(settings, live=None)
+        pressed.interrupt = signal.SIGINT
+        quiet, reporting = (
+            types.SimpleNamespace(
+                process=name, running=lambda: True, artifacts=lambda left=left: left
+            )
+            for name, left in (("quiet", []), ("reporting", ["timeout-1234"]))
+        )
+        pressed.workers = [quiet, reporting]
+        sent = []
+        record = lambda process, number: sent.append((process, number))
+        with mock.patch.object(program, "signal_group", record):
+            for waited in (0.0, 0.1, 2.0, 2.1, 10.0, 11.0):
+                pressed.press(waited)
+        both = ("quiet", "reporting")
+        soft, hard, kill = signal.SIGUSR1, signal.SIGINT, signal.SIGKILL
+        wanted = [(name, soft) for name in both] + [("quiet", hard)]
+        self.assertEqual(wanted + [(name, kill) for name in both], sent)
+
+
+if __name__ == "__main__":
+    unittest.main()
