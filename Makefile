@@ -9,7 +9,7 @@
 #   VARIANT_RUN, _WRAP, _ENV        how scripts/run-suites runs them: its options, the command in
 #                                   front of each program, and the environment
 #   VARIANT_FUZZER                  how a fuzz target is linked with the engine (fuzz only)
-#   VARIANT_ORACLE                  further flags for what judges the code under test (ORACLES)
+#   VARIANT_SUBJECT, _ORACLE        further flags for src/, and for what judges it (ORACLES)
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
 
@@ -102,7 +102,7 @@ $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGI
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
 	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
-		'$$($(1)_ORACLE)')
+		'$$($(1)_SUBJECT)' '$$($(1)_ORACLE)')
 build/$(1)/lists: FORCE
 	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
 		'$(RECORD_SRC)')
@@ -110,7 +110,8 @@ build/$(1)/lists: FORCE
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$(1),$$<)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) -MMD -MP -c $$< -o $$@
+	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter src/%,$$<),$$($(1)_SUBJECT)) \
+		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) -MMD -MP -c $$< -o $$@
 
 build/$(1)/libtagheap.a: $(call objects,$(1),$(TAGHEAP_SRC))
 build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))

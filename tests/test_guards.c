@@ -2,6 +2,7 @@
 /* Damage: what each guard level notices, when, and how it is described. Each kind is done to a
  * small heap (guard_fixture.h) behind the back of the library; the call that meets it must raise
  * exactly the fault that describes it, return its failure value and change nothing. */
+#include <stdalign.h>
 #include <string.h>
 
 #include "guard_fixture.h"
@@ -487,6 +488,56 @@ static void wrong_counters_are_found(void) {
     scene_play(0, spoil_counters);
 }
 
+/* ---- images ------------------------------------------------------------------------------------
+ */
+
+static alignas(64) unsigned char copy_region[SCENE_DWORDS * 4];
+
+static void copy_damaged(void) {
+    uint32_t headers[] = {header_of(sc.a), hole_offset(),   header_of(sc.c), header_of(sc.d),
+                          middle_offset(), header_of(sc.v), gap_offset(),    header_of(sc.t)};
+    memset(copy_region, 0x5C, sizeof copy_region);
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        th_heap copy = {0};
+        scene_flip(headers[i] + 1, 0x8);
+        scene_remember();
+        CHECK_EQ(th_heap_copy(&sc.heap, &copy, copy_region), TH_ERR_CORRUPT);
+        expect_fault(__FILE__, __LINE__, header_fault(headers[i]));
+        expect_unchanged();
+        CHECK(copy.base == NULL && copy.dwords == 0);
+        scene_flip(headers[i] + 1, 0x8);
+    }
+    for (size_t i = 0; i < sizeof copy_region; i++) {
+        CHECK_EQ(copy_region[i], 0x5C);
+    }
+}
+
+static void a_damaged_heap_is_not_copied(void) {
+    scene_play(1, copy_damaged);
+}
+
+/* attach describes nothing: it refuses, and leaves the heap as it was. */
+static void attach_damaged(void) {
+    th_heap_detach(&sc.heap);
+    uint32_t bytes[] = {byte_of(sc.a) + 30, header_of(sc.c) * 4 + 16, byte_of(sc.b) + 9};
+    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+        bool noticed = i < 2 || sc.level >= 2;
+        if (noticed) {
+            sc.region[bytes[i]] ^= 1;
+            th_heap attached = sc.heap;
+            CHECK_EQ(th_heap_attach(&attached, sc.region), TH_ERR_CORRUPT);
+            CHECK_EQ(sc.faults, 0);
+            sc.region[bytes[i]] ^= 1;
+        }
+    }
+    CHECK_EQ(th_heap_attach(&sc.heap, sc.region), TH_OK);
+    CHECK(filled(sc.c, 45, 0x1003));
+}
+
+static void a_damaged_image_is_not_attached(void) {
+    scene_play(1, attach_damaged);
+}
+
 TH_SUITE("guards", TEST(a_canary_is_verified_by_every_call_on_its_block),
          TEST(the_lowest_smashed_byte_is_reported), TEST(a_canary_is_verified_before_a_move),
          TEST(the_canary_begins_at_the_requested_size),
@@ -496,4 +547,5 @@ TH_SUITE("guards", TEST(a_canary_is_verified_by_every_call_on_its_block),
          TEST(headers_on_the_way_to_a_place_are_verified),
          TEST(free_tags_verifies_what_it_walks_over),
          TEST(links_that_do_not_lead_back_are_a_broken_chain),
-         TEST(the_validator_finds_what_links_do_not_show), TEST(wrong_counters_are_found))
+         TEST(the_validator_finds_what_links_do_not_show), TEST(wrong_counters_are_found),
+         TEST(a_damaged_heap_is_not_copied), TEST(a_damaged_image_is_not_attached))

@@ -310,6 +310,26 @@ static void grown_and_trimmed_blocks_leave_no_stale_payload(void) {
     scene_play(1, free_after_growth_and_trim);
 }
 
+/* After another init the old headers still lie in the region, sound as they are. */
+static void free_after_init(void) {
+    unsigned char *stale[] = {sc.c, sc.d, sc.v, sc.t, sc.b, sc.e, sc.u};
+    const th_heap_config config = sc.heap.config;
+    CHECK_EQ(th_heap_init(&sc.heap, sc.region, SCENE_DWORDS * 4, &config), TH_OK);
+    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) {
+        EXPECT_INSIDE(stale[i], 0, FREE);
+    }
+    CHECK_PTR_EQ(th_heap_alloc(&sc.heap, 8, 0x1001), sc.a);
+    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) {
+        EXPECT_INSIDE(stale[i], sc.header + (sc.alignment == 16 ? 4 : 2), FREE);
+    }
+    CHECK_EQ(th_heap_check(&sc.heap, NULL), TH_OK);
+    scene_remember();
+}
+
+static void stale_pointers_from_before_init_are_refused(void) {
+    scene_play(1, free_after_init);
+}
+
 TH_SUITE("guards_pointers", TEST(null_is_no_fault), TEST(pointers_outside_the_region_are_foreign),
          TEST(last_is_never_a_payload), TEST(misaligned_pointers_are_refused),
          TEST(pointers_into_blocks_are_refused), TEST(contents_are_not_taken_for_headers),
@@ -317,4 +337,5 @@ TH_SUITE("guards_pointers", TEST(null_is_no_fault), TEST(pointers_outside_the_re
          TEST(stale_pointers_after_compaction_are_refused),
          TEST(stale_pointers_after_free_tags_are_refused),
          TEST(stale_pointers_after_a_moving_resize_are_refused),
-         TEST(grown_and_trimmed_blocks_leave_no_stale_payload))
+         TEST(grown_and_trimmed_blocks_leave_no_stale_payload),
+         TEST(stale_pointers_from_before_init_are_refused))

@@ -59,7 +59,9 @@ static void printed_form_is_as_documented(void) {
                        "copy\n"
                        "find byte=123\n"
                        "null bytes=3\n"
-                       "init\n";
+                       "init\n"
+                       "attack s7 on=canary at=5\n"
+                       "attack s7 on=pointer at=max-5\n";
     check_prints(text, text);
 }
 
@@ -137,7 +139,9 @@ static void check_refused(const refusal *expected, size_t size) {
 #define ALIGN        "expected align=N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96; found "
 #define TAGS         "expected LOW..HIGH, LOW a tag, HIGH up to 0xffff; found "
 #define VETO         "expected veto=N, N up to 0xff; found "
-#define SLOT         "expected sN, N less than the heap's slots; found "
+#define ON                                                                                         \
+    "expected on=WHAT: canary, header, below, above, beyond, poison, counts or pointer; found "
+#define SLOT "expected sN, N less than the heap's slots; found "
 #define OPS                                                                                        \
     "expected alloc, aligned, resize, trim, free, freetags, compact, copy, find, null, init, "     \
     "attack; "                                                                                     \
@@ -180,6 +184,9 @@ static void heap_line_errors_are_located(void) {
 static void operation_errors_are_located(void) {
     static const refusal refusals[] = {
         {PLAIN "frobnicate s1", 2, 1, OPS "\"frobnicate\""},
+        {PLAIN "frees s1", 2, 1, OPS "\"frees\""},
+        {PLAIN "fre s1", 2, 1, OPS "\"fre\""},
+        {PLAIN "compacts", 2, 1, OPS "\"compacts\""},
         {PLAIN "\n" PLAIN, 3, 1, OPS "\"heap\""},
         {PLAIN " Alloc", 2, 2, OPS "\"Alloc\""},
         {PLAIN "al\"\\\x80", 2, 1, OPS "\"al\\\"\\\\\\x80\""},
@@ -192,6 +199,12 @@ static void operation_errors_are_located(void) {
         {PLAIN "free", 2, 1, "expected sN after free; found the end of the line"},
         {PLAIN "free s1 s1", 2, 9, "expected one sN; found another: \"s1\""},
         {PLAIN "free s1 bytes=1", 2, 9, "expected sN after free; found \"bytes=1\""},
+        {PLAIN "attack s1 on=all at=1", 2, 11, ON "\"on=all\""},
+        {PLAIN "attack s1 on= at=1", 2, 11, ON "\"on=\""},
+        {PLAIN "attack s1 at=1", 2, 1, "expected on=WHAT after attack; found the end of the line"},
+        {PLAIN "attack s1 tag=1", 2, 11, "expected sN on=WHAT at=N after attack; found \"tag=1\""},
+        {PLAIN "attack s1 on=canary at=x", 2, 21,
+         "expected at=N, half+N or max-N, N up to 0xffffff; found \"at=x\""},
         {PLAIN "copy now", 2, 6, "expected nothing after copy; found \"now\""},
         {PLAIN "init s1", 2, 6, "expected nothing after init; found \"s1\""},
         {PLAIN "alloc s1 bytes=1", 2, 1, "expected tag=N after alloc; found the end of the line"},

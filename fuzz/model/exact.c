@@ -530,17 +530,17 @@ PLAIN void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats) {
     for (uint32_t i = 0; i < model->count - 1; i++) {
         uint32_t tag = model->extents[i].tag;
         uint32_t size = model->extents[i].size;
-        if (tag < TAG_TAIL_MIN) {
-            head += size;
-            head_blocks++;
-        } else if (tag != LAB_EXACT_TAG_FREE) {
-            tail += size;
-            tail_blocks++;
-        } else {
-            free_all += size;
-            free_head += tail_blocks == 0 ? size : 0;
-            largest_free = size > largest_free ? size : largest_free;
-        }
+        uint32_t is_head = tag < TAG_TAIL_MIN;
+        uint32_t is_free = tag == LAB_EXACT_TAG_FREE;
+        uint32_t is_tail = 1 - is_head - is_free;
+        uint32_t free_size = is_free * size;
+        head += is_head * size;
+        tail += is_tail * size;
+        head_blocks += is_head;
+        tail_blocks += is_tail;
+        free_all += free_size;
+        free_head += tail_blocks == 0 ? free_size : 0;
+        largest_free = free_size > largest_free ? free_size : largest_free;
     }
     stats->region = (size_t)DWORD_BYTES * model->dwords;
     stats->used = (size_t)DWORD_BYTES * model->used;

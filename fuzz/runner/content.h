@@ -4,15 +4,53 @@
 #ifndef LAB_RUNNER_CONTENT_H
 #define LAB_RUNNER_CONTENT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runner/plain.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lab_byte_at counts from the low end");
+
+/* Payloads are aligned to 4 at least. */
+typedef uint64_t __attribute__((may_alias, aligned(4))) lab_word;
+
+#define LAB_WORD_BYTES 8u
+#define LAB_STEP       0x9E3779B97F4A7C15u /* odd: no two words of a payload are equal */
+
+/* The eight bytes around index i, as a little-endian word. */
+LAB_PLAIN_PART uint64_t lab_word_at(size_t i, uint32_t seed) {
+    return (seed + (uint64_t)(i / LAB_WORD_BYTES)) * LAB_STEP;
+}
+
+LAB_PLAIN_PART unsigned char lab_byte_at(size_t i, uint32_t seed) {
+    return (unsigned char)(lab_word_at(i, seed) >> (8 * (i % LAB_WORD_BYTES)));
+}
+
 /* Fills bytes [from, to) of the payload with the sequence of `seed`. */
 void lab_content_fill(unsigned char *payload, size_t from, size_t to, uint32_t seed);
 
-/* The index of the first of the `bytes` bytes that is not as filled; `bytes` if all are. */
-size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed);
+/* The index of the first byte that is not as filled; there must be one. */
+size_t lab_content_first_wrong(const unsigned char *payload, uint32_t seed);
+
+/* The index of the first of the `bytes` bytes that is not as filled; `bytes` if all are. The last
+ * word may reach beyond them, but not beyond the header above, which every block has. */
+LAB_PLAIN_PART size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed) {
+    const lab_word *words = (const void *)payload;
+    size_t count = bytes / LAB_WORD_BYTES;
+    uint64_t expected = seed * LAB_STEP;
+    uint64_t difference = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference |= words[i] ^ expected;
+        expected += LAB_STEP;
+    }
+    uint64_t rest = ((uint64_t)1 << 8 * (bytes % LAB_WORD_BYTES)) - 1;
+    LAB_BLIND_BEGIN;
+    difference |= (words[count] ^ expected) & rest;
+    LAB_BLIND_END;
+    return difference == 0 ? bytes : lab_content_first_wrong(payload, seed);
+}
 
 /* With AddressSanitizer: are exactly the first `bytes` bytes of the payload accessible, and the
  * byte behind them not? Elsewhere always true. */

@@ -39,8 +39,8 @@ static bool expect_open(lab_runner *r, uint32_t block, size_t bytes) {
 }
 
 /* Each of the two sizes is asked for after every other operation. */
-static bool expect_sizes(lab_runner *r, uint32_t block) {
-    const lab_extent *extent = lab_exact_find(&r->model, block);
+static bool expect_sizes(lab_runner *r, const lab_extent *extent) {
+    uint32_t block = extent->offset;
     const void *payload = lab_payload(r, block);
     bool sizes = r->index % 2 == 0
                      ? lab_expect(r, LAB_PROPERTY_RESULT, "requested-size", extent->requested,
@@ -51,9 +51,8 @@ static bool expect_sizes(lab_runner *r, uint32_t block) {
 }
 
 /* The slot's block may have reached memory that was never used before. */
-static void note_used(lab_runner *r, uint32_t block) {
-    const lab_extent *extent = lab_exact_find(&r->model, block);
-    uint32_t end = block + r->model.header + extent->size;
+static void note_used(lab_runner *r, const lab_extent *extent) {
+    uint32_t end = extent->offset + r->model.header + extent->size;
     if (extent->tag < TH_TAG_TAIL_MIN && end > r->ever_low) {
         r->ever_low = end;
     }
@@ -77,8 +76,9 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
     if (op->slot >= r->slots_used) {
         r->slots_used = op->slot + 1u;
     }
-    note_used(r, block);
-    if (!expect_sizes(r, block)) {
+    const lab_extent *extent = lab_exact_find(&r->model, block);
+    note_used(r, extent);
+    if (!expect_sizes(r, extent)) {
         return false;
     }
     lab_content_fill(payload, 0, bytes, slot->seed);
@@ -105,8 +105,9 @@ static bool resize(lab_runner *r, const lab_op *op) {
         return true;
     }
     slot->block = block;
-    note_used(r, block);
-    if (!expect_sizes(r, block)) {
+    const lab_extent *extent = lab_exact_find(&r->model, block);
+    note_used(r, extent);
+    if (!expect_sizes(r, extent)) {
         return false;
     }
     kept = kept < bytes ? kept : bytes;
@@ -123,7 +124,8 @@ static bool trim(lab_runner *r, const lab_op *op) {
     uint32_t block = r->slots[op->slot].block;
     size_t want = lab_exact_trim(&r->model, block);
     size_t have = th_heap_trim(&r->heap, lab_payload(r, block));
-    return lab_expect(r, LAB_PROPERTY_RESULT, "trimmed", want, have) && expect_sizes(r, block);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "trimmed", want, have) &&
+           expect_sizes(r, lab_exact_find(&r->model, block));
 }
 
 static bool release(lab_runner *r, const lab_op *op) {

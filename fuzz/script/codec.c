@@ -178,7 +178,6 @@ bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size) {
     if (!lab_script_reserve(script, count)) {
         return false;
     }
-    memset(script->ops, 0, count * sizeof *script->ops);
     const uint8_t *record = bytes + LAB_HEADER_BYTES;
     for (size_t i = 0; i < count; i++) {
         decode_record(&script->ops[i], record, script->config.slots - 1);

@@ -277,8 +277,9 @@ typedef struct item_rule {
 /* In the order of printing; the first whose fields an operation has is the item meant. */
 static const item_rule items[] = {
     {LAB_FIELD_SLOT, "s", "N, N less than the heap's slots", read_slot, put_slot},
-    {LAB_FIELD_ATTACK, "on=", "canary, header, below, above, beyond, poison, counts or pointer",
-     read_attack, put_attack},
+    {LAB_FIELD_ATTACK,
+     "on=", "WHAT: canary, header, below, above, beyond, poison, counts or pointer", read_attack,
+     put_attack},
     {LAB_FIELD_TAG | LAB_FIELD_TAG_HIGH, "", "LOW..HIGH, LOW a tag, HIGH up to 0xffff", read_tags,
      put_tags},
     {LAB_FIELD_TAG, "tag=", "N, N up to 0x7fff or 0xff00 to 0xffff", read_tag, put_tag},
@@ -581,7 +582,7 @@ static void list_forms(lab_op_kind kind, unsigned fields, char *list, size_t cap
         if (takes(fields, item)) {
             put_text(&out, " ");
             put_text(&out, prefix_of(item, kind));
-            put_bytes(&out, item->wanted, strcspn(item->wanted, ","));
+            put_bytes(&out, item->wanted, strcspn(item->wanted, ",:"));
             fields &= ~(unsigned)item->fields;
         }
     }

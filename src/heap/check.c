@@ -9,7 +9,8 @@
 typedef struct walk {
     const th_heap *heap;
     th_header block;
-    th_header below; /* offset TH_FAULT_NOWHERE at the first block */
+    uint32_t below;  /* offset of the block below; 0 at the first block */
+    bool below_free; /* false at the first block */
     bool tail_seen;
     uint32_t head_blocks, tail_blocks, free_blocks;
     uint32_t head_dwords, tail_dwords;
@@ -34,13 +35,12 @@ TH_TRACK_BLIND_PART bool broken_chain(walk *w, uint32_t expected, uint32_t found
 TH_TRACK_BLIND_PART bool check_links(walk *w) {
     const th_heap *heap = w->heap;
     const th_header *block = &w->block;
-    uint32_t below = w->below.offset == TH_FAULT_NOWHERE ? 0 : w->below.offset;
     if (block->check != block->check_due) {
         return broken(w, TH_FAULT_HEADER, (block->offset + TH_LAYOUT_CHECK_DWORD) * TH_DWORD_BYTES,
                       block->check_due, block->check);
     }
-    if (block->prev != below) {
-        return broken_chain(w, below, block->prev);
+    if (block->prev != w->below) {
+        return broken_chain(w, w->below, block->prev);
     }
     if (th_is_last(heap, block)) {
         return block->size == 0 && block->next == 0 && th_is_free(block)
@@ -57,7 +57,7 @@ TH_TRACK_BLIND_PART bool check_links(walk *w) {
 TH_TRACK_BLIND_PART bool check_free(walk *w) {
     const th_header *block = &w->block;
     uint32_t found = 0;
-    if (w->below.offset != TH_FAULT_NOWHERE && th_is_free(&w->below)) {
+    if (w->below_free) {
         return broken_chain(w, 0, TH_TAG_FREE); /* two free neighbours */
     }
     if (block->requested != 0 || block->site != 0) {
@@ -142,7 +142,8 @@ TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
         if (!(th_is_free(&w->block) ? check_free(w) : check_live(w))) {
             return false;
         }
-        w->below = w->block;
+        w->below = offset;
+        w->below_free = th_is_free(&w->block);
     }
 }
 
@@ -152,7 +153,6 @@ TH_TRACK_BLIND th_status th_heap_check(const th_heap *heap, th_fault *fault) {
         return TH_ERR_NULL;
     }
     walk w = {.heap = heap, .fault = &found};
-    w.below.offset = TH_FAULT_NOWHERE;
     th_track_blind_begin();
     bool sound = check_blocks(&w);
     th_track_blind_end();

@@ -13,6 +13,7 @@
 #include "heap/chain.h"
 
 #define TH_CANARY_BYTE  0xC5u
+#define TH_CANARY_DWORD 0xC5C5C5C5u
 #define TH_POISON_DWORD 0xFDFDFDFDu
 
 /* Reports a fault to the heap's handler. `block` may be NULL. */
@@ -38,8 +39,21 @@ bool th_guard_canary(const th_heap *heap, const th_header *block);
  * False after a fault. `block` is the free block they belong to. */
 bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from, uint32_t to);
 
+/* Of the dword that holds byte `i` of a payload: the mask of that byte and the bytes behind it. */
+TH_TRACK_BLIND_PART uint32_t th_mask_from(uint32_t i) {
+    uint32_t bits = 8 * (i % TH_DWORD_BYTES);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return UINT32_MAX << bits;
+#else
+    return UINT32_MAX >> bits;
+#endif
+}
+
 /* The same two for blind functions, without raising: the first bad place, as a byte offset from
- * the start of the region, or TH_FAULT_NOWHERE; and what was found there. */
+ * the start of the region, or TH_FAULT_NOWHERE; and what was found there.
+ *
+ * Most canaries lie in two dwords, the one where the requested bytes end and the block's last one.
+ * Both are looked at in any case, with masks, because how long a canary is cannot be predicted. */
 TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header *block,
                                             uint32_t *found) {
     uint32_t start = (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES;
@@ -47,18 +61,20 @@ TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header
     const th_word *words = (const void *)payload;
     uint32_t end = block->size * TH_DWORD_BYTES;
     uint32_t i = block->requested;
-    while (i % TH_DWORD_BYTES != 0 && payload[i] == TH_CANARY_BYTE) {
-        i++;
+    uint32_t last = block->size - 1;
+    uint32_t first = i / TH_DWORD_BYTES;
+    uint32_t none = 0u - (uint32_t)(first > last); /* all bits set: there is no canary */
+    uint32_t partial = first <= last ? first : last;
+    uint32_t difference = (words[partial] ^ TH_CANARY_DWORD) & th_mask_from(i) & ~none;
+    difference |= (words[last] ^ TH_CANARY_DWORD) & (0u - (uint32_t)(first < last));
+    for (uint32_t k = first + 1; k < last; k++) {
+        difference |= words[k] ^ TH_CANARY_DWORD;
     }
-    while (i % TH_DWORD_BYTES == 0 && i < end &&
-           words[i / TH_DWORD_BYTES] == TH_CANARY_BYTE * 0x01010101u) {
-        i += TH_DWORD_BYTES;
+    if (difference == 0) {
+        return TH_FAULT_NOWHERE;
     }
     while (i < end && payload[i] == TH_CANARY_BYTE) {
         i++;
-    }
-    if (i >= end) {
-        return TH_FAULT_NOWHERE;
     }
     *found = payload[i];
     return start + i;

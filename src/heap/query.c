@@ -66,20 +66,19 @@ typedef struct free_sums {
     uint32_t largest;
 } free_sums;
 
+/* Without branches on what a block is: in a fragmented heap they cannot be predicted. */
 TH_TRACK_BLIND static free_sums sum_free(const th_heap *heap) {
     free_sums sums = {0};
-    bool tail_seen = false;
+    uint32_t head_side = UINT32_MAX; /* 0 from the first TAIL block on */
     uint32_t offset = 0;
     th_track_blind_begin();
     for (;;) {
         th_header block = th_header_peek(heap, offset);
-        if (th_is_free(&block)) {
-            sums.all += block.size;
-            sums.below_tail += tail_seen ? 0 : block.size;
-            sums.largest = block.size > sums.largest ? block.size : sums.largest;
-        } else if (th_is_tail(&block)) {
-            tail_seen = true;
-        }
+        uint32_t size = block.size & (0u - (uint32_t)th_is_free(&block));
+        head_side &= (uint32_t)th_is_tail(&block) - 1;
+        sums.all += size;
+        sums.below_tail += size & head_side;
+        sums.largest = size > sums.largest ? size : sums.largest;
         if (block.next <= offset || !th_offset_ok(heap, block.next)) {
             break; /* LAST, or a broken chain */
         }

@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     th_heap_stats stats;
     th_heap_get_stats(&heap, &stats);
     if (payload == NULL || stats.head_blocks != 1) {
-        return 1;
+        exit(1);
     }
     payload = NULL; /* guilty */
     return 0;

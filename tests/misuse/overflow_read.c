@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     misuse_start(argc, argv, 8);
     const unsigned char *payload = th_heap_alloc(&heap, 10, 0x1001);
     if (payload[10] == 'A') { /* guilty */
-        return 1;
+        exit(1);
     }
     return 0;
 }

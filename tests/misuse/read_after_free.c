@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     payload[8] = 'B';
     (void)th_heap_free(&heap, payload);
     if (payload[8] == 'A') { /* guilty */
-        return 1;
+        exit(1);
     }
     return 0;
 }

@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
     payload[8] = 'B';
     (void)th_heap_free_tags(&heap, 0x1001, 0x1001);
     if (payload[8] == 'A') { /* guilty */
-        return 1;
+        exit(1);
     }
     return 0;
 }

@@ -24,7 +24,7 @@ int main(int argc, char **argv) {
         sum += memory.region[i];
     }
     if (sum < sizeof memory.region) {
-        return 1;
+        exit(1);
     }
     return 0;
 }

@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     misuse_start(argc, argv, 4);
     const unsigned char *payload = th_heap_alloc(&heap, 40, 0x1001);
     if (payload[8] == 'A') { /* guilty */
-        return 1;
+        exit(1);
     }
     return 0;
 }
