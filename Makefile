@@ -324,7 +324,12 @@ endef
 corpus-heap: $(HEAP_INPUTS)
 	$(call remove_stale,build/corpus/heap,$(HEAP_INPUTS))
 
-$(filter-out corpus-heap,$(TARGETS:%=corpus-%)): corpus-%:
+# The classic facade plays the heap's scripts.
+corpus-classic: corpus-heap
+	@rm -rf build/corpus/classic
+	@cp -r build/corpus/heap build/corpus/classic
+
+$(filter-out corpus-heap corpus-classic,$(TARGETS:%=corpus-%)): corpus-%:
 	@rm -rf build/corpus/$*
 	@mkdir -p build/corpus/$*
 	@for file in $(call corpus_files,$*); do \

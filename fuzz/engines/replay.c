@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Replays files through a fuzz target with no fuzzing engine:
  *
- *   replay_<target> [-v] FILE|FOLDER...
+ *   replay_<target> [-v] [--scripts] FILE|FOLDER...
  *
+ * With --scripts the files are scripts in either form; the target gets their canonical bytes.
  * Folders are walked down, in byte order of the names, so that two runs see the same sequence.
  * Exit status 0: every input was replayed (a target that finds something ends the program
  * itself); 2: bad arguments, an unreadable file, or nothing to replay. -v names each input before
@@ -19,6 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "script/script.h"
+
 #define EXIT_BAD_INPUT 2
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +29,7 @@ __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static const char *program;
 static bool verbose;
+static bool scripts;
 static unsigned long replayed;
 
 static bool complain(const char *path, const char *why) {
@@ -44,6 +48,32 @@ static uint8_t *read_whole(FILE *file, size_t size) {
     return data;
 }
 
+static bool replay_bytes(const char *path, const uint8_t *data, size_t size) {
+    if (verbose) {
+        fprintf(stderr, "%s: %s\n", program, path);
+    }
+    (void)LLVMFuzzerTestOneInput(data, size);
+    replayed++;
+    return true;
+}
+
+static bool replay_script(const char *path) {
+    lab_script script = {0};
+    char message[512];
+    if (!lab_script_read_file(&script, path, message, sizeof message)) {
+        fprintf(stderr, "%s: %s\n", program, message);
+        return false;
+    }
+    size_t size = lab_script_encode(&script, NULL, 0);
+    uint8_t *data = malloc(size);
+    bool ok = data != NULL && lab_script_encode(&script, data, size) == size
+                  ? replay_bytes(path, data, size)
+                  : complain(path, "no memory");
+    free(data);
+    lab_script_clean_up(&script);
+    return ok;
+}
+
 static bool replay_file(const char *path, size_t size) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
@@ -51,16 +81,9 @@ static bool replay_file(const char *path, size_t size) {
     }
     uint8_t *data = read_whole(file, size);
     fclose(file);
-    if (data == NULL) {
-        return complain(path, "cannot be read");
-    }
-    if (verbose) {
-        fprintf(stderr, "%s: %s\n", program, path);
-    }
-    (void)LLVMFuzzerTestOneInput(data, size);
+    bool ok = data != NULL ? replay_bytes(path, data, size) : complain(path, "cannot be read");
     free(data);
-    replayed++;
-    return true;
+    return ok;
 }
 
 static bool replay_path(const char *path);
@@ -111,18 +134,22 @@ static bool replay_path(const char *path) {
     if (!S_ISREG(status.st_mode)) {
         return complain(path, "is neither a file nor a folder");
     }
-    return replay_file(path, (size_t)status.st_size);
+    return scripts ? replay_script(path) : replay_file(path, (size_t)status.st_size);
 }
 
 int main(int argc, char **argv) {
     program = argv[0];
     int first = 1;
-    if (first < argc && strcmp(argv[first], "-v") == 0) {
-        verbose = true;
-        first++;
+    for (; first < argc && argv[first][0] == '-'; first++) {
+        verbose = verbose || strcmp(argv[first], "-v") == 0;
+        scripts = scripts || strcmp(argv[first], "--scripts") == 0;
+        if (strcmp(argv[first], "-v") != 0 && strcmp(argv[first], "--scripts") != 0) {
+            complain(argv[first], "no such option; there are -v and --scripts");
+            return EXIT_BAD_INPUT;
+        }
     }
     if (first == argc) {
-        fprintf(stderr, "usage: %s [-v] FILE|FOLDER...\n", program);
+        fprintf(stderr, "usage: %s [-v] [--scripts] FILE|FOLDER...\n", program);
         return EXIT_BAD_INPUT;
     }
     if (LLVMFuzzerInitialize != NULL) {

@@ -36,7 +36,7 @@ size_t lab_content_first_wrong(const unsigned char *payload, uint32_t seed);
 
 /* The index of the first of the `bytes` bytes that is not as filled; `bytes` if all are. The last
  * word may reach beyond them, but not beyond the header above, which every block has. */
-LAB_PLAIN_PART size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed) {
+LAB_PLAIN_PART size_t lab_content_peek(const unsigned char *payload, size_t bytes, uint32_t seed) {
     const lab_word *words = (const void *)payload;
     size_t count = bytes / LAB_WORD_BYTES;
     uint64_t expected = seed * LAB_STEP;
@@ -51,6 +51,9 @@ LAB_PLAIN_PART size_t lab_content_check(const unsigned char *payload, size_t byt
     LAB_BLIND_END;
     return difference == 0 ? bytes : lab_content_first_wrong(payload, seed);
 }
+
+/* The same, for functions that are instrumented. */
+size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed);
 
 /* With AddressSanitizer: are exactly the first `bytes` bytes of the payload accessible, and the
  * byte behind them not? Elsewhere always true. */

@@ -7,8 +7,9 @@
 #define LAB_RUNNER_PLAIN_H
 
 #if defined(__clang__)
-#define LAB_PLAIN      __attribute__((no_sanitize("address", "memory", "undefined", "coverage")))
-#define LAB_PLAIN_PART static inline __attribute__((always_inline)) LAB_PLAIN
+#define LAB_NO_CHECKS  no_sanitize("address", "memory", "undefined", "coverage")
+#define LAB_PLAIN      __attribute__((LAB_NO_CHECKS, noinline))
+#define LAB_PLAIN_PART static inline __attribute__((LAB_NO_CHECKS, always_inline))
 #else
 #define LAB_PLAIN
 #define LAB_PLAIN_PART static inline

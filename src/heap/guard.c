@@ -73,9 +73,7 @@ bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
     if (th_guard(heap) == 0) {
         return true;
     }
-#if TH_TRACK_VALGRIND
-    th_track_release(block, sizeof *block); /* a bad pointer may lead to uninitialised bytes */
-#endif
+    th_track_trust(block, sizeof *block); /* a bad pointer may lead to uninitialised bytes */
     /* A header where no block has ever been is left over from before th_heap_init. */
     bool never_used = offset >= heap->low_used && offset < heap->high_used;
     if (block->check != block->check_due || th_is_free(block) || never_used) {

@@ -284,7 +284,8 @@ def leaves_programs_unchanged(bench):
         check_equal((recorded.returncode, recorded.stdout, recorded.stderr),
                     (expected, plain.stdout, plain.stderr), command[0])
         check_lives(bench.dump(bench.path("trace")))
-        check(check_slots(ops_of(bench.path("out.txt").read_text()))["alloc"] > 50, command[0])
+        # A shell in an almost empty environment allocates no more than that.
+        check(check_slots(ops_of(bench.path("out.txt").read_text()))["alloc"] > 10, command[0])
 
 
 def converts_real_programs_exactly(bench):
