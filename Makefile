@@ -257,10 +257,14 @@ bench: build/fuzz/heaplab
 	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
 
 ##@ Checks
-.PHONY: scenarios warnings headers freestanding format-check
+.PHONY: scenarios properties warnings headers freestanding format-check
 ## scenarios: every requirement of a finished area has a test that passed
 scenarios: build/debug/results.tsv
 	@scripts/scenarios
+
+## properties: each property that the runner checks fails for a mistake planted for it
+properties: | bootstrap-fuzz
+	+@scripts/properties
 
 ## warnings: every file compiles without a warning, by gcc and by clang, guards on and off
 STRICT := debug release clang clang-release

@@ -350,6 +350,28 @@ static void free_tags_verifies_what_it_walks_over(void) {
     scene_play(1, damage_below_the_tag);
 }
 
+/* d cannot grow in place, for the free block above it is too small; what lies above that one is
+ * needed only to free the old block. */
+static void damage_beyond_a_moving_resize(void) {
+    unsigned char *plug = th_heap_alloc(&sc.heap, 64, 0x100F); /* in the hole */
+    unsigned char *small = th_heap_alloc(&sc.heap, 10, 0x1010);
+    unsigned char *beyond = th_heap_alloc(&sc.heap, 10, 0x1011);
+    CHECK(th_heap_free(&sc.heap, small) != 0);
+    CHECK(th_heap_free(&sc.heap, plug) != 0);
+    scene_flip(header_of(beyond) + 4, 0x80);
+    scene_remember();
+    CHECK(th_heap_resize(&sc.heap, sc.d, 60) == NULL);
+    expect_fault(__FILE__, __LINE__, header_fault(header_of(beyond)));
+    expect_unchanged();
+    scene_flip(header_of(beyond) + 4, 0x80);
+    unsigned char *moved = th_heap_resize(&sc.heap, sc.d, 60);
+    CHECK(moved != NULL && filled(moved, 16, 0x1004));
+}
+
+static void a_block_moves_only_if_the_old_one_can_be_freed(void) {
+    scene_play(1, damage_beyond_a_moving_resize);
+}
+
 /* ---- links that agree with their check word ------------------------------------------------- */
 
 static void expect_chain(unsigned char *payload, uint32_t block, uint32_t tag, uint32_t expected,
@@ -386,6 +408,12 @@ static void forge_links(void) {
     scene_forge(c, 0, prev, prev);
     expect_chain(sc.c, TH_FAULT_NOWHERE, 0, last_offset(), prev);
     scene_forge(c, 0, prev, hole_offset());
+
+    uint32_t hole = hole_offset();
+    uint32_t size = scene_word(hole + 2);
+    scene_forge(hole, 2, UINT32_MAX, size + (1u << 15)); /* the hole ends above c */
+    expect_chain(sc.c, hole, FREE, c, c + 1);
+    scene_forge(hole, 2, UINT32_MAX, size);
 
     scene_forge(d, 0, prev, hole_offset()); /* d does not link back to c */
     expect_chain(sc.c, d, 0x1004, c, hole_offset());
@@ -546,6 +574,7 @@ TH_SUITE("guards", TEST(a_canary_is_verified_by_every_call_on_its_block),
          TEST(neighbours_headers_are_verified), TEST(headers_around_a_move_are_verified),
          TEST(headers_on_the_way_to_a_place_are_verified),
          TEST(free_tags_verifies_what_it_walks_over),
+         TEST(a_block_moves_only_if_the_old_one_can_be_freed),
          TEST(links_that_do_not_lead_back_are_a_broken_chain),
          TEST(the_validator_finds_what_links_do_not_show), TEST(wrong_counters_are_found),
          TEST(a_damaged_heap_is_not_copied), TEST(a_damaged_image_is_not_attached))

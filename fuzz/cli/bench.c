@@ -5,23 +5,39 @@
  * The same scripts (bytes, decoded each time as a fuzz target does) are played in a region of 750
  * dwords and in one of 75,000: the same blocks, the same operations, only the region differs.
  * Rounds alternate between the two and the best of each counts, so that a busy machine disturbs
- * the ratio little. Times are processor time of this process. */
+ * the ratio little. Times are processor time of this process. With --min-rate and --max-ratio the
+ * measurement is a check. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "runner/runner.h"
 
-enum { DONE = 0, FOUND = 1, BAD_INPUT = 2 };
 enum { SCRIPTS = 64, OPS = 256, ROUNDS = 15, SLOTS = 32, SMALL_DWORDS = 750, LARGE_DWORDS = 75000 };
+
+enum { NUMBER_DIGITS_MAX = 18 };
 
 typedef struct bytes {
     uint8_t *data;
     size_t size;
 } bytes;
+
+typedef struct census {
+    uint64_t live, free, ops;
+} census;
+
+typedef struct results {
+    census blocks;
+    double ns[2]; /* per checked operation, in the small and in the large region */
+} results;
+
+typedef struct demands {
+    const char *min_rate, *max_ratio; /* decimal numbers; NULL: none */
+} demands;
 
 static uint64_t random_next(uint64_t *state) {
     uint64_t z = (*state += 0x9E3779B97F4A7C15u);
@@ -82,10 +98,6 @@ static bool make_script(uint64_t seed, uint32_t dwords, bytes *out) {
     return out->data != NULL;
 }
 
-typedef struct census {
-    uint64_t live, free, ops;
-} census;
-
 static void count_blocks(void *context, const th_heap *heap, const lab_op *op, size_t index) {
     census *c = context;
     (void)op;
@@ -126,38 +138,111 @@ static double round_ns(lab_runner *runner, lab_script *script, const bytes *scri
     return (cpu_seconds() - start) * 1e9 / (double)counts.checked;
 }
 
-static int measure(lab_runner *runner, bytes scripts[2][SCRIPTS]) {
-    lab_script script = {0};
-    double best[2] = {0, 0};
-    census c = {0};
-    lab_run_options options = {.guard = -1, .after_op = count_blocks, .context = &c};
-    int status = play_all(runner, &script, scripts[0], &options, NULL) ? DONE : FOUND;
-    for (unsigned round = 0; status == DONE && round < ROUNDS; round++) {
-        for (unsigned which = 0; which < 2; which++) {
-            double ns = round_ns(runner, &script, scripts[which]);
-            status = ns < 0 ? FOUND : status;
-            best[which] = round == 0 || ns < best[which] ? ns : best[which];
+/* Progress, for a person who waits. */
+static void show_round(unsigned round) {
+    const char *terminal = getenv("TERM");
+    if (isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0) {
+        if (round < ROUNDS) {
+            (void)fprintf(stderr, "\rround %u of %d", round + 1, ROUNDS);
+        } else {
+            (void)fprintf(stderr, "\r\033[K");
         }
     }
-    lab_script_clean_up(&script);
-    if (status == DONE) {
-        (void)printf("guard level of this build: %d\n", th_heap_guard_max());
-        (void)printf("blocks on average: %.1f live, %.1f free\n", (double)c.live / (double)c.ops,
-                     (double)c.free / (double)c.ops);
-        (void)printf("region of %5d dwords: %.0f checked operations/s on one core\n", SMALL_DWORDS,
-                     1e9 / best[0]);
-        (void)printf("region of %5d dwords: %.0f checked operations/s on one core\n", LARGE_DWORDS,
-                     1e9 / best[1]);
-        (void)printf("cost per operation, large region / small region: %.3f\n", best[1] / best[0]);
+}
+
+static int measure(lab_runner *runner, bytes scripts[2][SCRIPTS], results *out) {
+    lab_script script = {0};
+    lab_run_options options = {.guard = -1, .after_op = count_blocks, .context = &out->blocks};
+    bool passed = play_all(runner, &script, scripts[0], &options, NULL);
+    for (unsigned round = 0; passed && round < ROUNDS; round++) {
+        show_round(round);
+        for (unsigned which = 0; passed && which < 2; which++) {
+            double ns = round_ns(runner, &script, scripts[which]);
+            passed = ns >= 0;
+            out->ns[which] = round == 0 || ns < out->ns[which] ? ns : out->ns[which];
+        }
     }
-    return status;
+    show_round(ROUNDS);
+    lab_script_clean_up(&script);
+    return passed ? LAB_CLI_DONE : LAB_CLI_FOUND;
+}
+
+static void report(const results *r) {
+    double ops = (double)r->blocks.ops;
+    (void)printf("guard level of this build: %d\n", th_heap_guard_max());
+    (void)printf("blocks on average: %.1f live, %.1f free\n", (double)r->blocks.live / ops,
+                 (double)r->blocks.free / ops);
+    (void)printf("region of %5d dwords: %.0f checked operations/s on one core\n", SMALL_DWORDS,
+                 1e9 / r->ns[0]);
+    (void)printf("region of %5d dwords: %.0f checked operations/s on one core\n", LARGE_DWORDS,
+                 1e9 / r->ns[1]);
+    (void)printf("cost per operation, large region / small region: %.3f\n", r->ns[1] / r->ns[0]);
+}
+
+/* The rate demanded must be reached in both regions. */
+static int judge(const results *r, const demands *wanted) {
+    double rate = 1e9 / (r->ns[0] > r->ns[1] ? r->ns[0] : r->ns[1]);
+    double ratio = r->ns[1] / r->ns[0];
+    bool slow = wanted->min_rate != NULL && rate < strtod(wanted->min_rate, NULL);
+    bool uneven = wanted->max_ratio != NULL && ratio > strtod(wanted->max_ratio, NULL);
+    if (!slow && !uneven) {
+        return LAB_CLI_DONE;
+    }
+    (void)fflush(stdout); /* what was measured comes first */
+    (void)fprintf(stderr, "heaplab bench: missed:");
+    if (slow) {
+        (void)fprintf(stderr, " --min-rate %s (measured %.0f checked operations/s)%s", wanted->min_rate,
+                      rate, uneven ? ";" : "");
+    }
+    if (uneven) {
+        (void)fprintf(stderr, " --max-ratio %s (measured %.3f)", wanted->max_ratio, ratio);
+    }
+    (void)fputc('\n', stderr);
+    return LAB_CLI_FOUND;
+}
+
+/* A plain decimal number above 0. */
+static bool is_positive(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    size_t size = digits;
+    if (text[size] == '.') {
+        size_t more = strspn(text + size + 1, "0123456789");
+        size += 1 + more;
+        digits += more;
+    }
+    return digits > 0 && digits <= NUMBER_DIGITS_MAX && text[size] == '\0' &&
+           strtod(text, NULL) > 0;
+}
+
+static int read_arguments(int argc, char **argv, demands *wanted) {
+    lab_cli_arguments from = {argc, argv, 1, false};
+    const char *argument;
+    bool is_option;
+    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
+        bool rate = is_option && strcmp(argument, "--min-rate") == 0;
+        if (!rate && !(is_option && strcmp(argument, "--max-ratio") == 0)) {
+            return lab_cli_refuse(argv[0], is_option ? "unknown option" : "unexpected argument",
+                                  argument);
+        }
+        const char *value = lab_cli_value(&from, argument);
+        if (value == NULL) {
+            return LAB_CLI_BAD_INPUT;
+        }
+        if (!is_positive(value)) {
+            return lab_cli_refuse(argv[0], "no positive decimal number:", value);
+        }
+        *(rate ? &wanted->min_rate : &wanted->max_ratio) = value;
+    }
+    return LAB_CLI_DONE;
 }
 
 int lab_cli_bench(int argc, char **argv) {
     static bytes scripts[2][SCRIPTS];
-    if (argc > 1) {
-        (void)fprintf(stderr, "heaplab bench: unexpected argument '%s'\n", argv[1]);
-        return BAD_INPUT;
+    demands wanted = {NULL, NULL};
+    results found = {0};
+    int status = read_arguments(argc, argv, &wanted);
+    if (status != LAB_CLI_DONE) {
+        return status;
     }
     lab_runner *runner = lab_runner_new();
     bool ready = runner != NULL;
@@ -165,11 +250,10 @@ int lab_cli_bench(int argc, char **argv) {
         ready = make_script(i, SMALL_DWORDS, &scripts[0][i]) &&
                 make_script(i, LARGE_DWORDS, &scripts[1][i]);
     }
-    int status = BAD_INPUT;
-    if (ready) {
-        status = measure(runner, scripts);
-    } else {
-        (void)fprintf(stderr, "heaplab bench: no memory\n");
+    status = ready ? measure(runner, scripts, &found) : lab_cli_complain(argv[0], "no memory");
+    if (status == LAB_CLI_DONE) {
+        report(&found);
+        status = judge(&found, &wanted);
     }
     for (unsigned i = 0; i < SCRIPTS; i++) {
         free(scripts[0][i].data);

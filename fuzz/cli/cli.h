@@ -1,20 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /* The subcommands of heaplab, one file each. argv[0] is the subcommand's name; the value is the
- * exit status: 0 done, 1 a failure was found, 2 bad input or a wrong option (one line on stderr
- * has been printed). main.c holds the table. */
+ * exit status. main.c holds the table; what they have in common is in arguments.c. */
 #ifndef LAB_CLI_CLI_H
 #define LAB_CLI_CLI_H
 
 #include "script/script.h"
 
-int lab_cli_run(int argc, char **argv);      /* run FILE...    */
-int lab_cli_show(int argc, char **argv);     /* show FILE      */
-int lab_cli_asm(int argc, char **argv);      /* asm IN -o OUT  */
-int lab_cli_draw(int argc, char **argv);     /* draw FILE      */
-int lab_cli_bench(int argc, char **argv);    /* bench          */
-int lab_cli_subjects(int argc, char **argv); /* subjects       */
+enum {
+    LAB_CLI_DONE = 0,
+    LAB_CLI_FOUND = 1,    /* a script failed, or a demand was missed */
+    LAB_CLI_BAD_INPUT = 2 /* one line on stderr has said what and where */
+};
+
+int lab_cli_run(int argc, char **argv);
+int lab_cli_show(int argc, char **argv);
+int lab_cli_asm(int argc, char **argv);
+int lab_cli_draw(int argc, char **argv);
+int lab_cli_bench(int argc, char **argv);
+int lab_cli_subjects(int argc, char **argv);
 
 /* show and asm: FILE [-o OUT] [-f], to `form`; standard output, as text, without OUT. */
 int lab_cli_convert(int argc, char **argv, lab_script_form form);
+
+/* ---- what they have in common ------------------------------------------------------------- */
+
+/* What stands behind this subcommand's name in a usage line; it begins with a space. */
+const char *lab_cli_usage(const char *name);
+
+/* Prints "heaplab NAME: MESSAGE" to stderr (without NAME if it is NULL), as one line whatever bytes
+ * the message holds. Returns LAB_CLI_BAD_INPUT. */
+int lab_cli_complain(const char *name, const char *message);
+
+/* The same for wrong arguments: WHAT 'WHICH' (WHICH may be NULL), and the usage. */
+int lab_cli_refuse(const char *name, const char *what, const char *which);
+
+/* Options and operands may come in any order; after "--" there are only operands. */
+typedef struct lab_cli_arguments {
+    int argc;
+    char **argv;
+    int next;           /* index of the first argument not yet taken; 1 to start with */
+    bool options_ended; /* "--" was there */
+} lab_cli_arguments;
+
+/* Takes the next argument; NULL at the end. */
+const char *lab_cli_next(lab_cli_arguments *from, bool *is_option);
+
+/* Takes the value of `option`. NULL: there is none, which has been said. */
+const char *lab_cli_value(lab_cli_arguments *from, const char *option);
+
+/* Is it --bytes or --text? Then *form is what it says. */
+bool lab_cli_is_form(const char *option, lab_script_form *form);
+
+/* Reads a script file. False: it is no script, which has been said. */
+bool lab_cli_read(const char *name, const char *path, lab_script_form form, lab_script *script);
 
 #endif

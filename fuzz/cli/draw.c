@@ -4,19 +4,28 @@
  *   a-z  HEAD payload, the letter is the slot     .  free     |  where a block's header begins
  *   A-Z  TAIL payload                             A cell stands for the dwords that fit the width.
  */
+#define _DEFAULT_SOURCE
+
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "runner/runner.h"
 
-enum { DONE = 0, FOUND = 1, BAD_INPUT = 2 };
 enum { LABEL_COLUMNS = 40, MAP_COLUMNS_MIN = 20, MAP_COLUMNS_MAX = 400, DEFAULT_COLUMNS = 110 };
 
 typedef struct drawing {
     int columns; /* of the map */
     bool colour;
+    size_t lines; /* drawn so far */
 } drawing;
+
+typedef struct draw_input {
+    const char *path; /* NULL: not given */
+    lab_script_form form;
+} draw_input;
 
 static char letter(const th_heap_block *block) {
     if (block->tag == TH_TAG_FREE) {
@@ -62,7 +71,7 @@ static void print_map(const char *map, const drawing *d) {
 }
 
 static void draw_op(void *context, const th_heap *heap, const lab_op *op, size_t index) {
-    const drawing *d = context;
+    drawing *d = context;
     char label[LAB_OP_LINE_BYTES_MAX + 16];
     char map[MAP_COLUMNS_MAX];
     if (op == NULL) {
@@ -74,52 +83,76 @@ static void draw_op(void *context, const th_heap *heap, const lab_op *op, size_t
     fill_map(heap, map, d->columns);
     (void)printf("%-*.*s ", LABEL_COLUMNS, LABEL_COLUMNS, label);
     print_map(map, d);
+    d->lines++;
 }
 
-static int columns_of_terminal(void) {
+static long terminal_columns(void) {
     const char *text = getenv("COLUMNS");
-    long columns = text != NULL ? strtol(text, NULL, 10) : 0;
-    if (columns <= 0) {
-        columns = DEFAULT_COLUMNS;
+    struct winsize window;
+    if (text != NULL && strtol(text, NULL, 10) > 0) {
+        return strtol(text, NULL, 10);
     }
-    columns -= LABEL_COLUMNS + 1;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0) {
+        return window.ws_col;
+    }
+    return DEFAULT_COLUMNS;
+}
+
+static int map_columns(void) {
+    long columns = terminal_columns() - (LABEL_COLUMNS + 1);
     return columns < MAP_COLUMNS_MIN   ? MAP_COLUMNS_MIN
            : columns > MAP_COLUMNS_MAX ? MAP_COLUMNS_MAX
                                        : (int)columns;
 }
 
-int lab_cli_draw(int argc, char **argv) {
-    drawing d = {.columns = columns_of_terminal()};
-    int file = 1;
-    if (argc > 1 && strcmp(argv[1], "--colour") == 0) {
-        d.colour = true;
-        file = 2;
+static int read_arguments(int argc, char **argv, drawing *d, draw_input *in) {
+    lab_cli_arguments from = {argc, argv, 1, false};
+    const char *argument;
+    bool is_option;
+    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
+        if (!is_option) {
+            if (in->path != NULL) {
+                return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
+            }
+            in->path = argument;
+        } else if (strcmp(argument, "--colour") == 0) {
+            d->colour = true;
+        } else if (!lab_cli_is_form(argument, &in->form)) {
+            return lab_cli_refuse(argv[0], "unknown option", argument);
+        }
     }
-    if (argc != file + 1 || argv[file][0] == '-') {
-        (void)fprintf(stderr, "heaplab draw: usage: heaplab draw [--colour] FILE\n");
-        return BAD_INPUT;
-    }
-    lab_script script = {0};
-    char message[512];
-    if (!lab_script_read_file(&script, argv[file], message, sizeof message)) {
-        (void)fprintf(stderr, "heaplab draw: %s\n", message);
-        return BAD_INPUT;
-    }
-    lab_runner *runner = lab_runner_new();
-    if (runner == NULL) {
-        lab_script_clean_up(&script);
-        (void)fprintf(stderr, "heaplab draw: no memory for the runner\n");
-        return BAD_INPUT;
-    }
-    lab_run_options options = {.guard = -1, .after_op = draw_op, .context = &d};
+    return in->path != NULL ? LAB_CLI_DONE : lab_cli_refuse(argv[0], "no FILE given", NULL);
+}
+
+static int draw_script(lab_runner *runner, const lab_script *script, drawing *d) {
+    lab_run_options options = {.guard = -1, .after_op = draw_op, .context = d};
     lab_failure failure;
-    bool passed = lab_runner_play(runner, &script, &options, &failure, NULL);
-    if (!passed) {
+    if (!lab_runner_play(runner, script, &options, &failure, NULL)) {
         (void)printf("FAILURE property=%s detail=%s op=%zu: %s\n",
                      lab_property_name(failure.property), failure.detail, failure.op,
                      failure.message);
+        return LAB_CLI_FOUND;
     }
-    lab_runner_destroy(runner);
+    if (d->lines == 0) {
+        (void)printf("      (the heap refuses this region, so there is nothing to draw)\n");
+    }
+    return LAB_CLI_DONE;
+}
+
+int lab_cli_draw(int argc, char **argv) {
+    drawing d = {.columns = map_columns()};
+    draw_input in = {NULL, LAB_FORM_ANY};
+    lab_script script = {0};
+    int status = read_arguments(argc, argv, &d, &in);
+    if (status == LAB_CLI_DONE && !lab_cli_read(argv[0], in.path, in.form, &script)) {
+        status = LAB_CLI_BAD_INPUT;
+    }
+    if (status == LAB_CLI_DONE) {
+        lab_runner *runner = lab_runner_new();
+        status = runner != NULL ? draw_script(runner, &script, &d)
+                                : lab_cli_complain(argv[0], "no memory for the runner");
+        lab_runner_destroy(runner);
+    }
     lab_script_clean_up(&script);
-    return passed ? DONE : FOUND;
+    return status;
 }

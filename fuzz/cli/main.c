@@ -13,32 +13,56 @@
 
 typedef struct subcommand {
     const char *name;
-    const char *arguments;
+    const char *arguments; /* behind the name, so beginning with a space */
     const char *purpose;
     int (*main)(int argc, char **argv);
 } subcommand;
 
 static const subcommand subcommands[] = {
-    {"run", "FILE...", "play scripts on the heap, compare with the exact model", lab_cli_run},
-    {"show", "FILE [-o OUT]", "print a script as text", lab_cli_show},
-    {"asm", "FILE -o OUT", "assemble a script into bytes", lab_cli_asm},
-    {"draw", "FILE", "draw the heap after each operation", lab_cli_draw},
-    {"bench", "", "measure checked operations per second", lab_cli_bench},
+    {"run", " [-v] [--guard 0..3] [--subject heap] [--bytes|--text] FILE...",
+     "play scripts on the heap, compare with the exact model", lab_cli_run},
+    {"show", " [-o OUT] [-f] [--bytes|--text] FILE", "print a script as text", lab_cli_show},
+    {"asm", " -o OUT [-f] [--bytes|--text] FILE", "assemble a script into bytes", lab_cli_asm},
+    {"draw", " [--colour] [--bytes|--text] FILE", "draw the heap after each operation",
+     lab_cli_draw},
+    {"bench", " [--min-rate N] [--max-ratio X]",
+     "measure checked operations per second, in a small and in a large region", lab_cli_bench},
     {"subjects", "", "list the allocators that scripts can be played on", lab_cli_subjects},
 };
 
-enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0], EXIT_BAD_INPUT = 2 };
+enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+
+static const subcommand *find_subcommand(const char *name) {
+    for (int i = 0; i < SUBCOMMANDS; i++) {
+        if (strcmp(name, subcommands[i].name) == 0) {
+            return &subcommands[i];
+        }
+    }
+    return NULL;
+}
+
+const char *lab_cli_usage(const char *name) {
+    const subcommand *found = find_subcommand(name);
+    return found != NULL ? found->arguments : "";
+}
 
 static int print_usage(void) {
     (void)printf("usage: heaplab SUBCOMMAND ...\n\n");
     for (int i = 0; i < SUBCOMMANDS; i++) {
-        (void)printf("  %-8s %-14s %s\n", subcommands[i].name, subcommands[i].arguments,
+        (void)printf("  heaplab %s%s\n      %s\n", subcommands[i].name, subcommands[i].arguments,
                      subcommands[i].purpose);
     }
-    (void)printf("  %-8s %-14s %s\n\n", "help", "", "print this");
-    (void)printf("FILE is a script as text or as bytes; docs/script.md describes both.\n"
+    (void)printf("  heaplab help\n      print this\n\n"
+                 "FILE is a script as text or as bytes (docs/script.md); --bytes and --text say\n"
+                 "which, whatever it looks like. -f replaces OUT if it exists. run -v prints a\n"
+                 "line for each script. bench ends with 1 below N checked operations/s, or if the\n"
+                 "large region costs more than X times the small one.\n"
                  "Exit status: 0 done, 1 a failure was found, 2 bad input.\n");
-    return 0;
+    return LAB_CLI_DONE;
+}
+
+static bool asks_for_help(const char *option) {
+    return strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0;
 }
 
 /* A closed standard stream would give its number to the next file opened, and what is meant for
@@ -57,23 +81,27 @@ static bool occupy_standard_streams(void) {
 }
 
 static int dispatch(int argc, char **argv) {
-    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-        strcmp(argv[1], "-h") == 0) {
+    if (argc < 2) {
+        return lab_cli_complain(NULL, "no subcommand given; see heaplab help");
+    }
+    const subcommand *found = find_subcommand(argv[1]);
+    bool help = strcmp(argv[1], "help") == 0 || asks_for_help(argv[1]);
+    if ((help && argc == 2) || (found != NULL && argc == 3 && asks_for_help(argv[2]))) {
         return print_usage();
     }
-    for (int i = 0; i < SUBCOMMANDS; i++) {
-        if (strcmp(argv[1], subcommands[i].name) == 0) {
-            return subcommands[i].main(argc - 1, argv + 1);
-        }
+    if (found == NULL) {
+        char message[256];
+        (void)snprintf(message, sizeof message, "%s '%.128s'; see heaplab help",
+                       help ? "unexpected argument" : "unknown subcommand", argv[help ? 2 : 1]);
+        return lab_cli_complain(NULL, message);
     }
-    (void)fprintf(stderr, "heaplab: unknown subcommand '%s'; see heaplab help\n", argv[1]);
-    return EXIT_BAD_INPUT;
+    return found->main(argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv) {
     if (!occupy_standard_streams()) {
         (void)fprintf(stderr, "heaplab: cannot open /dev/null: %s\n", strerror(errno));
-        return EXIT_BAD_INPUT;
+        return LAB_CLI_BAD_INPUT;
     }
     int status = dispatch(argc, argv);
     bool failed = ferror(stdout) != 0;
@@ -81,7 +109,7 @@ int main(int argc, char **argv) {
     if (fflush(stdout) != 0 || failed) {
         (void)fprintf(stderr, "heaplab: cannot write to standard output: %s\n",
                       errno != 0 ? strerror(errno) : "write error");
-        return EXIT_BAD_INPUT;
+        return LAB_CLI_BAD_INPUT;
     }
     return status;
 }

@@ -1,73 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab show: a script in either form to text. Also what it shares with heaplab asm. */
-#include "cli/cli.h"
+#define _POSIX_C_SOURCE 200809L
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "script/script.h"
+#include "cli/cli.h"
 
-enum { MESSAGE_BYTES_MAX = 4096 + 512 /* a path, and what is wrong with it */ };
+enum { PATH_BYTES_MAX = 4096, MESSAGE_BYTES_MAX = PATH_BYTES_MAX + 512 };
 
-typedef struct arguments {
+typedef struct convert_settings {
     const char *in, *out; /* NULL: not given */
+    lab_script_form in_form;
     bool overwrite;
-} arguments;
+} convert_settings;
 
-static bool refuse(const char *name, const char *what, const char *which) {
-    (void)fprintf(stderr, "heaplab %s: %s%s; usage: heaplab %s FILE %s [-f]\n", name, what, which,
-                  name, strcmp(name, "asm") == 0 ? "-o OUT" : "[-o OUT]");
-    return false;
-}
-
-static bool read_arguments(int argc, char **argv, arguments *given) {
-    bool options_ended = false;
-    for (int i = 1; i < argc; i++) {
-        const char *argument = argv[i];
-        if (options_ended || argument[0] != '-') {
+static int read_arguments(int argc, char **argv, convert_settings *given) {
+    lab_cli_arguments from = {argc, argv, 1, false};
+    const char *argument;
+    bool is_option;
+    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
+        if (!is_option) {
             if (given->in != NULL) {
-                return refuse(argv[0], "one FILE only, not also ", argument);
+                return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
             }
             given->in = argument;
-        } else if (strcmp(argument, "--") == 0) {
-            options_ended = true;
         } else if (strcmp(argument, "-f") == 0) {
             given->overwrite = true;
-        } else if (strcmp(argument, "-o") != 0) {
-            return refuse(argv[0], "unknown option ", argument);
-        } else if (++i == argc || argv[i][0] == '\0') {
-            return refuse(argv[0], "-o needs a file name", "");
-        } else {
-            given->out = argv[i];
+        } else if (strcmp(argument, "-o") == 0) {
+            given->out = lab_cli_value(&from, argument);
+            if (given->out == NULL) {
+                return LAB_CLI_BAD_INPUT;
+            }
+        } else if (!lab_cli_is_form(argument, &given->in_form)) {
+            return lab_cli_refuse(argv[0], "unknown option", argument);
         }
     }
-    return given->in != NULL || refuse(argv[0], "no FILE given", "");
+    return given->in != NULL ? LAB_CLI_DONE : lab_cli_refuse(argv[0], "no FILE given", NULL);
+}
+
+/* What the user can do about a file that could not be written. */
+static const char *advice(const convert_settings *given) {
+    struct stat status = {0};
+    char folder[PATH_BYTES_MAX];
+    const char *slash = strrchr(given->out, '/');
+    if (lstat(given->out, &status) == 0) {
+        return !S_ISREG(status.st_mode) ? "; choose another name"
+               : given->overwrite       ? ""
+                                        : " without -f";
+    }
+    if (slash == NULL || (size_t)(slash - given->out) >= sizeof folder) {
+        return "";
+    }
+    (void)snprintf(folder, sizeof folder, "%.*s/", (int)(slash - given->out), given->out);
+    return stat(folder, &status) == 0 ? "" : "; its folder must be there";
+}
+
+static int write_file(const char *name, const lab_script *script, lab_script_form form,
+                      const convert_settings *given) {
+    char message[MESSAGE_BYTES_MAX];
+    if (lab_script_write_file(script, given->out, form, given->overwrite, message,
+                              sizeof message)) {
+        return LAB_CLI_DONE;
+    }
+    size_t size = strlen(message);
+    (void)snprintf(message + size, sizeof message - size, "%s", advice(given));
+    return lab_cli_complain(name, message);
 }
 
 int lab_cli_convert(int argc, char **argv, lab_script_form form) {
-    arguments given = {NULL, NULL, false};
-    if (!read_arguments(argc, argv, &given)) {
-        return 2;
+    convert_settings given = {NULL, NULL, LAB_FORM_ANY, false};
+    int status = read_arguments(argc, argv, &given);
+    if (status == LAB_CLI_DONE && given.out == NULL && form == LAB_FORM_BYTES) {
+        status = lab_cli_refuse(argv[0], "no -o OUT given", NULL);
     }
-    if (given.out == NULL && form == LAB_FORM_BYTES) {
-        (void)refuse(argv[0], "no -o OUT given", "");
-        return 2;
+    if (status != LAB_CLI_DONE) {
+        return status;
     }
     lab_script script = {0};
-    char message[MESSAGE_BYTES_MAX];
-    bool done = lab_script_read_file(&script, given.in, message, sizeof message);
-    if (done && given.out != NULL) {
-        done = lab_script_write_file(&script, given.out, form, given.overwrite, message,
-                                     sizeof message);
-    } else if (done) {
+    if (!lab_cli_read(argv[0], given.in, given.in_form, &script)) {
+        status = LAB_CLI_BAD_INPUT;
+    } else if (given.out != NULL) {
+        status = write_file(argv[0], &script, form, &given);
+    } else {
         lab_script_print(&script, stdout); /* main looks after write errors */
     }
     lab_script_clean_up(&script);
-    if (!done) {
-        (void)fprintf(stderr, "heaplab %s: %s\n", argv[0], message);
-        return 2;
-    }
-    return 0;
+    return status;
 }
 
 int lab_cli_show(int argc, char **argv) {

@@ -228,25 +228,27 @@ static bool attack_header(lab_runner *r, attack *a, const lab_extent *extent, ui
     return right;
 }
 
-/* The header of the second block above: met where the one above is free, and merged. */
+/* The header of the second block above: met where the one above is free, and merged; by growth
+ * also if it has to move the block, for then the old one will be freed. */
 static bool attack_beyond(lab_runner *r, attack *a, uint32_t at) {
-    const lab_extent *above = lab_exact_find(&r->model, r->slots[a->slot].block);
-    above = lab_exact_find(&r->model, above->offset + r->model.header + above->size);
+    const lab_extent *own = lab_exact_find(&r->model, r->slots[a->slot].block);
+    const lab_extent *above = own + 1;
     if (above->tag != LAB_EXACT_TAG_FREE || above->size == 0 || r->heap.guard < 1) {
         return true;
     }
-    size_t bytes = lab_exact_find(&r->model, r->slots[a->slot].block)->requested;
     a->kind = TH_FAULT_HEADER;
-    a->block = above->offset + r->model.header + above->size;
+    a->block = above[1].offset;
     uint32_t dword = a->block + at % HEADER_DWORDS;
     uint32_t mask = 1u << at / HEADER_DWORDS % 32;
-    size_t usable = 4 * (size_t)lab_exact_find(&r->model, r->slots[a->slot].block)->size;
+    size_t usable = 4 * (size_t)own->size;
+    size_t too_much = 4 * (size_t)(a->block - own->offset);
     flip_dword(r, dword, mask);
     bool right =
         examine(r, a, true) &&
         expect_fault(r, a, "free", th_heap_free(&r->heap, a->payload) == 0) &&
         expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, usable + 1) == NULL) &&
-        (usable - bytes < 4 * (size_t)r->model.unit ||
+        expect_fault(r, a, "move", th_heap_resize(&r->heap, a->payload, too_much) == NULL) &&
+        (usable - own->requested < 4 * (size_t)r->model.unit ||
          expect_fault(r, a, "trim", th_heap_trim(&r->heap, a->payload) == 0));
     flip_dword(r, dword, mask);
     return right;
@@ -321,9 +323,9 @@ static bool attack_pointer(lab_runner *r, attack *a, uint32_t at) {
     if (r->heap.guard < 1) {
         return true;
     }
-    if (distance >= last) {
+    if (distance >= region) {
         a->kind = TH_FAULT_FOREIGN;
-    } else if (distance < first || distance % (4 * r->model.unit) != 0) {
+    } else if (distance < first || distance >= last || distance % (4 * r->model.unit) != 0) {
         a->kind = TH_FAULT_MISALIGNED;
         a->byte = distance;
     } else {

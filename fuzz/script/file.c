@@ -5,6 +5,7 @@
 
 #include "script/script.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -100,9 +101,9 @@ static bool read_file(const char *path, uint8_t **bytes, size_t *size, char *mes
     return true;
 }
 
-static bool parse_file(lab_script *script, const uint8_t *bytes, size_t size, const char *path,
-                       char *message, size_t capacity) {
-    if (lab_script_is_text(bytes, size)) {
+static bool parse_file(lab_script *script, const uint8_t *bytes, size_t size, lab_script_form form,
+                       const char *path, char *message, size_t capacity) {
+    if (form == LAB_FORM_TEXT || (form == LAB_FORM_ANY && lab_script_is_text(bytes, size))) {
         lab_text_error error;
         if (!lab_script_parse(script, (const char *)bytes, size, &error)) {
             (void)snprintf(message, capacity, "%s:%u:%u: %s", path, error.line, error.column,
@@ -116,16 +117,21 @@ static bool parse_file(lab_script *script, const uint8_t *bytes, size_t size, co
     return true;
 }
 
-bool lab_script_read_file(lab_script *script, const char *path, char *message, size_t capacity) {
+bool lab_script_read_file_as(lab_script *script, const char *path, lab_script_form form,
+                             char *message, size_t capacity) {
     uint8_t *bytes = NULL;
     size_t size = 0;
     bool done = read_file(path, &bytes, &size, message, capacity) &&
-                parse_file(script, bytes, size, path, message, capacity);
+                parse_file(script, bytes, size, form, path, message, capacity);
     free(bytes);
     if (!done) {
         script->count = 0;
     }
     return done;
+}
+
+bool lab_script_read_file(lab_script *script, const char *path, char *message, size_t capacity) {
+    return lab_script_read_file_as(script, path, LAB_FORM_ANY, message, capacity);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -206,6 +212,7 @@ static int replace_file(const lab_script *script, lab_script_form form, const ch
 bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
                            bool overwrite, char *message, size_t capacity) {
     struct stat status = {0}; /* MSan does not know every form of lstat */
+    assert(form != LAB_FORM_ANY);
     if (lstat(path, &status) == 0) {
         if (!overwrite) {
             (void)snprintf(message, capacity, "%s: exists already, and is not overwritten", path);

@@ -179,7 +179,15 @@ bool lab_script_is_text(const uint8_t *bytes, size_t size);
  * unreadable, a folder, empty, malformed. */
 bool lab_script_read_file(lab_script *script, const char *path, char *message, size_t capacity);
 
-typedef enum lab_script_form { LAB_FORM_BYTES, LAB_FORM_TEXT } lab_script_form;
+typedef enum lab_script_form {
+    LAB_FORM_BYTES,
+    LAB_FORM_TEXT,
+    LAB_FORM_ANY /* for reading only: as lab_script_is_text says */
+} lab_script_form;
+
+/* The same, taking the file for `form`, whatever it looks like. */
+bool lab_script_read_file_as(lab_script *script, const char *path, lab_script_form form,
+                             char *message, size_t capacity);
 
 /* Writes a script file: first to a temporary file beside it, then by renaming, so that `path`
  * holds either what it held before or the whole script. An existing file is replaced only if

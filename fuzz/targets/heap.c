@@ -17,6 +17,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 enum { CHECKED, OPS, ACTED, MOVES, VETOES, FAILED_ALLOCS, BY_KIND };
 static_assert(BY_KIND + LAB_OP_COUNT <= LAB_STATS_COUNTERS_MAX, "one counter for each");
 
+/* A name for each kind of operation: in its text form the first word, which two kinds share. */
+static void name_kinds(void) {
+    char names[LAB_OP_COUNT][LAB_OP_LINE_BYTES_MAX];
+    for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
+        lab_op op;
+        memset(&op, 0, sizeof op);
+        op.kind = (uint8_t)kind;
+        (void)lab_op_format(&op, names[kind], sizeof names[kind]);
+        names[kind][strcspn(names[kind], " ")] = '\0';
+        if (kind == LAB_OP_COMPACT_SOME) {
+            (void)snprintf(names[kind], sizeof names[kind], "compact-some");
+        }
+        for (unsigned other = 0; other < kind; other++) {
+            assert(strcmp(names[other], names[kind]) != 0); /* one would hide the other */
+        }
+        lab_stats_name(BY_KIND + kind, names[kind]);
+    }
+}
+
 static void name_counters(void) {
     lab_stats_name(CHECKED, "checked");
     lab_stats_name(OPS, "ops");
@@ -24,15 +43,7 @@ static void name_counters(void) {
     lab_stats_name(MOVES, "moves");
     lab_stats_name(VETOES, "vetoes");
     lab_stats_name(FAILED_ALLOCS, "failed_allocs");
-    for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
-        char line[LAB_OP_LINE_BYTES_MAX];
-        lab_op op;
-        memset(&op, 0, sizeof op);
-        op.kind = (uint8_t)kind;
-        (void)lab_op_format(&op, line, sizeof line);
-        line[strcspn(line, " ")] = '\0'; /* its first word is the operation's name */
-        lab_stats_name(BY_KIND + kind, line);
-    }
+    name_kinds();
 }
 
 static void publish(const lab_run_counts *counts) {

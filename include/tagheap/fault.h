@@ -4,7 +4,9 @@
  * before anything is changed. With no handler installed, th_fault_abort is called.
  *
  * When a handler returns, the call that raised the fault gives up, changes nothing and returns
- * its failure value (NULL, 0, TH_ERR_CORRUPT or TH_ERR_BUSY). */
+ * its failure value (NULL, 0, TH_ERR_CORRUPT or TH_ERR_BUSY). Two exceptions: calls that deal with
+ * many blocks (free by tag, compaction) keep what they did before they met the damaged one; and
+ * what a validator finds after a call has done its work is no reason to take that work back. */
 #ifndef TAGHEAP_FAULT_H
 #define TAGHEAP_FAULT_H
 

@@ -19,6 +19,7 @@ from fuzz_lib import signature as signatures
 REPLAY_SECONDS_MAX = 5
 REPORT_LINES_MAX = 5
 ENGINE_KINDS = ("timeout", "oom", "leak")  # only the engine notices these
+BYTES, TEXT = ("--bytes",), ("--text",)  # heaplab's options for the form of a script file
 
 
 class Finding:
@@ -53,15 +54,22 @@ def engine_command(target, path):
     return [f"build/fuzz/fuzz_{target.name}", *limits, path]
 
 
+def plain_command(target, path, form=BYTES):
+    """Runs one input without the engine. `form`: how the file, which may look like either, is to
+    be read: BYTES, as what the engine left; TEXT; or nothing, which leaves it to the program."""
+    if target.runs_in_heaplab:
+        return ["build/fuzz/heaplab", "run", *form, path]
+    either = ["--scripts"] if target.text_cases and form != BYTES else []
+    return [f"build/fuzz/replay_{target.name}", *either, path]
+
+
 def replay_commands(target, kind, path):
     """The command lines, from the tree's root, that may show the failure again; the handiest
-    first. (heaplab takes some byte strings for text, and refuses empty files.)"""
+    first. (heaplab refuses empty files.)"""
     if kind in ENGINE_KINDS:
         return [engine_command(target, path)]
-    plain = [f"build/fuzz/replay_{target.name}", path]
-    if target.runs_in_heaplab:
-        return [["build/fuzz/heaplab", "run", path], plain]
-    return [plain]
+    commands = [plain_command(target, path), [f"build/fuzz/replay_{target.name}", path]]
+    return commands if target.runs_in_heaplab else commands[:1]
 
 
 def read_log(path):
@@ -147,7 +155,8 @@ class Store:
         heaplab = self.root / "build" / "fuzz" / "heaplab"
         if target.script and heaplab.exists() and path.stat().st_size > 0:
             shown = program.run(
-                [heaplab, "show", path], self.root, REPLAY_SECONDS_MAX, stderr=subprocess.DEVNULL
+                [heaplab, "show", *BYTES, path], self.root, REPLAY_SECONDS_MAX,
+                stderr=subprocess.DEVNULL,
             )
             if shown.status == 0:
                 return shown.text

@@ -5,7 +5,7 @@ import os
 import shutil
 from typing import NamedTuple
 
-from fuzz_lib import duration
+from fuzz_lib import duration, program
 
 REDRAW_SECONDS = 1.0
 PLAIN_LINE_SECONDS = 30.0
@@ -55,22 +55,33 @@ def table(rows):
 
 
 class Live:
+    """A stream that cannot be written does not end a run of many hours: `trouble` says why, and
+    nothing more is written. If it is so from the start, there is no run (SetupError)."""
+
     def __init__(self, stream):
+        if stream is None:
+            raise program.SetupError("standard output is closed: give it a file or a terminal")
         self.stream = stream
         self.is_terminal = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self.trouble = None
+        self.written = False
         self.drawn = 0  # lines of the block now on the screen
         self.due = 0.0
 
-    def erase(self):
-        if self.drawn:
-            self.stream.write(f"\x1b[{self.drawn}A\x1b[J")
-            self.drawn = 0
+    def write(self, lines):
+        """Lines in the place of the block that was drawn last."""
+        erase = f"\x1b[{self.drawn}A\x1b[J" if self.drawn else ""
+        self.drawn = 0
+        if self.trouble is None:
+            text = erase + "".join(line + "\n" for line in lines)
+            self.trouble = program.write(self.stream, text)
+        if self.trouble is not None and not self.written:
+            raise program.SetupError(f"standard output cannot be written: {self.trouble}")
+        self.written = True
 
     def say(self, *lines):
         """Lines that stay."""
-        self.erase()
-        self.stream.write("".join(line + "\n" for line in lines))
-        self.stream.flush()
+        self.write(lines)
         if self.is_terminal:
             self.due = 0.0
 
@@ -80,11 +91,9 @@ class Live:
         if self.is_terminal:
             self.due = now + REDRAW_SECONDS
             columns = shutil.get_terminal_size().columns
-            self.erase()
             lines = [line[: columns - 1] for line in table(rows())]
-            self.stream.write("".join(line + "\n" for line in lines))
+            self.write(lines)
             self.drawn = len(lines)
         else:
             self.due = now + PLAIN_LINE_SECONDS
-            self.stream.write("".join(row.plain() + "\n" for row in rows()))
-        self.stream.flush()
+            self.write([row.plain() for row in rows()])

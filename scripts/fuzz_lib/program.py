@@ -127,6 +127,22 @@ def command_shown(command, root):
     return f"(cd {shlex.quote(shown(root, pathlib.Path.cwd()))} && {command})"
 
 
+def write(stream, text):
+    """Writes out `text` at once. Returns None, or why that failed; then whatever else is written
+    to the stream vanishes, so that nothing complains a second time when Python ends."""
+    if stream is None:
+        return "it is closed"
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        return error.strerror
+    return None
+
+
 def write_atomically(path, data):
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     scratch.write_bytes(data if isinstance(data, bytes) else data.encode())

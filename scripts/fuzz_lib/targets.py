@@ -14,11 +14,15 @@ class Target(NamedTuple):
     checked: bool = False  # publishes checked operations (the counter "checked")
     script: bool = False  # its inputs are scripts, which `heaplab show` can print
     runs_in_heaplab: bool = False  # `heaplab run` plays its inputs
+    text_cases: bool = False  # what it fails on is adopted as a script in text form
     flags: tuple = ()  # further libFuzzer flags
 
 
 OPTIONS = {
-    "heap": {"heavy": True, "checked": True, "script": True, "runs_in_heaplab": True},
+    "heap": {
+        "heavy": True, "checked": True, "script": True, "runs_in_heaplab": True, "text_cases": True,
+    },
+    "classic": {"script": True, "text_cases": True},
     "script": {"script": True},
 }
 

@@ -128,7 +128,7 @@ static inline void th_track_open(const void *address, size_t bytes) {
     size_t below = (uintptr_t)address & 7;
     __asan_unpoison_memory_region((const char *)address - below, bytes + below);
 #elif TH_TRACK_MSAN
-    __msan_poison(address, bytes);
+    __msan_allocated_memory(address, bytes); /* poisons, and names this place as the origin */
 #elif TH_TRACK_VALGRIND
     VALGRIND_MAKE_MEM_UNDEFINED(address, bytes);
 #endif

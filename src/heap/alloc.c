@@ -194,7 +194,9 @@ static bool free_range(th_heap *heap, uint32_t low, uint32_t high, uint32_t *fre
         if (th_is_last(heap, &block)) {
             return true;
         }
-        offset = block.next;
+        if (!th_chain_next(heap, &block, &offset)) {
+            return false;
+        }
         if (th_is_free(&block) || block.tag < low || block.tag > high) {
             continue;
         }

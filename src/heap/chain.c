@@ -76,7 +76,8 @@ bool th_chain_below(const th_heap *heap, const th_header *block, th_header *belo
     }
     if (th_guard(heap) > 0 &&
         (below->next != block->offset || th_end(heap, below) != below->next)) {
-        th_raise(heap, TH_FAULT_CHAIN, below, TH_FAULT_NOWHERE, block->offset, below->next);
+        uint32_t found = below->next != block->offset ? below->next : th_end(heap, below);
+        th_raise(heap, TH_FAULT_CHAIN, below, TH_FAULT_NOWHERE, block->offset, found);
         return false;
     }
     return true;
@@ -89,6 +90,15 @@ bool th_chain_above(const th_heap *heap, const th_header *block, th_header *abov
     }
     if (th_guard(heap) > 0 && above->prev != block->offset) {
         th_raise(heap, TH_FAULT_CHAIN, above, TH_FAULT_NOWHERE, block->offset, above->prev);
+        return false;
+    }
+    return true;
+}
+
+bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next) {
+    *next = block->next;
+    if (th_guard(heap) > 0 && *next != th_end(heap, block)) {
+        th_raise(heap, TH_FAULT_CHAIN, block, TH_FAULT_NOWHERE, th_end(heap, block), *next);
         return false;
     }
     return true;

@@ -133,6 +133,10 @@ bool th_chain_load(const th_heap *heap, uint32_t offset, th_header *block);
 bool th_chain_below(const th_heap *heap, const th_header *block, th_header *below);
 bool th_chain_above(const th_heap *heap, const th_header *block, th_header *above);
 
+/* The offset of the block above (not of LAST). With guards, false after a fault if the link does
+ * not lead to the block's end, so that following links comes to an end on any heap. */
+bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next);
+
 /* Replaces what lies from run[0].offset up to `above` by the `count` blocks of `run`, which tile
  * that range, `below` being the offset of the block below it (0 if the run starts at 0). Sets
  * their links and those of `above`, and stores them. Counters are the caller's. */

@@ -139,7 +139,9 @@ static void run_pass(th_heap *heap, pass *p) {
             p->result.done = true;
             return;
         }
-        offset = block.next;
+        if (!th_chain_next(heap, &block, &offset)) {
+            return;
+        }
         if (!th_is_free(&block) && block.offset >= heap->compact_cursor &&
             !visit(heap, p, &block, &offset)) {
             return;

@@ -41,7 +41,9 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint
                      at, (block.offset + th_header_dwords(heap)) * TH_DWORD_BYTES, at);
             return;
         }
-        offset = block.next;
+        if (!th_chain_next(heap, &block, &offset)) {
+            return;
+        }
     }
 }
 
@@ -50,12 +52,14 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint
 static uint32_t header_offset(const th_heap *heap, const void *pointer) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;
     if (th_guard(heap) > 0) {
-        if (distance >= (uintptr_t)heap->last * TH_DWORD_BYTES) {
+        if (distance >= th_heap_region_bytes(heap)) {
             th_raise(heap, TH_FAULT_FOREIGN, NULL, TH_FAULT_NOWHERE, 0, (uint32_t)distance);
             return TH_FAULT_NOWHERE;
         }
         uintptr_t first = (uintptr_t)th_header_dwords(heap) * TH_DWORD_BYTES;
-        if (distance < first || distance % ((size_t)th_unit(heap) * TH_DWORD_BYTES) != 0) {
+        uintptr_t last = (uintptr_t)heap->last * TH_DWORD_BYTES;
+        if (distance < first || distance >= last ||
+            distance % ((size_t)th_unit(heap) * TH_DWORD_BYTES) != 0) {
             th_raise(heap, TH_FAULT_MISALIGNED, NULL, (uint32_t)distance, (uint32_t)first,
                      (uint32_t)distance);
             return TH_FAULT_NOWHERE;

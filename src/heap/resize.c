@@ -52,6 +52,16 @@ static bool grow_in_place(th_heap *heap, th_header *block, uint32_t need, size_t
     return true;
 }
 
+/* With guards: loads, and thereby verifies, all that freeing the block will need, before another
+ * one is made in its stead. */
+static bool can_be_freed(const th_heap *heap, const th_header *block) {
+    th_header below, above, beyond;
+    return th_guard(heap) == 0 ||
+           ((block->offset == 0 || th_chain_below(heap, block, &below)) &&
+            th_chain_above(heap, block, &above) &&
+            (!th_is_spare(heap, &above) || th_chain_above(heap, &above, &beyond)));
+}
+
 /* A new block, the contents copied, the old block freed. */
 static th_outcome move(th_heap *heap, const th_header *block, size_t bytes, void **payload) {
     const th_wish wish = {.bytes = bytes,
@@ -59,6 +69,9 @@ static th_outcome move(th_heap *heap, const th_header *block, size_t bytes, void
                           .tag = block->tag,
                           .site = block->site};
     th_header made;
+    if (!can_be_freed(heap, block)) {
+        return TH_OUTCOME_FAULT;
+    }
     th_outcome outcome = th_block_make(heap, &wish, &made);
     if (outcome != TH_OUTCOME_DONE) {
         return outcome;

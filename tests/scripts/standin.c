@@ -69,6 +69,9 @@ static void run_bug(unsigned char a, unsigned char b, size_t size) {
         fail(size % 2 ? "property=blocks detail=size op=7 kind=free"
                       : "property=blocks detail=size op=8 kind=free");
     }
+    if (a == '#' && b == ' ' && has("comment")) {
+        fail("property=blocks detail=tag op=0 kind=alloc");
+    }
     if (a == 'B' && b == '2' && has("bug2")) {
         fail("property=stats detail=used op=3 kind=alloc");
     }

@@ -33,6 +33,7 @@ from fuzz_lib import canary, corpus, findings, signature, targets
 TARGETS = ("heap", "script", "text")
 FLAGS = ["-std=c11", "-O1", "-g", f"-I{TREE}/fuzz", "-fno-sanitize-recover=all"]
 ENGINES = TREE / "fuzz" / "engines"
+SCRIPT = TREE / "fuzz" / "script"
 PROGRAMS = {}  # name -> path of the compiled stand-in
 SCRATCH = None
 
@@ -42,7 +43,7 @@ def setUpModule():
     SCRATCH = pathlib.Path(tempfile.mkdtemp(prefix="test-fuzz-"))
     for name, engine, more in (
         ("fuzz", "fuzzer", []),
-        ("replay", "fuzzer-no-link", [ENGINES / "replay.c"]),
+        ("replay", "fuzzer-no-link", [ENGINES / "replay.c", *sorted(SCRIPT.glob("*.c"))]),
     ):
         PROGRAMS[name] = SCRATCH / name
         sources = [HERE / "standin.c", ENGINES / "stats.c", *more]
@@ -161,6 +162,16 @@ class CleanRuns(TreeTest):
         self.assertEqual(["heap"], list(self.summary()["targets"]))
         self.assertTrue(after)
 
+    def test_output_that_breaks_does_not_end_the_run(self):
+        process = self.start("--time", "2", "--no-merge", "text")
+        process.stdout.readline()
+        process.stdout.close()
+        with process.stderr as stream:
+            err = stream.read()
+        self.assertEqual(2, process.wait())
+        self.assert_one_line(err, "Broken pipe", "the summary is in build/fuzz-summary.json")
+        self.assertEqual("clean", self.summary()["result"])
+
     def test_executions_agree_with_the_engine(self):
         self.run_script("--time", "1", "--no-merge", "--cores", "1", "text")
         log = (self.build / "fuzz-logs" / "text-0.1.log").read_text()
@@ -236,7 +247,7 @@ class Findings(TreeTest):
         self.assertEqual(b"B1", (folder / "input").read_bytes())
         self.assertEqual("heap standin\nbyte 42\nbyte 31\n", (folder / "script.txt").read_text())
         self.assertIn("FAILURE property=blocks", (folder / "log.txt").read_text())
-        command = f"build/fuzz/heaplab run build/findings/{names[0]}/input"
+        command = f"build/fuzz/heaplab run --bytes build/findings/{names[0]}/input"
         self.assertEqual(command, (folder / "command").read_text().strip())
         count = self.count("heap-blocks")
         self.assertGreaterEqual(count, 2, "two seeds fail in this way")
@@ -294,6 +305,21 @@ class Findings(TreeTest):
         self.assertIn(f"replay: build/fuzz/replay_heap build/findings/{name}/input", out)
         (found,) = self.summary()["targets"]["heap"]["findings"]
         self.assertEqual((0, True), (found["input_bytes"], found["replays"]))
+
+    def test_input_that_looks_like_text_is_bytes(self):
+        bugs = {"heap": "comment"}
+        self.seed("heap", "looks-like-text", b"# no text\n")
+        status, out, _ = self.run_script("--time", "20", "--until-finding", "heap", bugs=bugs)
+        self.assertEqual(1, status, out)
+        (found,) = self.summary()["targets"]["heap"]["findings"]
+        self.assertEqual(f"build/fuzz/heaplab run --bytes {found['input']}", found["command"])
+        self.assertTrue(found["replays"])
+        script = (self.root / found["folder"] / "script.txt").read_text()
+        self.assertTrue(script.startswith("heap standin\nbyte 23\nbyte 20\n"), script)
+        status, out, err = self.run_script(found["input"], script="regress", bugs=bugs)
+        self.assertEqual((0, ""), (status, err))
+        (path,) = (self.root / "corpus" / "heap" / "regress").iterdir()
+        self.assertTrue(path.read_text().endswith(script))
 
     def test_hang_in_the_last_second_is_found(self):
         self.seed("text", "HG", b"HG")
@@ -419,6 +445,15 @@ class BadSetup(TreeTest):
         self.assert_refused("--cores", "0", words=["--cores 0"])
         self.assert_refused("--expect", words=["--canary"])
 
+    def test_output_that_cannot_be_written(self):
+        for where, words in (("/dev/full", "No space left"), (None, "is closed")):
+            with open(where or os.devnull, "w") as out:
+                closing = {} if where else {"preexec_fn": lambda: os.close(1)}
+                status, _, err = self.run_script("--time", "1", stdout=out, **closing)
+            self.assertEqual(2, status)
+            self.assert_one_line(err, "standard output", words)
+            self.assert_no_workers()
+
     def test_missing_programs(self):
         for name in ("fuzz_script", "replay_heap", "heaplab"):
             path = self.build / "fuzz" / name
@@ -445,8 +480,8 @@ class Regress(TreeTest):
         self.crash.parent.mkdir(parents=True)
         self.crash.write_bytes(b"B1x")
 
-    def regress(self, *arguments, bugs=None, env=None):
-        options = {"bugs": bugs or {"heap": "bug1 bug2", "text": "bug1 leak"}, "env": env or {}}
+    def regress(self, *arguments, bugs=None, env=None, **options):
+        options |= {"bugs": bugs or {"heap": "bug1 bug2", "text": "bug1 leak"}, "env": env or {}}
         return self.run_script(*arguments, script="regress", **options)
 
     def adopted(self):
@@ -500,9 +535,32 @@ class Regress(TreeTest):
     def test_refuses_a_text_form_that_fails_differently(self):
         self.assert_refused(self.crash, bugs={"heap": "bug1 drift"}, words=["fails differently"])
 
+    def test_form_of_the_input(self):
+        other = self.root / "crash-of-mine"
+        other.write_bytes(b"# B1")
+        bugs = {"heap": "comment"}
+        hint = "(if it is bytes that look like text, use scripts/regress --bytes)"
+        self.assert_refused(other, "--target", "heap", bugs=bugs, words=[f"{other}:1:1: ", hint])
+        self.assert_refused(other, "--target", "heap", "--text", bugs=bugs, words=[":1:1: "])
+        named = other.with_name("crash.txt")
+        named.write_bytes(b"B1")
+        self.assert_refused(named, "--target", "heap", bugs=bugs, words=["crash.txt:1:1: "])
+        status, _, err = self.regress(other, "--target", "heap", "--bytes", bugs=bugs)
+        self.assertEqual((0, ""), (status, err))
+        self.assertEqual(1, len(self.adopted()))
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            status, _, err = self.regress(self.crash, stdout=full)
+        self.assertEqual(2, status)
+        (path,) = self.adopted()
+        self.assert_one_line(err, path.name, "is adopted", "No space left on device")
+
     def test_refuses_bad_files(self):
         self.assert_refused(self.root / "nowhere", words=["nowhere", "No such file"])
-        self.assert_refused(self.root, words=["directory"])
+        self.assert_refused(self.root, words=["is a folder"])
+        self.assert_refused(self.crash.parent, words=["is a folder", f"mean {self.crash}?"])
+        self.assert_refused("/dev/zero", words=["no regular file"])
         self.crash.write_bytes(b"")
         self.assert_refused(self.crash, words=["is empty"])
 
@@ -510,6 +568,10 @@ class Regress(TreeTest):
         other = self.root / "crash"
         other.write_bytes(b"B1")
         self.assert_refused(other, words=["TARGET=", "heap, script, text"])
+        seed = self.root / "corpus" / "heap" / "seed" / "passing.txt"
+        seed.parent.mkdir(parents=True)
+        seed.write_text("heap standin\nbyte 00\n")
+        self.assert_refused(seed, words=["does not fail", "nothing written"])
         self.assert_refused(other, env={"TARGET": "pile"}, words=["unknown target 'pile'"])
         self.assertEqual(0, self.regress(other, env={"TARGET": "heap"})[0])
 
@@ -534,7 +596,8 @@ class Canary(TreeTest):
             "build/fuzz/fuzz_heap: fuzz/targets/heap.c\n\tmkdir -p build/fuzz && "
             f"{fuzz} -o $@\n"
             "build/fuzz/replay_heap: fuzz/targets/heap.c\n\tmkdir -p build/fuzz && "
-            f"clang {flags} fuzz/targets/heap.c {ENGINES}/stats.c {ENGINES}/replay.c -o $@\n"
+            f"clang {flags} fuzz/targets/heap.c {ENGINES}/stats.c {ENGINES}/replay.c "
+            f"{SCRIPT}/*.c -o $@\n"
             "build/fuzz/heaplab:\n\tmkdir -p build/fuzz && cp "
             f"{HERE}/standin_heaplab $@\n"
         )

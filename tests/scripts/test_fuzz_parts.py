@@ -33,6 +33,23 @@ class Parts(unittest.TestCase):
             shared = targets.share_cores(three, cores)
             self.assertEqual(shares, tuple(shared[name] for name in ("heap", "script", "text")))
 
+    def test_forms_of_scripts_are_said_to_the_programs(self):
+        heap, classic, text = map(targets.describe, ("heap", "classic", "text"))
+        for target, form, words in (
+            (heap, findings.BYTES, "build/fuzz/heaplab run --bytes x"),
+            (heap, findings.TEXT, "build/fuzz/heaplab run --text x"),
+            (heap, (), "build/fuzz/heaplab run x"),
+            (classic, findings.BYTES, "build/fuzz/replay_classic x"),
+            (classic, findings.TEXT, "build/fuzz/replay_classic --scripts x"),
+            (text, findings.BYTES, "build/fuzz/replay_text x"),
+            (text, findings.TEXT, "build/fuzz/replay_text x"),
+        ):
+            self.assertEqual(words.split(), findings.plain_command(target, "x", form))
+        commands = findings.replay_commands(heap, "blocks", "x")
+        self.assertEqual("heaplab run --bytes", " ".join(commands[0])[11:-2])
+        self.assertEqual(["build/fuzz/replay_heap", "x"], commands[1])
+        self.assertEqual(1, len(findings.replay_commands(classic, "classic", "x")))
+
     def test_page_layout(self):
         self.assertEqual(16 + 31 * 32, stats.PAGE_BYTES)
 

@@ -1,0 +1,500 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of heaplab's command line: what each subcommand does, and that whatever is wrong with the
+input is said in one line, with exit status 2 and nothing overwritten. Takes some seconds:
+
+  tests/scripts/test_cli.py [-v] [NAME...]
+
+HEAPLAB names the program (default: build/debug/heaplab).
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import fcntl
+import os
+import pathlib
+import pty
+import random
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import unittest
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
+HEAP_SEEDS = sorted((TREE / "corpus" / "heap" / "seed").glob("*.txt"))
+BAD_TEXTS = sorted((TREE / "corpus" / "text" / "seed").glob("bad-*.txt"))
+
+# The first script of docs/script.md, shortened, and its bytes there.
+SCRIPT = """\
+# Two blocks.
+heap dwords=750 align=4 guard=3 slots=16 lowmem=0 skew=0
+alloc s0 tag=0x1001 bytes=100
+alloc s1 tag=0x1002 bytes=24
+"""
+SCRIPT_BYTES = bytes.fromhex("00ee0200 00000000011003640000 00000100021000180000")
+# Bytes that look like a comment: a configuration with its alignment named in the other way.
+LOOKS_LIKE_TEXT = b"# a crash input, and no text\n"
+
+DRAWN = """\
+heap dwords=118
+alloc s0 tag=0x1001 bytes=80
+alloc s2 tag=0x4001 bytes=56
+alloc s1 tag=0x1002 bytes=64
+free s0
+compact
+copy
+"""
+# At 100 columns the labels leave 59 cells: a cell is 2 dwords, and a header (6 dwords) 3 cells.
+DRAWING = """\
+      (fresh)                            |..........................................................
+    0 alloc s0 tag=0x1001 bytes=80       |..aaaaaaaaaa|.............................................
+    1 alloc s2 tag=0x4001 bytes=56       |..aaaaaaaaaa|................................|..CCCCCCC...
+    2 alloc s1 tag=0x1002 bytes=64       |..aaaaaaaaaa|..bbbbbbbb|.....................|..CCCCCCC...
+    3 free s0                            |............|..bbbbbbbb|.....................|..CCCCCCC...
+    4 compact veto=0x00                  |..bbbbbbbb|..................................|..CCCCCCC...
+    5 copy                               |..bbbbbbbb|..................................|..CCCCCCC...
+"""
+
+
+def setUpModule():
+    if not os.access(HEAPLAB, os.X_OK):
+        sys.exit(f"{HEAPLAB} is missing: `make build` builds it")
+
+
+def read_all(descriptor):
+    """What was written to the other side of a terminal."""
+    data = b""
+    try:
+        while piece := os.read(descriptor, 65536):
+            data += piece
+    except OSError:
+        pass  # how a closed terminal ends
+    os.close(descriptor)
+    return data.decode()
+
+
+class CliTest(unittest.TestCase):
+    """Each test has a folder of its own, which is the current one."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="test-cli-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.write("good.txt", SCRIPT)
+        self.write("good.bin", SCRIPT_BYTES)
+
+    def write(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def read(self, name):
+        return (self.folder / name).read_bytes()
+
+    def call(self, *arguments, env=None, **options):
+        """(exit status, standard output, standard error)"""
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        done = subprocess.run(
+            [HEAPLAB, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, timeout=30,
+            env=os.environ | {"COLUMNS": "100"} | (env or {}), check=False, **options,
+        )
+        texts = [(text or b"").decode("utf-8", "replace") for text in (done.stdout, done.stderr)]
+        return done.returncode, *texts
+
+    def assert_output(self, wanted, *arguments, **options):
+        self.assertEqual((0, wanted, ""), self.call(*arguments, **options), arguments)
+
+    def everything(self):
+        """All that could be overwritten."""
+        return {
+            path: (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            for path in self.folder.rglob("*")
+        }
+
+    def assert_refused(self, *arguments, words=(), out="", **options):
+        """Returns the one line."""
+        before = self.everything()
+        status, found, err = self.call(*arguments, **options)
+        self.assertEqual((2, out), (status, found), (arguments, err))
+        self.assertEqual(1, err.count("\n"), (arguments, err))
+        self.assertTrue(err.endswith("\n"), err)
+        self.assertRegex(err, "^heaplab( [a-z]+)?: [^ ]")
+        for word in words:
+            self.assertIn(word, err, arguments)
+        self.assertEqual(before, self.everything(), arguments)
+        return err
+
+
+class GoodUse(CliTest):
+    def test_help(self):
+        for arguments in (["help"], ["--help"], ["-h"], ["run", "--help"], ["asm", "-h"]):
+            status, out, err = self.call(*arguments)
+            self.assertEqual((0, ""), (status, err))
+            for name in ("run", "show", "asm", "draw", "bench", "subjects", "help"):
+                self.assertRegex(out, rf"(?m)^  heaplab {name}( |$)")
+            self.assertNotRegex(out, r"(?m) $", "no space at the end of a line")
+
+    def test_subjects(self):
+        status, out, err = self.call("subjects")
+        self.assertEqual((0, ""), (status, err))
+        self.assertRegex(out, "^heap +the tagged heap")
+
+    def test_run(self):
+        self.assert_output("1 script passed, 0 failed\n", "run", "good.txt")
+        self.assert_output("2 scripts passed, 0 failed\n", "run", "good.bin", "good.txt")
+        line = "good.txt: passed, 2 operations, 2 acted, 0 moves\n"
+        end = "1 script passed, 0 failed\n"
+        for arguments in (["-v", "good.txt"], ["good.txt", "-v"], ["-v", "--", "good.txt"]):
+            self.assert_output(line + end, "run", *arguments)
+        for level in "0123":
+            self.assert_output(end, "run", "--guard", level, "--subject", "heap", "good.txt")
+
+    def test_run_counts_moves_and_skipped_operations(self):
+        script = "heap dwords=750\nalloc s0 tag=1 bytes=8\nalloc s1 tag=2 bytes=8\n"
+        self.write("moves", script + "free s0\nfree s0\ncompact\n")
+        wanted = "moves: passed, 5 operations, 4 acted, 1 moves\n1 script passed, 0 failed\n"
+        self.assert_output(wanted, "run", "-v", "moves")
+
+    def test_names_that_look_like_options(self):
+        self.write("-v", SCRIPT)
+        line = "-v: passed, 2 operations, 2 acted, 0 moves\n1 script passed, 0 failed\n"
+        self.assert_output(line, "run", "-v", "--", "-v")
+        self.assert_output("".join(SCRIPT.splitlines(True)[1:]), "show", "--", "-v")
+
+    def test_show_and_asm(self):
+        text = "".join(SCRIPT.splitlines(True)[1:])
+        self.assert_output(text, "show", "good.txt")
+        self.assert_output(text, "show", "good.bin")
+        self.assert_output("", "asm", "good.txt", "-o", "made.bin")
+        self.assertEqual(SCRIPT_BYTES, self.read("made.bin"))
+        self.assert_output("", "asm", "-o", "again.bin", "made.bin")
+        self.assertEqual(SCRIPT_BYTES, self.read("again.bin"))
+        self.assert_output("", "show", "made.bin", "-o", "made.txt")
+        self.assertEqual(text.encode(), self.read("made.txt"))
+        left = {"good.txt", "good.bin", "made.bin", "again.bin", "made.txt"}
+        self.assertEqual(left, set(os.listdir(self.folder)), "no temporary files")
+
+    def test_overwriting_when_asked_to(self):
+        self.write("old", "precious")
+        self.assert_output("", "asm", "good.txt", "-o", "old", "-f")
+        self.assertEqual(SCRIPT_BYTES, self.read("old"))
+        self.assert_output("", "show", "-f", "old", "-o", "old")
+        self.assertEqual("".join(SCRIPT.splitlines(True)[1:]).encode(), self.read("old"))
+
+    def test_round_trips_of_the_corpus(self):
+        self.assertGreater(len(HEAP_SEEDS), 50)
+        for seed in HEAP_SEEDS:
+            status, text, err = self.call("show", "--text", seed)
+            self.assertEqual((0, ""), (status, err), seed)
+            self.write("text", text)
+            self.assert_output("", "asm", seed, "-o", "one", "-f")
+            self.assert_output("", "asm", "text", "-o", "two", "-f")
+            self.assertEqual(self.read("one"), self.read("two"), seed)
+            self.assert_output(text, "show", "one")
+            self.assert_output(text, "show", "--bytes", "two")
+
+    def test_standard_streams_that_are_closed_do_not_end_up_in_the_output(self):
+        def close_all():
+            for descriptor in (0, 1, 2):
+                os.close(descriptor)
+
+        self.assertEqual(0, self.call("asm", "good.txt", "-o", "made", preexec_fn=close_all)[0])
+        self.assertEqual(SCRIPT_BYTES, self.read("made"))
+        status = self.call("asm", "nothing", "-o", "other", preexec_fn=close_all)[0]
+        self.assertEqual((2, False), (status, (self.folder / "other").exists()))
+
+
+class Forms(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.write("raw", LOOKS_LIKE_TEXT)
+
+    def test_bytes_that_look_like_text(self):
+        for arguments in (["run"], ["show"], ["draw"], ["asm", "-o", "made"]):
+            self.assert_refused(*arguments, "raw", words=["raw:2:1: expected the heap line"])
+            status, _, err = self.call(*arguments, "--bytes", "raw")
+            self.assertEqual((0, ""), (status, err), arguments)
+        status, text, _ = self.call("show", "raw", "--bytes")
+        self.assertRegex(text, r"^heap dwords=\d+ .*\n(.+\n){2}$")  # 29 bytes: 2 records
+        self.assert_output(text, "show", "made")
+
+    def test_text_read_as_bytes(self):
+        status, _, err = self.call("run", "--bytes", "good.txt")
+        self.assertEqual((0, ""), (status, err))
+        self.assertNotEqual(self.call("show", "good.txt"), self.call("show", "--bytes", "good.txt"))
+
+    def test_bytes_read_as_text(self):
+        for arguments in (["run"], ["show"], ["draw"], ["asm", "-o", "made"]):
+            self.assert_refused(*arguments, "--text", "good.bin", words=["good.bin:1:1: "])
+
+    def test_the_last_option_counts(self):
+        self.assert_output("1 script passed, 0 failed\n", "run", "--text", "--bytes", "good.bin")
+        self.assert_refused("run", "--bytes", "--text", "good.bin", words=["good.bin:1:1: "])
+
+
+class Draw(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.write("drawn", DRAWN)
+
+    def test_drawing(self):
+        self.maxDiff = None
+        self.assert_output(DRAWING, "draw", "drawn")
+
+    def test_colour(self):
+        status, out, err = self.call("draw", "--colour", "drawn")
+        self.assertEqual((0, ""), (status, err))
+        self.assertIn("\033[32maa", out)
+        self.assertIn("\033[36mCC", out)
+        self.assertEqual(DRAWING, re.sub("\033\\[[0-9]*m", "", out))
+
+    def test_width(self):
+        for columns, width in (("60", 61), ("1", 61), ("141", 141), ("99999999999999999999", 441),
+                               ("", 110), ("wide", 110), ("-5", 110)):
+            _, out, _ = self.call("draw", "drawn", env={"COLUMNS": columns})
+            self.assertEqual({width}, {len(line) for line in out.splitlines()}, columns)
+
+    def test_width_of_the_terminal(self):
+        main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+        status, _, err = self.call("draw", "drawn", stdout=side, env={"COLUMNS": ""})
+        os.close(side)
+        lines = read_all(main).replace("\r\n", "\n").splitlines()
+        self.assertEqual((0, ""), (status, err))
+        self.assertEqual({90}, {len(line) for line in lines})
+
+    def test_region_that_is_refused(self):
+        self.write("small", "heap dwords=3\ncopy\n")
+        line = "      (the heap refuses this region, so there is nothing to draw)\n"
+        self.assert_output(line, "draw", "small")
+
+
+class Bench(CliTest):
+    REPORT = re.compile(
+        r"guard level of this build: \d\n"
+        r"blocks on average: \d+\.\d live, \d+\.\d free\n"
+        r"region of   750 dwords: (\d+) checked operations/s on one core\n"
+        r"region of 75000 dwords: (\d+) checked operations/s on one core\n"
+        r"cost per operation, large region / small region: (\d+\.\d{3})\n"
+    )
+
+    def test_demands_that_are_met(self):
+        main, side = pty.openpty()
+        arguments = ["bench", "--min-rate", "1", "--max-ratio", "1000.0"]
+        status, out, _ = self.call(*arguments, stderr=side, env={"TERM": "xterm"})
+        os.close(side)
+        self.assertEqual(0, status)
+        self.assertRegex(out, self.REPORT)
+        small, large, ratio = map(float, self.REPORT.fullmatch(out).groups())
+        self.assertGreater(small, 1000)
+        self.assertAlmostEqual(small / large, ratio, delta=0.002)
+        progress = read_all(main)
+        self.assertRegex(progress, r"^\rround 1 of (\d+)\rround 2 of .*\rround \1 of \1\r\x1b\[K$")
+
+    def test_demands_that_are_missed(self):
+        arguments = ["bench", "--min-rate", "1000000000000", "--max-ratio", ".001"]
+        status, out, err = self.call(*arguments)
+        self.assertEqual(1, status)
+        self.assertRegex(out, self.REPORT)
+        self.assertRegex(
+            err,
+            r"^heaplab bench: missed: --min-rate 1000000000000 \(measured \d+ checked "
+            r"operations/s\); --max-ratio \.001 \(measured \d+\.\d{3}\)\n$",
+        )
+
+    def test_demands_that_are_none(self):
+        for option in ("--min-rate", "--max-ratio"):
+            for value in ("0", "0.0", "-1", "1e6", "1,000", " 1", "nan", "inf", "0x1", ".", "1.2.3",
+                          "9" * 400):
+                self.assert_refused("bench", option, value, words=["no positive", value[:100]])
+            for arguments in ([option], [option, ""]):
+                self.assert_refused("bench", *arguments, words=["a value is missing", option])
+
+
+class BadArguments(CliTest):
+    def test_subcommands(self):
+        self.assert_refused(words=["no subcommand", "heaplab help"])
+        for name in ("play", "", "--version", "-x", "run\nrun", "r" * 5000):
+            self.assert_refused(name, words=["unknown subcommand", "heaplab help"])
+        self.assert_refused("help", "run", words=["unexpected argument 'run'"])
+
+    def test_options(self):
+        for name, more in (
+            ("run", []), ("show", []), ("asm", ["-o", "made"]), ("draw", []),
+        ):
+            usage = f"usage: heaplab {name} "
+            for option in ("-x", "--guards", "--byte", "-", "--bytes=1"):
+                words = [f"unknown option '{option}'", usage]
+                self.assert_refused(name, option, *more, "good.txt", words=words)
+                self.assert_refused(name, "good.txt", *more, option, words=words)
+            self.assert_refused(name, *more, words=["no FILE given", usage])
+            self.assert_refused(name, *more, "--", words=["no FILE given", usage])
+        self.assert_refused("bench", "-x", words=["unknown option '-x'", "usage: heaplab bench"])
+        self.assert_refused("run", "-x\ny", "good.txt", words=["unknown option '-x?y'"])
+
+    def test_operands(self):
+        for name in ("show", "draw"):
+            self.assert_refused(name, "good.txt", "good.bin", words=["one FILE", "'good.bin'"])
+        self.assert_refused("bench", "good.txt", words=["unexpected argument 'good.txt'"])
+        self.assert_refused("subjects", "heap", words=["unexpected argument 'heap'"])
+        for name in ("run", "show", "draw"):
+            self.assert_refused(name, "", words=["the name of FILE is empty"])
+
+    def test_guard_levels(self):
+        for level in ("4", "-1", "x", "00", "3 ", "33"):
+            self.assert_refused("run", "--guard", level, "good.txt", words=[f"'{level}'", "0..3"])
+        self.assert_refused("run", "good.txt", "--guard", words=["a value is missing", "--guard"])
+
+    def test_subjects(self):
+        for name in ("pile", "Heap", "heap "):
+            words = ["unknown subject", f"'{name}'", "heaplab subjects"]
+            self.assert_refused("run", "--subject", name, "good.txt", words=words)
+        self.assert_refused("run", "good.txt", "--subject", words=["missing", "--subject"])
+
+    def test_outputs_not_named(self):
+        self.assert_refused("asm", "good.txt", words=["no -o OUT given"])
+        for name in ("asm", "show"):
+            self.assert_refused(name, "good.txt", "-o", words=["a value is missing after '-o'"])
+            self.assert_refused(name, "good.txt", "-o", "", words=["a value is missing"])
+
+
+class BadFiles(CliTest):
+    def assert_file_refused(self, path, *words):
+        for name, *more in (("run",), ("show",), ("draw",), ("asm", "-o", "made")):
+            for form in ([], ["--bytes"], ["--text"]):
+                self.assert_refused(name, *more, *form, path, words=[f"{name}: {path}: ", *words])
+
+    def test_unreadable_files(self):
+        (self.folder / "folder").mkdir()
+        (self.folder / "loop").symlink_to("loop")
+        self.write("empty", "")
+        self.assert_file_refused("nothing", "No such file or directory")
+        self.assert_file_refused("no/where", "No such file or directory")
+        self.assert_file_refused("good.txt/x", "Not a directory")
+        self.assert_file_refused("loop", "symbolic links")
+        self.assert_file_refused("folder", "is a folder, not a script")
+        self.assert_file_refused("empty", "is empty, not a script")
+        self.assert_file_refused("x" * 300, "File name too long")
+        self.assert_file_refused("/proc/self/mem", "cannot be read: Input/output error")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_forbidden_files(self):
+        self.write("secret", SCRIPT).chmod(0)
+        self.assert_refused("run", "secret", words=["secret: cannot be opened: Permission denied"])
+
+    def test_line_ends_in_names(self):
+        self.assert_refused("run", "no\nwhere", words=["no?where: cannot be opened"])
+
+    def test_garbage_as_text(self):
+        self.assertGreater(len(BAD_TEXTS), 20)
+        for path in BAD_TEXTS:
+            err = self.assert_refused("run", "--text", path)
+            self.assertRegex(err, rf"^heaplab run: {re.escape(str(path))}:\d+:\d+: [^ ]")
+        noise = random.Random(1)
+        for _ in range(50):
+            self.write("noise", noise.randbytes(noise.randint(1, 100)))
+            for name in ("run", "show"):
+                err = self.assert_refused(name, "--text", "noise")
+                self.assertRegex(err, rf"^heaplab {name}: noise:\d+:\d+: [^ ]")
+            self.assertEqual(0, self.call("run", "--bytes", "noise")[0])
+
+    def test_truncated_text(self):
+        """Each beginning of a script is one itself, or what is missing is said at its end."""
+        passed = 0
+        lines = SCRIPT.splitlines(True)
+        for size in range(1, len(SCRIPT)):
+            head = SCRIPT[:size]
+            self.write("head", head)
+            status, out, err = self.call("show", "--text", "head")
+            if status == 0:
+                passed += 1
+                self.assertTrue(out.startswith("heap dwords=7"), head)
+                self.assertEqual("", err)
+            else:
+                self.assertEqual((2, "", 1), (status, out, err.count("\n")), head)
+                place = re.match(r"heaplab show: head:(\d+):(\d+): [^ ]", err)
+                self.assertIsNotNone(place, err)
+                last = len(head.splitlines()) + head.endswith("\n")
+                self.assertEqual(last, int(place[1]), (head, err))
+                self.assertLessEqual(int(place[2]), len(lines[last - 1]))
+        self.assertGreater(passed, 10)
+        self.assertLess(passed, len(SCRIPT) - 50)
+
+    def test_truncated_bytes(self):
+        """What is missing counts as 0 or is no operation, as docs/script.md says."""
+        for size in range(1, len(SCRIPT_BYTES)):
+            self.write("head", SCRIPT_BYTES[:size])
+            status, out, err = self.call("show", "head")
+            self.assertEqual((0, ""), (status, err))
+            self.assertEqual(1 + max(0, size - 4) // 10, len(out.splitlines()))
+
+    def test_bad_files_among_good_ones(self):
+        self.write("bad", "heap dwords=750\nallot s0\n")
+        arguments = ["run", "good.txt", "nothing", "good.bin", "bad"]
+        status, out, err = self.call(*arguments)
+        self.assertEqual((2, "2 scripts passed, 0 failed, 2 could not be read\n"), (status, out))
+        first, second = err.splitlines()
+        self.assertIn("nothing: cannot be opened", first)
+        self.assertIn("bad:2:1: ", second)
+
+
+class BadOutputs(CliTest):
+    def test_outputs_that_exist(self):
+        (self.folder / "folder").mkdir()
+        (self.folder / "dangling").symlink_to("nothing")
+        for name in ("asm", "show"):
+            for out in ("good.txt", "good.bin"):
+                words = [f"{name}: {out}: exists already", "without -f"]
+                self.assert_refused(name, "good.txt", "-o", out, words=words)
+            for out in ("folder", "dangling", "/dev/full", "folder/"):
+                words = [f"{name}: {out}: ", "choose another name"]
+                self.assert_refused(name, "good.txt", "-o", out, words=words)
+                self.assert_refused(name, "good.txt", "-f", "-o", out, words=words)
+
+    def test_bad_input_leaves_the_output_alone(self):
+        self.write("old", "precious")
+        for name in ("asm", "show"):
+            for source in ("nothing", BAD_TEXTS[0]):
+                for out in ("old", "new"):
+                    self.assert_refused(name, "--text", source, "-f", "-o", out)
+
+    def test_folders_that_are_missing(self):
+        for out in ("no/where", "no/where/at/all", "no/", "good.txt/x"):
+            for options in ([], ["-f"]):
+                words = [f"asm: {out}: cannot be written", "its folder must be there"]
+                self.assert_refused("asm", "good.txt", *options, "-o", out, words=words)
+        self.assert_refused("asm", "good.txt", "-o", "x" * 300, words=["File name too long"])
+
+    def test_disk_that_is_full(self):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+
+        self.write("old", "precious")
+        for name in ("asm", "show"):
+            for options in (["-o", "new"], ["-f", "-o", "old"]):
+                self.assert_refused(name, "good.txt", *options, preexec_fn=limit,
+                                    words=["cannot be written: File too large"])
+
+    def test_standard_output_that_cannot_be_written(self):
+        self.write("long", "heap dwords=750\n" + "copy\n" * 20000)
+        for arguments in (
+            ["help"], ["subjects"], ["show", "good.txt"], ["show", "long"], ["draw", "good.txt"],
+            ["draw", "long"], ["run", "good.txt"], ["run", "-v", "good.txt"],
+        ):
+            with open("/dev/full", "wb") as full:
+                line = self.assert_refused(*arguments, stdout=full)
+            self.assertRegex(line, "^heaplab: cannot write to standard output: ")
+            line = self.assert_refused(*arguments, preexec_fn=lambda: os.close(1))
+            self.assertRegex(line, "standard output: (Bad file descriptor|write error)$")
+
+
+if __name__ == "__main__":
+    unittest.main()
