@@ -155,7 +155,7 @@ uint32_t scene_check_due(uint32_t header) {
     for (uint32_t i = 0; i < TH_LAYOUT_CHECK_DWORD; i++) {
         dword[i] = scene_word(header + i);
     }
-    return th_header_sum(dword, header);
+    return th_header_sum(dword, header, sc.heap.check_seed);
 }
 
 void scene_forge(uint32_t header, uint32_t dword, uint32_t mask, uint32_t value) {

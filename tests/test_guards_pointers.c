@@ -330,6 +330,27 @@ static void stale_pointers_from_before_init_are_refused(void) {
     scene_play(1, free_after_init);
 }
 
+/* The old header lies in the gap below an aligned block: in memory that is in use again, but that
+ * level 1 writes nothing into. */
+static void free_after_init_in_a_gap(void) {
+    th_heap_config config = sc.heap.config;
+    unsigned char *stale = sc.c;
+    unsigned char *aligned = NULL;
+    /* Which alignment leads beyond the old block depends on where the region lies. */
+    for (size_t alignment = 64; aligned <= stale + 16 && alignment <= 1024; alignment *= 2) {
+        CHECK_EQ(th_heap_init(&sc.heap, sc.region, SCENE_DWORDS * 4, &config), TH_OK);
+        aligned = th_heap_alloc_aligned(&sc.heap, alignment, 40, 0x1001);
+    }
+    CHECK(aligned > stale + 16);
+    EXPECT_INSIDE(stale, 0, FREE);
+    th_heap_clean_up(&sc.heap);
+    scene_start(sc.alignment, sc.level);
+}
+
+static void stale_pointers_into_a_gap_from_before_init_are_refused(void) {
+    scene_play(1, free_after_init_in_a_gap);
+}
+
 TH_SUITE("guards_pointers", TEST(null_is_no_fault), TEST(pointers_outside_the_region_are_foreign),
          TEST(last_is_never_a_payload), TEST(misaligned_pointers_are_refused),
          TEST(pointers_into_blocks_are_refused), TEST(contents_are_not_taken_for_headers),
@@ -338,4 +359,5 @@ TH_SUITE("guards_pointers", TEST(null_is_no_fault), TEST(pointers_outside_the_re
          TEST(stale_pointers_after_free_tags_are_refused),
          TEST(stale_pointers_after_a_moving_resize_are_refused),
          TEST(grown_and_trimmed_blocks_leave_no_stale_payload),
-         TEST(stale_pointers_from_before_init_are_refused))
+         TEST(stale_pointers_from_before_init_are_refused),
+         TEST(stale_pointers_into_a_gap_from_before_init_are_refused))

@@ -185,6 +185,7 @@ static bool copy(lab_runner *r) {
     unsigned other = 1 - r->arena;
     unsigned char *base = r->arenas[other] + start;
     bool want = lab_exact_rebase(&r->model, start);
+    lab_write_edges(r, other); /* before the copy, which must leave them alone */
     th_status status = th_heap_copy(&r->heap, &moved, base);
     if (!lab_expect(r, LAB_PROPERTY_RESULT, "copied", want, status == TH_OK)) {
         return false;
@@ -202,7 +203,6 @@ static bool copy(lab_runner *r) {
     r->heap = moved;
     r->arena = other;
     r->base = base;
-    lab_write_edges(r);
     return true;
 }
 

@@ -12,12 +12,27 @@
 #include "runner/state.h"
 
 #define SLOTS_MAX 65536u
-#define EDGE_BYTE 0xE7
+#define EDGE_BYTE 0xE7 /* XORed with the arena's number: copied edges are noticed */
 
 const char *lab_property_name(lab_property property) {
-    static const char *const names[] = {"none",    "init",   "result", "callback", "low-memory",
-                                        "reentry", "blocks", "stats",  "find",     "contents",
-                                        "checker", "fault",  "bounds", "memory"};
+    static const char *const names[] = {
+        [LAB_PROPERTY_NONE] = "none",
+        [LAB_PROPERTY_INIT] = "init",
+        [LAB_PROPERTY_RESULT] = "result",
+        [LAB_PROPERTY_CALLBACK] = "callback",
+        [LAB_PROPERTY_LOW_MEMORY] = "low-memory",
+        [LAB_PROPERTY_REENTRY] = "reentry",
+        [LAB_PROPERTY_BLOCKS] = "blocks",
+        [LAB_PROPERTY_STATS] = "stats",
+        [LAB_PROPERTY_FIND] = "find",
+        [LAB_PROPERTY_CONTENTS] = "contents",
+        [LAB_PROPERTY_CHECKER] = "checker",
+        [LAB_PROPERTY_FAULT] = "fault",
+        [LAB_PROPERTY_ATTACK] = "attack",
+        [LAB_PROPERTY_LOCK] = "lock",
+        [LAB_PROPERTY_BOUNDS] = "bounds",
+        [LAB_PROPERTY_MEMORY] = "memory",
+    };
     return (size_t)property < sizeof names / sizeof names[0] ? names[property] : "?";
 }
 
@@ -98,25 +113,30 @@ void lab_runner_destroy(lab_runner *r) {
 
 /* ---- start -------------------------------------------------------------------------------- */
 
-void lab_write_edges(const lab_runner *r) {
-    memset(r->base - LAB_EDGE_BYTES, EDGE_BYTE, LAB_EDGE_BYTES);
-    memset(r->base + 4 * (size_t)r->model.dwords, EDGE_BYTE, LAB_EDGE_BYTES);
+static unsigned edge_byte(unsigned arena) {
+    return EDGE_BYTE ^ arena;
 }
 
-static LAB_PLAIN bool is_edge(const unsigned char *at) {
+void lab_write_edges(const lab_runner *r, unsigned arena) {
+    unsigned char *base = r->arenas[arena] + (r->base - r->arenas[r->arena]);
+    memset(base - LAB_EDGE_BYTES, (int)edge_byte(arena), LAB_EDGE_BYTES);
+    memset(base + 4 * (size_t)r->model.dwords, (int)edge_byte(arena), LAB_EDGE_BYTES);
+}
+
+static LAB_PLAIN bool is_edge(const unsigned char *at, unsigned byte) {
     unsigned difference = 0;
     for (size_t i = 0; i < LAB_EDGE_BYTES; i++) {
-        difference |= at[i] ^ (unsigned)EDGE_BYTE;
+        difference |= at[i] ^ byte;
     }
     return difference == 0;
 }
 
 /* The heap must not write below its region, nor above what it manages. */
 static bool check_edges(lab_runner *r) {
-    if (!is_edge(r->base - LAB_EDGE_BYTES)) {
+    if (!is_edge(r->base - LAB_EDGE_BYTES, edge_byte(r->arena))) {
         return lab_fail(r, LAB_PROPERTY_BOUNDS, "below", "bytes below the region were written");
     }
-    if (!is_edge(r->base + 4 * (size_t)r->model.dwords)) {
+    if (!is_edge(r->base + 4 * (size_t)r->model.dwords, edge_byte(r->arena))) {
         return lab_fail(r, LAB_PROPERTY_BOUNDS, "above", "bytes above the region were written");
     }
     return true;
@@ -146,8 +166,11 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
         .unlock = hooks ? lab_unlock : NULL,
         .lock_context = r,
     };
-    th_status status = th_heap_init(&r->heap, r->base, r->region_bytes, &heap_config);
     *accepted = lab_exact_start(&r->model, start, r->region_bytes, config->alignment);
+    if (*accepted) {
+        lab_write_edges(r, r->arena);
+    }
+    th_status status = th_heap_init(&r->heap, r->base, r->region_bytes, &heap_config);
     if (*accepted != (status == TH_OK)) {
         return lab_fail(r, LAB_PROPERTY_INIT, th_status_name(status),
                         "a region of %u dwords at alignment %u: expected %s, found %s",
@@ -159,13 +182,15 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     }
     r->model.low_memory = config->low_memory ? lab_model_low_memory : NULL;
     r->model.low_memory_context = r;
-    lab_write_edges(r);
-    return lab_compare(r);
+    return lab_compare(r) && check_edges(r);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 static bool after(lab_runner *r) {
+    if (r->failure->property != LAB_PROPERTY_NONE) {
+        return false; /* a callback noticed it, and could not end the operation */
+    }
     if (r->faulted) {
         char line[TH_FAULT_LINE_BYTES_MAX];
         (void)th_fault_format(&r->fault, line, sizeof line);

@@ -83,8 +83,8 @@ uint32_t lab_block_of(const lab_runner *r, const void *payload);
  * where both refuse. False: a failure. */
 bool lab_start(lab_runner *r, int guard, bool *accepted);
 
-/* Prepares the edges of the region at r->base. */
-void lab_write_edges(const lab_runner *r);
+/* Prepares the edges of the region that lies in the arena as the heap's lies in its own. */
+void lab_write_edges(const lab_runner *r, unsigned arena);
 
 /* Plays one operation (ops.c). *acted is false if its slot was unsuitable. False: a failure. */
 bool lab_perform(lab_runner *r, const lab_op *op, bool *acted);

@@ -96,6 +96,7 @@ struct th_heap {
     uint32_t head_dwords; /* payloads of live HEAD blocks */
     uint32_t tail_dwords; /* payloads of live TAIL blocks */
     uint32_t high_water_dwords;
+    uint32_t check_seed; /* of the check words: another one after each init */
     uint64_t failed_allocs;
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* 6, or 8 at alignment 16 */

@@ -33,8 +33,19 @@ TH_TRACK_BLIND void th_header_store(th_heap *heap, const th_header *block) {
     at[2] = dword[2];
     at[3] = dword[3];
     at[4] = dword[4];
-    at[TH_LAYOUT_CHECK_DWORD] = th_guard(heap) > 0 ? th_header_sum(dword, block->offset) : 0;
+    at[TH_LAYOUT_CHECK_DWORD] = th_guard(heap) > 0
+                                    ? th_header_sum(dword, block->offset, heap->check_seed)
+                                    : heap->check_seed;
     th_track_blind_end();
+}
+
+TH_TRACK_BLIND uint32_t th_header_old_check(const th_heap *heap) {
+    const th_word *at = (const void *)heap->base;
+    th_track_blind_begin();
+    uint32_t check = at[TH_LAYOUT_CHECK_DWORD];
+    th_track_blind_end();
+    th_track_trust(&check, sizeof check);
+    return check;
 }
 
 TH_TRACK_BLIND void th_header_retire(th_heap *heap, uint32_t offset) {

@@ -80,10 +80,11 @@ uint32_t th_need_dwords(const th_heap *heap, size_t bytes);
 
 /* Each dword is multiplied by an odd constant, which loses nothing: any change that is confined
  * to one dword changes the sum. The offset takes part, so that a header copied elsewhere by a
- * stray memcpy is not valid there. */
+ * stray memcpy is not valid there; the seed, so that what an earlier heap left in the same region
+ * is not. */
 TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_DWORD],
-                                           uint32_t offset) {
-    return (dword[0] * 0x9E3779B1u ^ 0x54480001u) + dword[1] * 0x85EBCA77u +
+                                           uint32_t offset, uint32_t seed) {
+    return seed + (dword[0] * 0x9E3779B1u ^ 0x54480001u) + dword[1] * 0x85EBCA77u +
            dword[2] * 0xC2B2AE3Du + dword[3] * 0x27D4EB2Fu + dword[4] * 0x165667B1u +
            offset * 0xB5297A4Du;
 }
@@ -102,7 +103,8 @@ TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offse
     block.requested = dword[3];
     block.site = dword[4];
     block.check = dword[TH_LAYOUT_CHECK_DWORD];
-    block.check_due = th_guard(heap) > 0 ? th_header_sum(dword, offset) : block.check;
+    block.check_due =
+        th_guard(heap) > 0 ? th_header_sum(dword, offset, heap->check_seed) : block.check;
     return block;
 }
 
@@ -111,6 +113,9 @@ void th_header_load(const th_heap *heap, uint32_t offset, th_header *block);
 
 /* Writes the header to its place, with its check word. */
 void th_header_store(th_heap *heap, const th_header *block);
+
+/* What stands where FIRST has its check word, before the heap is started. */
+uint32_t th_header_old_check(const th_heap *heap);
 
 /* The header at `offset` is about to become the inside of a block: with guards, its check word is
  * spoilt, so that a stale pointer is not taken for a block. */

@@ -78,9 +78,7 @@ bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
         return true;
     }
     th_track_trust(block, sizeof *block); /* a bad pointer may lead to uninitialised bytes */
-    /* A header where no block has ever been is left over from before th_heap_init. */
-    bool never_used = offset >= heap->low_used && offset < heap->high_used;
-    if (block->check != block->check_due || th_is_free(block) || never_used) {
+    if (block->check != block->check_due || th_is_free(block)) {
         raise_bad_pointer(heap, block, (offset + th_header_dwords(heap)) * TH_DWORD_BYTES);
         return false;
     }

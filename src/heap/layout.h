@@ -8,7 +8,8 @@
  *   dword 2   tag : 15, size : 17 (payload dwords)
  *   dword 3   requested   bytes asked for (0 in free blocks)
  *   dword 4   site        the caller's number
- *   dword 5   check       over the five dwords above and the block's own offset (guard >= 1)
+ *   dword 5   check       over the five dwords above, the block's own offset and the
+ *                       heap's seed (guard >= 1)
  *
  * A heap of alignment 16 pads the header to 8 dwords, so that payloads are aligned. */
 #ifndef TH_HEAP_LAYOUT_H

@@ -308,6 +308,9 @@ class Bench(CliTest):
             r"^heaplab bench: missed: --min-rate 1000000000000 \(measured \d+ checked "
             r"operations/s\); --max-ratio \.001 \(measured \d+\.\d{3}\)\n$",
         )
+        status, _, err = self.call("bench", "--max-ratio", "0.001")
+        self.assertEqual(1, status)
+        self.assertRegex(err, r"^heaplab bench: missed: --max-ratio 0\.001 \(measured [0-9.]+\)\n$")
 
     def test_demands_that_are_none(self):
         for option in ("--min-rate", "--max-ratio"):
@@ -338,6 +341,7 @@ class BadArguments(CliTest):
             self.assert_refused(name, *more, "--", words=["no FILE given", usage])
         self.assert_refused("bench", "-x", words=["unknown option '-x'", "usage: heaplab bench"])
         self.assert_refused("run", "-x\ny", "good.txt", words=["unknown option '-x?y'"])
+        self.assert_refused("run", "-" + "x" * 9000, words=["unknown option", "usage: heaplab run"])
 
     def test_operands(self):
         for name in ("show", "draw"):
@@ -349,7 +353,8 @@ class BadArguments(CliTest):
 
     def test_guard_levels(self):
         for level in ("4", "-1", "x", "00", "3 ", "33"):
-            self.assert_refused("run", "--guard", level, "good.txt", words=[f"'{level}'", "0..3"])
+            words = [f"no guard level: '{level}'", "0..3"]
+            self.assert_refused("run", "--guard", level, "good.txt", words=words)
         self.assert_refused("run", "good.txt", "--guard", words=["a value is missing", "--guard"])
 
     def test_subjects(self):
@@ -437,7 +442,7 @@ class BadFiles(CliTest):
 
     def test_bad_files_among_good_ones(self):
         self.write("bad", "heap dwords=750\nallot s0\n")
-        arguments = ["run", "good.txt", "nothing", "good.bin", "bad"]
+        arguments = ["run", "good.txt", "nothing", "bad", "good.bin"]
         status, out, err = self.call(*arguments)
         self.assertEqual((2, "2 scripts passed, 0 failed, 2 could not be read\n"), (status, out))
         first, second = err.splitlines()
