@@ -198,7 +198,7 @@ test: run-debug
 
 ## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), ends with a summary
 fuzz: fuzz-programs corpus
-	+@scripts/fuzz --time '$(FUZZ_TIME)'
+	@scripts/fuzz --time '$(FUZZ_TIME)'
 
 ## check: all that CI runs (.ci/run)
 check:
@@ -250,7 +250,7 @@ corpus: $(TARGETS:%=corpus-%)
 
 ## coverage-heap: coverage of src/heap by the corpus
 coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) corpus
-	+@scripts/coverage
+	@scripts/coverage
 
 ## bench: checked operations per second in the fuzz build
 bench: build/fuzz/heaplab
@@ -286,10 +286,13 @@ format-check: | bootstrap-format
 	@echo '$(words $(FORMATTED)) files formatted'
 
 ##@ Other
-.PHONY: format build bootstrap clean
+.PHONY: format lib build bootstrap clean
 ## format: formats every file in place
 format: | bootstrap-format
 	@clang-format -i $(FORMATTED)
+
+## lib: build/release/libtagheap.a, the library alone
+lib: build/release/libtagheap.a
 
 ## build: the debug library, heaplab and everything else, without running it
 build: build-debug

@@ -165,7 +165,7 @@ static bool provoke_heap(lab_runner *r, const attack *a) {
     size_t impossible = TH_HEAP_BLOCK_BYTES_MAX;
     unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
     (void)th_heap_copy(&r->heap, &copy, other);
-    th_heap_clean_up(&copy);
+    lab_forget(&copy);
     r->attack_faults = 0;
     bool null = th_heap_alloc(&r->heap, impossible, 0) == NULL;
     r->heap.failed_allocs = a->control.failed_allocs;

@@ -74,7 +74,7 @@ static bool shifted_copy(lab_runner *r) {
     size_t shift = 4 * (size_t)r->model.unit;
     bool want = lab_exact_rebase(&r->model, start + shift);
     th_status status = th_heap_copy(&r->heap, &copy, r->arenas[1 - r->arena] + start + shift);
-    th_heap_clean_up(&copy);
+    lab_forget(&copy);
     return lab_expect(r, LAB_PROPERTY_RESULT, "rebase", true, lab_exact_rebase(&r->model, start)) &&
            expect_status(r, "shifted copy", want ? TH_OK : TH_ERR_MISALIGNED, status);
 }

@@ -102,7 +102,7 @@ void lab_runner_destroy(lab_runner *r) {
     if (r == NULL) {
         return;
     }
-    th_heap_clean_up(&r->heap);
+    lab_forget(&r->heap);
     lab_exact_clean_up(&r->model);
     free(r->arenas[0]);
     free(r->arenas[1]);
@@ -142,6 +142,20 @@ static bool check_edges(lab_runner *r) {
     return true;
 }
 
+void lab_forget(th_heap *heap) {
+    th_heap old = *heap;
+    if (old.base == NULL) {
+        return;
+    }
+    th_heap_clean_up(heap);
+    size_t low = (size_t)old.low_used + old.header_dwords;
+    size_t high = old.high_used > low ? old.high_used : low;
+    memset(old.base, 0, 4 * (low < old.dwords ? low : old.dwords));
+    if (high < old.dwords) {
+        memset(old.base + 4 * high, 0, 4 * (old.dwords - high));
+    }
+}
+
 bool lab_start(lab_runner *r, int guard, bool *accepted) {
     const lab_config *config = &r->script->config;
     size_t start = LAB_ARENA_START + (size_t)config->skew * config->alignment;
@@ -151,7 +165,7 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     r->slots_used = 0;
     r->lock_depth = 0;
     r->ever_low = 0;
-    th_heap_clean_up(&r->heap);
+    lab_forget(&r->heap);
     r->base = r->arenas[r->arena] + start;
     r->region_bytes = (size_t)config->dwords * 4;
     bool hooks = config->skew % 2 == 0; /* with and without lock hooks */

@@ -83,6 +83,10 @@ uint32_t lab_block_of(const lab_runner *r, const void *payload);
  * where both refuse. False: a failure. */
 bool lab_start(lab_runner *r, int guard, bool *accepted);
 
+/* Ends the heap and clears what it has used of its region, so that no run sees what an earlier one
+ * has left, and the same script gives the same result. Nothing is done for a zeroed heap. */
+void lab_forget(th_heap *heap);
+
 /* Prepares the edges of the region that lies in the arena as the heap's lies in its own. */
 void lab_write_edges(const lab_runner *r, unsigned arena);
 

@@ -125,7 +125,7 @@ bool lab_script_read_file_as(lab_script *script, const char *path, lab_script_fo
                 parse_file(script, bytes, size, form, path, message, capacity);
     free(bytes);
     if (!done) {
-        script->count = 0;
+        lab_script_clean_up(script);
     }
     return done;
 }

@@ -49,8 +49,8 @@ typedef struct th_fault {
 
 /* Called at the moment a fault is noticed. May return, longjmp out or end the process. It must
  * not call the object that raised the fault, except for its walk, which is always safe. A
- * handler that longjmps out leaves the lock hooks' lock held, and out of a fault in a move
- * callback (or a callback that longjmps itself) the object busy: initialise it again then. */
+ * handler that longjmps out leaves the lock hooks' lock held; out of a callback (or if a callback
+ * longjmps itself) the object still believes to be in that callback: initialise it again then. */
 typedef void (*th_fault_handler)(void *context, const th_fault *fault);
 
 /* The name of a kind in the words of the printed line ("double free"). Static string. O(1). */

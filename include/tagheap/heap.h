@@ -19,8 +19,9 @@
  * Thread rule: one heap, one thread at a time, unless lock hooks are configured; different heaps
  * are independent (there is no global state). The walk, th_heap_find and the queries take no
  * lock.
- * Complexity: n is the number of blocks, free ones included. At guard level 3 every call that
- * changes the heap costs O(n + bytes once used) more.
+ * Complexity: n is the number of blocks, free ones included. At guard level 2 a call that uses a
+ * free block costs O(bytes once used of it) more, at level 3 every call that changes the heap
+ * O(n + bytes once used).
  * Faults (fault.h): what each guard level notices stands in docs/guards.md; at level 0 a
  * misused pointer is undefined behaviour, as with malloc. */
 #ifndef TAGHEAP_HEAP_H
@@ -54,13 +55,15 @@ typedef struct th_heap th_heap;
 /* Asked before compaction moves a block: may the payload of `bytes` requested bytes at `from`
  * go to `to` (a lower address; the two may overlap)? True: it is moved as soon as this returns,
  * and every pointer into the old payload is dead. False: the block stays. Must not call the heap
- * (that raises TH_FAULT_REENTRY and does nothing), except for its walk and queries. */
+ * (that raises TH_FAULT_REENTRY and does nothing), except for its walk and queries. Only
+ * th_heap_init on it, and th_heap_copy to it, cannot notice that, and are undefined here: the
+ * th_heap that they overwrite may hold anything. */
 typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *to, size_t bytes);
 
 /* Called when an allocation or a growth of `bytes` bytes finds no room, before it fails. May
- * call the heap (free, free_tags, compact ...), but must not free or move the block that is being
- * resized. True: something was freed, try again (this may repeat); false: give up. It is not
- * called for allocations made inside itself. */
+ * call the heap (free, free_tags, compact with a veto ...), but must not free or move the block
+ * that is being resized, nor end the heap. True: something was freed, try again (this may repeat);
+ * false: give up. It is not called for allocations made inside itself. */
 typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes);
 
 /* Everything optional: a zeroed config is a good one. */
@@ -126,7 +129,7 @@ void th_heap_clean_up(th_heap *heap);
 /* Copies the heap `from` to `to` with the region `region` of at least th_heap_region_bytes(from)
  * bytes; both heaps then live on independently. Memory that was never part of a used block is
  * not copied. Pointers into the old region stay valid for the old heap only; th_heap_translate
- * gives their counterparts.
+ * gives their counterparts. The copy has the same hooks and contexts, lock included.
  * Fails, leaving *to untouched, iff a pointer is NULL (TH_ERR_NULL); the region lacks the
  * heap's alignment or a live block's special alignment would not hold there
  * (TH_ERR_MISALIGNED); with guards, its chain is broken (TH_ERR_CORRUPT, with a fault); from
@@ -137,7 +140,8 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
 /* Tells a heap whose region was copied or mapped by other means (memcpy, a file, another
  * process) where it now lies. *heap is a copy of the control structure, with hooks that are
  * valid in this process. In an instrumented build copy the region with th_heap_copy, or detach
- * it first. Fails, leaving *heap untouched, iff heap or region is NULL (TH_ERR_NULL); as
+ * it first. A guard level that this build does not contain is lowered, for good. Fails, leaving
+ * *heap untouched, iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); as
  * th_heap_copy for alignment (TH_ERR_MISALIGNED); the blocks there are not a valid heap of this
  * size (TH_ERR_CORRUPT). O(n + bytes once used). */
 th_status th_heap_attach(th_heap *heap, void *region);

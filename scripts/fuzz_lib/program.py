@@ -46,13 +46,24 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def be_nice(nice):
+    """Runs in the child. Where the kernel groups processes by session (autogroup), a process's own
+    niceness counts only inside its session: the session's has to be set too."""
+    os.nice(nice)
+    try:
+        with open("/proc/self/autogroup", "w") as autogroup:
+            autogroup.write(str(nice))
+    except OSError:
+        pass  # no such grouping here
+
+
 def start(arguments, log, cwd, env, nice=0):
     """A process of its own session (a terminal's Ctrl-C does not reach it), output to `log`."""
 
     def prepare():
         die_with_parent()
         if nice:
-            os.nice(nice)
+            be_nice(nice)
 
     return subprocess.Popen(
         [str(argument) for argument in arguments],
@@ -128,17 +139,13 @@ def command_shown(command, root):
 
 
 def write(stream, text):
-    """Writes out `text` at once. Returns None, or why that failed; then whatever else is written
-    to the stream vanishes, so that nothing complains a second time when Python ends."""
+    """Writes out `text` at once. Returns None, or why that failed."""
     if stream is None:
         return "it is closed"
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
         return error.strerror
     return None
 

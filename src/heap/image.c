@@ -60,6 +60,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
     if (status == TH_OK) {
         th_heap copy = *from;
         copy.base = region;
+        copy.in_low_memory = false;
         /* The header of the free block in the middle may lie just above what was used. */
         uint32_t low = from->low_used + th_header_dwords(from);
         uint32_t high = from->high_used > low ? from->high_used : low;
@@ -75,7 +76,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
 }
 
 th_status th_heap_attach(th_heap *heap, void *region) {
-    if (heap == NULL || region == NULL) {
+    if (heap == NULL || region == NULL || heap->base == NULL) {
         return TH_ERR_NULL;
     }
     if (!th_enter(heap)) {
@@ -83,6 +84,11 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     }
     th_heap moved = *heap;
     moved.base = region;
+    moved.in_low_memory = false;
+    /* This build may contain less than the one that wrote the image. */
+    if (moved.guard > TH_GUARD) {
+        moved.guard = TH_GUARD;
+    }
     th_fault fault = {.kind = TH_FAULT_MISALIGNED};
     th_status status = TH_ERR_MISALIGNED;
     if (th_is_aligned((uintptr_t)region, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
