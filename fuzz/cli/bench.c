@@ -191,8 +191,8 @@ static int judge(const results *r, const demands *wanted) {
     (void)fflush(stdout); /* what was measured comes first */
     (void)fprintf(stderr, "heaplab bench: missed:");
     if (slow) {
-        (void)fprintf(stderr, " --min-rate %s (measured %.0f checked operations/s)%s", wanted->min_rate,
-                      rate, uneven ? ";" : "");
+        (void)fprintf(stderr, " --min-rate %s (measured %.0f checked operations/s)%s",
+                      wanted->min_rate, rate, uneven ? ";" : "");
     }
     if (uneven) {
         (void)fprintf(stderr, " --max-ratio %s (measured %.3f)", wanted->max_ratio, ratio);

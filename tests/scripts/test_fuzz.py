@@ -287,7 +287,7 @@ class Findings(TreeTest):
             "script-ubsan-signed-integer-overflow", "text-oom", "text-timeout",
         ]
         counts = {name: 1 for name in wanted}
-        status, out = self.run_until(counts, "--timeout", "1", bugs=bugs)
+        status, out = self.run_until(counts, "--timeout", "3", bugs=bugs)
         self.assertEqual(1, status, out)
         self.assertEqual(wanted, [name[:-9] for name in self.found()], out)
         for folder in (self.build / "findings").iterdir():
@@ -453,6 +453,7 @@ class BadSetup(TreeTest):
             self.assertEqual(2, status)
             self.assert_one_line(err, "standard output", words)
             self.assert_no_workers()
+            self.assertFalse((self.build / "fuzz-summary.json").exists(), "there was no run")
 
     def test_missing_programs(self):
         for name in ("fuzz_script", "replay_heap", "heaplab"):
