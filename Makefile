@@ -56,7 +56,8 @@ endif
 sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
-LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore)
+LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
+	fuzz/shrink fuzz/export)
 ORACLES     := fuzz/model/% fuzz/runner/%
 CLI_SRC     := $(call sources,fuzz/cli)
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
@@ -197,8 +198,9 @@ help:
 test: run-debug
 
 ## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), ends with a summary
+fuzz: export FUZZ_TIME := $(FUZZ_TIME)
 fuzz: fuzz-programs corpus
-	@scripts/fuzz --time '$(FUZZ_TIME)'
+	@scripts/fuzz --time="$$FUZZ_TIME"
 
 ## check: all that CI runs (.ci/run)
 check:
@@ -242,8 +244,9 @@ fuzz-canary: | bootstrap-fuzz
 	+@scripts/fuzz --canary
 
 ## regress: adopts CRASH=file as a regression case
+regress: export CRASH := $(CRASH)
 regress: fuzz-programs
-	+@scripts/regress '$(CRASH)'
+	@scripts/regress -- "$$CRASH"
 
 ## corpus: assembles the text corpora to build/corpus/TARGET/
 corpus: $(TARGETS:%=corpus-%)
@@ -311,10 +314,10 @@ clean:
 
 build/corpus/heap/seed-%.bin: corpus/heap/seed/%.txt build/debug/heaplab
 	@mkdir -p $(@D); rm -f $@
-	$(Q)build/debug/heaplab asm $< -o $@
+	$(Q)build/debug/heaplab asm --text $< -o $@
 build/corpus/heap/regress-%.bin: corpus/heap/regress/%.txt build/debug/heaplab
 	@mkdir -p $(@D); rm -f $@
-	$(Q)build/debug/heaplab asm $< -o $@
+	$(Q)build/debug/heaplab asm --text $< -o $@
 
 heap_input   = build/corpus/heap/$(subst /,-,$(1:corpus/heap/%.txt=%)).bin
 HEAP_INPUTS := $(foreach f,$(HEAP_TEXTS),$(call heap_input,$(f)))

@@ -104,8 +104,9 @@ struct th_heap {
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* 6, or 8 at alignment 16 */
     uint8_t guard;
-    bool busy;          /* inside a move callback */
-    bool in_low_memory; /* inside the low-memory callback */
+    bool busy;           /* inside a move callback */
+    bool in_low_memory;  /* inside the low-memory callback */
+    uint8_t reserved[3]; /* 0: no byte of a started th_heap is left undefined */
     th_heap_config config;
 };
 
