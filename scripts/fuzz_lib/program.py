@@ -146,6 +146,9 @@ def write(stream, text):
         stream.write(text)
         stream.flush()
     except OSError as error:
+        # What is still buffered goes nowhere, or Python's own flush at the end would fail again.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
         return error.strerror
     return None
 

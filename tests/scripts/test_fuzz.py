@@ -287,7 +287,7 @@ class Findings(TreeTest):
             "script-ubsan-signed-integer-overflow", "text-oom", "text-timeout",
         ]
         counts = {name: 1 for name in wanted}
-        status, out = self.run_until(counts, "--timeout", "3", bugs=bugs)
+        status, out = self.run_until(counts, "--timeout", "8", bugs=bugs)
         self.assertEqual(1, status, out)
         self.assertEqual(wanted, [name[:-9] for name in self.found()], out)
         for folder in (self.build / "findings").iterdir():

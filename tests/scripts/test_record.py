@@ -251,7 +251,7 @@ def grows_the_trace(bench):
 
 def stops_at_the_limit(bench):
     result = bench.record("-o", bench.path("out.txt"), "--limit", "50", "--keep-trace",
-                          bench.path("trace"), "ls")
+                          bench.path("trace"), "ls", "-l", "/usr/lib")
     check_equal(result.returncode, 0, "status")
     check_equal(len(bench.dump(bench.path("trace"))), 50, "records")
     check("50 recorded, stopped at the limit" in bench.path("out.txt").read_text(), "comment")
