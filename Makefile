@@ -38,6 +38,8 @@ say = @printf '  %-4s %-8s %s\n' $(1) $(2) $(3)
 
 FUZZ_TIME    ?= 10m
 CRASH        ?=
+OUT          ?=
+EXPLORE      ?=
 EXTRA_CFLAGS ?=
 AR           := ar
 
@@ -45,9 +47,10 @@ STD      := -std=c11
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wcast-align -Werror
 INCLUDES := -Iinclude -Isrc -Ifuzz -Itests
 
-ifneq ($(filter regress,$(MAKECMDGOALS)),)
+ifneq ($(filter regress minimize,$(MAKECMDGOALS)),)
 ifeq ($(CRASH),)
-$(error regress: which file? make regress CRASH=file)
+$(error $(filter regress minimize,$(MAKECMDGOALS)): which file? make $(firstword $(filter \
+	regress minimize,$(MAKECMDGOALS))) CRASH=file)
 endif
 endif
 
@@ -238,7 +241,12 @@ scripts-test: build-debug | bootstrap-fuzz
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 
-.PHONY: fuzz-canary regress bench corpus coverage-heap
+.PHONY: explore
+## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
+explore: build/explore/heaplab
+	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
+
+.PHONY: fuzz-canary regress minimize bench corpus coverage-heap
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
 	+@scripts/fuzz --canary
@@ -247,6 +255,13 @@ fuzz-canary: | bootstrap-fuzz
 regress: export CRASH := $(CRASH)
 regress: fuzz-programs
 	@scripts/regress -- "$$CRASH"
+
+## minimize: shrinks CRASH=file (a failing script) to OUT (default: CRASH.min.txt)
+minimize: export CRASH := $(CRASH)
+minimize: export OUT := $(OUT)
+minimize: build/fuzz/heaplab
+	@$(fuzz_ENV) build/fuzz/heaplab minimize $(if $(findstring findings/,$(CRASH)),--bytes) \
+		-o "$${OUT:-$$CRASH.min.txt}" -- "$$CRASH"
 
 ## corpus: assembles the text corpora to build/corpus/TARGET/
 corpus: $(TARGETS:%=corpus-%)

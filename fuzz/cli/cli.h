@@ -17,7 +17,10 @@ int lab_cli_show(int argc, char **argv);
 int lab_cli_asm(int argc, char **argv);
 int lab_cli_draw(int argc, char **argv);
 int lab_cli_bench(int argc, char **argv);
+int lab_cli_explore(int argc, char **argv);
 int lab_cli_subjects(int argc, char **argv);
+int lab_cli_minimize(int argc, char **argv);
+int lab_cli_to_c(int argc, char **argv);
 
 /* show and asm: FILE [-o OUT] [-f], to `form`; standard output, as text, without OUT. */
 int lab_cli_convert(int argc, char **argv, lab_script_form form);

@@ -25,8 +25,16 @@ static const subcommand subcommands[] = {
     {"asm", " -o OUT [-f] [--bytes|--text] FILE", "assemble a script into bytes", lab_cli_asm},
     {"draw", " [--colour] [--bytes|--text] FILE", "draw the heap after each operation",
      lab_cli_draw},
+    {"minimize", " -o OUT [-f] [--timeout MS] [--bytes|--text] FILE",
+     "make a failing script small while it fails in the same way", lab_cli_minimize},
+    {"to-c", " [-o OUT] [-f] [--bytes|--text] FILE",
+     "turn a failing script into a C program that needs the library only", lab_cli_to_c},
     {"bench", " [--min-rate N] [--max-ratio X]",
      "measure checked operations per second, in a small and in a large region", lab_cli_bench},
+    {"explore",
+     " [--dwords N] [--align N] [--guard 0..3] [--sizes LIST] [--tags LIST] [--aligned LIST]"
+     " [--budgets LIST] [--bookkeeping] [--max-states N] [-j N] [-o OUT] [-f]",
+     "try every operation in every state of a small heap", lab_cli_explore},
     {"subjects", "", "list the allocators that scripts can be played on", lab_cli_subjects},
 };
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* heaplab minimize: makes a failing script small while it fails in the same way. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "shrink/shrink.h"
+
+enum {
+    WHAT_BYTES_MAX = 2 * LAB_SIGNATURE_BYTES_MAX + 128,
+    MESSAGE_BYTES_MAX = 4096 + WHAT_BYTES_MAX + 16,
+    LIMIT_MS_DEFAULT = 2000,
+    LIMIT_MS_MAX = 3600000,
+    PROGRESS_INTERVAL_MS = 100
+};
+
+typedef struct minimize_settings {
+    const char *in, *out; /* NULL: not given */
+    lab_script_form form;
+    bool overwrite;
+    unsigned limit_ms;
+} minimize_settings;
+
+static int set_limit(const char *name, const char *value, unsigned *limit_ms) {
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > LIMIT_MS_MAX) {
+        return lab_cli_refuse(name, "no number of milliseconds from 1 to 3600000:", value);
+    }
+    *limit_ms = (unsigned)number;
+    return LAB_CLI_DONE;
+}
+
+static int set_option(lab_cli_arguments *from, const char *option, minimize_settings *given) {
+    const char *name = from->argv[0];
+    bool out = strcmp(option, "-o") == 0;
+    if (strcmp(option, "-f") == 0) {
+        given->overwrite = true;
+        return LAB_CLI_DONE;
+    }
+    if (lab_cli_is_form(option, &given->form)) {
+        return LAB_CLI_DONE;
+    }
+    if (!out && strcmp(option, "--timeout") != 0) {
+        return lab_cli_refuse(name, "unknown option", option);
+    }
+    const char *value = lab_cli_value(from, option);
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
+    }
+    if (out) {
+        given->out = value;
+        return LAB_CLI_DONE;
+    }
+    return set_limit(name, value, &given->limit_ms);
+}
+
+static int read_arguments(int argc, char **argv, minimize_settings *given) {
+    lab_cli_arguments from = {argc, argv, 1, false};
+    const char *argument;
+    bool is_option;
+    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
+        if (is_option) {
+            if (set_option(&from, argument, given) != LAB_CLI_DONE) {
+                return LAB_CLI_BAD_INPUT;
+            }
+        } else if (given->in != NULL) {
+            return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
+        } else {
+            given->in = argument;
+        }
+    }
+    if (given->in == NULL || given->out == NULL) {
+        return lab_cli_refuse(argv[0], given->in == NULL ? "no FILE given" : "no -o OUT given",
+                              NULL);
+    }
+    return LAB_CLI_DONE;
+}
+
+static int complain(const char *name, const char *path, const char *what) {
+    char message[MESSAGE_BYTES_MAX];
+    (void)snprintf(message, sizeof message, "%.4096s: %.*s", path, WHAT_BYTES_MAX, what);
+    return lab_cli_complain(name, message);
+}
+
+/* Shrinking takes seconds: what would refuse its result is said before. */
+static int check_out(const char *name, const minimize_settings *given) {
+    struct stat status;
+    if (lstat(given->out, &status) != 0) {
+        return LAB_CLI_DONE;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return complain(name, given->out, "is no regular file; choose another name");
+    }
+    return given->overwrite ? LAB_CLI_DONE
+                            : complain(name, given->out, "exists; not overwritten without -f");
+}
+
+/* ---- what a person sees ------------------------------------------------------------------- */
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool is_terminal(void) {
+    const char *terminal = getenv("TERM");
+    return isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
+static void show_state(void *context, const lab_shrink_state *state) {
+    int64_t *next_ms = context;
+    int64_t now = now_ms();
+    if (now >= *next_ms) {
+        (void)fprintf(stderr, "\r\033[Kminimize: round %u, %s: %zu operations, %zu runs",
+                      state->round, state->step, state->ops, state->runs);
+        (void)fflush(stderr);
+        *next_ms = now + PROGRESS_INTERVAL_MS;
+    }
+}
+
+static int report_trouble(const char *name, const minimize_settings *given,
+                          lab_shrink_status status, const lab_shrink_result *result) {
+    char message[WHAT_BYTES_MAX];
+    if (status == LAB_SHRINK_PASSES) {
+        return complain(name, given->in, "does not fail in this build; nothing written");
+    }
+    if (status == LAB_SHRINK_FLAKY) {
+        const char *first = result->verdict.signature;
+        const char *other = result->other.signature;
+        (void)snprintf(
+            message, sizeof message, "is flaky: once \"%s\", then \"%s\"; nothing written",
+            first[0] != '\0' ? first : "no failure", other[0] != '\0' ? other : "no failure");
+        return complain(name, given->in, message);
+    }
+    (void)snprintf(message, sizeof message, "cannot be played: %s; nothing written",
+                   strerror(errno));
+    return complain(name, given->in, message);
+}
+
+static int minimize(const char *name, const minimize_settings *given, lab_script *script) {
+    int64_t next_ms = 0;
+    bool terminal = is_terminal();
+    const lab_shrink_options options = {
+        .limit_ms = given->limit_ms, .progress = terminal ? show_state : NULL, .context = &next_ms};
+    lab_shrink_result result;
+    char message[MESSAGE_BYTES_MAX];
+    size_t before = script->count;
+    int64_t start = now_ms();
+    lab_shrink_status status = lab_shrink(script, &options, &result);
+    int error = errno;
+    if (terminal) {
+        (void)fprintf(stderr, "\r\033[K");
+    }
+    errno = error;
+    if (status != LAB_SHRINK_DONE) {
+        return report_trouble(name, given, status, &result);
+    }
+    if (!lab_script_write_file(script, given->out, LAB_FORM_TEXT, given->overwrite, message,
+                               sizeof message)) {
+        return lab_cli_complain(name, message);
+    }
+    (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s\n", before, script->count,
+                 result.state.runs, (double)(now_ms() - start) / 1000);
+    (void)printf("  it fails: %s\n  written to %s\n", result.verdict.signature, given->out);
+    return LAB_CLI_DONE;
+}
+
+int lab_cli_minimize(int argc, char **argv) {
+    minimize_settings given = {.form = LAB_FORM_ANY, .limit_ms = LIMIT_MS_DEFAULT};
+    lab_script script = {0};
+    int status = read_arguments(argc, argv, &given);
+    if (status == LAB_CLI_DONE) {
+        status = check_out(argv[0], &given);
+    }
+    if (status == LAB_CLI_DONE) {
+        status = lab_cli_read(argv[0], given.in, given.form, &script)
+                     ? minimize(argv[0], &given, &script)
+                     : LAB_CLI_BAD_INPUT;
+    }
+    lab_script_clean_up(&script);
+    return status;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* One operation: the model plays it, and what it expects is written down beside the call. */
+#include <stdlib.h>
+
+#include "export/state.h"
+#include "tagheap/heap.h"
+
+#define SEED_FACTOR 0x85EBCA6Bu /* as the runner's */
+
+bool lab_export_low_memory(void *context, lab_exact *model, size_t bytes) {
+    lab_export *e = context;
+    (void)bytes;
+    e->low_calls++;
+    if (e->low_freed != LAB_EXACT_NONE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < e->slots_count; i++) {
+        if (e->slots[i].block != LAB_EXACT_NONE && i != e->protected_slot) {
+            e->low_freed = i;
+            (void)lab_exact_alloc(model, 4, TH_HEAP_BLOCK_BYTES_MAX, 0, 0);
+            (void)lab_exact_free(model, e->slots[i].block);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ask_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes) {
+    lab_export *e = context;
+    if (e->moves_count == e->moves_capacity) {
+        size_t capacity = e->moves_capacity == 0 ? 64 : 2 * e->moves_capacity;
+        lab_export_move *grown = realloc(e->moves, capacity * sizeof *grown);
+        if (grown == NULL) {
+            e->no_memory = true;
+            return false;
+        }
+        e->moves = grown;
+        e->moves_capacity = capacity;
+    }
+    uint32_t slot = lab_exact_find(&e->model, from)->site - 1;
+    bool vetoed = (e->op->veto >> slot % 8 & 1) != 0;
+    e->moves[e->moves_count++] = (lab_export_move){tag, from, to, bytes, slot, vetoed};
+    return !vetoed;
+}
+
+/* A size as a C expression, right whatever the width of size_t. */
+static const char *size_text(lab_size size, char *text, size_t capacity) {
+    switch (size.kind) {
+    case LAB_SIZE_HALF:
+        (void)snprintf(text, capacity, "(size_t)PTRDIFF_MAX + %u", size.value);
+        break;
+    case LAB_SIZE_MAX:
+        (void)snprintf(text, capacity, "SIZE_MAX - %u", size.value);
+        break;
+    default:
+        (void)snprintf(text, capacity, "%u", size.value);
+    }
+    return text;
+}
+
+static void note_used(lab_export *e, const lab_extent *extent) {
+    uint32_t end = extent->offset + e->model.header + extent->size;
+    if (extent->tag < TH_TAG_TAIL_MIN && end > e->ever_low) {
+        e->ever_low = end;
+    }
+}
+
+/* Before a call that may find no room. The victim of the callback is known in advance. */
+static void export_low_memory(lab_export *e, const char *bytes) {
+    if (e->script->config.low_memory == 0) {
+        return;
+    }
+    lab_export_line(e, "low_bytes = %s;", bytes);
+    if (e->low_freed != LAB_EXACT_NONE) {
+        lab_export_line(e, "low_victim = %u;", e->low_freed);
+        e->slots[e->low_freed].block = LAB_EXACT_NONE;
+    }
+}
+
+static void export_low_calls(lab_export *e) {
+    if (e->script->config.low_memory != 0) {
+        lab_export_line(e, "expect(NAME_LOW_MEMORY, \"calls\", %u, low_calls);", e->low_calls);
+    }
+}
+
+/* Each of the two sizes is asked for after every other operation, as the runner does. */
+static void export_sizes(lab_export *e, const lab_extent *extent) {
+    uint32_t slot = extent->site - 1;
+    if (e->index % 2 == 0) {
+        lab_export_line(e,
+                        "expect(NAME_RESULT, \"requested-size\", %u, "
+                        "th_heap_requested_size(&heap, slot[%u]));",
+                        extent->requested, slot);
+    } else {
+        lab_export_line(e,
+                        "expect(NAME_RESULT, \"usable-size\", %u, "
+                        "th_heap_usable_size(&heap, slot[%u]));",
+                        4 * extent->size, slot);
+    }
+    lab_export_line(e, "expect_open(slot[%u], %u);", slot, extent->requested);
+}
+
+static void export_alloc(lab_export *e, size_t alignment) {
+    const lab_op *op = e->op;
+    size_t bytes = lab_size_bytes(op->size);
+    char size[48];
+    (void)size_text(op->size, size, sizeof size);
+    uint32_t block = lab_exact_alloc(&e->model, alignment, bytes, op->tag, op->slot + 1u);
+    export_low_memory(e, size);
+    lab_export_line(e, "slot[%u] = th_heap_alloc_at(&heap, %zu, %s, 0x%04x, %u);", op->slot,
+                    alignment, size, op->tag, op->slot + 1u);
+    if (block == LAB_EXACT_NONE) {
+        lab_export_line(e, "expect_null(slot[%u]);", op->slot);
+        export_low_calls(e);
+        return;
+    }
+    lab_export_line(e, "expect_block(%u, slot[%u]);", block, op->slot);
+    export_low_calls(e);
+    lab_export_slot *slot = &e->slots[op->slot];
+    slot->block = block;
+    e->seed++;
+    slot->seed = e->seed * SEED_FACTOR;
+    const lab_extent *extent = lab_exact_find(&e->model, block);
+    note_used(e, extent);
+    export_sizes(e, extent);
+    lab_export_line(e, "fill(slot[%u], 0, %zu, 0x%08x);", op->slot, bytes, slot->seed);
+}
+
+static void export_resize(lab_export *e) {
+    const lab_op *op = e->op;
+    lab_export_slot *slot = &e->slots[op->slot];
+    size_t bytes = lab_size_bytes(op->size);
+    size_t kept = lab_exact_find(&e->model, slot->block)->requested;
+    char size[48];
+    (void)size_text(op->size, size, sizeof size);
+    e->protected_slot = op->slot;
+    uint32_t block = lab_exact_resize(&e->model, slot->block, bytes);
+    export_low_memory(e, size);
+    lab_export_line(e, "resized = th_heap_resize(&heap, slot[%u], %s);", op->slot, size);
+    if (block == LAB_EXACT_NONE) {
+        lab_export_line(e, "expect_null(resized);");
+        export_low_calls(e);
+        if (bytes == 0) {
+            lab_export_line(e, "slot[%u] = NULL;", op->slot);
+            slot->block = LAB_EXACT_NONE;
+        }
+        return;
+    }
+    lab_export_line(e, "expect_block(%u, resized);", block);
+    export_low_calls(e);
+    lab_export_line(e, "slot[%u] = resized;", op->slot);
+    slot->block = block;
+    const lab_extent *extent = lab_exact_find(&e->model, block);
+    note_used(e, extent);
+    export_sizes(e, extent);
+    kept = kept < bytes ? kept : bytes;
+    lab_export_line(e, "expect_contents(\"resize\", slot[%u], %zu, 0x%08x);", op->slot, kept,
+                    slot->seed);
+    if (bytes > kept) {
+        lab_export_line(e, "fill(slot[%u], %zu, %zu, 0x%08x);", op->slot, kept, bytes, slot->seed);
+    }
+}
+
+static void export_trim(lab_export *e) {
+    uint32_t block = e->slots[e->op->slot].block;
+    lab_export_line(e, "expect(NAME_RESULT, \"trimmed\", %zu, th_heap_trim(&heap, slot[%u]));",
+                    lab_exact_trim(&e->model, block), e->op->slot);
+    export_sizes(e, lab_exact_find(&e->model, block));
+}
+
+static void export_free(lab_export *e) {
+    lab_export_slot *slot = &e->slots[e->op->slot];
+    lab_export_line(e, "expect(NAME_RESULT, \"freed\", %zu, th_heap_free(&heap, slot[%u]));",
+                    lab_exact_free(&e->model, slot->block), e->op->slot);
+    lab_export_line(e, "slot[%u] = NULL;", e->op->slot);
+    slot->block = LAB_EXACT_NONE;
+}
+
+static void export_free_tags(lab_export *e) {
+    const lab_op *op = e->op;
+    for (uint32_t i = 0; i < e->model.count; i++) {
+        const lab_extent *extent = &e->model.extents[i];
+        if (extent->site != 0 && extent->tag >= op->tag && extent->tag <= op->tag_high) {
+            lab_export_line(e, "slot[%u] = NULL;", extent->site - 1);
+            e->slots[extent->site - 1].block = LAB_EXACT_NONE;
+        }
+    }
+    lab_export_line(e,
+                    "expect(NAME_RESULT, \"freed\", %u, th_heap_free_tags(&heap, 0x%04x, 0x%04x));",
+                    lab_exact_free_tags(&e->model, op->tag, op->tag_high), op->tag, op->tag_high);
+}
+
+static void export_moves(lab_export *e) {
+    lab_export_line(e, "moves = NULL;");
+    if (e->moves_count > 0) {
+        lab_export_line(e, "static const expected_move moves_%zu[] = {", e->index);
+        for (size_t i = 0; i < e->moves_count; i++) {
+            const lab_export_move *m = &e->moves[i];
+            lab_export_line(e, "    {0x%04x, %u, %u, %u, 0x%08x, %s},", m->tag, m->from, m->to,
+                            m->bytes, e->slots[m->slot].seed, m->vetoed ? "true" : "false");
+        }
+        lab_export_line(e, "};");
+        lab_export_line(e, "moves = moves_%zu;", e->index);
+    }
+    lab_export_line(e, "moves_count = %zu;", e->moves_count);
+    lab_export_line(e, "moves_seen = 0;");
+    lab_export_line(e, "reenter = %s;", e->op->reenter ? "true" : "false");
+}
+
+static void export_compact(lab_export *e, bool budgeted) {
+    const lab_op *op = e->op;
+    char size[48];
+    (void)size_text(op->size, size, sizeof size);
+    e->moves_count = 0;
+    lab_exact_compaction want =
+        budgeted ? lab_exact_compact_some(&e->model, lab_size_bytes(op->size), ask_move, e)
+                 : lab_exact_compact(&e->model, ask_move, e);
+    bool ask = budgeted || op->veto != 0 || op->reenter;
+    export_moves(e);
+    if (budgeted) {
+        lab_export_line(e, "done = th_heap_compact_some(&heap, %s, may_move, NULL);", size);
+    } else {
+        lab_export_line(e, "done = th_heap_compact(&heap, %s, NULL);", ask ? "may_move" : "NULL");
+    }
+    for (size_t i = 0; i < e->moves_count; i++) {
+        const lab_export_move *m = &e->moves[i];
+        if (!m->vetoed) {
+            e->slots[m->slot].block = m->to;
+            lab_export_line(e, "slot[%u] = at(%u);", m->slot, m->to);
+            lab_export_line(e, "expect_open(slot[%u], %u);", m->slot, m->bytes);
+        }
+    }
+    lab_export_line(e, "expect_compaction((th_heap_compaction){%u, %u, %zu, %s}, %s, done);",
+                    want.moved, want.vetoed, want.bytes, want.done ? "true" : "false",
+                    ask ? "true" : "false");
+}
+
+static void export_find(lab_export *e) {
+    size_t byte = lab_size_bytes(e->op->size);
+    char size[48];
+    const lab_extent *want =
+        byte / 4 < e->model.dwords ? lab_exact_find(&e->model, (uint32_t)(byte / 4)) : NULL;
+    lab_export_line(e,
+                    "found = th_heap_find(&heap, (const void *)((uintptr_t)base + (%s)), &owner);",
+                    size_text(e->op->size, size, sizeof size));
+    lab_export_line(e, "expect(NAME_FIND, \"found\", %d, found);", want != NULL);
+    if (want != NULL) {
+        lab_export_line(e, "expect(NAME_FIND, \"block\", %u, owner.offset);", want->offset);
+        lab_export_line(e, "expect(NAME_FIND, \"size\", %u, owner.size_dwords);", want->size);
+        lab_export_line(e, "expect(NAME_FIND, \"tag\", 0x%04x, owner.tag);", want->tag);
+    }
+}
+
+static void export_null(lab_export *e) {
+    char size[48];
+    bool fits = lab_exact_rebase(&e->model, e->start + 4 * (size_t)e->model.unit);
+    (void)lab_exact_rebase(&e->model, e->start);
+    lab_export_line(e, "refuse_all(%s, %s);", size_text(e->op->size, size, sizeof size),
+                    fits ? "true" : "false");
+}
+
+static void export_init(lab_export *e) {
+    const lab_config *config = &e->script->config;
+    for (uint32_t i = 0; i < e->slots_count; i++) {
+        e->slots[i].block = LAB_EXACT_NONE;
+    }
+    e->ever_low = 0;
+    e->no_memory = e->no_memory || !lab_exact_start(&e->model, e->start, 4 * (size_t)config->dwords,
+                                                    config->alignment);
+    e->model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
+    e->model.low_memory_context = e;
+    lab_export_line(e, "start(true);");
+}
+
+void lab_export_op(lab_export *e) {
+    e->protected_slot = LAB_EXACT_NONE;
+    e->low_freed = LAB_EXACT_NONE;
+    e->low_calls = 0;
+    switch ((lab_op_kind)e->op->kind) {
+    case LAB_OP_ALLOC:
+        export_alloc(e, 4);
+        break;
+    case LAB_OP_ALIGNED:
+        export_alloc(e, lab_align_bytes(e->op->align));
+        break;
+    case LAB_OP_RESIZE:
+        export_resize(e);
+        break;
+    case LAB_OP_TRIM:
+        export_trim(e);
+        break;
+    case LAB_OP_FREE:
+        export_free(e);
+        break;
+    case LAB_OP_FREE_TAGS:
+        export_free_tags(e);
+        break;
+    case LAB_OP_COMPACT:
+        export_compact(e, false);
+        break;
+    case LAB_OP_COMPACT_SOME:
+        export_compact(e, true);
+        break;
+    case LAB_OP_COPY:
+        lab_export_line(e, "copy_heap();");
+        break;
+    case LAB_OP_FIND:
+        export_find(e);
+        break;
+    case LAB_OP_NULL:
+        export_null(e);
+        break;
+    case LAB_OP_INIT:
+        export_init(e);
+        break;
+    case LAB_OP_ATTACK:
+        lab_export_attack(e);
+        break;
+    case LAB_OP_COUNT:
+        break;
+    }
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* The reproducer as a whole: its opening comment, its constants, the parts that it needs, and main,
+ * with the operations. */
+#include "export/to_c.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/parts.h"
+#include "export/state.h"
+#include "tagheap/heap.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZE " -fsanitize=address,undefined -fno-sanitize-recover=all"
+#endif
+#endif
+#ifndef SANITIZE
+#define SANITIZE ""
+#endif
+
+enum { CHECKER_INTERVAL = 64 /* as the runner's */, SECONDS_MAX = 20 };
+
+void lab_export_line(lab_export *e, const char *format, ...) {
+    va_list arguments;
+    (void)fputs("    ", e->out);
+    va_start(arguments, format);
+    (void)vfprintf(e->out, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', e->out);
+}
+
+static void print_part(lab_export *e, const char *const *lines) {
+    for (; *lines != NULL; lines++) {
+        (void)fprintf(e->out, "%s\n", *lines);
+    }
+}
+
+/* ---- before main -------------------------------------------------------------------------- */
+
+/* Text from outside, in a comment (quote false) or in a string. */
+static void print_text(lab_export *e, const char *text, bool quote) {
+    for (; *text != '\0'; text++) {
+        bool ends_comment = !quote && text[0] == '*' && text[1] == '/';
+        bool escape = quote && (*text == '"' || *text == '\\');
+        (void)fprintf(e->out, "%s%c%s", escape ? "\\" : "", *text, ends_comment ? " " : "");
+    }
+}
+
+static void print_opening(lab_export *e) {
+    char line[LAB_OP_LINE_BYTES_MAX];
+    (void)fprintf(e->out, "/* A script on which the tagged heap fails, as a program.\n *\n"
+                          " *   fails: ");
+    print_text(e, e->verdict->signature, false);
+    (void)fprintf(
+        e->out,
+        "\n *\n * Build it in the library's folder, and run it:\n"
+        " *   cc -std=c11 -O1 -g" SANITIZE " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude "
+        "-Isrc \\\n *       THIS_FILE.c $(find src/base src/os src/heap -name '*.c') -o repro && "
+        "./repro\n"
+        " * It exits with 1, after \"reproduced: ...\", if the library fails in this way; "
+        "with 0 if\n * it does as it should, with 2 if it fails in another way.\n *\n",
+        th_heap_guard_max());
+    for (size_t i = 0; i < e->script->count; i++) {
+        (void)lab_op_format(&e->script->ops[i], line, sizeof line);
+        (void)fprintf(e->out, " *   %3zu  %s\n", i, line);
+    }
+    (void)fprintf(e->out, " */\n");
+}
+
+static void print_headers(lab_export *e) {
+    (void)fprintf(e->out, "#define _POSIX_C_SOURCE 200809L\n\n"
+                          "#include <signal.h>\n#include <stdbool.h>\n#include <stddef.h>\n"
+                          "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+                          "#include <string.h>\n#include <unistd.h>\n\n"
+                          "#include \"tagheap/heap.h\"\n\n"
+                          "#if defined(__has_feature)\n#if __has_feature(address_sanitizer)\n"
+                          "#define ASAN 1\n#endif\n#elif defined(__SANITIZE_ADDRESS__)\n"
+                          "#define ASAN 1\n#endif\n#ifndef ASAN\n#define ASAN 0\n#endif\n"
+                          "#if ASAN\n#include <sanitizer/asan_interface.h>\n#endif\n\n");
+}
+
+static void print_names(lab_export *e) {
+    static const struct {
+        const char *name;
+        lab_property property;
+    } names[] = {
+        {"INIT", LAB_PROPERTY_INIT},         {"RESULT", LAB_PROPERTY_RESULT},
+        {"CALLBACK", LAB_PROPERTY_CALLBACK}, {"LOW_MEMORY", LAB_PROPERTY_LOW_MEMORY},
+        {"REENTRY", LAB_PROPERTY_REENTRY},   {"BLOCKS", LAB_PROPERTY_BLOCKS},
+        {"STATS", LAB_PROPERTY_STATS},       {"FIND", LAB_PROPERTY_FIND},
+        {"CONTENTS", LAB_PROPERTY_CONTENTS}, {"CHECKER", LAB_PROPERTY_CHECKER},
+        {"FAULT", LAB_PROPERTY_FAULT},       {"ATTACK", LAB_PROPERTY_ATTACK},
+        {"LOCK", LAB_PROPERTY_LOCK},         {"BOUNDS", LAB_PROPERTY_BOUNDS},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)fprintf(e->out, "#define NAME_%s \"%s\"\n", names[i].name,
+                      lab_property_name(names[i].property));
+    }
+}
+
+static void print_constants(lab_export *e) {
+    const lab_config *config = &e->script->config;
+    bool failed = e->verdict->end == LAB_END_FAILED;
+    (void)fprintf(e->out, "/* What fails. */\n#define FAILING_PROPERTY \"%s\"\n",
+                  failed ? lab_property_name(e->verdict->property) : "");
+    (void)fprintf(e->out, "#define FAILING_DETAIL \"");
+    print_text(e, failed ? e->verdict->detail : "", true);
+    (void)fprintf(e->out, "\"\n#define FAILING_SIGNATURE \"");
+    print_text(e, e->verdict->signature, true);
+    (void)fprintf(e->out, "\"\n#define FAILING_BY_SIGNAL %s\n#define FAILING_OP %zu\n\n",
+                  failed ? "false" : "true", e->verdict->op);
+    (void)fprintf(e->out, "/* The names of what can fail. */\n");
+    print_names(e);
+    (void)fprintf(e->out,
+                  "\n/* The heap: its region begins START bytes into an arena. */\n"
+                  "#define ALIGNMENT %u\n#define GUARD %u\n#define HOOKS %s\n"
+                  "#define LOW_MEMORY %s\n#define SLOTS %u\n#define REGION_BYTES %zu\n"
+                  "#define HEADER_DWORDS %u\n#define DWORDS %uu /* managed */\n"
+                  "#define ARENA_BYTES ((size_t)%zu)\n#define START ((size_t)%zu)\n"
+                  "#define EDGE_BYTES 64 /* on both sides of the region */\n"
+                  "#define SECONDS_MAX %d /* for all of it */\n\n",
+                  config->alignment, config->guard, config->skew % 2 == 0 ? "true" : "false",
+                  config->low_memory ? "low_memory" : "NULL", e->slots_count,
+                  4 * (size_t)config->dwords, e->model.header, e->model.dwords,
+                  LAB_EXPORT_ARENA_BYTES, e->start, SECONDS_MAX);
+}
+
+/* Does the script have an operation of one of the two kinds? */
+static bool has(const lab_export *e, lab_op_kind kind, lab_op_kind other) {
+    for (size_t i = 0; i < e->script->count; i++) {
+        if (e->script->ops[i].kind == kind || e->script->ops[i].kind == other) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_parts(lab_export *e) {
+    if (e->script->config.low_memory) {
+        (void)fprintf(e->out, "static bool low_memory(void *context, th_heap *from, size_t bytes);"
+                              "\n\n");
+    }
+    print_part(e, lab_part_core);
+    if (e->script->config.low_memory) {
+        print_part(e, lab_part_low_memory);
+    }
+    if (has(e, LAB_OP_COMPACT, LAB_OP_COMPACT_SOME)) {
+        print_part(e, lab_part_moves);
+    }
+    if (has(e, LAB_OP_COPY, LAB_OP_COPY)) {
+        print_part(e, lab_part_copy);
+    }
+    if (has(e, LAB_OP_NULL, LAB_OP_NULL)) {
+        print_part(e, lab_part_null);
+    }
+    if (has(e, LAB_OP_ATTACK, LAB_OP_ATTACK)) {
+        print_part(e, lab_part_attack);
+    }
+}
+
+/* ---- main --------------------------------------------------------------------------------- */
+
+/* All that the runner compares after an operation, in its order. */
+static void print_state(lab_export *e, const char *name) {
+    lab_exact_stats s;
+    lab_exact_get_stats(&e->model, &s);
+    lab_export_line(e, "static const expected_block blocks_%s[] = {", name);
+    for (uint32_t i = 0; i < e->model.count; i++) {
+        const lab_extent *x = &e->model.extents[i];
+        lab_export_line(e, "    {%u, %u, 0x%04x, %u, %u, %u, 0x%08x},", x->offset, x->size, x->tag,
+                        x->requested, x->alignment, x->site,
+                        x->site == 0 ? 0 : e->slots[x->site - 1].seed);
+    }
+    lab_export_line(e, "};");
+    lab_export_line(e, "expect_blocks(blocks_%s, sizeof blocks_%s / sizeof blocks_%s[0]);", name,
+                    name, name);
+    lab_export_line(e,
+                    "expect_stats(&(th_heap_stats){%zu, %zu, %zu, %zu, %zu, %zu, %zu, %zu, %u, %u, "
+                    "%u, %llu});",
+                    s.region, s.used, s.high_water, s.head, s.tail, s.free, s.free_head,
+                    s.largest_free, s.head_blocks, s.tail_blocks, s.free_blocks,
+                    (unsigned long long)s.failed_allocs);
+    if (e->guard < 3 || e->index % CHECKER_INTERVAL == 0 || e->index == e->script->count) {
+        lab_export_line(e, "expect_sound();");
+    }
+}
+
+static bool suits(const lab_export *e) {
+    bool live = e->slots[e->op->slot].block != LAB_EXACT_NONE;
+    switch ((lab_op_kind)e->op->kind) {
+    case LAB_OP_ALLOC:
+    case LAB_OP_ALIGNED:
+        return !live;
+    case LAB_OP_RESIZE:
+    case LAB_OP_TRIM:
+    case LAB_OP_FREE:
+    case LAB_OP_ATTACK:
+        return live;
+    default:
+        return true;
+    }
+}
+
+static void print_op(lab_export *e) {
+    char line[LAB_OP_LINE_BYTES_MAX];
+    e->op = &e->script->ops[e->index];
+    (void)lab_op_format(e->op, line, sizeof line);
+    if (!suits(e)) {
+        (void)fprintf(e->out, "\n    /* %zu: %s: does nothing, its slot does not suit it */\n",
+                      e->index, line);
+        return;
+    }
+    (void)fprintf(e->out, "\n    /* %zu: %s */\n", e->index, line);
+    lab_export_line(e, "begin(%zu);", e->index);
+    lab_export_op(e);
+    lab_export_line(e, "end();");
+    if (e->index == e->verdict->op) {
+        print_state(e, "after");
+        lab_export_line(e, "expect_edges();");
+    }
+}
+
+/* What the runner does in the end: everything is returned. */
+static void print_finish(lab_export *e) {
+    (void)fprintf(e->out, "\n    /* The end: everything is returned. */\n");
+    e->index = e->script->count;
+    lab_export_line(e, "begin(%zu);", e->index);
+    lab_export_line(e,
+                    "expect(NAME_RESULT, \"freed\", %u, th_heap_free_tags(&heap, 0, UINT32_MAX));",
+                    lab_exact_free_tags(&e->model, 0, UINT32_MAX));
+    lab_export_line(e, "end();");
+    print_state(e, "end");
+    lab_export_line(e, "expect_edges();");
+}
+
+static void print_main(lab_export *e, bool accepted) {
+    (void)fprintf(e->out, "\nint main(void) {\n");
+    if (has(e, LAB_OP_RESIZE, LAB_OP_RESIZE)) {
+        lab_export_line(e, "unsigned char *resized;");
+    }
+    if (has(e, LAB_OP_COMPACT, LAB_OP_COMPACT_SOME)) {
+        lab_export_line(e, "th_heap_compaction done;");
+    }
+    if (has(e, LAB_OP_FIND, LAB_OP_FIND)) {
+        lab_export_line(e, "th_heap_block owner;");
+        lab_export_line(e, "bool found;");
+    }
+    if (has(e, LAB_OP_ATTACK, LAB_OP_ATTACK)) {
+        lab_export_line(e, "void *wild = NULL;");
+        lab_export_line(e, "(void)wild;");
+    }
+    lab_export_line(e, "set_up();");
+    lab_export_line(e, "start(%s);", accepted ? "true" : "false");
+    if (accepted) {
+        e->index = 0;
+        print_state(e, "fresh");
+        lab_export_line(e, "expect_edges();");
+        for (; e->index < e->script->count && e->index <= e->verdict->op; e->index++) {
+            print_op(e);
+        }
+        if (e->verdict->op >= e->script->count) {
+            print_finish(e);
+        }
+    }
+    (void)fprintf(e->out, "\n    puts(\"not reproduced: the library does as it should\");\n"
+                          "    th_heap_clean_up(&heap);\n    free(arenas[0]);\n"
+                          "    free(arenas[1]);\n    return 0;\n}\n");
+}
+
+bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *out) {
+    const lab_config *config = &script->config;
+    lab_export e = {.out = out, .script = script, .verdict = verdict, .slots_count = 1};
+    for (size_t i = 0; i < script->count; i++) {
+        const lab_op *op = &script->ops[i];
+        if ((lab_op_fields[op->kind] & LAB_FIELD_SLOT) != 0 && op->slot >= e.slots_count) {
+            e.slots_count = op->slot + 1u;
+        }
+    }
+    e.slots = malloc(e.slots_count * sizeof *e.slots);
+    if (e.slots == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < e.slots_count; i++) {
+        e.slots[i] = (lab_export_slot){LAB_EXACT_NONE, 0};
+    }
+    int guard_max = th_heap_guard_max();
+    e.guard = config->guard < guard_max ? config->guard : guard_max;
+    e.start = LAB_EXPORT_ARENA_START + (size_t)config->skew * config->alignment;
+    bool accepted =
+        lab_exact_start(&e.model, e.start, 4 * (size_t)config->dwords, config->alignment);
+    e.model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
+    e.model.low_memory_context = &e;
+    print_opening(&e);
+    print_headers(&e);
+    print_constants(&e);
+    print_parts(&e);
+    print_main(&e, accepted);
+    lab_exact_clean_up(&e.model);
+    free(e.slots);
+    free(e.moves);
+    return !e.no_memory;
+}

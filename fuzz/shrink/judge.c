@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* The judge and its child. They share a board, on which the parent writes scripts and the child
+ * results, and a pair of sockets, over which one byte says that there is something to read. The
+ * child's standard error goes to a file without a name, from which the parent learns what a
+ * sanitizer or an assertion said. */
+#define _GNU_SOURCE
+
+#include "shrink/judge.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shrink/report.h"
+
+enum {
+    LIMIT_MS_DEFAULT = 2000,
+    WALL_FACTOR = 10, /* a child that does not even use its processor time may take this */
+    WALL_MS_MIN = 10000,
+    CHILD_NO_MEMORY = 77 /* exit status */
+};
+
+typedef struct board {
+    lab_config config;
+    size_t count;
+    unsigned limit_ms;
+    bool answered;
+    lab_property property;
+    size_t op;
+    char detail[128];
+    uint64_t op_start_us; /* processor time of the script so far, when the operation began */
+    lab_report report;
+    lab_op ops[];
+} board;
+
+struct lab_judge {
+    board *board;
+    size_t board_bytes;
+    size_t ops_max;
+    unsigned limit_ms;
+    pid_t child; /* 0: none */
+    int socket;
+    int errors; /* the child's standard error */
+};
+
+static uint64_t cpu_us(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+lab_judge *lab_judge_new(size_t ops_max) {
+    lab_judge *judge = calloc(1, sizeof *judge);
+    if (judge == NULL) {
+        return NULL;
+    }
+    judge->ops_max = ops_max;
+    judge->board_bytes = sizeof(board) + ops_max * sizeof(lab_op);
+    judge->limit_ms = LIMIT_MS_DEFAULT;
+    judge->socket = -1;
+    judge->errors = memfd_create("errors", MFD_CLOEXEC);
+    judge->board =
+        mmap(NULL, judge->board_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (judge->board == MAP_FAILED || judge->errors < 0) {
+        judge->board = judge->board == MAP_FAILED ? NULL : judge->board;
+        lab_judge_destroy(judge);
+        return NULL;
+    }
+    lab_report_prepare();
+    return judge;
+}
+
+void lab_judge_set_limit(lab_judge *judge, unsigned limit_ms) {
+    judge->limit_ms = limit_ms;
+}
+
+/* Ends the child, if there is one; returns how it ended. */
+static int end_child(lab_judge *judge) {
+    int status = 0;
+    if (judge->child == 0) {
+        return 0;
+    }
+    (void)close(judge->socket); /* which tells an idle child to go */
+    while (waitpid(judge->child, &status, 0) < 0 && errno == EINTR) {
+    }
+    judge->child = 0;
+    judge->socket = -1;
+    return status;
+}
+
+void lab_judge_destroy(lab_judge *judge) {
+    if (judge == NULL) {
+        return;
+    }
+    (void)end_child(judge);
+    if (judge->errors >= 0) {
+        (void)close(judge->errors);
+    }
+    if (judge->board != NULL) {
+        (void)munmap(judge->board, judge->board_bytes);
+    }
+    free(judge);
+}
+
+/* ---- the child ---------------------------------------------------------------------------- */
+
+typedef struct progress {
+    board *board;
+    uint64_t start_us;
+} progress;
+
+static void note_op(void *context, const th_heap *heap, const lab_op *op, size_t index) {
+    progress *p = context;
+    (void)heap;
+    p->board->op = op == NULL ? 0 : index + 1;
+    p->board->op_start_us = cpu_us() - p->start_us;
+}
+
+/* Processor time ends the child by SIGPROF, however the script hangs. */
+static void arm(unsigned limit_ms) {
+    struct itimerval timer = {0};
+    timer.it_value.tv_sec = (time_t)(limit_ms / 1000);
+    timer.it_value.tv_usec = (suseconds_t)(limit_ms % 1000) * 1000;
+    (void)setitimer(ITIMER_PROF, &timer, NULL);
+}
+
+static void play(board *b) {
+    const lab_script script = {
+        .config = b->config, .ops = b->ops, .count = b->count, .capacity = b->count};
+    progress so_far = {b, cpu_us()};
+    lab_run_options options = {.guard = -1, .after_op = note_op, .context = &so_far};
+    lab_failure failure;
+    arm(b->limit_ms);
+    lab_runner *runner = lab_runner_new();
+    if (runner == NULL) {
+        _exit(CHILD_NO_MEMORY);
+    }
+    (void)lab_runner_play(runner, &script, &options, &failure, NULL);
+    lab_runner_destroy(runner);
+    arm(0);
+    b->property = failure.property;
+    b->op = failure.op;
+    (void)snprintf(b->detail, sizeof b->detail, "%s", failure.detail);
+    b->answered = true;
+}
+
+/* Never returns. */
+static void serve(lab_judge *judge, int socket) {
+    const struct rlimit no_core = {0, 0};
+    char byte;
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)signal(SIGPROF, SIG_DFL);
+    (void)dup2(judge->errors, STDERR_FILENO);
+    (void)dup2(judge->errors, STDOUT_FILENO);
+    lab_report_begin(&judge->board->report);
+    while (recv(socket, &byte, 1, 0) == 1) {
+        play(judge->board);
+        if (send(socket, &byte, 1, MSG_NOSIGNAL) != 1) {
+            break;
+        }
+    }
+    _exit(0);
+}
+
+static bool start_child(lab_judge *judge) {
+    int pair[2];
+    if (judge->child != 0) {
+        return true;
+    }
+    if (ftruncate(judge->errors, 0) != 0 || lseek(judge->errors, 0, SEEK_SET) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return false;
+    }
+    (void)fflush(NULL); /* or the child could write it a second time */
+    judge->child = fork();
+    if (judge->child == 0) {
+        (void)close(pair[0]);
+        serve(judge, pair[1]);
+    }
+    (void)close(pair[1]);
+    if (judge->child < 0) {
+        judge->child = 0;
+        (void)close(pair[0]);
+        return false;
+    }
+    judge->socket = pair[0];
+    return true;
+}
+
+/* ---- the parent --------------------------------------------------------------------------- */
+
+static int64_t wall_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits for the child's answer. False: there will be none. *late: because it is too late. */
+static bool wait_for_answer(lab_judge *judge, bool *late) {
+    int64_t most = (int64_t)judge->limit_ms * WALL_FACTOR;
+    int64_t end = wall_ms() + (most > WALL_MS_MIN ? most : WALL_MS_MIN);
+    char byte;
+    for (;;) {
+        struct pollfd fd = {.fd = judge->socket, .events = POLLIN};
+        int64_t left = end - wall_ms();
+        int ready = left > 0 ? poll(&fd, 1, (int)left) : 0;
+        if (ready == 0) {
+            *late = true;
+            return false;
+        }
+        if (ready > 0) {
+            return recv(judge->socket, &byte, 1, 0) == 1 && judge->board->answered;
+        }
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+}
+
+/* The child has ended, or must end now: what was it? */
+static bool judge_end(lab_judge *judge, bool late, lab_verdict *verdict) {
+    if (late) {
+        (void)kill(judge->child, SIGKILL);
+    }
+    int status = end_child(judge);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_NO_MEMORY) {
+        errno = ENOMEM;
+        return false;
+    }
+    if (late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)) {
+        verdict->end = LAB_END_HUNG;
+        (void)snprintf(verdict->signature, sizeof verdict->signature, "timeout");
+        return true;
+    }
+    verdict->end = LAB_END_DIED;
+    lab_report_describe(&judge->board->report, judge->errors, status, verdict->signature,
+                        sizeof verdict->signature);
+    return true;
+}
+
+static void put(lab_judge *judge, const lab_script *script) {
+    board *b = judge->board;
+    b->config = script->config;
+    b->count = script->count;
+    b->limit_ms = judge->limit_ms;
+    b->answered = false;
+    b->op = 0;
+    b->op_start_us = 0;
+    if (script->count > 0) {
+        memcpy(b->ops, script->ops, script->count * sizeof *script->ops);
+    }
+}
+
+bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verdict) {
+    const board *b = judge->board;
+    bool late = false;
+    char byte = 0;
+    memset(verdict, 0, sizeof *verdict);
+    if (script->count > judge->ops_max) {
+        errno = EINVAL;
+        return false;
+    }
+    put(judge, script);
+    if (!start_child(judge)) {
+        return false;
+    }
+    bool sent = send(judge->socket, &byte, 1, MSG_NOSIGNAL) == 1;
+    bool answered = sent && wait_for_answer(judge, &late);
+    bool known = answered || judge_end(judge, late, verdict);
+    verdict->op = b->op;
+    verdict->start_ms = (unsigned)(b->op_start_us / 1000);
+    if (!answered || b->property == LAB_PROPERTY_NONE) {
+        return known;
+    }
+    if (b->property == LAB_PROPERTY_MEMORY) {
+        errno = ENOMEM;
+        return false;
+    }
+    verdict->end = LAB_END_FAILED;
+    verdict->property = b->property;
+    memcpy(verdict->detail, b->detail, sizeof verdict->detail);
+    (void)snprintf(verdict->signature, sizeof verdict->signature, "property=%s detail=%s",
+                   lab_property_name(b->property), b->detail);
+    return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The judge says how a script fails, whatever it does to the process that plays it. Scripts are
+ * played in a forked child, which goes on from script to script until one of them ends it (an
+ * assertion, a sanitizer's report, a signal) or takes too long; then the next script gets a new
+ * child. Each script meets a fresh runner: what one leaves in memory never reaches the next.
+ *
+ * A failure's signature is equal for equal failures:
+ *   property=blocks detail=size             the runner found a difference
+ *   tagheap: assertion failed: ...          the library ended the process
+ *   AddressSanitizer: KIND at FUNCTION FILE:LINE     the first frame in the project
+ *   runtime error: TEXT at FILE:LINE        UBSan; numbers in the text read N
+ *   signal 11                               nothing was said
+ *   timeout                                 the script takes more processor time than it may */
+#ifndef LAB_SHRINK_JUDGE_H
+#define LAB_SHRINK_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runner/runner.h"
+#include "script/script.h"
+
+#define LAB_SIGNATURE_BYTES_MAX 512
+
+typedef enum lab_end {
+    LAB_END_PASSED,
+    LAB_END_FAILED, /* the runner found a difference */
+    LAB_END_DIED,   /* the process ended */
+    LAB_END_HUNG
+} lab_end;
+
+typedef struct lab_verdict {
+    lab_end end;
+    size_t op;             /* the operation at fault; the script's count: at its end */
+    lab_property property; /* LAB_END_FAILED only */
+    char detail[128];      /* the same */
+    unsigned start_ms;     /* processor time until that operation */
+    char signature[LAB_SIGNATURE_BYTES_MAX]; /* "" if it passed */
+} lab_verdict;
+
+typedef struct lab_judge lab_judge;
+
+/* For scripts of up to `ops_max` operations. NULL: no memory. */
+lab_judge *lab_judge_new(size_t ops_max);
+void lab_judge_destroy(lab_judge *judge);
+
+/* How much processor time a script may take, in milliseconds. */
+void lab_judge_set_limit(lab_judge *judge, unsigned limit_ms);
+
+/* Plays the script. False: it could not be played (no process, no memory); errno says why. */
+bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verdict);
+
+#endif

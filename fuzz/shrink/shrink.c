@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* The course of shrinking, and the steps that remove operations. */
+#include "shrink/shrink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shrink/state.h"
+
+enum {
+    ROUNDS_MAX = 100,
+    PAIRS_OPS_MAX = 40,   /* pairs are tried among so many operations */
+    LIMIT_MS_MIN = 60,    /* for a candidate, in processor time */
+    LIMIT_FACTOR = 20,    /* the same, as a multiple of what the whole script took */
+    TRIED_CAPACITY = 1024 /* at first; a power of two */
+};
+
+/* ---- candidates --------------------------------------------------------------------------- */
+
+static void copy_script(lab_script *to, const lab_script *from) {
+    to->config = from->config;
+    to->count = from->count;
+    if (from->count > 0) {
+        memcpy(to->ops, from->ops, from->count * sizeof *from->ops);
+    }
+}
+
+lab_script *lab_shrink_candidate(lab_shrinker *s) {
+    copy_script(&s->candidate, &s->best);
+    return &s->candidate;
+}
+
+static uint64_t hash_script(lab_shrinker *s, const lab_script *script) {
+    size_t size = lab_script_encode(script, s->bytes, SIZE_MAX);
+    uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ s->bytes[i]) * 0x100000001B3u;
+    }
+    return hash != 0 ? hash : 1;
+}
+
+static size_t place_of(const uint64_t *tried, size_t capacity, uint64_t hash) {
+    size_t at = (size_t)hash & (capacity - 1);
+    while (tried[at] != 0 && tried[at] != hash) {
+        at = (at + 1) & (capacity - 1);
+    }
+    return at;
+}
+
+/* Without memory the set stays as it is: candidates may then be tried again. */
+static void grow_tried(lab_shrinker *s) {
+    size_t capacity = s->tried_capacity == 0 ? TRIED_CAPACITY : 2 * s->tried_capacity;
+    uint64_t *grown = calloc(capacity, sizeof *grown);
+    if (grown == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < s->tried_capacity; i++) {
+        if (s->tried[i] != 0) {
+            grown[place_of(grown, capacity, s->tried[i])] = s->tried[i];
+        }
+    }
+    free(s->tried);
+    s->tried = grown;
+    s->tried_capacity = capacity;
+}
+
+static bool was_tried(const lab_shrinker *s, uint64_t hash) {
+    return s->tried_capacity > 0 && s->tried[place_of(s->tried, s->tried_capacity, hash)] != 0;
+}
+
+static void note_tried(lab_shrinker *s, uint64_t hash) {
+    if (2 * s->tried_count >= s->tried_capacity) {
+        grow_tried(s);
+    }
+    if (2 * s->tried_count < s->tried_capacity) {
+        s->tried[place_of(s->tried, s->tried_capacity, hash)] = hash;
+        s->tried_count++;
+    }
+}
+
+/* Plays the script, for a verdict. */
+static bool play(lab_shrinker *s, const lab_script *script, lab_verdict *verdict) {
+    if (s->options->progress != NULL) {
+        s->options->progress(s->options->context, &s->state);
+    }
+    s->state.runs++;
+    s->stuck = s->stuck || !lab_judge_try(s->judge, script, verdict);
+    return !s->stuck;
+}
+
+/* What lies behind the failing operation has no part in the failure. */
+static void cut_tail(lab_script *script, const lab_verdict *verdict) {
+    if (verdict->op < script->count) {
+        script->count = verdict->op + 1;
+    }
+}
+
+bool lab_shrink_accept(lab_shrinker *s) {
+    lab_verdict verdict;
+    if (s->stuck || !lab_script_is_valid(&s->candidate) ||
+        lab_script_equal(&s->candidate, &s->best)) {
+        return false;
+    }
+    uint64_t hash = hash_script(s, &s->candidate);
+    if (was_tried(s, hash) || !play(s, &s->candidate, &verdict)) {
+        return false;
+    }
+    if (strcmp(verdict.signature, s->verdict.signature) != 0) {
+        note_tried(s, hash);
+        return false;
+    }
+    cut_tail(&s->candidate, &verdict);
+    copy_script(&s->best, &s->candidate);
+    s->verdict = verdict;
+    s->state.ops = s->best.count;
+    s->changed = true;
+    return true;
+}
+
+void lab_shrink_number(lab_shrinker *s, uint32_t least, uint32_t value,
+                       void (*set)(lab_script *script, size_t which, uint32_t value),
+                       size_t which) {
+    uint32_t low = least; /* all below have failed to do, as far as tried */
+    while (low < value) {
+        uint32_t middle = low == least ? least : low + (value - low) / 2;
+        set(lab_shrink_candidate(s), which, middle);
+        if (lab_shrink_accept(s)) {
+            value = middle;
+        } else {
+            low = middle + 1;
+        }
+        if (s->stuck || which > s->best.count) {
+            return;
+        }
+    }
+}
+
+/* ---- removing operations ------------------------------------------------------------------ */
+
+/* Keeps the operations of the best for which `keep` is set. */
+static bool try_keeping(lab_shrinker *s, const bool *keep) {
+    lab_script *candidate = &s->candidate;
+    candidate->config = s->best.config;
+    candidate->count = 0;
+    for (size_t i = 0; i < s->best.count; i++) {
+        if (keep[i]) {
+            candidate->ops[candidate->count++] = s->best.ops[i];
+        }
+    }
+    return lab_shrink_accept(s);
+}
+
+static bool try_without_range(lab_shrinker *s, size_t start, size_t length) {
+    lab_script *candidate = lab_shrink_candidate(s);
+    size_t end = start + length;
+    memmove(candidate->ops + start, candidate->ops + end,
+            (candidate->count - end) * sizeof *candidate->ops);
+    candidate->count -= length;
+    return lab_shrink_accept(s);
+}
+
+/* Ranges, long ones first, from the end: early operations build what later ones need. */
+static void remove_ranges(lab_shrinker *s) {
+    s->state.step = "ranges";
+    for (size_t length = s->best.count; length > 0 && !s->stuck; length /= 2) {
+        size_t end = s->best.count;
+        while (end > 0 && !s->stuck) {
+            size_t size = length < end ? length : end;
+            bool removed = try_without_range(s, end - size, size);
+            size_t left = end - size;
+            end = removed && s->best.count < left ? s->best.count : left;
+        }
+    }
+}
+
+static bool names_slot(const lab_op *op, uint16_t slot) {
+    return (lab_op_fields[op->kind] & LAB_FIELD_SLOT) != 0 && op->slot == slot;
+}
+
+static bool makes_block(const lab_op *op) {
+    return op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED;
+}
+
+/* What a block takes away from the addresses above it, to a good guess. */
+static uint32_t span_of(const lab_op *op, const lab_config *config) {
+    uint32_t header = config->alignment == 16 ? 32 : 24;
+    uint32_t payload = op->size.value < 16 ? 16 : op->size.value;
+    return header + (payload + config->alignment - 1) / config->alignment * config->alignment;
+}
+
+/* With a block, its place goes: lookups behind it may mean the same if they look lower. */
+static bool try_keeping_lookups(lab_shrinker *s, const bool *keep, size_t block) {
+    uint32_t span = span_of(&s->best.ops[block], &s->best.config);
+    lab_script *candidate = &s->candidate;
+    bool lower = false;
+    candidate->config = s->best.config;
+    candidate->count = 0;
+    for (size_t i = 0; i < s->best.count; i++) {
+        lab_op op = s->best.ops[i];
+        if (op.kind == LAB_OP_FIND && op.size.value >= span) {
+            op.size.value -= span;
+            lower = true;
+        }
+        if (keep[i]) {
+            candidate->ops[candidate->count++] = op;
+        }
+    }
+    return lower && lab_shrink_accept(s);
+}
+
+/* Blocks: an allocation, and all that names its slot until the slot is allocated again. */
+static void remove_blocks(lab_shrinker *s, bool *keep) {
+    s->state.step = "blocks";
+    for (size_t i = s->best.count; i-- > 0 && !s->stuck;) {
+        if (i >= s->best.count || !makes_block(&s->best.ops[i])) {
+            continue;
+        }
+        bool in_block = true;
+        for (size_t k = 0; k < s->best.count; k++) {
+            bool names = k >= i && names_slot(&s->best.ops[k], s->best.ops[i].slot);
+            in_block = in_block && !(names && k > i && makes_block(&s->best.ops[k]));
+            keep[k] = !(names && in_block);
+        }
+        if (!try_keeping(s, keep)) {
+            (void)try_keeping_lookups(s, keep, i);
+        }
+    }
+}
+
+/* Slots: all that names one. */
+static void remove_slots(lab_shrinker *s, bool *keep) {
+    s->state.step = "slots";
+    for (size_t i = s->best.count; i-- > 0 && !s->stuck;) {
+        if (i >= s->best.count || !makes_block(&s->best.ops[i])) {
+            continue;
+        }
+        for (size_t k = 0; k < s->best.count; k++) {
+            keep[k] = !names_slot(&s->best.ops[k], s->best.ops[i].slot);
+        }
+        (void)try_keeping(s, keep);
+    }
+}
+
+/* Two operations anywhere, of which neither can go alone. */
+static void remove_pairs(lab_shrinker *s, bool *keep) {
+    s->state.step = "pairs";
+    if (s->best.count > PAIRS_OPS_MAX) {
+        return;
+    }
+    for (size_t j = s->best.count; j-- > 1 && !s->stuck;) {
+        for (size_t i = j; i-- > 0 && j < s->best.count;) {
+            memset(keep, true, s->best.count * sizeof *keep);
+            keep[i] = keep[j] = false;
+            (void)try_keeping(s, keep);
+        }
+    }
+}
+
+/* ---- the course --------------------------------------------------------------------------- */
+
+/* A script must fail in the same way each time, or nothing can be learnt from its failures. */
+static lab_shrink_status establish(lab_shrinker *s, lab_verdict *other) {
+    s->state.step = "reproducing";
+    if (!play(s, &s->best, &s->verdict)) {
+        return LAB_SHRINK_NO_MEANS;
+    }
+    for (unsigned i = 1; i < LAB_SHRINK_REPETITIONS; i++) {
+        if (!play(s, &s->best, other)) {
+            return LAB_SHRINK_NO_MEANS;
+        }
+        if (strcmp(other->signature, s->verdict.signature) != 0) {
+            return LAB_SHRINK_FLAKY;
+        }
+    }
+    return s->verdict.end == LAB_END_PASSED ? LAB_SHRINK_PASSES : LAB_SHRINK_DONE;
+}
+
+/* A candidate hangs if it takes many times what the whole script did before it failed. */
+static void limit_candidates(lab_shrinker *s) {
+    unsigned limit = LIMIT_MS_MIN + LIMIT_FACTOR * s->verdict.start_ms;
+    if (limit < s->options->limit_ms) {
+        lab_judge_set_limit(s->judge, limit);
+    }
+}
+
+static void run_rounds(lab_shrinker *s, bool *keep) {
+    cut_tail(&s->best, &s->verdict);
+    s->state.ops = s->best.count;
+    do {
+        s->state.round++;
+        s->changed = false;
+        remove_ranges(s);
+        remove_blocks(s, keep);
+        remove_slots(s, keep);
+        remove_pairs(s, keep);
+        lab_shrink_operands(s);
+        lab_shrink_slots(s);
+        lab_shrink_config(s);
+    } while (s->changed && !s->stuck && s->state.round < ROUNDS_MAX);
+}
+
+static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool *keep) {
+    lab_shrink_status status = establish(s, &result->other);
+    if (status != LAB_SHRINK_DONE) {
+        return status;
+    }
+    limit_candidates(s);
+    run_rounds(s, keep);
+    /* Under the first limit again: a hang must be one by that, too. */
+    lab_judge_set_limit(s->judge, s->options->limit_ms);
+    if (s->stuck || !play(s, &s->best, &result->other)) {
+        return LAB_SHRINK_NO_MEANS;
+    }
+    bool same = strcmp(result->other.signature, s->verdict.signature) == 0;
+    return same ? LAB_SHRINK_DONE : LAB_SHRINK_FLAKY;
+}
+
+lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
+                             lab_shrink_result *result) {
+    lab_shrinker s = {.options = options, .state = {.step = "", .ops = script->count}};
+    lab_shrink_status status = LAB_SHRINK_NO_MEANS;
+    bool *keep = calloc(script->count + 1, sizeof *keep);
+    memset(result, 0, sizeof *result);
+    s.judge = lab_judge_new(script->count);
+    s.bytes = malloc(lab_script_encode(script, NULL, 0));
+    if (s.judge != NULL && s.bytes != NULL && keep != NULL &&
+        lab_script_reserve(&s.best, script->count) &&
+        lab_script_reserve(&s.candidate, script->count)) {
+        copy_script(&s.best, script);
+        lab_judge_set_limit(s.judge, options->limit_ms);
+        status = shrink(&s, result, keep);
+    }
+    int error = errno;
+    if (status == LAB_SHRINK_DONE) {
+        copy_script(script, &s.best);
+    }
+    result->verdict = s.verdict;
+    result->state = s.state;
+    lab_judge_destroy(s.judge);
+    lab_script_clean_up(&s.best);
+    lab_script_clean_up(&s.candidate);
+    free(s.bytes);
+    free(s.tried);
+    free(keep);
+    errno = error;
+    return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* The shrinker: makes a failing script small while it fails in the same way (judge.h says what a
+ * way is). It works on operations, never on bytes: first what lies behind the failing one is cut
+ * off, then ranges of operations are removed, then blocks with everything that uses them, then
+ * pairs of operations; then what is left is made plain, operand by operand, and last the
+ * configuration. All of it again, until a whole round changes nothing. The same script and the
+ * same build give the same result. */
+#ifndef LAB_SHRINK_SHRINK_H
+#define LAB_SHRINK_SHRINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "script/script.h"
+#include "shrink/judge.h"
+
+typedef struct lab_shrink_state {
+    const char *step; /* "ranges", "operands", ... */
+    unsigned round;   /* from 1 */
+    size_t ops;       /* of the best script so far */
+    size_t runs;      /* scripts played */
+} lab_shrink_state;
+
+typedef struct lab_shrink_options {
+    unsigned limit_ms; /* processor time that a script may take */
+    /* Called before each script that is played; may be NULL. */
+    void (*progress)(void *context, const lab_shrink_state *state);
+    void *context;
+} lab_shrink_options;
+
+typedef enum lab_shrink_status {
+    LAB_SHRINK_DONE,
+    LAB_SHRINK_PASSES,  /* the script does not fail */
+    LAB_SHRINK_FLAKY,   /* it does not fail in the same way each time */
+    LAB_SHRINK_NO_MEANS /* no memory or no process; errno says why */
+} lab_shrink_status;
+
+typedef struct lab_shrink_result {
+    lab_verdict verdict; /* of the script as it is now */
+    lab_verdict other;   /* FLAKY: what else it did */
+    lab_shrink_state state;
+} lab_shrink_result;
+
+/* How often a script must fail in the same way before it is shrunk. */
+#define LAB_SHRINK_REPETITIONS 3
+
+/* Shrinks the script in place. Anything but DONE leaves it as it was. */
+lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
+                             lab_shrink_result *result);
+
+#endif

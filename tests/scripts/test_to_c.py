@@ -1,0 +1,366 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of `heaplab minimize` and `heaplab to-c` on libraries with planted mistakes: long random
+scripts that fail are shrunk, and what is left fails in the same way, as a C program too. Needs
+build/debug (`make build`). Takes less than a minute:
+
+  tests/scripts/test_to_c.py [-v] [NAME...]
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import os
+import pathlib
+import pty
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = TREE / "build" / "debug"
+FLAGS = ["-std=c11", "-O1", "-g", "-DTH_GUARD=3", "-DTH_ASSERTS=1"]
+# One mistake of fuzz/bugs each, all in .c files.
+PATCHES = ("attack-late", "blocks", "callback", "contents-overlap", "result", "stats", "low-memory")
+SCRIPTS_OF_EACH = 5
+OPS, OPS_MAX_MEDIAN, SECONDS_MAX = 600, 8, 5.0
+
+# Mistakes that end the process or never come to an end: they are in the call that is linked in
+# place of th_heap_trim, so that nothing depends on what src/ looks like.
+ENDS = {
+    "assertion": '(void)(mistake && (th_assert_failed("src/heap/trim.c", 7, "mistake"), 1));',
+    "signal": "if (mistake) { __builtin_trap(); }",
+    "hang": "while (mistake) { }",
+}
+TRIM = """
+#include <stddef.h>
+#include <stdlib.h>
+#include "base/assert.h"
+#include "tagheap/heap.h"
+size_t __real_th_heap_trim(th_heap *heap, void *pointer);
+size_t __wrap_th_heap_trim(th_heap *heap, void *pointer);
+size_t __wrap_th_heap_trim(th_heap *heap, void *pointer) {
+    volatile int mistake = pointer != NULL && heap->head_blocks > 2;
+    %s
+    return __real_th_heap_trim(heap, pointer);
+}
+"""
+WRAP = "-Wl,--wrap=th_heap_trim"
+
+SCRATCH = None
+KINDS = {
+    "alloc": 30, "aligned": 5, "resize": 15, "trim": 6, "free": 24, "freetags": 1, "compact": 2,
+    "compact-some": 5, "copy": 1, "find": 3, "null": 1, "attack": 6,
+}
+ATTACKS = ("canary", "header", "below", "above", "beyond", "poison", "counts", "pointer")
+
+
+def random_script(seed):
+    """Text of OPS operations on a heap of any kind."""
+    r = random.Random(seed)
+    slots = r.choice((8, 16, 64))
+    used = min(slots, r.choice((6, 12, 40)))
+
+    def tag():
+        return r.choice((0x1000, 0x2000, 0x4000, 0x5000, 0)) + r.randrange(8)
+
+    def size():
+        return r.choice((r.randrange(1, 64), r.randrange(1, 256), r.randrange(2000)))
+
+    def compaction(budget):
+        veto = r.randrange(256) & r.randrange(256)
+        return f"compact{budget} veto=0x{veto:02x}" + (" reenter" if r.random() < 0.3 else "")
+
+    lines = [
+        f"heap dwords={r.choice((300, 750, 1000, 4000, 20000))} align={r.choice((4, 8, 16))} "
+        f"guard={r.randrange(4)} slots={slots} lowmem={r.randrange(2)} skew={r.randrange(16)}"
+    ]
+    for kind in r.choices(list(KINDS), list(KINDS.values()), k=OPS):
+        slot, low = f"s{r.randrange(used)}", tag()
+        lines.append({
+            "alloc": f"alloc {slot} tag=0x{low:04x} bytes={size()}",
+            "aligned": f"aligned {slot} tag=0x{low:04x} bytes={size()} align={4 << r.randrange(7)}",
+            "resize": f"resize {slot} bytes={size()}",
+            "trim": f"trim {slot}",
+            "free": f"free {slot}",
+            "freetags": f"freetags 0x{low:04x}..0x{low + r.randrange(3):04x}",
+            "compact": compaction(""),
+            "compact-some": compaction(f" budget={size()}"),
+            "copy": "copy",
+            "find": f"find byte={r.randrange(3000)}",
+            "null": f"null bytes={size()}",
+            "attack": f"attack {slot} on={r.choice(ATTACKS)} at={r.randrange(1 << 24)}",
+        }[kind])
+    return "\n".join(lines) + "\n"
+
+
+def run(*command, timeout=60, **options):
+    """(exit status, standard output, standard error)"""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False,
+                          stdin=subprocess.DEVNULL, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def must(*command, **options):
+    status, out, err = run(*command, **options)
+    if status != 0:
+        sys.exit(f"{command}: status {status}: {out}{err}")
+
+
+class Library:
+    """heaplab with a mistake in the library, and what its reproducers are linked with."""
+
+    def __init__(self, name, objects=(), options=()):
+        self.name = name
+        self.link = [*objects, BUILD / "libtagheap.a", *options]
+        self.heaplab = SCRATCH / f"heaplab-{name}"
+        cli = sorted((BUILD / "obj" / "fuzz" / "cli").glob("*.o"))
+        must("gcc", *cli, BUILD / "libheaplab.a", *self.link, "-o", self.heaplab)
+
+    def failure(self, path):
+        """How the script fails, by `heaplab run`: None if it passes."""
+        try:
+            status, out, err = run(self.heaplab, "run", path, timeout=1)
+        except subprocess.TimeoutExpired:
+            return "timeout"
+        if match := re.search(r"FAILURE (property=\S+ detail=.*?) op=", out):
+            return match[1]
+        if match := re.search(r"^tagheap: .*$", err, re.MULTILINE):
+            return match[0]
+        return f"signal {-status}" if status < 0 else None
+
+    def reproduce(self, source):
+        program = SCRATCH / f"{source.stem}-{self.name}"
+        must("gcc", *FLAGS, "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+             f"-I{TREE}/include", source, *self.link, "-o", program)
+        return run(program)[:2]
+
+
+def plant(name):
+    """A library with a mistake of fuzz/bugs."""
+    patch = TREE / "fuzz" / "bugs" / f"property-{name}.patch"
+    folder = SCRATCH / name
+    shutil.copytree(TREE / "src", folder / "src")
+    must("patch", "--batch", "-s", "-p1", f"--directory={folder}", f"--input={patch}")
+    objects = []
+    for path in re.findall(r"^\+\+\+ b/(\S+\.c)$", patch.read_text(), re.MULTILINE):
+        objects.append(folder / (pathlib.Path(path).stem + ".o"))
+        must("gcc", *FLAGS, f"-I{TREE}/include", f"-I{folder}/src", "-c", folder / path, "-o",
+             objects[-1])
+    return Library(name, objects)
+
+
+def plant_end(name):
+    source = SCRATCH / f"{name}.c"
+    source.write_text(TRIM % ENDS[name])
+    must("gcc", *FLAGS, f"-I{TREE}/include", f"-I{TREE}/src", "-c", source, "-o",
+         source.with_suffix(".o"))
+    return Library(name, [source.with_suffix(".o")], [WRAP])
+
+
+def setUpModule():
+    global SCRATCH
+    SCRATCH = pathlib.Path(tempfile.mkdtemp(prefix="test-to-c-"))
+    if not (BUILD / "libheaplab.a").exists():
+        sys.exit(f"{BUILD} is missing: `make build` builds it")
+    Case.good = Library("good")
+    for seed in range(120):
+        (SCRATCH / f"{seed}.txt").write_text(random_script(seed))
+
+
+def tearDownModule():
+    shutil.rmtree(SCRATCH)
+
+
+def operations(path):
+    lines = path.read_text().splitlines()
+    return [line for line in lines if line.strip() and not line.startswith(("#", "heap "))]
+
+
+class Case(unittest.TestCase):
+    good = None
+
+    def shrink(self, library, path, *options):
+        """(signature, the shrunken script, seconds) of one long script."""
+        signature = library.failure(path)
+        out = SCRATCH / f"{library.name}-{path.stem}.txt"
+        start = time.monotonic()
+        status, said, err = run(library.heaplab, "minimize", *options, path, "-o", out)
+        seconds = time.monotonic() - start
+        self.assertEqual((0, ""), (status, err), (library.name, path, said))
+        self.assertIn(signature, said)
+        self.assertRegex(said, rf"{OPS} -> {len(operations(out))} operations, \d+ runs, [\d.]+ s\n")
+        self.assertEqual(signature, library.failure(out), (library.name, path))
+        return signature, out, seconds
+
+    def check_again(self, library, path, out):
+        """Twice the same bytes, and what is shrunken stays as it is."""
+        again = SCRATCH / "again" / out.name
+        again.parent.mkdir(exist_ok=True)
+        for source in (path, out):
+            self.assertEqual(0, run(library.heaplab, "minimize", source, "-f", "-o", again)[0])
+            self.assertEqual(out.read_bytes(), again.read_bytes(), (library.name, source))
+
+    def check_program(self, library, script, signature):
+        source = script.with_suffix(".c")
+        status, _, err = run(library.heaplab, "to-c", script, "-o", source)
+        self.assertEqual((0, ""), (status, err))
+        status, out = library.reproduce(source)
+        self.assertEqual(1, status, (source.read_text(), out))
+        self.assertRegex(out, r"\Areproduced: [^\n]*\n\Z")
+        self.assertIn(signature, out)
+        status, out = self.good.reproduce(source)
+        self.assertEqual((0, "not reproduced: the library does as it should\n"), (status, out))
+
+    def failing(self, library, count):
+        """The first of the long scripts that fail."""
+        paths = []
+        for seed in range(120):
+            path = SCRATCH / f"{seed}.txt"
+            if library.failure(path) is not None:
+                paths.append(path)
+                if len(paths) == count:
+                    return paths
+        self.fail(f"{library.name}: only {len(paths)} of the scripts fail")
+
+
+class Differences(Case):
+    def one_library(self, name):
+        library = plant(name)
+        found = []
+        for number, path in enumerate(self.failing(library, SCRIPTS_OF_EACH)):
+            signature, out, seconds = self.shrink(library, path)
+            found.append((len(operations(out)), seconds))
+            if number == 0:
+                self.check_again(library, path, out)
+            if number < 2:
+                self.check_program(library, out, signature)
+        return found
+
+    def test_long_scripts(self):
+        with ThreadPoolExecutor(2) as pool:
+            found = sum(pool.map(self.one_library, PATCHES), [])
+        lengths = [length for length, _ in found]
+        slowest = max(seconds for _, seconds in found)
+        print(f"# {len(found)} scripts of {OPS} operations: median {statistics.median(lengths)}, "
+              f"longest {max(lengths)}, slowest {slowest:.1f} s", file=sys.stderr)
+        self.assertGreaterEqual(len(found), 30)
+        self.assertLessEqual(statistics.median(lengths), OPS_MAX_MEDIAN)
+        self.assertLessEqual(slowest, SECONDS_MAX)
+
+    def test_a_whole_long_script_as_a_program(self):
+        library = plant("find")
+        path = self.failing(library, 1)[0]
+        self.check_program(library, path, library.failure(path))
+
+
+class Ends(Case):
+    def check(self, name, wanted, *options):
+        library = plant_end(name)
+        path = self.failing(library, 1)[0]
+        self.assertEqual(wanted, library.failure(path))
+        signature, out, seconds = self.shrink(library, path, *options)
+        self.assertLessEqual(len(operations(out)), OPS_MAX_MEDIAN)
+        self.assertLessEqual(seconds, 2 * SECONDS_MAX)  # others may be at work on this machine
+        return library, out, signature
+
+    def test_assertion(self):
+        found = self.check("assertion", "tagheap: assertion failed: src/heap/trim.c:7: mistake")
+        self.check_program(*found)
+
+    def test_signal(self):
+        library, out, signature = self.check("signal", "signal 4")
+        self.check_program(library, out, signature)
+
+    def test_hang(self):
+        self.check("hang", "timeout", "--timeout", "400")
+
+
+class Refusals(Case):
+    def assert_refused(self, library, words, *arguments):
+        before = {path: path.read_bytes() for path in SCRATCH.glob("*.txt")}
+        status, out, err = run(library.heaplab, *arguments)
+        self.assertEqual((2, ""), (status, out), err)
+        self.assertRegex(err, r"\Aheaplab [a-z-]+: [^\n]*\n\Z")
+        for word in words:
+            self.assertIn(word, err)
+        self.assertEqual(before, {path: path.read_bytes() for path in SCRATCH.glob("*.txt")})
+
+    def test_passing_script(self):
+        for command in ("minimize", "to-c"):
+            self.assert_refused(self.good, ["0.txt", "does not fail", "nothing written"], command,
+                                SCRATCH / "0.txt", "-o", SCRATCH / "none.out")
+            self.assertFalse((SCRATCH / "none.out").exists())
+
+    def test_existing_out(self):
+        library = plant_end("assertion")
+        path = self.failing(library, 1)[0]
+        for command in ("minimize", "to-c"):
+            self.assert_refused(library, ["1.txt", "exists", "-f"], command, path, "-o",
+                                SCRATCH / "1.txt")
+            self.assert_refused(library, ["no regular file"], command, path, "-o", SCRATCH, "-f")
+
+    def test_flaky_failure(self):
+        """A library that fails by the clock."""
+        ENDS["flaky"] = 'if (mistake && rand_from_clock() % 2 == 0) { abort(); }'
+        source = SCRATCH / "flaky.c"
+        head = ('#define _POSIX_C_SOURCE 200809L\n#include <time.h>\n'
+                'static long rand_from_clock(void) { struct timespec t; '
+                'clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_nsec / 1000; }\n')
+        source.write_text(head + TRIM % ENDS.pop("flaky"))
+        must("gcc", *FLAGS, f"-I{TREE}/include", f"-I{TREE}/src", "-c", source, "-o",
+             SCRATCH / "flaky.o")
+        library = Library("flaky", [SCRATCH / "flaky.o"], [WRAP])
+        path = SCRATCH / "flaky.txt"
+        path.write_text("heap dwords=750\nalloc s0 tag=0 bytes=8\nalloc s1 tag=0 bytes=8\n"
+                        "alloc s2 tag=0 bytes=8\ntrim s0\n")
+        for _ in range(50):  # three times the same is possible
+            status, _, err = run(library.heaplab, "minimize", path, "-f", "-o", SCRATCH / "f.out")
+            if "is flaky" in err:
+                break
+        self.assertEqual(2, status)
+        self.assertIn("is flaky: once \"", err)
+        self.assertIn("nothing written", err)
+
+    def test_wrong_arguments(self):
+        for words, arguments in (
+            (["no FILE"], ["minimize"]),
+            (["no -o OUT"], ["minimize", SCRATCH / "0.txt"]),
+            (["milliseconds", "'0'"], ["minimize", "--timeout", "0"]),
+            (["unknown option", "-x"], ["minimize", "-x"]),
+            (["one FILE"], ["minimize", "a", "b"]),
+            (["No such file"], ["minimize", "none", "-o", "x"]),
+            (["no FILE"], ["to-c"]),
+            (["unknown option", "-x"], ["to-c", "-x"]),
+            (["No such file"], ["to-c", "none"]),
+        ):
+            self.assert_refused(self.good, words, *arguments)
+
+
+class Terminal(Case):
+    def test_progress(self):
+        """On a terminal, and only there, there is a line that says what goes on."""
+        library = plant_end("signal")
+        path = self.failing(library, 1)[0]
+        master, slave = pty.openpty()
+        out = SCRATCH / "terminal.out"
+        done = subprocess.run([library.heaplab, "minimize", path, "-o", out], stderr=slave,
+                              stdout=subprocess.PIPE, env=os.environ | {"TERM": "xterm"}, timeout=30,
+                              check=False)
+        os.close(slave)
+        shown = os.read(master, 65536).decode()
+        os.close(master)
+        self.assertEqual(0, done.returncode)
+        self.assertRegex(shown, r"\r\x1b\[Kminimize: round \d+, [a-z' ]+: \d+ operations, \d+ runs")
+        self.assertTrue(shown.endswith("\r\x1b[K"))
+
+
+if __name__ == "__main__":
+    unittest.main()
