@@ -452,7 +452,7 @@ static void an_overflow_into_the_next_header_is_noticed(void) {
 }
 
 /* ---- underflow
- * ---------------------------------------------------------------------------------------------------
+ * ----------------------------------------------------------------------------------------
  */
 
 static void an_underflow_into_the_header_is_noticed(void) {
@@ -481,7 +481,7 @@ static void an_underflow_into_the_header_is_noticed(void) {
 }
 
 /* ---- sentinels
- * -----------------------------------------------------------------------------------------------------
+ * ----------------------------------------------------------------------------------------
  */
 
 /* Every bit of every canary byte counts, and the right value put back is right again. */

@@ -53,6 +53,7 @@ static bool bad_options(lab_runner *r) {
 }
 
 static bool bad_images(lab_runner *r) {
+    th_heap none = {0};
     th_heap copy = r->heap;
     unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
     return expect_status(r, "copy from NULL", TH_ERR_NULL, th_heap_copy(NULL, &copy, other)) &&
@@ -62,6 +63,7 @@ static bool bad_images(lab_runner *r) {
            expect_status(r, "copy misaligned", TH_ERR_MISALIGNED,
                          th_heap_copy(&r->heap, &copy, other + 2)) &&
            expect_status(r, "attach NULL", TH_ERR_NULL, th_heap_attach(NULL, other)) &&
+           expect_status(r, "attach zeroed", TH_ERR_NULL, th_heap_attach(&none, other)) &&
            expect_status(r, "attach no region", TH_ERR_NULL, th_heap_attach(&copy, NULL)) &&
            expect_status(r, "attach misaligned", TH_ERR_MISALIGNED,
                          th_heap_attach(&copy, r->base + 2));
