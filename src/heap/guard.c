@@ -173,7 +173,7 @@ void th_guard_wipe(th_heap *heap, uint32_t from, uint32_t to) {
     unsigned char *at = th_at(heap, from);
     size_t bytes = (size_t)(to - from) * TH_DWORD_BYTES;
     if (th_guard(heap) >= 2) {
-        th_track_fill(at, TH_POISON_DWORD & 0xFF, bytes);
+        th_track_fill(at, TH_POISON_BYTE, bytes);
     }
     th_track_close(at, bytes);
 }

@@ -10,11 +10,11 @@
 #ifndef TH_HEAP_GUARD_H
 #define TH_HEAP_GUARD_H
 
+#include "base/pattern.h"
 #include "heap/chain.h"
 
-#define TH_CANARY_BYTE  0xC5u
-#define TH_CANARY_DWORD 0xC5C5C5C5u
-#define TH_POISON_DWORD 0xFDFDFDFDu
+#define TH_CANARY_DWORD (TH_CANARY_BYTE * 0x01010101u)
+#define TH_POISON_DWORD (TH_POISON_BYTE * 0x01010101u)
 
 /* Reports a fault to the heap's handler. `block` may be NULL. */
 void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* One interface for every allocator: a table of functions and the object they work on. Every
+ * allocator of this library can be used through it, and those that need memory themselves take
+ * another allocator through it, their backing, so that they compose: an arena over a pool over
+ * the tagged heap. Whatever fills in a th_allocator_table takes part.
+ *
+ * A th_allocator is two pointers, passed by value; it owns nothing. It is valid as long as the
+ * object behind it. Zeroed, it is an allocator that has no memory.
+ * Sizes and alignments are bytes. Alignments are powers of two.
+ * Ownership: a block belongs to the caller from the call that returned it until it is freed, its
+ * allocator is reset or cleaned up, or a resize returned another address for it.
+ * Errors: a request that cannot be met returns NULL or false, with nothing changed. Misuse raises
+ * a fault (fault.h) as the allocator behind it says; where nothing is checked (the system's
+ * malloc, guard level 0) it is undefined.
+ * Thread rule: that of the allocator behind it. */
+#ifndef TAGHEAP_ALLOCATOR_H
+#define TAGHEAP_ALLOCATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tagheap/fault.h"
+#include "tagheap/heap.h"
+#include "tagheap/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The alignment that suits every object of the language: what th_allocator_alloc gives. */
+#define TH_ALLOCATOR_ALIGNMENT ((size_t)16)
+
+/* The functions of an allocator. Callers go through th_allocator_*, which check the arguments
+ * first: a function of the table sees alignment a power of two, 0 < bytes <= PTRDIFF_MAX, and
+ * pointers that are not NULL. `self` is th_allocator.self. */
+typedef struct th_allocator_table {
+    /* A block of at least `bytes` bytes at a multiple of `alignment`, contents indeterminate;
+     * NULL if there is none. Required. */
+    void *(*alloc)(void *self, size_t bytes, size_t alignment);
+
+    /* Ends the life of a block. An allocator that can only free everything at once (reset) may
+     * do nothing. Required. */
+    void (*free)(void *self, void *pointer);
+
+    /* Makes the block `bytes` bytes long without moving it. False: it is as it was. Optional. */
+    bool (*resize_in_place)(void *self, void *pointer, size_t bytes);
+
+    /* Makes it `bytes` bytes long, moving it if that is necessary, and keeps its first
+     * min(kept, bytes) bytes; `alignment` as it was allocated with. NULL: it is as it was.
+     * Optional: for allocators that do better than allocate, copy and free. */
+    void *(*resize)(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment);
+
+    /* Frees every block at once. Optional. */
+    void (*reset)(void *self);
+
+    /* Does the address lie in memory that belongs to a live block of this allocator (or may: an
+     * allocator that keeps no record of its blocks answers for all the memory it manages)?
+     * Optional. */
+    bool (*owns)(const void *self, const void *pointer);
+
+    /* The bytes that the caller may use of a live block, >= those asked for. Optional. */
+    size_t (*usable_size)(const void *self, const void *pointer);
+
+    /* Proves the structure. Raises no fault: describes the first thing wrong in *fault (which may
+     * be NULL) and returns TH_ERR_CORRUPT, or TH_OK. Optional. */
+    th_status (*check)(const void *self, th_fault *fault);
+} th_allocator_table;
+
+typedef struct th_allocator {
+    const th_allocator_table *table;
+    void *self;
+} th_allocator;
+
+/* A block of `bytes` bytes, aligned to TH_ALLOCATOR_ALIGNMENT, contents indeterminate. NULL iff
+ * bytes is 0 or above PTRDIFF_MAX, or the allocator has no such block left. The complexity of
+ * this and the following calls is that of the allocator, plus O(bytes) where contents are
+ * written. */
+void *th_allocator_alloc(th_allocator allocator, size_t bytes);
+
+/* The same at a multiple of `alignment`; NULL also if that is not a power of two. */
+void *th_allocator_alloc_aligned(th_allocator allocator, size_t bytes, size_t alignment);
+
+/* Zeroed: bytes [0, bytes) are 0. */
+void *th_allocator_alloc_zeroed(th_allocator allocator, size_t bytes);
+
+/* Counted: count * size bytes. NULL also if the product overflows. */
+void *th_allocator_alloc_array(th_allocator allocator, size_t count, size_t size);
+void *th_allocator_alloc_array_zeroed(th_allocator allocator, size_t count, size_t size);
+
+/* A copy of source[0 .. bytes-1]. NULL also if source is NULL. */
+void *th_allocator_duplicate(th_allocator allocator, const void *source, size_t bytes);
+
+/* A copy of a string with its NUL; of at most `length_max` characters of it, with a NUL. */
+char *th_allocator_duplicate_string(th_allocator allocator, const char *string, size_t length_max);
+
+/* Batch: `count` blocks of `bytes` bytes each, their addresses in blocks[0 .. count-1]. All or
+ * nothing: on false every block that was made has been freed again, and blocks[] holds NULLs.
+ * (An allocator whose free does nothing keeps their memory until its next reset.) True for
+ * count 0. False also if bytes is 0, or blocks is NULL. */
+bool th_allocator_alloc_batch(th_allocator allocator, size_t bytes, size_t alignment,
+                              void *blocks[], size_t count);
+
+/* Frees blocks[0 .. count-1], last first, NULLs skipped, and sets them to NULL. */
+void th_allocator_free_batch(th_allocator allocator, void *blocks[], size_t count);
+
+/* Makes the block at `pointer` `bytes` bytes long, in place whenever the allocator can, else by
+ * moving it, and keeps its first min(kept, bytes) bytes. `kept` is at most the bytes that it
+ * was allocated with; alignment is the one that it was allocated with. If moved is not NULL, *moved
+ * says whether the address changed (false on failure). NULL iff bytes is 0 or above PTRDIFF_MAX,
+ * the alignment is no power of two, or there is no memory: the block is as it was. A NULL pointer
+ * allocates. */
+void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
+                          size_t alignment, bool *moved);
+
+/* An array of `count` elements of `size` bytes becomes one of `new_count`; alignment
+ * TH_ALLOCATOR_ALIGNMENT. NULL also if a product overflows: the array is as it was. */
+void *th_allocator_resize_array(th_allocator allocator, void *pointer, size_t count,
+                                size_t new_count, size_t size);
+
+/* In place or not at all: true iff the block is now `bytes` bytes long at the same address. */
+bool th_allocator_resize_in_place(th_allocator allocator, void *pointer, size_t bytes);
+
+/* NULL is allowed, and does nothing. */
+void th_allocator_free(th_allocator allocator, void *pointer);
+
+/* Frees every block at once. False, with nothing done, iff the allocator cannot. */
+bool th_allocator_reset(th_allocator allocator);
+
+/* As the table says; false, 0 and TH_OK for allocators without that function. */
+bool th_allocator_owns(th_allocator allocator, const void *pointer);
+size_t th_allocator_usable_size(th_allocator allocator, const void *pointer);
+th_status th_allocator_check(th_allocator allocator, th_fault *fault);
+
+/* ---- adapters ------------------------------------------------------------------------------ */
+
+/* The system's malloc, hosted builds only. Thread rule: any thread. */
+th_allocator th_system_allocator(void);
+
+/* The tagged heap under one tag: blocks are those of th_heap_alloc_aligned, reset frees the
+ * tag's blocks. *adapter is filled in and must live as long as the allocator is used. */
+typedef struct th_tagged_allocator {
+    th_heap *heap;
+    uint32_t tag;
+} th_tagged_allocator;
+th_allocator th_heap_allocator(th_tagged_allocator *adapter, th_heap *heap, uint32_t tag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

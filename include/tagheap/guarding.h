@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What a companion allocator checks, and whom it tells: part of the config of each of them.
+ *
+ * Levels, like the heap's (each also does what the lower ones do, and none changes what an
+ * allocator decides):
+ *   0  nothing, at no cost
+ *   1  pointers that come back are verified (foreign, misaligned, not a block, double free), and so
+ *      are the canaries behind the requested sizes, where the allocator keeps any
+ *   2  free memory is poisoned and verified before it is used again
+ *   3  the allocator's whole checker runs after each operation
+ *
+ * In a th_fault of a companion, `block` is the number of the block concerned as the companion's
+ * header says (an index of objects or of units), `tag` is 0, and `offset` is in bytes from the
+ * start of the memory that the block lies in; each TH_FAULT_NOWHERE where there is none, or where
+ * it does not fit into 32 bits. */
+#ifndef TAGHEAP_GUARDING_H
+#define TAGHEAP_GUARDING_H
+
+#include "tagheap/fault.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct th_guarding {
+    int level;                 /* 0 to 3; a level above th_heap_guard_max() is lowered to it */
+    th_fault_handler on_fault; /* NULL: th_fault_abort */
+    void *fault_context;
+} th_guarding;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

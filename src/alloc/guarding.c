@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "alloc/guarding.h"
+
+static uint32_t narrow(size_t value) {
+    return value < TH_FAULT_NOWHERE ? (uint32_t)value : TH_FAULT_NOWHERE;
+}
+
+static th_fault describe(th_fault_kind kind, size_t block, size_t offset, uint32_t expected,
+                         uint32_t found) {
+    return (th_fault){.kind = kind,
+                      .block = narrow(block),
+                      .tag = 0,
+                      .offset = narrow(offset),
+                      .expected = expected,
+                      .found = found};
+}
+
+void th_guarding_report(const th_guarding *guarding, const th_fault *fault) {
+    if (guarding->on_fault != NULL) {
+        guarding->on_fault(guarding->fault_context, fault);
+    } else {
+        th_fault_abort(NULL, fault);
+    }
+}
+
+void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
+                       uint32_t expected, uint32_t found) {
+    th_fault fault = describe(kind, block, offset, expected, found);
+    th_guarding_report(guarding, &fault);
+}
+
+th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
+                              uint32_t expected, uint32_t found) {
+    if (fault != NULL) {
+        *fault = describe(kind, block, offset, expected, found);
+    }
+    return TH_ERR_CORRUPT;
+}

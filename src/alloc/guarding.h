@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What the companion allocators share: guard levels, fault reports, checked patterns. */
+#ifndef TH_ALLOC_GUARDING_H
+#define TH_ALLOC_GUARDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pattern.h"
+#include "tagheap/guarding.h"
+#include "tagheap/status.h"
+
+#ifndef TH_GUARD
+#define TH_GUARD 0
+#endif
+
+static inline bool th_guarding_is_valid(const th_guarding *guarding) {
+    return guarding->level >= 0 && guarding->level <= 3;
+}
+
+/* The level that counts: a constant 0 where the build contains no guards. */
+static inline int th_guarding_level(const th_guarding *guarding) {
+#if TH_GUARD > 0
+    return guarding->level < TH_GUARD ? guarding->level : TH_GUARD;
+#else
+    (void)guarding;
+    return 0;
+#endif
+}
+
+/* Reports to the handler. `block` and `offset` beyond 32 bits, and SIZE_MAX for "none", become
+ * TH_FAULT_NOWHERE. */
+void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
+                       uint32_t expected, uint32_t found);
+
+/* Fills in *fault, which may be NULL, for a checker, and returns TH_ERR_CORRUPT. */
+th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
+                              uint32_t expected, uint32_t found);
+
+/* Level 3: hands on what a checker found. */
+void th_guarding_report(const th_guarding *guarding, const th_fault *fault);
+
+#endif

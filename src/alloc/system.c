@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The system's malloc, as an allocator. */
+#define _POSIX_C_SOURCE 200112L
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tagheap/allocator.h"
+
+static void *alloc(void *self, size_t bytes, size_t alignment) {
+    void *block = NULL;
+    (void)self;
+    if (alignment <= alignof(max_align_t)) {
+        return malloc(bytes);
+    }
+    return posix_memalign(&block, alignment, bytes) == 0 ? block : NULL;
+}
+
+static void free_block(void *self, void *pointer) {
+    (void)self;
+    free(pointer);
+}
+
+/* realloc keeps no alignment beyond malloc's. */
+static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    if (alignment <= alignof(max_align_t)) {
+        return realloc(pointer, bytes);
+    }
+    void *block = alloc(self, bytes, alignment);
+    if (block != NULL) {
+        memcpy(block, pointer, kept < bytes ? kept : bytes);
+        free(pointer);
+    }
+    return block;
+}
+
+th_allocator th_system_allocator(void) {
+    static const th_allocator_table table = {.alloc = alloc, .free = free_block, .resize = resize};
+    return (th_allocator){.table = &table, .self = NULL};
+}

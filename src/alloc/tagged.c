@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The tagged heap under one tag, as an allocator. */
+#include "tagheap/allocator.h"
+
+static void *alloc(void *self, size_t bytes, size_t alignment) {
+    const th_tagged_allocator *adapter = self;
+    return th_heap_alloc_aligned(adapter->heap, alignment, bytes, adapter->tag);
+}
+
+static void free_block(void *self, void *pointer) {
+    const th_tagged_allocator *adapter = self;
+    (void)th_heap_free(adapter->heap, pointer);
+}
+
+static bool resize_in_place(void *self, void *pointer, size_t bytes) {
+    const th_tagged_allocator *adapter = self;
+    return bytes <= th_heap_usable_size(adapter->heap, pointer) &&
+           th_heap_resize(adapter->heap, pointer, bytes) == pointer;
+}
+
+/* A block of the heap remembers its own alignment and size. */
+static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    const th_tagged_allocator *adapter = self;
+    (void)kept;
+    (void)alignment;
+    return th_heap_resize(adapter->heap, pointer, bytes);
+}
+
+static void reset(void *self) {
+    const th_tagged_allocator *adapter = self;
+    (void)th_heap_free_tags(adapter->heap, adapter->tag, adapter->tag);
+}
+
+static bool owns(const void *self, const void *pointer) {
+    const th_tagged_allocator *adapter = self;
+    th_heap_block block;
+    return th_heap_find(adapter->heap, pointer, &block) && block.tag == adapter->tag;
+}
+
+static size_t usable_size(const void *self, const void *pointer) {
+    const th_tagged_allocator *adapter = self;
+    return th_heap_usable_size(adapter->heap, pointer);
+}
+
+static th_status check(const void *self, th_fault *fault) {
+    const th_tagged_allocator *adapter = self;
+    return th_heap_check(adapter->heap, fault);
+}
+
+th_allocator th_heap_allocator(th_tagged_allocator *adapter, th_heap *heap, uint32_t tag) {
+    static const th_allocator_table table = {.alloc = alloc,
+                                             .free = free_block,
+                                             .resize_in_place = resize_in_place,
+                                             .resize = resize,
+                                             .reset = reset,
+                                             .owns = owns,
+                                             .usable_size = usable_size,
+                                             .check = check};
+    *adapter = (th_tagged_allocator){.heap = heap, .tag = tag};
+    return (th_allocator){.table = &table, .self = adapter};
+}
