@@ -41,6 +41,12 @@ LAB_PLAIN size_t lab_content_check(const unsigned char *payload, size_t bytes, u
     return lab_content_peek(payload, bytes, seed);
 }
 
+LAB_PLAIN void lab_content_flip(unsigned char *at, unsigned char mask) {
+    LAB_BLIND_BEGIN;
+    *at ^= mask;
+    LAB_BLIND_END;
+}
+
 bool lab_content_is_open(const unsigned char *payload, size_t bytes) {
 #if LAB_ASAN
     /* The ends always; every byte, which costs more, for some payloads. */

@@ -55,6 +55,9 @@ LAB_PLAIN_PART size_t lab_content_peek(const unsigned char *payload, size_t byte
 /* The same, for functions that are instrumented. */
 size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed);
 
+/* Changes a byte that may be closed. */
+void lab_content_flip(unsigned char *at, unsigned char mask);
+
 /* With AddressSanitizer: are exactly the first `bytes` bytes of the payload accessible, and the
  * byte behind them not? Elsewhere always true. */
 bool lab_content_is_open(const unsigned char *payload, size_t bytes);

@@ -250,7 +250,7 @@ static bool finish(lab_runner *r) {
     return lab_expect(r, LAB_PROPERTY_RESULT, "freed", expected, freed) && after(r);
 }
 
-static void add_counts(lab_run_counts *to, const lab_run_counts *from) {
+void lab_run_counts_add(lab_run_counts *to, const lab_run_counts *from) {
     to->ops += from->ops;
     to->acted += from->acted;
     to->checked += from->checked;
@@ -286,7 +286,7 @@ bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_opti
         passed = play_ops(r, options) && finish(r);
     }
     if (counts != NULL) {
-        add_counts(counts, &r->counts);
+        lab_run_counts_add(counts, &r->counts);
     }
     return passed;
 }

@@ -53,6 +53,8 @@ typedef struct lab_run_counts {
     uint64_t vetoes;
 } lab_run_counts;
 
+void lab_run_counts_add(lab_run_counts *to, const lab_run_counts *from);
+
 typedef struct lab_runner lab_runner; /* reusable state: regions, model, slots */
 
 /* NULL if there is no memory. */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "runner/contract.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/referee.h"
+
+/* Contents of more bytes than this are looked at only when they are freed or moved, and in the
+ * end: else scripts with many large blocks would take minutes. */
+#define LOOK_BYTES_MAX ((size_t)32 << 10)
+
+lab_referee *lab_referee_new(void) {
+    lab_referee *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return NULL;
+    }
+    if (!lab_backing_init(&r->backing) || !lab_contract_init(&r->model, LAB_SLOTS_MAX)) {
+        lab_referee_destroy(r);
+        return NULL;
+    }
+    return r;
+}
+
+void lab_referee_destroy(lab_referee *r) {
+    if (r != NULL) {
+        lab_backing_clean_up(&r->backing);
+        lab_contract_clean_up(&r->model);
+        free(r);
+    }
+}
+
+const lab_contract *lab_referee_contract(const lab_referee *r) {
+    return &r->model;
+}
+
+bool lab_referee_has_subject(const lab_referee *r) {
+    return r->made;
+}
+
+bool lab_objects(lab_referee *r, lab_property property, const char *detail, const char *format,
+                 ...) {
+    va_list arguments;
+    if (r->failed) {
+        return false;
+    }
+    r->failed = true;
+    r->failure->property = property;
+    r->failure->op = r->index;
+    r->failure->detail = detail;
+    va_start(arguments, format);
+    (void)vsnprintf(r->failure->message, sizeof r->failure->message, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static void note_fault(void *context, const th_fault *fault) {
+    lab_referee *r = context;
+    r->faults++;
+    r->fault = *fault;
+}
+
+/* ---- making and ending the subject -------------------------------------------------------- */
+
+static bool make(lab_referee *r) {
+    const lab_config *config = &r->script->config;
+    lab_setup setup = {.backing = lab_backing_allocator(&r->backing),
+                       .bytes = (size_t)config->dwords * 4,
+                       .alignment = config->alignment,
+                       .variant = config->skew,
+                       .guard = config->guard,
+                       .on_fault = note_fault,
+                       .fault_context = r};
+    memset(&r->instance, 0, sizeof r->instance);
+    r->made = r->subject->create(&setup, &r->instance);
+    if (!r->made && r->backing.count != 0) {
+        return lab_objects(r, LAB_PROPERTY_INIT, "leak", "a failed create kept %zu blocks",
+                           r->backing.count);
+    }
+    return true;
+}
+
+/* Blocks that come from elsewhere than the backing do not end with the subject. */
+static void destroy(lab_referee *r) {
+    bool elsewhere = (r->subject->flags & LAB_SUBJECT_OWN_MEMORY) != 0;
+    for (uint32_t i = 0; elsewhere && i < r->model.slots_used; i++) {
+        th_allocator_free(r->instance.allocator, r->model.slots[i].at);
+    }
+    r->subject->destroy(r->instance.state);
+    r->made = false;
+    lab_contract_reset(&r->model);
+}
+
+/* Everything is given back. */
+static bool end_subject(lab_referee *r) {
+    if (!r->made) {
+        return true;
+    }
+    destroy(r);
+    if (r->backing.count != 0) {
+        return lab_objects(r, LAB_PROPERTY_INIT, "leak",
+                           "after destroy, %zu blocks of the backing were not returned",
+                           r->backing.count);
+    }
+    return true;
+}
+
+/* ---- after every operation ---------------------------------------------------------------- */
+
+static bool check_contents(lab_referee *r) {
+    for (uint32_t i = 0; i < r->model.slots_used; i++) {
+        const lab_live *block = &r->model.slots[i];
+        size_t wrong = block->at != NULL ? lab_contract_wrong_byte(&r->model, i) : 0;
+        if (block->at != NULL && wrong != block->bytes) {
+            return lab_objects(r, LAB_PROPERTY_CONTENTS, "bytes",
+                               "slot %u: byte %zu of %zu differs", i, wrong, block->bytes);
+        }
+    }
+    return true;
+}
+
+static bool after(lab_referee *r, bool all_contents) {
+    th_fault fault;
+    if (r->faults != 0) {
+        return lab_objects(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind),
+                           "a fault, though no rule was broken: block %u byte %u", r->fault.block,
+                           r->fault.offset);
+    }
+    if (r->made && th_allocator_check(r->instance.allocator, &fault) != TH_OK) {
+        return lab_objects(r, LAB_PROPERTY_CHECKER, th_fault_name(fault.kind),
+                           "the checker: block %u byte %u", fault.block, fault.offset);
+    }
+    if ((all_contents || r->model.live_bytes <= LOOK_BYTES_MAX) && !check_contents(r)) {
+        return false;
+    }
+    if (!lab_backing_check(&r->backing) || r->backing.damage != NULL) {
+        return lab_objects(r, LAB_PROPERTY_BOUNDS, r->backing.damage,
+                           "of the memory of the backing");
+    }
+    r->counts.checked++;
+    return true;
+}
+
+/* ---- playing ------------------------------------------------------------------------------ */
+
+bool lab_referee_begin(lab_referee *r, const lab_subject *subject, const lab_script *script,
+                       const lab_referee_options *options, lab_failure *failure) {
+    memset(failure, 0, sizeof *failure);
+    failure->detail = "";
+    r->subject = subject;
+    r->script = script;
+    r->failure = failure;
+    r->failed = false;
+    r->index = 0;
+    r->faults = 0;
+    memset(&r->counts, 0, sizeof r->counts);
+    lab_backing_start(&r->backing, (size_t)script->config.dwords * 4,
+                      (size_t)script->config.skew * script->config.alignment);
+    if (options != NULL) {
+        r->backing.fail_at = options->fail_at;
+        r->backing.fail_forever = options->fail_forever;
+    }
+    lab_contract_start(&r->model);
+    return make(r) && after(r, true);
+}
+
+bool lab_referee_step(lab_referee *r, size_t index) {
+    const lab_op *op = &r->script->ops[index];
+    bool acted = false;
+    if (r->failed) {
+        return false;
+    }
+    r->index = index;
+    r->counts.ops++;
+    if (op->kind == LAB_OP_INIT) {
+        acted = true;
+        if (!end_subject(r) || !make(r)) {
+            return false;
+        }
+    } else if (r->made && !lab_referee_do(r, op, &acted)) {
+        return false;
+    }
+    if (acted) {
+        r->counts.acted++;
+        r->counts.by_kind[op->kind]++;
+    }
+    return !acted || after(r, false);
+}
+
+bool lab_referee_end(lab_referee *r, lab_run_counts *counts) {
+    r->index = r->script->count;
+    if (!r->failed && r->made) {
+        (void)(after(r, true) && lab_referee_free_all(r) && after(r, true) && end_subject(r));
+    } else if (r->made) {
+        destroy(r); /* the failure is known; this is to leak nothing */
+    }
+    if (counts != NULL) {
+        lab_run_counts_add(counts, &r->counts);
+    }
+    return !r->failed;
+}
+
+bool lab_referee_play(lab_referee *r, const lab_subject *subject, const lab_script *script,
+                      const lab_referee_options *options, lab_failure *failure,
+                      lab_run_counts *counts) {
+    bool passed = lab_referee_begin(r, subject, script, options, failure);
+    for (size_t i = 0; passed && i < script->count; i++) {
+        passed = lab_referee_step(r, i);
+    }
+    return lab_referee_end(r, counts);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* A subject: an allocator that heaplab can play scripts on and judge by the contract model. Fill in
+ * one lab_subject, and everything works on it: fuzzing, the shrinker, differential runs. A shared
+ * object that exports one under the name lab_subject_export is a plug-in; docs/your-allocator.md
+ * writes one. This header needs the library's public headers only. */
+#ifndef LAB_SUBJECTS_SUBJECT_H
+#define LAB_SUBJECTS_SUBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tagheap/allocator.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a subject can do, and what it promises beyond the contract of tagheap/allocator.h. */
+enum {
+    LAB_SUBJECT_FREES = 1,        /* a freed block's memory can be had again */
+    LAB_SUBJECT_GROWS = 2,        /* takes memory from the backing as it needs it: fails only if the
+                                     backing did during that call */
+    LAB_SUBJECT_OWN_MEMORY = 4,   /* does not use the backing (the system's malloc) */
+    LAB_SUBJECT_TRACKED = 8,      /* in ASan builds, exactly the bytes asked for are accessible */
+    LAB_SUBJECT_POINTERS = 16,    /* guard >= 1: freeing what is no live block raises a fault */
+    LAB_SUBJECT_CANARIES = 32,    /* guard >= 1: a byte written right behind the bytes asked for
+                                     raises a fault when the block is freed, if the block has one
+                                     (usable size > bytes asked for) */
+    LAB_SUBJECT_POISON = 64,      /* guard >= 2: the checker notices a byte written to a block that
+                                     was freed, at its last byte asked for */
+    LAB_SUBJECT_ANY_THREADS = 128 /* may be used by several threads at once */
+};
+
+/* What a subject is made from. */
+typedef struct lab_setup {
+    th_allocator backing; /* where all its memory has to come from, its own bookkeeping excepted */
+    size_t bytes;         /* of memory that the backing will give, in all, roughly */
+    size_t alignment;     /* 4, 8 or 16: what most requests will ask for */
+    unsigned variant;     /* 0 .. 15: for subjects that have options */
+    int guard;            /* 0 .. 3 */
+    th_fault_handler on_fault;
+    void *fault_context;
+} lab_setup;
+
+/* What create fills in, zeroed before. */
+typedef struct lab_instance {
+    void *state;
+    th_allocator allocator;
+    size_t bytes_max;     /* larger blocks are never given; 0: any size may be. A subject of own
+                             memory is never asked for more: tools end a program for that */
+    size_t alignment_max; /* the same for alignments */
+    size_t blocks_sure;   /* as long as fewer blocks are live, a request for up to bytes_max bytes
+                             aligned to alignment_max is met; 0: nothing promised */
+    size_t empty_sure;    /* while no block is live (for subjects that do not free: after a
+                             reset), a request for this many bytes aligned to setup.alignment is
+                             met; 0: nothing promised */
+} lab_instance;
+
+#define LAB_SUBJECT_VERSION 1
+
+typedef struct lab_subject {
+    int version;         /* LAB_SUBJECT_VERSION */
+    const char *name;    /* lower case, digits and '-', at most LAB_SUBJECT_NAME_MAX */
+    const char *purpose; /* a few words */
+    unsigned flags;
+
+    /* Makes one. False if it cannot be made from this setup, which must be for a reason (too
+     * small); then nothing of the backing is kept. */
+    bool (*create)(const lab_setup *setup, lab_instance *instance);
+
+    /* Ends it; all that was taken from the backing must be back then. */
+    void (*destroy)(void *state);
+
+    /* Optional: marks and rollback. After rollback, every block that was allocated since the
+     * mark last set is gone (blocks from before, resized since, too). */
+    void (*mark)(void *state);
+    void (*rollback)(void *state);
+
+    /* Optional: a frame ends. Every block allocated before the last but one call is gone. */
+    void (*flip)(void *state);
+} lab_subject;
+
+#define LAB_SUBJECT_NAME_MAX 15
+#define LAB_SUBJECT_EXPORT   "lab_subject_export"
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* The contract model and its referee: every subject that is built in keeps the contract on random
+ * scripts, and a subject with a mistake is found out, for that mistake. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/track.h"
+#include "runner/contract.h"
+#include "subjects/subjects.h"
+#include "suite.h"
+
+/* ---- a subject that can be made wrong ----------------------------------------------------- */
+
+typedef enum mistake {
+    NO_MISTAKE,
+    MISALIGNS,
+    OVERLAPS,
+    GOES_OUTSIDE,
+    REFUSES,
+    FORGETS,
+    LOSES,
+    LEAKS,
+    WRITES_BEYOND,
+    WRITES_ELSEWHERE,
+    FAULTS,
+    CHECKS_BADLY,
+    OWNS_NOTHING,
+    OWNS_ALL,
+    MEASURES_SHORT,
+    ROLLS_BACK_TOO_FAR,
+    RETURNS_TWICE,
+    KEEPS_AFTER_REFUSAL,
+    MISTAKES
+} mistake;
+
+/* Every block is one of the backing's; they are kept in a table, for owns and usable_size. */
+enum { BLOCKS_MAX = 256 };
+
+typedef struct plain {
+    th_allocator backing;
+    th_fault_handler on_fault;
+    void *fault_context;
+    mistake wrong;
+    unsigned calls;
+    unsigned char *at[BLOCKS_MAX];
+    size_t bytes[BLOCKS_MAX];
+    uint64_t serial[BLOCKS_MAX];
+    uint64_t clock, mark;
+    unsigned char elsewhere[1 << 16];
+} plain;
+
+static mistake planted;
+
+static unsigned slot_of(const plain *p, const void *at) {
+    unsigned i = 0;
+    while (i < BLOCKS_MAX && p->at[i] != at) {
+        i++;
+    }
+    return i;
+}
+
+/* Now and then, so that most scripts get somewhere first. */
+static bool errs(plain *p, mistake kind) {
+    return p->wrong == kind && ++p->calls % 4 == 0;
+}
+
+static void *plain_alloc(void *self, size_t bytes, size_t alignment) {
+    plain *p = self;
+    unsigned slot = slot_of(p, NULL);
+    if (slot == BLOCKS_MAX || errs(p, REFUSES)) {
+        return NULL;
+    }
+    if (p->clock > 0 && p->wrong == OVERLAPS && p->at[0] != NULL && bytes <= p->bytes[0]) {
+        return p->at[0];
+    }
+    if (p->wrong == GOES_OUTSIDE && bytes <= sizeof p->elsewhere / 2 && alignment <= 16) {
+        return p->elsewhere + (16 - ((uintptr_t)p->elsewhere & 15));
+    }
+    bool shift = errs(p, MISALIGNS);
+    unsigned char *at =
+        p->backing.table->alloc(p->backing.self, bytes + (shift ? 1 : 0), alignment);
+    if (at == NULL) {
+        return NULL;
+    }
+    p->at[slot] = at;
+    p->bytes[slot] = bytes;
+    p->serial[slot] = ++p->clock;
+    if (errs(p, WRITES_BEYOND)) {
+        at[bytes] ^= 1;
+    }
+    if (errs(p, WRITES_ELSEWHERE) && slot > 0 && p->at[0] != NULL) {
+        p->at[0][p->bytes[0] / 2] ^= 1;
+    }
+    if (errs(p, FAULTS)) {
+        p->on_fault(p->fault_context, &(th_fault){.kind = TH_FAULT_CHAIN});
+    }
+    return shift ? at + 1 : at;
+}
+
+static void plain_free(void *self, void *pointer) {
+    plain *p = self;
+    unsigned slot = slot_of(p, pointer);
+    if (slot == BLOCKS_MAX) {
+        return; /* one of the mistakes' */
+    }
+    p->at[slot] = NULL;
+    if (!errs(p, LEAKS)) {
+        th_allocator_free(p->backing, pointer);
+    }
+    if (errs(p, RETURNS_TWICE)) {
+        th_allocator_free(p->backing, pointer);
+    }
+}
+
+static void *plain_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    plain *p = self;
+    unsigned char *at = plain_alloc(self, bytes, alignment);
+    size_t least = kept < bytes ? kept : bytes;
+    if (at == NULL) {
+        if (p->wrong == KEEPS_AFTER_REFUSAL) {
+            ((unsigned char *)pointer)[0] ^= 1;
+        }
+        return NULL;
+    }
+    if (!errs(p, FORGETS)) {
+        memcpy(at, pointer, least);
+    }
+    if (errs(p, LOSES)) {
+        at[least - 1] ^= 1;
+    }
+    plain_free(self, pointer);
+    return at;
+}
+
+static bool plain_owns(const void *self, const void *pointer) {
+    const plain *p = self;
+    bool found = p->wrong == OWNS_ALL;
+    for (unsigned i = 0; i < BLOCKS_MAX && p->wrong != OWNS_NOTHING; i++) {
+        found =
+            found || (p->at[i] != NULL && (uintptr_t)pointer - (uintptr_t)p->at[i] < p->bytes[i]);
+    }
+    return found;
+}
+
+static size_t plain_usable(const void *self, const void *pointer) {
+    const plain *p = self;
+    unsigned slot = slot_of(p, pointer);
+    return slot == BLOCKS_MAX ? 0 : p->bytes[slot] - (p->wrong == MEASURES_SHORT ? 1 : 0);
+}
+
+static th_status plain_check(const void *self, th_fault *fault) {
+    const plain *p = self;
+    if (p->wrong == CHECKS_BADLY && p->clock == 7) {
+        *fault = (th_fault){.kind = TH_FAULT_COUNT};
+        return TH_ERR_CORRUPT;
+    }
+    return TH_OK;
+}
+
+static bool plain_create(const lab_setup *setup, lab_instance *instance) {
+    static const th_allocator_table table = {.alloc = plain_alloc,
+                                             .free = plain_free,
+                                             .resize = plain_resize,
+                                             .owns = plain_owns,
+                                             .usable_size = plain_usable,
+                                             .check = plain_check};
+    plain *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        return false;
+    }
+    p->backing = setup->backing;
+    p->on_fault = setup->on_fault;
+    p->fault_context = setup->fault_context;
+    p->wrong = planted;
+    instance->state = p;
+    instance->allocator = (th_allocator){.table = &table, .self = p};
+    return true;
+}
+
+static void plain_destroy(void *state) {
+    plain *p = state;
+    for (unsigned i = 0; i < BLOCKS_MAX; i++) {
+        th_allocator_free(p->backing, p->at[i]);
+    }
+    free(p);
+}
+
+static void plain_mark(void *state) {
+    plain *p = state;
+    p->mark = p->clock;
+}
+
+static void plain_rollback(void *state) {
+    plain *p = state;
+    uint64_t from = p->mark;
+    if (p->wrong == ROLLS_BACK_TOO_FAR && from > 0) {
+        from--;
+    }
+    for (unsigned i = 0; i < BLOCKS_MAX; i++) {
+        if (p->at[i] != NULL && p->serial[i] > from) {
+            memset(p->at[i], 0, p->bytes[i]); /* not live for the table, so nobody else's */
+            plain_free(p, p->at[i]);
+        }
+    }
+}
+
+static const lab_subject plain_subject = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "plain",
+    .purpose = "for tests",
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS,
+    .create = plain_create,
+    .destroy = plain_destroy,
+    .mark = plain_mark,
+    .rollback = plain_rollback,
+};
+
+/* ---- random scripts ----------------------------------------------------------------------- */
+
+enum { BYTES_MAX = 4 + 10 * 120 };
+
+static void make_script(lab_script *script, uint64_t *state, unsigned long guard) {
+    uint8_t bytes[BYTES_MAX];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)th_test_random(state);
+    }
+    bytes[0] = (uint8_t)(bytes[0] % 4 | (3 - guard) << 2); /* 16 slots */
+    bytes[2] |= 2;                                         /* at least 2 KiB */
+    CHECK(lab_script_decode(script, bytes, sizeof bytes));
+}
+
+/* Plays `count` scripts, until one fails. */
+static bool play(const lab_subject *subject, unsigned count, lab_failure *failure,
+                 lab_run_counts *counts) {
+    lab_referee *referee = lab_referee_new();
+    lab_script script = {0};
+    uint64_t state = th_test_seed(11);
+    bool passed = true;
+    CHECK(referee != NULL);
+    for (unsigned i = 0; passed && i < count; i++) {
+        make_script(&script, &state, i % 4);
+        passed = lab_referee_play(referee, subject, &script, NULL, failure, counts);
+    }
+    if (!passed) {
+        (void)printf("# %s: property=%s detail=%s op=%zu: %s\n", subject->name,
+                     lab_property_name(failure->property), failure->detail, failure->op,
+                     failure->message);
+    }
+    lab_script_clean_up(&script);
+    lab_referee_destroy(referee);
+    return passed;
+}
+
+static void subjects_keep_the_contract(void) {
+    for (size_t i = 0; i < lab_subjects_count; i++) {
+        lab_failure failure;
+        lab_run_counts counts = {0};
+        CHECK(play(lab_subjects[i], TH_TRACK_VALGRIND ? 24 : 120, &failure, &counts));
+        CHECK(counts.by_kind[LAB_OP_ALLOC] > 20);
+        CHECK(counts.by_kind[LAB_OP_FREE] > 20);
+        CHECK(counts.checked > 200);
+    }
+}
+
+static void mistakes_are_found(void) {
+    static const struct {
+        lab_property property;
+        const char *detail; /* NULL: any */
+    } due[MISTAKES] = {
+        [MISALIGNS] = {LAB_PROPERTY_RESULT, "alignment"},
+        [OVERLAPS] = {LAB_PROPERTY_RESULT, "overlap"},
+        [GOES_OUTSIDE] = {LAB_PROPERTY_RESULT, "outside"},
+        [REFUSES] = {LAB_PROPERTY_RESULT, "refused"},
+        [FORGETS] = {LAB_PROPERTY_CONTENTS, "kept"},
+        [LOSES] = {LAB_PROPERTY_CONTENTS, "kept"},
+        [LEAKS] = {LAB_PROPERTY_INIT, "leak"},
+        [WRITES_BEYOND] = {LAB_PROPERTY_BOUNDS, "written outside"},
+        [WRITES_ELSEWHERE] = {LAB_PROPERTY_CONTENTS, "bytes"},
+        [FAULTS] = {LAB_PROPERTY_FAULT, "chain broken"},
+        [CHECKS_BADLY] = {LAB_PROPERTY_CHECKER, "counter wrong"},
+        [OWNS_NOTHING] = {LAB_PROPERTY_RESULT, "owner"},
+        [OWNS_ALL] = {LAB_PROPERTY_FIND, "foreign"},
+        [MEASURES_SHORT] = {LAB_PROPERTY_RESULT, "usable size"},
+        [ROLLS_BACK_TOO_FAR] = {LAB_PROPERTY_CONTENTS, "bytes"},
+        [RETURNS_TWICE] = {LAB_PROPERTY_BOUNDS, "returned what it never got"},
+        [KEEPS_AFTER_REFUSAL] = {LAB_PROPERTY_CONTENTS, "bytes"},
+    };
+    lab_failure failure;
+    planted = NO_MISTAKE;
+    CHECK(play(&plain_subject, TH_TRACK_VALGRIND ? 40 : 200, &failure, NULL));
+    for (unsigned i = NO_MISTAKE + 1; i < MISTAKES; i++) {
+        /* Where a tool watches, these end the process. */
+        if ((TH_TRACK_ASAN || TH_TRACK_VALGRIND) &&
+            (i == WRITES_BEYOND || i == ROLLS_BACK_TOO_FAR)) {
+            continue;
+        }
+        planted = (mistake)i;
+        (void)printf("# mistake %u\n", i);
+        CHECK(!play(&plain_subject, 400, &failure, NULL));
+        CHECK_EQ(failure.property, due[i].property);
+        CHECK(strcmp(failure.detail, due[i].detail) == 0);
+    }
+    planted = NO_MISTAKE;
+}
+
+static void the_same_script_gives_the_same_result(void) {
+    lab_failure first, second;
+    planted = WRITES_ELSEWHERE;
+    CHECK(!play(&plain_subject, 400, &first, NULL));
+    CHECK(!play(&plain_subject, 400, &second, NULL));
+    planted = NO_MISTAKE;
+    CHECK_EQ(first.op, second.op);
+    CHECK(strcmp(first.message, second.message) == 0);
+}
+
+static void tables_are_looked_at(void) {
+    lab_subject wrong = plain_subject;
+    CHECK(lab_subject_objection(&wrong) == NULL);
+    wrong.version = LAB_SUBJECT_VERSION + 1;
+    CHECK(lab_subject_objection(&wrong) != NULL);
+    wrong = plain_subject;
+    wrong.name = "Capital";
+    CHECK(lab_subject_objection(&wrong) != NULL);
+    wrong.name = "";
+    CHECK(lab_subject_objection(&wrong) != NULL);
+    wrong.name = "much-too-long-a-name";
+    CHECK(lab_subject_objection(&wrong) != NULL);
+    wrong = plain_subject;
+    wrong.destroy = NULL;
+    CHECK(lab_subject_objection(&wrong) != NULL);
+    for (size_t i = 0; i < lab_subjects_count; i++) {
+        CHECK(lab_subject_objection(lab_subjects[i]) == NULL);
+        CHECK(lab_subject_find(lab_subjects[i]->name) == lab_subjects[i]);
+    }
+    CHECK(lab_subject_find("nothing") == NULL);
+}
+
+TH_SUITE("contract", TEST(subjects_keep_the_contract), TEST(mistakes_are_found),
+         TEST(the_same_script_gives_the_same_result), TEST(tables_are_looked_at))
