@@ -344,6 +344,33 @@ class Refusals(Case):
             self.assert_refused(self.good, words, *arguments)
 
 
+class SameChecks(unittest.TestCase):
+    """What the runner checks beyond its own tables, the reproducer checks too: a check that was
+    added to the one and not to the other is found by its name."""
+
+    MODEL_ONLY = {"again", "rebase"}  # the model against itself
+
+    @staticmethod
+    def text(folder):
+        text = "".join(path.read_text() for path in sorted((TREE / "fuzz" / folder).glob("*.c")))
+        return re.sub(r'"\n\s*"', "", text).replace('\\"', '"')  # C joins strings
+
+    def test_refusals_and_statistics_in_order(self):
+        for ours, theirs in ((r'expect_status\(\s*r, "([^"]+)"', r'expect_status\("([^"]+)"'),
+                             (r'\{"([a-z-]+)", want\.', r'NAME_STATS, "([a-z-]+)"')):
+            checked = re.findall(ours, self.text("runner"))
+            self.assertGreater(len(checked), 10)
+            self.assertEqual(checked, re.findall(theirs, self.text("export")))
+
+    def test_details(self):
+        pattern = r'(?:LAB_PROPERTY_(?!MEMORY)[A-Z_]+|expect_fault\(\s*r, a),\s*"([^"]+)"'
+        checked = re.findall(pattern, self.text("runner"))
+        exported = self.text("export")
+        self.assertGreater(len(checked), 50)
+        missing = {name for name in checked if f'"{name}"' not in exported}
+        self.assertEqual(self.MODEL_ONLY, missing)
+
+
 class Terminal(Case):
     def test_progress(self):
         """On a terminal, and only there, there is a line that says what goes on."""
