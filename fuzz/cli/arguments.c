@@ -111,6 +111,18 @@ int lab_cli_complain_of(const char *name, const char *path, const char *what) {
     return lab_cli_complain(name, message);
 }
 
+int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
+                                 const lab_verdict *other) {
+    char what[2 * LAB_SIGNATURE_BYTES_MAX + 128];
+    if (strcmp(first->signature, other->signature) == 0) {
+        return lab_cli_complain_of(name, path, "does not fail in this build; nothing written");
+    }
+    (void)snprintf(what, sizeof what, "is flaky: once \"%s\", then \"%s\"; nothing written",
+                   first->signature[0] != '\0' ? first->signature : "no failure",
+                   other->signature[0] != '\0' ? other->signature : "no failure");
+    return lab_cli_complain_of(name, path, what);
+}
+
 int lab_cli_check_out(const char *name, const lab_cli_files *given) {
     struct stat status;
     if (given->out == NULL || lstat(given->out, &status) != 0) {

@@ -5,6 +5,7 @@
 #define LAB_CLI_CLI_H
 
 #include "script/script.h"
+#include "shrink/judge.h"
 
 enum {
     LAB_CLI_DONE = 0,
@@ -76,6 +77,10 @@ int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
 
 /* Says what is wrong with a file, as "PATH: WHAT". Returns LAB_CLI_BAD_INPUT. */
 int lab_cli_complain_of(const char *name, const char *path, const char *what);
+
+/* The same of a script that passes, or that came to different ends in two runs. */
+int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
+                                 const lab_verdict *other);
 
 /* May OUT be written? What would refuse it in the end is said before the work. */
 int lab_cli_check_out(const char *name, const lab_cli_files *given);

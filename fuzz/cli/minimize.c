@@ -12,8 +12,7 @@
 #include "shrink/shrink.h"
 
 enum {
-    WHAT_BYTES_MAX = 2 * LAB_SIGNATURE_BYTES_MAX + 128,
-    MESSAGE_BYTES_MAX = 4096 + WHAT_BYTES_MAX + 16,
+    MESSAGE_BYTES_MAX = 4096 + 512,
     LIMIT_MS_DEFAULT = 2000,
     LIMIT_MS_MAX = 3600000,
     PROGRESS_INTERVAL_MS = 100
@@ -64,21 +63,12 @@ static void show_state(void *context, const lab_shrink_state *state) {
 
 static int report_trouble(const char *name, const lab_cli_files *given, lab_shrink_status status,
                           const lab_shrink_result *result) {
-    char message[WHAT_BYTES_MAX];
-    if (status == LAB_SHRINK_PASSES) {
-        return lab_cli_complain_of(name, given->in, "does not fail in this build; nothing written");
-    }
-    if (status == LAB_SHRINK_FLAKY) {
-        const char *first = result->verdict.signature;
-        const char *other = result->other.signature;
-        (void)snprintf(
-            message, sizeof message, "is flaky: once \"%s\", then \"%s\"; nothing written",
-            first[0] != '\0' ? first : "no failure", other[0] != '\0' ? other : "no failure");
-        return lab_cli_complain_of(name, given->in, message);
-    }
+    char message[256];
     (void)snprintf(message, sizeof message, "cannot be played: %s; nothing written",
                    strerror(errno));
-    return lab_cli_complain_of(name, given->in, message);
+    return status == LAB_SHRINK_NO_MEANS
+               ? lab_cli_complain_of(name, given->in, message)
+               : lab_cli_complain_of_verdicts(name, given->in, &result->verdict, &result->other);
 }
 
 static int minimize(const char *name, const lab_cli_files *given, unsigned limit_ms,

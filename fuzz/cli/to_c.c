@@ -50,18 +50,19 @@ static int write_export(const char *name, const lab_cli_files *given, const lab_
     return status;
 }
 
-/* The program says how the script fails in this build, so it must. */
+/* The program says how the script fails in this build, so it must, and always so. */
 static int judge(const char *name, const lab_cli_files *given, const lab_script *script) {
-    lab_verdict verdict = {.end = LAB_END_PASSED};
+    lab_verdict verdict, other;
+    bool same = false;
     lab_judge *judge = lab_judge_new(script->count);
-    bool judged = judge != NULL && lab_judge_try(judge, script, &verdict);
+    bool judged = judge != NULL && lab_judge_settle(judge, script, &verdict, &other, &same);
     int error = errno;
     lab_judge_destroy(judge);
     if (!judged) {
         return lab_cli_complain_of(name, given->in, strerror(error));
     }
-    if (verdict.end == LAB_END_PASSED) {
-        return lab_cli_complain_of(name, given->in, "does not fail in this build; nothing written");
+    if (!same || verdict.end == LAB_END_PASSED) {
+        return lab_cli_complain_of_verdicts(name, given->in, &verdict, &other);
     }
     return write_export(name, given, script, &verdict);
 }
