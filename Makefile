@@ -38,6 +38,7 @@ say = @printf '  %-4s %-8s %s\n' $(1) $(2) $(3)
 
 FUZZ_TIME    ?= 10m
 CRASH        ?=
+FINDINGS     ?=
 OUT          ?=
 EXPLORE      ?=
 EXTRA_CFLAGS ?=
@@ -246,10 +247,15 @@ fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
 
-.PHONY: fuzz-canary regress minimize bench corpus coverage-heap
+.PHONY: fuzz-canary triage regress minimize bench corpus coverage-heap
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
 	+@scripts/fuzz --canary
+
+## triage: groups the findings (or those in FINDINGS=folder), one line for each group
+triage: export FINDINGS := $(FINDINGS)
+triage: fuzz-programs
+	@scripts/triage $${FINDINGS:+-- "$$FINDINGS"}
 
 ## regress: adopts CRASH=file as a regression case
 regress: export CRASH := $(CRASH)

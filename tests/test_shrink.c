@@ -286,7 +286,7 @@ static void leaves_a_flaky_script_alone(void) {
     make_long(&before, 3, 50);
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_FLAKY);
     CHECK(strcmp(result.verdict.signature, result.other.signature) != 0);
-    CHECK(result.state.runs <= LAB_SHRINK_REPETITIONS);
+    CHECK(result.state.runs <= LAB_JUDGE_REPETITIONS);
     CHECK(lab_script_equal(&script, &before));
     lab_script_clean_up(&script);
     lab_script_clean_up(&before);

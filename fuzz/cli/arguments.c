@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the subcommands have in common: walking over arguments, complaining, reading scripts. */
+/* What the subcommands have in common: arguments, complaints, reading scripts. */
+#define _POSIX_C_SOURCE 200809L
+
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -48,13 +51,89 @@ const char *lab_cli_value(lab_cli_arguments *from, const char *option) {
     return from->argv[from->next++];
 }
 
-bool lab_cli_is_form(const char *option, lab_script_form *form) {
+static bool is_form(const char *option, lab_script_form *form) {
     bool bytes = strcmp(option, "--bytes") == 0;
     bool text = strcmp(option, "--text") == 0;
     if (bytes || text) {
         *form = bytes ? LAB_FORM_BYTES : LAB_FORM_TEXT;
     }
     return bytes || text;
+}
+
+static int take_option(lab_cli_arguments *from, const char *option, const lab_cli_syntax *syntax,
+                       lab_cli_files *given, void *settings) {
+    bool writes = syntax->out != LAB_CLI_OUT_NONE;
+    if (is_form(option, &given->form)) {
+        return LAB_CLI_DONE;
+    }
+    if (writes && strcmp(option, "-f") == 0) {
+        given->overwrite = true;
+        return LAB_CLI_DONE;
+    }
+    if (writes && strcmp(option, "-o") == 0) {
+        given->out = lab_cli_value(from, option);
+        return given->out != NULL ? LAB_CLI_DONE : LAB_CLI_BAD_INPUT;
+    }
+    bool known = syntax->option != NULL;
+    int status = known ? syntax->option(from, option, settings, &known) : LAB_CLI_DONE;
+    return known ? status : lab_cli_refuse(from->argv[0], "unknown option", option);
+}
+
+int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
+                           lab_cli_files *given, void *settings) {
+    lab_cli_arguments from = {argc, argv, 1, false};
+    const char *argument;
+    bool is_option;
+    *given = (lab_cli_files){.form = LAB_FORM_ANY};
+    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
+        if (is_option) {
+            if (take_option(&from, argument, syntax, given, settings) != LAB_CLI_DONE) {
+                return LAB_CLI_BAD_INPUT;
+            }
+        } else if (given->count > 0 && !syntax->many) {
+            return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
+        } else {
+            argv[++given->count] = argv[from.next - 1];
+        }
+    }
+    if (given->count == 0) {
+        return lab_cli_refuse(argv[0], "no FILE given", NULL);
+    }
+    given->in = argv[1];
+    return syntax->out != LAB_CLI_OUT_NEEDED || given->out != NULL
+               ? LAB_CLI_DONE
+               : lab_cli_refuse(argv[0], "no -o OUT given", NULL);
+}
+
+int lab_cli_complain_of(const char *name, const char *path, const char *what) {
+    char message[2 * MESSAGE_BYTES_MAX];
+    (void)snprintf(message, sizeof message, "%.4096s: %.4096s", path, what);
+    return lab_cli_complain(name, message);
+}
+
+int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
+                                 const lab_verdict *other) {
+    char what[2 * LAB_SIGNATURE_BYTES_MAX + 128];
+    if (strcmp(first->signature, other->signature) == 0) {
+        return lab_cli_complain_of(name, path, "does not fail in this build; nothing written");
+    }
+    (void)snprintf(what, sizeof what, "is flaky: once \"%s\", then \"%s\"; nothing written",
+                   first->signature[0] != '\0' ? first->signature : "no failure",
+                   other->signature[0] != '\0' ? other->signature : "no failure");
+    return lab_cli_complain_of(name, path, what);
+}
+
+int lab_cli_check_out(const char *name, const lab_cli_files *given) {
+    struct stat status;
+    if (given->out == NULL || lstat(given->out, &status) != 0) {
+        return LAB_CLI_DONE;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return lab_cli_complain_of(name, given->out, "is no regular file; choose another name");
+    }
+    return given->overwrite
+               ? LAB_CLI_DONE
+               : lab_cli_complain_of(name, given->out, "exists; not overwritten without -f");
 }
 
 bool lab_cli_read(const char *name, const char *path, lab_script_form form, lab_script *script) {

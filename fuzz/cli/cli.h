@@ -5,6 +5,7 @@
 #define LAB_CLI_CLI_H
 
 #include "script/script.h"
+#include "shrink/judge.h"
 
 enum {
     LAB_CLI_DONE = 0,
@@ -51,8 +52,38 @@ const char *lab_cli_next(lab_cli_arguments *from, bool *is_option);
 /* Takes the value of `option`. NULL: there is none, which has been said. */
 const char *lab_cli_value(lab_cli_arguments *from, const char *option);
 
-/* Is it --bytes or --text? Then *form is what it says. */
-bool lab_cli_is_form(const char *option, lab_script_form *form);
+/* What a subcommand that reads scripts takes: FILE, --bytes and --text, and where it writes a file
+ * -o OUT and -f. */
+typedef enum lab_cli_out { LAB_CLI_OUT_NONE, LAB_CLI_OUT_OPTIONAL, LAB_CLI_OUT_NEEDED } lab_cli_out;
+
+typedef struct lab_cli_syntax {
+    lab_cli_out out;
+    bool many; /* FILE... */
+    /* Takes an option of the subcommand's own, with its value; NULL: it has none. *known stays true
+     * unless it is none. LAB_CLI_BAD_INPUT: its value was refused, which has been said. */
+    int (*option)(lab_cli_arguments *from, const char *option, void *settings, bool *known);
+} lab_cli_syntax;
+
+typedef struct lab_cli_files {
+    const char *in, *out; /* the first FILE; NULL: no -o */
+    int count;            /* FILEs: argv[1 .. count] */
+    lab_script_form form;
+    bool overwrite;
+} lab_cli_files;
+
+/* Reads all arguments, and moves the FILEs to the front of argv. */
+int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
+                           lab_cli_files *given, void *settings);
+
+/* Says what is wrong with a file, as "PATH: WHAT". Returns LAB_CLI_BAD_INPUT. */
+int lab_cli_complain_of(const char *name, const char *path, const char *what);
+
+/* The same of a script that passes, or that came to different ends in two runs. */
+int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
+                                 const lab_verdict *other);
+
+/* May OUT be written? What would refuse it in the end is said before the work. */
+int lab_cli_check_out(const char *name, const lab_cli_files *given);
 
 /* Reads a script file. False: it is no script, which has been said. */
 bool lab_cli_read(const char *name, const char *path, lab_script_form form, lab_script *script);

@@ -22,11 +22,6 @@ typedef struct drawing {
     size_t lines; /* drawn so far */
 } drawing;
 
-typedef struct draw_input {
-    const char *path; /* NULL: not given */
-    lab_script_form form;
-} draw_input;
-
 static char letter(const th_heap_block *block) {
     if (block->tag == TH_TAG_FREE) {
         return '.';
@@ -105,23 +100,12 @@ static int map_columns(void) {
                                        : (int)columns;
 }
 
-static int read_arguments(int argc, char **argv, drawing *d, draw_input *in) {
-    lab_cli_arguments from = {argc, argv, 1, false};
-    const char *argument;
-    bool is_option;
-    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
-        if (!is_option) {
-            if (in->path != NULL) {
-                return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
-            }
-            in->path = argument;
-        } else if (strcmp(argument, "--colour") == 0) {
-            d->colour = true;
-        } else if (!lab_cli_is_form(argument, &in->form)) {
-            return lab_cli_refuse(argv[0], "unknown option", argument);
-        }
-    }
-    return in->path != NULL ? LAB_CLI_DONE : lab_cli_refuse(argv[0], "no FILE given", NULL);
+static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
+    drawing *d = settings;
+    (void)from;
+    *known = strcmp(option, "--colour") == 0;
+    d->colour = d->colour || *known;
+    return LAB_CLI_DONE;
 }
 
 static int draw_script(lab_runner *runner, const lab_script *script, drawing *d) {
@@ -140,11 +124,12 @@ static int draw_script(lab_runner *runner, const lab_script *script, drawing *d)
 }
 
 int lab_cli_draw(int argc, char **argv) {
+    static const lab_cli_syntax syntax = {.option = set_option};
     drawing d = {.columns = map_columns()};
-    draw_input in = {NULL, LAB_FORM_ANY};
+    lab_cli_files given;
     lab_script script = {0};
-    int status = read_arguments(argc, argv, &d, &in);
-    if (status == LAB_CLI_DONE && !lab_cli_read(argv[0], in.path, in.form, &script)) {
+    int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &d);
+    if (status == LAB_CLI_DONE && !lab_cli_read(argv[0], given.in, given.form, &script)) {
         status = LAB_CLI_BAD_INPUT;
     }
     if (status == LAB_CLI_DONE) {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,19 +12,11 @@
 #include "shrink/shrink.h"
 
 enum {
-    WHAT_BYTES_MAX = 2 * LAB_SIGNATURE_BYTES_MAX + 128,
-    MESSAGE_BYTES_MAX = 4096 + WHAT_BYTES_MAX + 16,
+    MESSAGE_BYTES_MAX = 4096 + 512,
     LIMIT_MS_DEFAULT = 2000,
     LIMIT_MS_MAX = 3600000,
     PROGRESS_INTERVAL_MS = 100
 };
-
-typedef struct minimize_settings {
-    const char *in, *out; /* NULL: not given */
-    lab_script_form form;
-    bool overwrite;
-    unsigned limit_ms;
-} minimize_settings;
 
 static int set_limit(const char *name, const char *value, unsigned *limit_ms) {
     char *end;
@@ -37,69 +28,13 @@ static int set_limit(const char *name, const char *value, unsigned *limit_ms) {
     return LAB_CLI_DONE;
 }
 
-static int set_option(lab_cli_arguments *from, const char *option, minimize_settings *given) {
-    const char *name = from->argv[0];
-    bool out = strcmp(option, "-o") == 0;
-    if (strcmp(option, "-f") == 0) {
-        given->overwrite = true;
+static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
+    *known = strcmp(option, "--timeout") == 0;
+    if (!*known) {
         return LAB_CLI_DONE;
-    }
-    if (lab_cli_is_form(option, &given->form)) {
-        return LAB_CLI_DONE;
-    }
-    if (!out && strcmp(option, "--timeout") != 0) {
-        return lab_cli_refuse(name, "unknown option", option);
     }
     const char *value = lab_cli_value(from, option);
-    if (value == NULL) {
-        return LAB_CLI_BAD_INPUT;
-    }
-    if (out) {
-        given->out = value;
-        return LAB_CLI_DONE;
-    }
-    return set_limit(name, value, &given->limit_ms);
-}
-
-static int read_arguments(int argc, char **argv, minimize_settings *given) {
-    lab_cli_arguments from = {argc, argv, 1, false};
-    const char *argument;
-    bool is_option;
-    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
-        if (is_option) {
-            if (set_option(&from, argument, given) != LAB_CLI_DONE) {
-                return LAB_CLI_BAD_INPUT;
-            }
-        } else if (given->in != NULL) {
-            return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
-        } else {
-            given->in = argument;
-        }
-    }
-    if (given->in == NULL || given->out == NULL) {
-        return lab_cli_refuse(argv[0], given->in == NULL ? "no FILE given" : "no -o OUT given",
-                              NULL);
-    }
-    return LAB_CLI_DONE;
-}
-
-static int complain(const char *name, const char *path, const char *what) {
-    char message[MESSAGE_BYTES_MAX];
-    (void)snprintf(message, sizeof message, "%.4096s: %.*s", path, WHAT_BYTES_MAX, what);
-    return lab_cli_complain(name, message);
-}
-
-/* Shrinking takes seconds: what would refuse its result is said before. */
-static int check_out(const char *name, const minimize_settings *given) {
-    struct stat status;
-    if (lstat(given->out, &status) != 0) {
-        return LAB_CLI_DONE;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return complain(name, given->out, "is no regular file; choose another name");
-    }
-    return given->overwrite ? LAB_CLI_DONE
-                            : complain(name, given->out, "exists; not overwritten without -f");
+    return value != NULL ? set_limit(from->argv[0], value, settings) : LAB_CLI_BAD_INPUT;
 }
 
 /* ---- what a person sees ------------------------------------------------------------------- */
@@ -126,30 +61,22 @@ static void show_state(void *context, const lab_shrink_state *state) {
     }
 }
 
-static int report_trouble(const char *name, const minimize_settings *given,
-                          lab_shrink_status status, const lab_shrink_result *result) {
-    char message[WHAT_BYTES_MAX];
-    if (status == LAB_SHRINK_PASSES) {
-        return complain(name, given->in, "does not fail in this build; nothing written");
-    }
-    if (status == LAB_SHRINK_FLAKY) {
-        const char *first = result->verdict.signature;
-        const char *other = result->other.signature;
-        (void)snprintf(
-            message, sizeof message, "is flaky: once \"%s\", then \"%s\"; nothing written",
-            first[0] != '\0' ? first : "no failure", other[0] != '\0' ? other : "no failure");
-        return complain(name, given->in, message);
-    }
+static int report_trouble(const char *name, const lab_cli_files *given, lab_shrink_status status,
+                          const lab_shrink_result *result) {
+    char message[256];
     (void)snprintf(message, sizeof message, "cannot be played: %s; nothing written",
                    strerror(errno));
-    return complain(name, given->in, message);
+    return status == LAB_SHRINK_NO_MEANS
+               ? lab_cli_complain_of(name, given->in, message)
+               : lab_cli_complain_of_verdicts(name, given->in, &result->verdict, &result->other);
 }
 
-static int minimize(const char *name, const minimize_settings *given, lab_script *script) {
+static int minimize(const char *name, const lab_cli_files *given, unsigned limit_ms,
+                    lab_script *script) {
     int64_t next_ms = 0;
     bool terminal = is_terminal();
     const lab_shrink_options options = {
-        .limit_ms = given->limit_ms, .progress = terminal ? show_state : NULL, .context = &next_ms};
+        .limit_ms = limit_ms, .progress = terminal ? show_state : NULL, .context = &next_ms};
     lab_shrink_result result;
     char message[MESSAGE_BYTES_MAX];
     size_t before = script->count;
@@ -174,15 +101,17 @@ static int minimize(const char *name, const minimize_settings *given, lab_script
 }
 
 int lab_cli_minimize(int argc, char **argv) {
-    minimize_settings given = {.form = LAB_FORM_ANY, .limit_ms = LIMIT_MS_DEFAULT};
+    static const lab_cli_syntax syntax = {.out = LAB_CLI_OUT_NEEDED, .option = set_option};
+    unsigned limit_ms = LIMIT_MS_DEFAULT;
+    lab_cli_files given;
     lab_script script = {0};
-    int status = read_arguments(argc, argv, &given);
+    int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &limit_ms);
     if (status == LAB_CLI_DONE) {
-        status = check_out(argv[0], &given);
+        status = lab_cli_check_out(argv[0], &given);
     }
     if (status == LAB_CLI_DONE) {
         status = lab_cli_read(argv[0], given.in, given.form, &script)
-                     ? minimize(argv[0], &given, &script)
+                     ? minimize(argv[0], &given, limit_ms, &script)
                      : LAB_CLI_BAD_INPUT;
     }
     lab_script_clean_up(&script);

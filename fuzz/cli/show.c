@@ -10,38 +10,8 @@
 
 enum { PATH_BYTES_MAX = 4096, MESSAGE_BYTES_MAX = PATH_BYTES_MAX + 512 };
 
-typedef struct convert_settings {
-    const char *in, *out; /* NULL: not given */
-    lab_script_form in_form;
-    bool overwrite;
-} convert_settings;
-
-static int read_arguments(int argc, char **argv, convert_settings *given) {
-    lab_cli_arguments from = {argc, argv, 1, false};
-    const char *argument;
-    bool is_option;
-    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
-        if (!is_option) {
-            if (given->in != NULL) {
-                return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
-            }
-            given->in = argument;
-        } else if (strcmp(argument, "-f") == 0) {
-            given->overwrite = true;
-        } else if (strcmp(argument, "-o") == 0) {
-            given->out = lab_cli_value(&from, argument);
-            if (given->out == NULL) {
-                return LAB_CLI_BAD_INPUT;
-            }
-        } else if (!lab_cli_is_form(argument, &given->in_form)) {
-            return lab_cli_refuse(argv[0], "unknown option", argument);
-        }
-    }
-    return given->in != NULL ? LAB_CLI_DONE : lab_cli_refuse(argv[0], "no FILE given", NULL);
-}
-
 /* What the user can do about a file that could not be written. */
-static const char *advice(const convert_settings *given) {
+static const char *advice(const lab_cli_files *given) {
     struct stat status = {0};
     char folder[PATH_BYTES_MAX];
     const char *slash = strrchr(given->out, '/');
@@ -58,7 +28,7 @@ static const char *advice(const convert_settings *given) {
 }
 
 static int write_file(const char *name, const lab_script *script, lab_script_form form,
-                      const convert_settings *given) {
+                      const lab_cli_files *given) {
     char message[MESSAGE_BYTES_MAX];
     if (lab_script_write_file(script, given->out, form, given->overwrite, message,
                               sizeof message)) {
@@ -70,16 +40,15 @@ static int write_file(const char *name, const lab_script *script, lab_script_for
 }
 
 int lab_cli_convert(int argc, char **argv, lab_script_form form) {
-    convert_settings given = {NULL, NULL, LAB_FORM_ANY, false};
-    int status = read_arguments(argc, argv, &given);
-    if (status == LAB_CLI_DONE && given.out == NULL && form == LAB_FORM_BYTES) {
-        status = lab_cli_refuse(argv[0], "no -o OUT given", NULL);
-    }
+    const lab_cli_syntax syntax = {.out = form == LAB_FORM_BYTES ? LAB_CLI_OUT_NEEDED
+                                                                 : LAB_CLI_OUT_OPTIONAL};
+    lab_cli_files given;
+    int status = lab_cli_read_arguments(argc, argv, &syntax, &given, NULL);
     if (status != LAB_CLI_DONE) {
         return status;
     }
     lab_script script = {0};
-    if (!lab_cli_read(argv[0], given.in, given.in_form, &script)) {
+    if (!lab_cli_read(argv[0], given.in, given.form, &script)) {
         status = LAB_CLI_BAD_INPUT;
     } else if (given.out != NULL) {
         status = write_file(argv[0], &script, form, &given);

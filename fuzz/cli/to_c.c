@@ -5,78 +5,33 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "export/to_c.h"
 #include "shrink/judge.h"
 
-enum { PATH_BYTES_MAX = 4096, MESSAGE_BYTES_MAX = PATH_BYTES_MAX + 512 };
-
-typedef struct to_c_settings {
-    const char *in, *out; /* out NULL: standard output */
-    lab_script_form form;
-    bool overwrite;
-} to_c_settings;
-
-static int read_arguments(int argc, char **argv, to_c_settings *given) {
-    lab_cli_arguments from = {argc, argv, 1, false};
-    const char *argument;
-    bool is_option;
-    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
-        if (!is_option) {
-            if (given->in != NULL) {
-                return lab_cli_refuse(argv[0], "one FILE only, not also", argument);
-            }
-            given->in = argument;
-        } else if (strcmp(argument, "-f") == 0) {
-            given->overwrite = true;
-        } else if (strcmp(argument, "-o") == 0) {
-            given->out = lab_cli_value(&from, argument);
-            if (given->out == NULL) {
-                return LAB_CLI_BAD_INPUT;
-            }
-        } else if (!lab_cli_is_form(argument, &given->form)) {
-            return lab_cli_refuse(argv[0], "unknown option", argument);
-        }
-    }
-    return given->in != NULL ? LAB_CLI_DONE : lab_cli_refuse(argv[0], "no FILE given", NULL);
-}
-
-static int complain(const char *name, const char *path, const char *what) {
-    char message[MESSAGE_BYTES_MAX];
-    (void)snprintf(message, sizeof message, "%.4096s: %.256s", path, what);
-    return lab_cli_complain(name, message);
-}
+enum { PATH_BYTES_MAX = 4096 };
 
 /* What stands at `path` is replaced as a whole or stays as it is. */
-static int write_text(const char *name, const to_c_settings *given, const char *text, size_t size) {
+static int write_text(const char *name, const lab_cli_files *given, const char *text, size_t size) {
     char path[PATH_BYTES_MAX + 32];
-    struct stat status;
-    bool there = lstat(given->out, &status) == 0;
-    if (there && !S_ISREG(status.st_mode)) {
-        return complain(name, given->out, "is no regular file; choose another name");
-    }
-    if (there && !given->overwrite) {
-        return complain(name, given->out, "exists; not overwritten without -f");
-    }
     (void)snprintf(path, sizeof path, "%.4096s.%ld", given->out, (long)getpid());
     FILE *out = fopen(path, "wx");
     if (out == NULL) {
-        return complain(name, given->out, strerror(errno));
+        return lab_cli_complain_of(name, given->out, strerror(errno));
     }
     bool written = fwrite(text, 1, size, out) == size;
     written = fclose(out) == 0 && written;
     if (!written || rename(path, given->out) != 0) {
         int error = errno;
         (void)unlink(path);
-        return complain(name, given->out, strerror(error));
+        return lab_cli_complain_of(name, given->out, strerror(error));
     }
     return LAB_CLI_DONE;
 }
 
-static int write_export(const char *name, const to_c_settings *given, const lab_script *script,
+static int write_export(const char *name, const lab_cli_files *given, const lab_script *script,
                         const lab_verdict *verdict) {
     char *text = NULL;
     size_t size = 0;
@@ -95,26 +50,31 @@ static int write_export(const char *name, const to_c_settings *given, const lab_
     return status;
 }
 
-/* The program says how the script fails in this build, so it must. */
-static int judge(const char *name, const to_c_settings *given, const lab_script *script) {
-    lab_verdict verdict = {.end = LAB_END_PASSED};
+/* The program says how the script fails in this build, so it must, and always so. */
+static int judge(const char *name, const lab_cli_files *given, const lab_script *script) {
+    lab_verdict verdict, other;
+    bool same = false;
     lab_judge *judge = lab_judge_new(script->count);
-    bool judged = judge != NULL && lab_judge_try(judge, script, &verdict);
+    bool judged = judge != NULL && lab_judge_settle(judge, script, &verdict, &other, &same);
     int error = errno;
     lab_judge_destroy(judge);
     if (!judged) {
-        return complain(name, given->in, strerror(error));
+        return lab_cli_complain_of(name, given->in, strerror(error));
     }
-    if (verdict.end == LAB_END_PASSED) {
-        return complain(name, given->in, "does not fail in this build; nothing written");
+    if (!same || verdict.end == LAB_END_PASSED) {
+        return lab_cli_complain_of_verdicts(name, given->in, &verdict, &other);
     }
     return write_export(name, given, script, &verdict);
 }
 
 int lab_cli_to_c(int argc, char **argv) {
-    to_c_settings given = {.form = LAB_FORM_ANY};
+    static const lab_cli_syntax syntax = {.out = LAB_CLI_OUT_OPTIONAL};
+    lab_cli_files given;
     lab_script script = {0};
-    int status = read_arguments(argc, argv, &given);
+    int status = lab_cli_read_arguments(argc, argv, &syntax, &given, NULL);
+    if (status == LAB_CLI_DONE) {
+        status = lab_cli_check_out(argv[0], &given);
+    }
     if (status == LAB_CLI_DONE) {
         status = lab_cli_read(argv[0], given.in, given.form, &script)
                      ? judge(argv[0], &given, &script)

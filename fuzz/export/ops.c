@@ -1,46 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* One operation: the model plays it, and what it expects is written down beside the call. */
-#include <stdlib.h>
-
 #include "export/state.h"
 #include "tagheap/heap.h"
-
-#define SEED_FACTOR 0x85EBCA6Bu /* as the runner's */
 
 bool lab_export_low_memory(void *context, lab_exact *model, size_t bytes) {
     lab_export *e = context;
     (void)bytes;
-    e->low_calls++;
-    if (e->low_freed != LAB_EXACT_NONE) {
-        return false;
-    }
-    for (uint32_t i = 0; i < e->slots_count; i++) {
-        if (e->slots[i].block != LAB_EXACT_NONE && i != e->protected_slot) {
-            e->low_freed = i;
-            (void)lab_exact_alloc(model, 4, TH_HEAP_BLOCK_BYTES_MAX, 0, 0);
-            (void)lab_exact_free(model, e->slots[i].block);
-            return true;
-        }
-    }
-    return false;
+    return lab_low_memory_ask(&e->low, model, e->slots, e->slots_count);
 }
 
 static bool ask_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes) {
     lab_export *e = context;
-    if (e->moves_count == e->moves_capacity) {
-        size_t capacity = e->moves_capacity == 0 ? 64 : 2 * e->moves_capacity;
-        lab_export_move *grown = realloc(e->moves, capacity * sizeof *grown);
-        if (grown == NULL) {
-            e->no_memory = true;
-            return false;
-        }
-        e->moves = grown;
-        e->moves_capacity = capacity;
+    const lab_move move = {.tag = tag, .from = from, .to = to, .bytes = bytes};
+    if (!lab_moves_add(&e->moves, &e->model, e->op, move)) {
+        e->no_memory = true;
+        return false;
     }
-    uint32_t slot = lab_exact_find(&e->model, from)->site - 1;
-    bool vetoed = (e->op->veto >> slot % 8 & 1) != 0;
-    e->moves[e->moves_count++] = (lab_export_move){tag, from, to, bytes, slot, vetoed};
-    return !vetoed;
+    return !e->moves.at[e->moves.count - 1].vetoed;
 }
 
 /* A size as a C expression, right whatever the width of size_t. */
@@ -58,28 +34,21 @@ static const char *size_text(lab_size size, char *text, size_t capacity) {
     return text;
 }
 
-static void note_used(lab_export *e, const lab_extent *extent) {
-    uint32_t end = extent->offset + e->model.header + extent->size;
-    if (extent->tag < TH_TAG_TAIL_MIN && end > e->ever_low) {
-        e->ever_low = end;
-    }
-}
-
 /* Before a call that may find no room. The victim of the callback is known in advance. */
 static void export_low_memory(lab_export *e, const char *bytes) {
     if (e->script->config.low_memory == 0) {
         return;
     }
     lab_export_line(e, "low_bytes = %s;", bytes);
-    if (e->low_freed != LAB_EXACT_NONE) {
-        lab_export_line(e, "low_victim = %u;", e->low_freed);
-        e->slots[e->low_freed].block = LAB_EXACT_NONE;
+    if (e->low.freed != LAB_EXACT_NONE) {
+        lab_export_line(e, "low_victim = %u;", e->low.freed);
+        e->slots[e->low.freed].block = LAB_EXACT_NONE;
     }
 }
 
 static void export_low_calls(lab_export *e) {
     if (e->script->config.low_memory != 0) {
-        lab_export_line(e, "expect(NAME_LOW_MEMORY, \"calls\", %u, low_calls);", e->low_calls);
+        lab_export_line(e, "expect(NAME_LOW_MEMORY, \"calls\", %u, low_calls);", e->low.calls);
     }
 }
 
@@ -116,24 +85,23 @@ static void export_alloc(lab_export *e, size_t alignment) {
     }
     lab_export_line(e, "expect_block(%u, slot[%u]);", block, op->slot);
     export_low_calls(e);
-    lab_export_slot *slot = &e->slots[op->slot];
+    lab_slot *slot = &e->slots[op->slot];
     slot->block = block;
-    e->seed++;
-    slot->seed = e->seed * SEED_FACTOR;
+    slot->seed = lab_seed_of(++e->seed);
     const lab_extent *extent = lab_exact_find(&e->model, block);
-    note_used(e, extent);
+    e->ever_low = lab_reach(&e->model, extent, e->ever_low);
     export_sizes(e, extent);
     lab_export_line(e, "fill(slot[%u], 0, %zu, 0x%08x);", op->slot, bytes, slot->seed);
 }
 
 static void export_resize(lab_export *e) {
     const lab_op *op = e->op;
-    lab_export_slot *slot = &e->slots[op->slot];
+    lab_slot *slot = &e->slots[op->slot];
     size_t bytes = lab_size_bytes(op->size);
     size_t kept = lab_exact_find(&e->model, slot->block)->requested;
     char size[48];
     (void)size_text(op->size, size, sizeof size);
-    e->protected_slot = op->slot;
+    e->low.protected_slot = op->slot;
     uint32_t block = lab_exact_resize(&e->model, slot->block, bytes);
     export_low_memory(e, size);
     lab_export_line(e, "resized = th_heap_resize(&heap, slot[%u], %s);", op->slot, size);
@@ -151,7 +119,7 @@ static void export_resize(lab_export *e) {
     lab_export_line(e, "slot[%u] = resized;", op->slot);
     slot->block = block;
     const lab_extent *extent = lab_exact_find(&e->model, block);
-    note_used(e, extent);
+    e->ever_low = lab_reach(&e->model, extent, e->ever_low);
     export_sizes(e, extent);
     kept = kept < bytes ? kept : bytes;
     lab_export_line(e, "expect_contents(\"resize\", slot[%u], %zu, 0x%08x);", op->slot, kept,
@@ -169,7 +137,7 @@ static void export_trim(lab_export *e) {
 }
 
 static void export_free(lab_export *e) {
-    lab_export_slot *slot = &e->slots[e->op->slot];
+    lab_slot *slot = &e->slots[e->op->slot];
     lab_export_line(e, "expect(NAME_RESULT, \"freed\", %zu, th_heap_free(&heap, slot[%u]));",
                     lab_exact_free(&e->model, slot->block), e->op->slot);
     lab_export_line(e, "slot[%u] = NULL;", e->op->slot);
@@ -192,17 +160,17 @@ static void export_free_tags(lab_export *e) {
 
 static void export_moves(lab_export *e) {
     lab_export_line(e, "moves = NULL;");
-    if (e->moves_count > 0) {
+    if (e->moves.count > 0) {
         lab_export_line(e, "static const expected_move moves_%zu[] = {", e->index);
-        for (size_t i = 0; i < e->moves_count; i++) {
-            const lab_export_move *m = &e->moves[i];
+        for (size_t i = 0; i < e->moves.count; i++) {
+            const lab_move *m = &e->moves.at[i];
             lab_export_line(e, "    {0x%04x, %u, %u, %u, 0x%08x, %s},", m->tag, m->from, m->to,
                             m->bytes, e->slots[m->slot].seed, m->vetoed ? "true" : "false");
         }
         lab_export_line(e, "};");
         lab_export_line(e, "moves = moves_%zu;", e->index);
     }
-    lab_export_line(e, "moves_count = %zu;", e->moves_count);
+    lab_export_line(e, "moves_count = %zu;", e->moves.count);
     lab_export_line(e, "moves_seen = 0;");
     lab_export_line(e, "reenter = %s;", e->op->reenter ? "true" : "false");
 }
@@ -211,19 +179,19 @@ static void export_compact(lab_export *e, bool budgeted) {
     const lab_op *op = e->op;
     char size[48];
     (void)size_text(op->size, size, sizeof size);
-    e->moves_count = 0;
+    e->moves.count = 0;
     lab_exact_compaction want =
         budgeted ? lab_exact_compact_some(&e->model, lab_size_bytes(op->size), ask_move, e)
                  : lab_exact_compact(&e->model, ask_move, e);
-    bool ask = budgeted || op->veto != 0 || op->reenter;
+    bool ask = lab_asks_to_move(op);
     export_moves(e);
     if (budgeted) {
         lab_export_line(e, "done = th_heap_compact_some(&heap, %s, may_move, NULL);", size);
     } else {
         lab_export_line(e, "done = th_heap_compact(&heap, %s, NULL);", ask ? "may_move" : "NULL");
     }
-    for (size_t i = 0; i < e->moves_count; i++) {
-        const lab_export_move *m = &e->moves[i];
+    for (size_t i = 0; i < e->moves.count; i++) {
+        const lab_move *m = &e->moves.at[i];
         if (!m->vetoed) {
             e->slots[m->slot].block = m->to;
             lab_export_line(e, "slot[%u] = at(%u);", m->slot, m->to);
@@ -273,9 +241,7 @@ static void export_init(lab_export *e) {
 }
 
 void lab_export_op(lab_export *e) {
-    e->protected_slot = LAB_EXACT_NONE;
-    e->low_freed = LAB_EXACT_NONE;
-    e->low_calls = 0;
+    e->low = LAB_LOW_MEMORY_NONE;
     switch ((lab_op_kind)e->op->kind) {
     case LAB_OP_ALLOC:
         export_alloc(e, 4);

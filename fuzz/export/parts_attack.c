@@ -49,7 +49,7 @@ const char *const lab_part_null[] = {
     "}",
     "",
     "static void refuse_images(void) {",
-    "    th_heap copy = heap;",
+    "    th_heap none, copy = heap;",
     "    unsigned char *other = arenas[1 - arena] + START;",
     "    expect_status(\"copy from NULL\", TH_ERR_NULL, th_heap_copy(NULL, &copy, other));",
     "    expect_status(\"copy to NULL\", TH_ERR_NULL, th_heap_copy(&heap, NULL, other));",
@@ -57,6 +57,8 @@ const char *const lab_part_null[] = {
     "    expect_status(\"copy misaligned\", TH_ERR_MISALIGNED, th_heap_copy(&heap, &copy, other + "
     "2));",
     "    expect_status(\"attach NULL\", TH_ERR_NULL, th_heap_attach(NULL, other));",
+    "    memset(&none, 0, sizeof none);",
+    "    expect_status(\"attach zeroed\", TH_ERR_NULL, th_heap_attach(&none, other));",
     "    expect_status(\"attach no region\", TH_ERR_NULL, th_heap_attach(&copy, NULL));",
     "    expect_status(\"attach misaligned\", TH_ERR_MISALIGNED, th_heap_attach(&copy, base + 2));",
     "}",

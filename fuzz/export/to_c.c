@@ -20,7 +20,7 @@
 #define SANITIZE ""
 #endif
 
-enum { CHECKER_INTERVAL = 64 /* as the runner's */, SECONDS_MAX = 20 };
+enum { SECONDS_MAX = 20 };
 
 void lab_export_line(lab_export *e, const char *format, ...) {
     va_list arguments;
@@ -123,8 +123,8 @@ static void print_constants(lab_export *e) {
                   "#define SECONDS_MAX %d /* for all of it */\n\n",
                   config->alignment, config->guard, config->skew % 2 == 0 ? "true" : "false",
                   config->low_memory ? "low_memory" : "NULL", e->slots_count,
-                  4 * (size_t)config->dwords, e->model.header, e->model.dwords,
-                  LAB_EXPORT_ARENA_BYTES, e->start, SECONDS_MAX);
+                  4 * (size_t)config->dwords, e->model.header, e->model.dwords, LAB_ARENA_BYTES,
+                  e->start, SECONDS_MAX);
 }
 
 /* Does the script have an operation of one of the two kinds? */
@@ -162,11 +162,20 @@ static void print_parts(lab_export *e) {
 
 /* ---- main --------------------------------------------------------------------------------- */
 
-/* All that the runner compares after an operation, in its order. */
-static void print_state(lab_export *e, const char *name) {
-    lab_exact_stats s;
-    lab_exact_get_stats(&e->model, &s);
-    lab_export_line(e, "static const expected_block blocks_%s[] = {", name);
+/* One function for each check of the runner's. `when` is part of the names of constants. */
+
+static void print_fault(lab_export *e, const char *when) {
+    (void)when;
+    lab_export_line(e, "expect_no_fault();");
+}
+
+static void print_lock(lab_export *e, const char *when) {
+    (void)when;
+    lab_export_line(e, "expect(NAME_LOCK, \"after\", 0, (uint64_t)lock_depth);");
+}
+
+static void print_blocks(lab_export *e, const char *when) {
+    lab_export_line(e, "static const expected_block blocks_%s[] = {", when);
     for (uint32_t i = 0; i < e->model.count; i++) {
         const lab_extent *x = &e->model.extents[i];
         lab_export_line(e, "    {%u, %u, 0x%04x, %u, %u, %u, 0x%08x},", x->offset, x->size, x->tag,
@@ -174,40 +183,49 @@ static void print_state(lab_export *e, const char *name) {
                         x->site == 0 ? 0 : e->slots[x->site - 1].seed);
     }
     lab_export_line(e, "};");
-    lab_export_line(e, "expect_blocks(blocks_%s, sizeof blocks_%s / sizeof blocks_%s[0]);", name,
-                    name, name);
+    lab_export_line(e, "expect_blocks(blocks_%s, sizeof blocks_%s / sizeof blocks_%s[0]);", when,
+                    when, when);
+}
+
+static void print_stats(lab_export *e, const char *when) {
+    lab_exact_stats s;
+    (void)when;
+    lab_exact_get_stats(&e->model, &s);
     lab_export_line(e,
                     "expect_stats(&(th_heap_stats){%zu, %zu, %zu, %zu, %zu, %zu, %zu, %zu, %u, %u, "
                     "%u, %llu});",
                     s.region, s.used, s.high_water, s.head, s.tail, s.free, s.free_head,
                     s.largest_free, s.head_blocks, s.tail_blocks, s.free_blocks,
                     (unsigned long long)s.failed_allocs);
-    if (e->guard < 3 || e->index % CHECKER_INTERVAL == 0 || e->index == e->script->count) {
+}
+
+static void print_checker(lab_export *e, const char *when) {
+    (void)when;
+    if (lab_checker_is_due(e->guard, e->index, e->script)) {
         lab_export_line(e, "expect_sound();");
     }
 }
 
-static bool suits(const lab_export *e) {
-    bool live = e->slots[e->op->slot].block != LAB_EXACT_NONE;
-    switch ((lab_op_kind)e->op->kind) {
-    case LAB_OP_ALLOC:
-    case LAB_OP_ALIGNED:
-        return !live;
-    case LAB_OP_RESIZE:
-    case LAB_OP_TRIM:
-    case LAB_OP_FREE:
-    case LAB_OP_ATTACK:
-        return live;
-    default:
-        return true;
-    }
+static void print_edges(lab_export *e, const char *when) {
+    (void)when;
+    lab_export_line(e, "expect_edges();");
+}
+
+#define PRINT_CHECK(name) print_##name(e, when);
+
+static void print_state(lab_export *e, const char *when) {
+    LAB_CHECKS_OF_STATE(PRINT_CHECK)
+}
+
+static void print_end_of_op(lab_export *e, const char *when) {
+    LAB_CHECKS_OF_OP(PRINT_CHECK)
 }
 
 static void print_op(lab_export *e) {
     char line[LAB_OP_LINE_BYTES_MAX];
     e->op = &e->script->ops[e->index];
     (void)lab_op_format(e->op, line, sizeof line);
-    if (!suits(e)) {
+    if (!lab_op_suits(e->op, e->slots[e->op->slot].block != LAB_EXACT_NONE)) {
         (void)fprintf(e->out, "\n    /* %zu: %s: does nothing, its slot does not suit it */\n",
                       e->index, line);
         return;
@@ -215,10 +233,9 @@ static void print_op(lab_export *e) {
     (void)fprintf(e->out, "\n    /* %zu: %s */\n", e->index, line);
     lab_export_line(e, "begin(%zu);", e->index);
     lab_export_op(e);
-    lab_export_line(e, "end();");
+    print_end_of_op(e, "after");
     if (e->index == e->verdict->op) {
         print_state(e, "after");
-        lab_export_line(e, "expect_edges();");
     }
 }
 
@@ -230,9 +247,8 @@ static void print_finish(lab_export *e) {
     lab_export_line(e,
                     "expect(NAME_RESULT, \"freed\", %u, th_heap_free_tags(&heap, 0, UINT32_MAX));",
                     lab_exact_free_tags(&e->model, 0, UINT32_MAX));
-    lab_export_line(e, "end();");
+    print_end_of_op(e, "after");
     print_state(e, "end");
-    lab_export_line(e, "expect_edges();");
 }
 
 static void print_main(lab_export *e, bool accepted) {
@@ -256,7 +272,6 @@ static void print_main(lab_export *e, bool accepted) {
     if (accepted) {
         e->index = 0;
         print_state(e, "fresh");
-        lab_export_line(e, "expect_edges();");
         for (; e->index < e->script->count && e->index <= e->verdict->op; e->index++) {
             print_op(e);
         }
@@ -283,11 +298,11 @@ bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *ou
         return false;
     }
     for (uint32_t i = 0; i < e.slots_count; i++) {
-        e.slots[i] = (lab_export_slot){LAB_EXACT_NONE, 0};
+        e.slots[i] = (lab_slot){LAB_EXACT_NONE, 0};
     }
     int guard_max = th_heap_guard_max();
     e.guard = config->guard < guard_max ? config->guard : guard_max;
-    e.start = LAB_EXPORT_ARENA_START + (size_t)config->skew * config->alignment;
+    e.start = lab_region_start(config);
     bool accepted =
         lab_exact_start(&e.model, e.start, 4 * (size_t)config->dwords, config->alignment);
     e.model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
@@ -299,6 +314,6 @@ bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *ou
     print_main(&e, accepted);
     lab_exact_clean_up(&e.model);
     free(e.slots);
-    free(e.moves);
+    free(e.moves.at);
     return !e.no_memory;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The callbacks of the model and of the heap. The model plays each operation first and writes down
  * what it asked; the heap must then ask the same, in the same order. */
-#include <stdlib.h>
-
 #include "runner/content.h"
 #include "runner/state.h"
 
@@ -43,21 +41,12 @@ void lab_unlock(void *context) {
 
 bool lab_model_may_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes) {
     lab_runner *r = context;
-    if (r->move_count == r->move_capacity) {
-        size_t capacity = r->move_capacity == 0 ? 64 : 2 * r->move_capacity;
-        lab_move *grown = realloc(r->moves, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return lab_fail(r, LAB_PROPERTY_MEMORY, "moves", "no memory for %zu moves", capacity);
-        }
-        r->moves = grown;
-        r->move_capacity = capacity;
+    const lab_move move = {.tag = tag, .from = from, .to = to, .bytes = bytes};
+    if (!lab_moves_add(&r->moves, &r->model, r->op, move)) {
+        return lab_fail(r, LAB_PROPERTY_MEMORY, "moves", "no memory for %zu moves",
+                        r->moves.count + 1);
     }
-    /* Sites are slots plus one; during the question the block is still at `from`. */
-    const lab_extent *extent = lab_exact_find(&r->model, from);
-    uint32_t slot = extent->site - 1;
-    bool vetoed = (r->op->veto >> (slot % 8) & 1) != 0;
-    r->moves[r->move_count++] = (lab_move){tag, from, to, bytes, slot, vetoed};
-    return !vetoed;
+    return !r->moves.at[r->moves.count - 1].vetoed;
 }
 
 /* Every call that would change the heap must be refused now. */
@@ -87,11 +76,11 @@ static void reenter(lab_runner *r, void *payload) {
 
 bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     lab_runner *r = context;
-    if (r->moves_seen >= r->move_count) {
+    if (r->moves_seen >= r->moves.count) {
         return lab_fail(r, LAB_PROPERTY_CALLBACK, "extra", "expected %zu questions, found more",
-                        r->move_count);
+                        r->moves.count);
     }
-    const lab_move *move = &r->moves[r->moves_seen++];
+    const lab_move *move = &r->moves.at[r->moves_seen++];
     bool same = lab_expect(r, LAB_PROPERTY_LOCK, "in move", r->heap.config.lock != NULL,
                            (uint64_t)r->lock_depth) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "tag", move->tag, tag) &&
@@ -118,19 +107,7 @@ bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t
 bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes) {
     lab_runner *r = context;
     (void)bytes;
-    r->low_calls_model++;
-    if (r->low_freed != LAB_EXACT_NONE) {
-        return false;
-    }
-    for (uint32_t i = 0; i < r->slots_used; i++) {
-        if (r->slots[i].block != LAB_EXACT_NONE && i != r->protected_slot) {
-            r->low_freed = i;
-            (void)lab_exact_alloc(model, 4, TH_HEAP_BLOCK_BYTES_MAX, 0, 0);
-            (void)lab_exact_free(model, r->slots[i].block);
-            return true;
-        }
-    }
-    return false;
+    return lab_low_memory_ask(&r->low, model, r->slots, r->slots_used);
 }
 
 bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
@@ -138,12 +115,12 @@ bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
     if (r->attacking) {
         return false;
     }
-    r->low_calls_heap++;
+    r->low_calls++;
     if (!lab_expect(r, LAB_PROPERTY_LOCK, "in low memory", 0, (uint64_t)r->lock_depth) ||
         !lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "bytes", lab_size_bytes(r->op->size), bytes)) {
         return false;
     }
-    if (r->low_calls_heap > 1 || r->low_freed == LAB_EXACT_NONE) {
+    if (r->low_calls > 1 || r->low.freed == LAB_EXACT_NONE) {
         return false;
     }
     /* It is not asked again for an allocation made inside it, which fails, since something is
@@ -151,7 +128,7 @@ bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
     if (th_heap_alloc(heap, TH_HEAP_BLOCK_BYTES_MAX, 0) != NULL) {
         return lab_fail(r, LAB_PROPERTY_LOW_MEMORY, "inner", "an impossible allocation was made");
     }
-    lab_slot *slot = &r->slots[r->low_freed];
+    lab_slot *slot = &r->slots[r->low.freed];
     (void)th_heap_free(heap, lab_payload(r, slot->block));
     slot->block = LAB_EXACT_NONE;
     return true;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Heap against model: every block, every statistic, every live byte, and the heap's own checker. */
+/* Heap against model: every block, every statistic, every live byte, the heap's own checker, and
+ * what lies around its region. */
+#include <string.h>
+
 #include "runner/content.h"
 #include "runner/plain.h"
 #include "runner/state.h"
+
+#define EDGE_BYTE 0xE7 /* XORed with the arena's number: copied edges are noticed */
 
 static bool report_block(lab_runner *r, const lab_extent *want, const th_heap_block *have,
                          uint32_t next) {
@@ -46,7 +51,7 @@ LAB_PLAIN_PART bool compare_contents(lab_runner *r, const lab_extent *extent) {
     return intact == extent->requested || report_contents(r, extent, intact);
 }
 
-static LAB_PLAIN bool compare_blocks(lab_runner *r) {
+LAB_PLAIN bool lab_check_blocks(lab_runner *r) {
     const lab_exact *model = &r->model;
     th_heap_block block;
     bool more = th_heap_first(&r->heap, &block);
@@ -70,7 +75,7 @@ typedef struct stat_pair {
     uint64_t want, have;
 } stat_pair;
 
-static LAB_PLAIN bool compare_stats(lab_runner *r) {
+LAB_PLAIN bool lab_check_stats(lab_runner *r) {
     lab_exact_stats want;
     th_heap_stats have;
     lab_exact_get_stats(&r->model, &want);
@@ -97,22 +102,57 @@ static LAB_PLAIN bool compare_stats(lab_runner *r) {
     return true;
 }
 
-/* At guard level 3 the heap has just run its checker itself; that it has not forgotten to is seen
- * every CHECKER_INTERVAL operations and at the end. */
-#define CHECKER_INTERVAL 64
-
-bool lab_compare(lab_runner *r) {
+bool lab_check_checker(lab_runner *r) {
     th_fault fault;
-    if (!compare_blocks(r) || !compare_stats(r)) {
-        return false;
-    }
-    if (r->heap.guard == 3 && r->index % CHECKER_INTERVAL != 0 && r->index != r->script->count) {
+    if (!lab_checker_is_due(r->heap.guard, r->index, r->script) ||
+        th_heap_check(&r->heap, &fault) == TH_OK) {
         return true;
     }
-    if (th_heap_check(&r->heap, &fault) != TH_OK) {
-        char line[TH_FAULT_LINE_BYTES_MAX];
-        (void)th_fault_format(&fault, line, sizeof line);
-        return lab_fail(r, LAB_PROPERTY_CHECKER, th_fault_name(fault.kind), "%s", line);
+    char line[TH_FAULT_LINE_BYTES_MAX];
+    (void)th_fault_format(&fault, line, sizeof line);
+    return lab_fail(r, LAB_PROPERTY_CHECKER, th_fault_name(fault.kind), "%s", line);
+}
+
+bool lab_check_fault(lab_runner *r) {
+    if (!r->faulted) {
+        return true;
+    }
+    char line[TH_FAULT_LINE_BYTES_MAX];
+    (void)th_fault_format(&r->fault, line, sizeof line);
+    return lab_fail(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind), "%s", line);
+}
+
+bool lab_check_lock(lab_runner *r) {
+    return lab_expect(r, LAB_PROPERTY_LOCK, "after", 0, (uint64_t)r->lock_depth);
+}
+
+/* ---- the region's edges ------------------------------------------------------------------- */
+
+static unsigned edge_byte(unsigned arena) {
+    return EDGE_BYTE ^ arena;
+}
+
+void lab_write_edges(const lab_runner *r, unsigned arena) {
+    unsigned char *base = r->arenas[arena] + (r->base - r->arenas[r->arena]);
+    memset(base - LAB_EDGE_BYTES, (int)edge_byte(arena), LAB_EDGE_BYTES);
+    memset(base + 4 * (size_t)r->model.dwords, (int)edge_byte(arena), LAB_EDGE_BYTES);
+}
+
+static LAB_PLAIN bool is_edge(const unsigned char *at, unsigned byte) {
+    unsigned difference = 0;
+    for (size_t i = 0; i < LAB_EDGE_BYTES; i++) {
+        difference |= at[i] ^ byte;
+    }
+    return difference == 0;
+}
+
+/* The heap must not write below its region, nor above what it manages. */
+bool lab_check_edges(lab_runner *r) {
+    if (!is_edge(r->base - LAB_EDGE_BYTES, edge_byte(r->arena))) {
+        return lab_fail(r, LAB_PROPERTY_BOUNDS, "below", "bytes below the region were written");
+    }
+    if (!is_edge(r->base + 4 * (size_t)r->model.dwords, edge_byte(r->arena))) {
+        return lab_fail(r, LAB_PROPERTY_BOUNDS, "above", "bytes above the region were written");
     }
     return true;
 }

@@ -5,12 +5,6 @@
 #include "runner/content.h"
 #include "runner/state.h"
 
-/* What a fill of the next slot starts with. */
-static uint32_t next_seed(lab_runner *r) {
-    r->seed++;
-    return r->seed * 0x85EBCA6Bu;
-}
-
 bool lab_expect_block(lab_runner *r, uint32_t expected, const void *payload) {
     uint32_t found = lab_block_of(r, payload);
     if (expected == found) {
@@ -27,7 +21,7 @@ bool lab_expect_block(lab_runner *r, uint32_t expected, const void *payload) {
 }
 
 static bool expect_low_memory(lab_runner *r) {
-    return lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "calls", r->low_calls_model, r->low_calls_heap);
+    return lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "calls", r->low.calls, r->low_calls);
 }
 
 static bool expect_open(lab_runner *r, uint32_t block, size_t bytes) {
@@ -50,14 +44,6 @@ static bool expect_sizes(lab_runner *r, const lab_extent *extent) {
     return sizes && expect_open(r, block, extent->requested);
 }
 
-/* The slot's block may have reached memory that was never used before. */
-static void note_used(lab_runner *r, const lab_extent *extent) {
-    uint32_t end = extent->offset + r->model.header + extent->size;
-    if (extent->tag < TH_TAG_TAIL_MIN && end > r->ever_low) {
-        r->ever_low = end;
-    }
-}
-
 static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
     lab_slot *slot = &r->slots[op->slot];
     size_t bytes = lab_size_bytes(op->size);
@@ -72,12 +58,12 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
         return true;
     }
     slot->block = block;
-    slot->seed = next_seed(r);
+    slot->seed = lab_seed_of(++r->seed);
     if (op->slot >= r->slots_used) {
         r->slots_used = op->slot + 1u;
     }
     const lab_extent *extent = lab_exact_find(&r->model, block);
-    note_used(r, extent);
+    r->ever_low = lab_reach(&r->model, extent, r->ever_low);
     if (!expect_sizes(r, extent)) {
         return false;
     }
@@ -90,7 +76,7 @@ static bool resize(lab_runner *r, const lab_op *op) {
     size_t bytes = lab_size_bytes(op->size);
     void *old = lab_payload(r, slot->block);
     size_t kept = lab_exact_find(&r->model, slot->block)->requested;
-    r->protected_slot = op->slot;
+    r->low.protected_slot = op->slot;
     uint32_t block = lab_exact_resize(&r->model, slot->block, bytes);
     void *payload = th_heap_resize(&r->heap, old, bytes);
     if (!lab_expect_block(r, block, payload) || !expect_low_memory(r)) {
@@ -106,7 +92,7 @@ static bool resize(lab_runner *r, const lab_op *op) {
     }
     slot->block = block;
     const lab_extent *extent = lab_exact_find(&r->model, block);
-    note_used(r, extent);
+    r->ever_low = lab_reach(&r->model, extent, r->ever_low);
     if (!expect_sizes(r, extent)) {
         return false;
     }
@@ -150,28 +136,28 @@ static bool free_tags(lab_runner *r, const lab_op *op) {
 }
 
 static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
-    r->move_count = 0;
+    r->moves.count = 0;
     r->moves_seen = 0;
     size_t budget = lab_size_bytes(op->size);
     lab_exact_compaction want =
         budgeted ? lab_exact_compact_some(&r->model, budget, lab_model_may_move, r)
                  : lab_exact_compact(&r->model, lab_model_may_move, r);
-    /* A whole compaction without a veto goes without a callback too. */
-    bool ask = budgeted || op->veto != 0 || op->reenter;
+    bool ask = lab_asks_to_move(op);
     th_heap_compaction have = budgeted
                                   ? th_heap_compact_some(&r->heap, budget, lab_heap_may_move, r)
                                   : th_heap_compact(&r->heap, ask ? lab_heap_may_move : NULL, r);
     r->counts.moves += want.moved;
     r->counts.vetoes += want.vetoed;
-    for (size_t i = 0; i < r->move_count; i++) {
-        if (!r->moves[i].vetoed) {
-            r->slots[r->moves[i].slot].block = r->moves[i].to;
-            if (!expect_open(r, r->moves[i].to, r->moves[i].bytes)) {
+    for (size_t i = 0; i < r->moves.count; i++) {
+        const lab_move *move = &r->moves.at[i];
+        if (!move->vetoed) {
+            r->slots[move->slot].block = move->to;
+            if (!expect_open(r, move->to, move->bytes)) {
                 return false;
             }
         }
     }
-    return lab_expect(r, LAB_PROPERTY_CALLBACK, "count", ask ? r->move_count : 0, r->moves_seen) &&
+    return lab_expect(r, LAB_PROPERTY_CALLBACK, "count", ask ? r->moves.count : 0, r->moves_seen) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "moved", want.moved, have.blocks_moved) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "vetoed", want.vetoed, have.blocks_vetoed) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "moved-bytes", want.bytes, have.bytes_moved) &&
@@ -226,33 +212,14 @@ static bool restart(lab_runner *r) {
            lab_expect(r, LAB_PROPERTY_INIT, "again", true, accepted);
 }
 
-/* Does the operation's slot suit it? */
-static bool suits(const lab_runner *r, const lab_op *op) {
-    bool live = r->slots[op->slot].block != LAB_EXACT_NONE;
-    switch ((lab_op_kind)op->kind) {
-    case LAB_OP_ALLOC:
-    case LAB_OP_ALIGNED:
-        return !live;
-    case LAB_OP_RESIZE:
-    case LAB_OP_TRIM:
-    case LAB_OP_FREE:
-    case LAB_OP_ATTACK:
-        return live;
-    default:
-        return true;
-    }
-}
-
 bool lab_perform(lab_runner *r, const lab_op *op, bool *acted) {
-    *acted = suits(r, op);
+    *acted = lab_op_suits(op, r->slots[op->slot].block != LAB_EXACT_NONE);
     if (!*acted) {
         return true;
     }
     r->op = op;
-    r->protected_slot = LAB_EXACT_NONE;
-    r->low_freed = LAB_EXACT_NONE;
-    r->low_calls_model = 0;
-    r->low_calls_heap = 0;
+    r->low = LAB_LOW_MEMORY_NONE;
+    r->low_calls = 0;
     switch ((lab_op_kind)op->kind) {
     case LAB_OP_ALLOC:
         return allocate(r, op, 4);

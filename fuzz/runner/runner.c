@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runner/plain.h"
 #include "runner/state.h"
 
 #define SLOTS_MAX 65536u
-#define EDGE_BYTE 0xE7 /* XORed with the arena's number: copied edges are noticed */
 
 const char *lab_property_name(lab_property property) {
     static const char *const names[] = {
@@ -107,40 +105,13 @@ void lab_runner_destroy(lab_runner *r) {
     free(r->arenas[0]);
     free(r->arenas[1]);
     free(r->slots);
-    free(r->moves);
+    free(r->moves.at);
     free(r);
 }
 
+#define AND_CHECK(name) &&lab_check_##name(r)
+
 /* ---- start -------------------------------------------------------------------------------- */
-
-static unsigned edge_byte(unsigned arena) {
-    return EDGE_BYTE ^ arena;
-}
-
-void lab_write_edges(const lab_runner *r, unsigned arena) {
-    unsigned char *base = r->arenas[arena] + (r->base - r->arenas[r->arena]);
-    memset(base - LAB_EDGE_BYTES, (int)edge_byte(arena), LAB_EDGE_BYTES);
-    memset(base + 4 * (size_t)r->model.dwords, (int)edge_byte(arena), LAB_EDGE_BYTES);
-}
-
-static LAB_PLAIN bool is_edge(const unsigned char *at, unsigned byte) {
-    unsigned difference = 0;
-    for (size_t i = 0; i < LAB_EDGE_BYTES; i++) {
-        difference |= at[i] ^ byte;
-    }
-    return difference == 0;
-}
-
-/* The heap must not write below its region, nor above what it manages. */
-static bool check_edges(lab_runner *r) {
-    if (!is_edge(r->base - LAB_EDGE_BYTES, edge_byte(r->arena))) {
-        return lab_fail(r, LAB_PROPERTY_BOUNDS, "below", "bytes below the region were written");
-    }
-    if (!is_edge(r->base + 4 * (size_t)r->model.dwords, edge_byte(r->arena))) {
-        return lab_fail(r, LAB_PROPERTY_BOUNDS, "above", "bytes above the region were written");
-    }
-    return true;
-}
 
 void lab_forget(th_heap *heap) {
     th_heap old = *heap;
@@ -158,7 +129,7 @@ void lab_forget(th_heap *heap) {
 
 bool lab_start(lab_runner *r, int guard, bool *accepted) {
     const lab_config *config = &r->script->config;
-    size_t start = LAB_ARENA_START + (size_t)config->skew * config->alignment;
+    size_t start = lab_region_start(config);
     for (uint32_t i = 0; i < r->slots_used; i++) {
         r->slots[i].block = LAB_EXACT_NONE;
     }
@@ -196,7 +167,7 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     }
     r->model.low_memory = config->low_memory ? lab_model_low_memory : NULL;
     r->model.low_memory_context = r;
-    return lab_compare(r) && check_edges(r);
+    return true LAB_CHECKS_OF_STATE(AND_CHECK);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
@@ -205,14 +176,8 @@ static bool after(lab_runner *r) {
     if (r->failure->property != LAB_PROPERTY_NONE) {
         return false; /* a callback noticed it, and could not end the operation */
     }
-    if (r->faulted) {
-        char line[TH_FAULT_LINE_BYTES_MAX];
-        (void)th_fault_format(&r->fault, line, sizeof line);
-        return lab_fail(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind), "%s", line);
-    }
     r->counts.checked++;
-    return lab_expect(r, LAB_PROPERTY_LOCK, "after", 0, (uint64_t)r->lock_depth) &&
-           lab_compare(r) && check_edges(r);
+    return true LAB_CHECKS_OF_OP(AND_CHECK) LAB_CHECKS_OF_STATE(AND_CHECK);
 }
 
 static bool play_ops(lab_runner *r, const lab_run_options *options) {

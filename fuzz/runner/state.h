@@ -4,26 +4,10 @@
 #define LAB_RUNNER_STATE_H
 
 #include "model/exact.h"
+#include "runner/rules.h"
 #include "runner/runner.h"
 
-/* A region lies inside a block of LAB_ARENA_BYTES that is aligned to its own size, at
- * LAB_ARENA_START: which alignments hold in it does not depend on where the block is, so that a
- * script means the same in every process. */
-#define LAB_ARENA_BYTES ((size_t)1 << 20)
-#define LAB_ARENA_START ((size_t)1 << 16)
-#define LAB_EDGE_BYTES  64 /* on both sides of the region: must stay as they are */
-
-typedef struct lab_slot {
-    uint32_t block; /* header offset; LAB_EXACT_NONE: empty */
-    uint32_t seed;  /* of the contents */
-} lab_slot;
-
-/* One move callback as the model predicts it. */
-typedef struct lab_move {
-    uint32_t tag, from, to, bytes; /* header offsets */
-    uint32_t slot;
-    bool vetoed;
-} lab_move;
+#define LAB_EDGE_BYTES 64 /* on both sides of the region: must stay as they are */
 
 struct lab_runner {
     unsigned char *arenas[2];
@@ -42,15 +26,11 @@ struct lab_runner {
     lab_failure *failure;
     lab_run_counts counts;
 
-    lab_move *moves; /* what the model's compaction asked */
-    size_t move_count, move_capacity;
+    lab_moves moves;   /* what the model's compaction asked */
     size_t moves_seen; /* what the heap's has asked so far */
 
-    /* The low-memory callback during the current operation. */
-    uint32_t protected_slot; /* must not be freed: it is being resized */
-    uint32_t low_freed;      /* slot freed by the model's callback; LAB_EXACT_NONE */
-    uint32_t low_calls_model;
-    uint32_t low_calls_heap;
+    lab_low_memory low; /* the model's callback during the current operation */
+    uint32_t low_calls; /* the heap's */
 
     int lock_depth; /* lock hooks called minus unlock hooks called */
 
@@ -59,7 +39,7 @@ struct lab_runner {
     bool attacking; /* faults are what the script wants; the first since 0 is kept */
     uint32_t attack_faults;
     th_fault attack_fault;
-    uint32_t ever_low; /* dwords [0, ever_low) have been part of a HEAD block, or lay below one */
+    uint32_t ever_low; /* see lab_reach */
     bool faulted;      /* an unexpected fault; the first one is kept */
     th_fault fault;
 };
@@ -102,8 +82,13 @@ bool lab_refusals(lab_runner *r, const lab_op *op);
 /* Attacks the heap (attack.c). False: it did not defend itself as it must. */
 bool lab_attack_heap(lab_runner *r, const lab_op *op);
 
-/* Compares heap and model (compare.c). False: a failure. */
-bool lab_compare(lab_runner *r);
+/* The checks of LAB_CHECKS_OF_OP and LAB_CHECKS_OF_STATE (compare.c). False: a failure. */
+bool lab_check_fault(lab_runner *r);
+bool lab_check_lock(lab_runner *r);
+bool lab_check_blocks(lab_runner *r);
+bool lab_check_stats(lab_runner *r);
+bool lab_check_checker(lab_runner *r);
+bool lab_check_edges(lab_runner *r);
 
 /* The heap's callbacks and the model's (callbacks.c). */
 bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t bytes);

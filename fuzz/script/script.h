@@ -90,6 +90,9 @@ enum {
 };
 extern const uint8_t lab_op_fields[LAB_OP_COUNT];
 
+/* Does the operation's slot, live or empty, suit it? */
+bool lab_op_suits(const lab_op *op, bool live);
+
 /* align 0 .. 31: 1 << align bytes. 32 .. 39: no power of two (0, 3, 6, 12, 24, 48, 96, 5). */
 #define LAB_ALIGN_MAX 39u
 size_t lab_align_bytes(uint8_t align);

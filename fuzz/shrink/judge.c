@@ -47,6 +47,8 @@ struct lab_judge {
     size_t board_bytes;
     size_t ops_max;
     unsigned limit_ms;
+    void (*before)(void *context);
+    void *context;
     pid_t child; /* 0: none */
     int socket;
     int errors; /* the child's standard error */
@@ -81,6 +83,11 @@ lab_judge *lab_judge_new(size_t ops_max) {
 
 void lab_judge_set_limit(lab_judge *judge, unsigned limit_ms) {
     judge->limit_ms = limit_ms;
+}
+
+void lab_judge_watch(lab_judge *judge, void (*before)(void *context), void *context) {
+    judge->before = before;
+    judge->context = context;
 }
 
 /* Ends the child, if there is one; returns how it ended. */
@@ -265,6 +272,9 @@ bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verd
     bool late = false;
     char byte = 0;
     memset(verdict, 0, sizeof *verdict);
+    if (judge->before != NULL) {
+        judge->before(judge->context);
+    }
     if (script->count > judge->ops_max) {
         errno = EINVAL;
         return false;
@@ -290,5 +300,20 @@ bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verd
     memcpy(verdict->detail, b->detail, sizeof verdict->detail);
     (void)snprintf(verdict->signature, sizeof verdict->signature, "property=%s detail=%s",
                    lab_property_name(b->property), b->detail);
+    return true;
+}
+
+bool lab_judge_settle(lab_judge *judge, const lab_script *script, lab_verdict *verdict,
+                      lab_verdict *other, bool *same) {
+    *same = true;
+    if (!lab_judge_try(judge, script, verdict)) {
+        return false;
+    }
+    for (unsigned i = 1; *same && i < LAB_JUDGE_REPETITIONS; i++) {
+        if (!lab_judge_try(judge, script, other)) {
+            return false;
+        }
+        *same = strcmp(other->signature, verdict->signature) == 0;
+    }
     return true;
 }

@@ -48,7 +48,17 @@ void lab_judge_destroy(lab_judge *judge);
 /* How much processor time a script may take, in milliseconds. */
 void lab_judge_set_limit(lab_judge *judge, unsigned limit_ms);
 
+/* Called before each play of a script; NULL: nothing is. */
+void lab_judge_watch(lab_judge *judge, void (*before)(void *context), void *context);
+
 /* Plays the script. False: it could not be played (no process, no memory); errno says why. */
 bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verdict);
+
+/* Plays the script LAB_JUDGE_REPETITIONS times: nothing can be learnt from a failure that is not
+ * the same each time. If one run differs from the first, *same is false and *other is that run.
+ * False: as lab_judge_try. */
+#define LAB_JUDGE_REPETITIONS 3
+bool lab_judge_settle(lab_judge *judge, const lab_script *script, lab_verdict *verdict,
+                      lab_verdict *other, bool *same);
 
 #endif

@@ -79,12 +79,16 @@ static void note_tried(lab_shrinker *s, uint64_t hash) {
     }
 }
 
-/* Plays the script, for a verdict. */
-static bool play(lab_shrinker *s, const lab_script *script, lab_verdict *verdict) {
+static void before_play(void *context) {
+    lab_shrinker *s = context;
     if (s->options->progress != NULL) {
         s->options->progress(s->options->context, &s->state);
     }
     s->state.runs++;
+}
+
+/* Plays the script, for a verdict. */
+static bool play(lab_shrinker *s, const lab_script *script, lab_verdict *verdict) {
     s->stuck = s->stuck || !lab_judge_try(s->judge, script, verdict);
     return !s->stuck;
 }
@@ -259,21 +263,20 @@ static void remove_pairs(lab_shrinker *s, bool *keep) {
 
 /* ---- the course --------------------------------------------------------------------------- */
 
-/* A script must fail in the same way each time, or nothing can be learnt from its failures. */
-static lab_shrink_status establish(lab_shrinker *s, lab_verdict *other) {
-    s->state.step = "reproducing";
-    if (!play(s, &s->best, &s->verdict)) {
+/* The result must fail as the script did, each time; a hang, which takes so long, once more. */
+static lab_shrink_status confirm(lab_shrinker *s, lab_verdict *other) {
+    lab_verdict last;
+    bool same = true;
+    bool hangs = s->verdict.end == LAB_END_HUNG;
+    if (s->stuck || !(hangs ? play(s, &s->best, &last)
+                            : lab_judge_settle(s->judge, &s->best, &last, other, &same))) {
         return LAB_SHRINK_NO_MEANS;
     }
-    for (unsigned i = 1; i < LAB_SHRINK_REPETITIONS; i++) {
-        if (!play(s, &s->best, other)) {
-            return LAB_SHRINK_NO_MEANS;
-        }
-        if (strcmp(other->signature, s->verdict.signature) != 0) {
-            return LAB_SHRINK_FLAKY;
-        }
+    if (strcmp(last.signature, s->verdict.signature) != 0) {
+        *other = last;
+        same = false;
     }
-    return s->verdict.end == LAB_END_PASSED ? LAB_SHRINK_PASSES : LAB_SHRINK_DONE;
+    return same ? LAB_SHRINK_DONE : LAB_SHRINK_FLAKY;
 }
 
 /* A candidate hangs if it takes many times what the whole script did before it failed. */
@@ -301,19 +304,19 @@ static void run_rounds(lab_shrinker *s, bool *keep) {
 }
 
 static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool *keep) {
-    lab_shrink_status status = establish(s, &result->other);
-    if (status != LAB_SHRINK_DONE) {
-        return status;
+    bool same;
+    s->state.step = "reproducing";
+    if (!lab_judge_settle(s->judge, &s->best, &s->verdict, &result->other, &same)) {
+        return LAB_SHRINK_NO_MEANS;
+    }
+    if (!same || s->verdict.end == LAB_END_PASSED) {
+        return same ? LAB_SHRINK_PASSES : LAB_SHRINK_FLAKY;
     }
     limit_candidates(s);
     run_rounds(s, keep);
     /* Under the first limit again: a hang must be one by that, too. */
     lab_judge_set_limit(s->judge, s->options->limit_ms);
-    if (s->stuck || !play(s, &s->best, &result->other)) {
-        return LAB_SHRINK_NO_MEANS;
-    }
-    bool same = strcmp(result->other.signature, s->verdict.signature) == 0;
-    return same ? LAB_SHRINK_DONE : LAB_SHRINK_FLAKY;
+    return confirm(s, &result->other);
 }
 
 lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
@@ -329,6 +332,7 @@ lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *optio
         lab_script_reserve(&s.candidate, script->count)) {
         copy_script(&s.best, script);
         lab_judge_set_limit(s.judge, options->limit_ms);
+        lab_judge_watch(s.judge, before_play, &s);
         status = shrink(&s, result, keep);
     }
     int error = errno;

@@ -41,10 +41,8 @@ typedef struct lab_shrink_result {
     lab_shrink_state state;
 } lab_shrink_result;
 
-/* How often a script must fail in the same way before it is shrunk. */
-#define LAB_SHRINK_REPETITIONS 3
-
-/* Shrinks the script in place. Anything but DONE leaves it as it was. */
+/* Shrinks the script in place, if it fails in the same way each of LAB_JUDGE_REPETITIONS times,
+ * before and after. Anything but DONE leaves it as it was. */
 lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
                              lab_shrink_result *result);
 

@@ -7,11 +7,14 @@
   command     replays it, from the root of the tree
   signature   what makes two failures the same
   count       how often it was seen, in all runs
+  dates       when it was seen first and last
+  engines     which engines have found it
 """
 
 import re
 import shlex
 import subprocess
+import time
 
 from fuzz_lib import program
 from fuzz_lib import signature as signatures
@@ -117,7 +120,7 @@ class Store:
     def of(self, target):
         return [found for found in self.findings.values() if found.target.name == target.name]
 
-    def add(self, target, failure, artifact, log):
+    def add(self, target, failure, artifact, log, engine="libfuzzer"):
         """Files one failing input (the artifact is moved away); returns its Finding, and
         whether this run had not seen it before."""
         folder = self.folder / f"{target.name}-{failure.kind}-{failure.short_hash()}"
@@ -130,6 +133,11 @@ class Store:
         found.seen += 1
         found.total += 1
         program.write_atomically(folder / "count", f"{found.total}\n")
+        today = time.strftime("%Y-%m-%d")
+        first = (read_words(folder / "dates") or [today])[0]
+        program.write_atomically(folder / "dates", f"{first} {today}\n")
+        engines = sorted({engine, *read_words(folder / "engines")})
+        program.write_atomically(folder / "engines", " ".join(engines) + "\n")
         data = artifact.read_bytes()
         kept = folder / "input"
         whole = kept.exists() and (folder / "signature").exists()
@@ -189,6 +197,13 @@ def read_count(folder):
         return int((folder / "count").read_text())
     except (OSError, ValueError):
         return 0
+
+
+def read_words(path):
+    try:
+        return path.read_text().split()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def shorten(lines, head, tail):

@@ -64,6 +64,14 @@ __attribute__((constructor)) static void begin(void) {
     }
 }
 
+/* Fails every other time, in whatever process. */
+static void fail_at_times(void) {
+    if (unlink("standin-flaky") != 0) {
+        (void)fclose(fopen("standin-flaky", "w"));
+        fail("property=result detail=null op=1 kind=alloc");
+    }
+}
+
 static void run_bug(unsigned char a, unsigned char b, size_t size) {
     if (a == 'B' && b == '1' && has("bug1")) {
         fail(size % 2 ? "property=blocks detail=size op=7 kind=free"
@@ -74,6 +82,9 @@ static void run_bug(unsigned char a, unsigned char b, size_t size) {
     }
     if (a == 'B' && b == '2' && has("bug2")) {
         fail("property=stats detail=used op=3 kind=alloc");
+    }
+    if (a == 'F' && b == 'L' && has("flaky")) {
+        fail_at_times();
     }
     if (a == 'O' && b == 'V' && has("overflow")) {
         overflow();

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "runner/rules.h"
+
+#include <stdlib.h>
+
+#include "tagheap/heap.h"
+
+enum { CHECKER_INTERVAL = 64, MOVES_FIRST = 64 };
+
+size_t lab_region_start(const lab_config *config) {
+    return LAB_ARENA_START + (size_t)config->skew * config->alignment;
+}
+
+uint32_t lab_seed_of(uint32_t number) {
+    return number * 0x85EBCA6Bu;
+}
+
+uint32_t lab_reach(const lab_exact *model, const lab_extent *extent, uint32_t ever_low) {
+    uint32_t end = extent->offset + model->header + extent->size;
+    return extent->tag < TH_TAG_TAIL_MIN && end > ever_low ? end : ever_low;
+}
+
+bool lab_checker_is_due(int guard, size_t index, const lab_script *script) {
+    return guard < 3 || index % CHECKER_INTERVAL == 0 || index == script->count;
+}
+
+bool lab_asks_to_move(const lab_op *op) {
+    return op->kind == LAB_OP_COMPACT_SOME || op->veto != 0 || op->reenter;
+}
+
+bool lab_moves_add(lab_moves *moves, const lab_exact *model, const lab_op *op, lab_move move) {
+    if (moves->count == moves->capacity) {
+        size_t capacity = moves->capacity == 0 ? MOVES_FIRST : 2 * moves->capacity;
+        lab_move *grown = realloc(moves->at, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return false;
+        }
+        moves->at = grown;
+        moves->capacity = capacity;
+    }
+    /* Sites are slots plus one; during the question the block is still at `from`. */
+    move.slot = lab_exact_find(model, move.from)->site - 1;
+    move.vetoed = (op->veto >> (move.slot % 8) & 1) != 0;
+    moves->at[moves->count++] = move;
+    return true;
+}
+
+bool lab_low_memory_ask(lab_low_memory *low, lab_exact *model, const lab_slot *slots,
+                        uint32_t count) {
+    low->calls++;
+    if (low->freed != LAB_EXACT_NONE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (slots[i].block != LAB_EXACT_NONE && i != low->protected_slot) {
+            low->freed = i;
+            (void)lab_exact_alloc(model, 4, TH_HEAP_BLOCK_BYTES_MAX, 0, 0);
+            (void)lab_exact_free(model, slots[i].block);
+            return true;
+        }
+    }
+    return false;
+}

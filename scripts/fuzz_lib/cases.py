@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""Failing inputs from anywhere: which target they are for, in which form they are, whether and how
+they fail with the programs in build/fuzz, and what the corpus already holds of them."""
+
+import os
+import re
+
+from fuzz_lib import findings, program
+from fuzz_lib import signature as signatures
+from fuzz_lib import targets as target_table
+from fuzz_lib.program import SetupError
+
+BAD_INPUT = 2  # exit status of heaplab and the replay programs
+CORPORA = ("corpus", "fuzz-corpus")  # folders that have one folder for each target
+SETS = ("regress", "seed")
+BYTES, TEXT, GUESS = findings.BYTES, findings.TEXT, ()
+RUNS = 3  # of each input: a failure that is not always the same is flaky
+HEADER = re.compile(r"^# Failed on \S+: (.*)$", re.MULTILINE)  # in an adopted script
+
+
+class Flaky(SetupError):
+    """The input fails only at times, or not always in the same way."""
+
+
+# ---- what an input is
+
+
+def choose_target(root, path, name=None):
+    """`name`, else from the folder or (what a killed job left) the file's name, else from the
+    environment."""
+    known = target_table.discover(root)
+    names = ", ".join(target.name for target in known)
+    if name is None:
+        parts = path.resolve().parts
+        left = parts[-1].removeprefix("left-")
+        for target in known:
+            in_corpus = any((corpus, target.name) in zip(parts, parts[1:]) for corpus in CORPORA)
+            prefix = target.name + "-"
+            named = left != parts[-1] and left.startswith(prefix)
+            if in_corpus or named or parts[-2].startswith(prefix):
+                return target
+        name = os.environ.get("TARGET")
+    if not name:
+        raise SetupError(f"{path}: which target is it for? Add TARGET=, one of {names}")
+    for target in known:
+        if target.name == name:
+            return target
+    raise SetupError(f"unknown target '{name}': there are {names}")
+
+
+def choose_form(path):
+    """Text by its name; bytes if the fuzzing job has kept it; else the programs find out."""
+    if path.suffix == ".txt":
+        return TEXT
+    folders = path.resolve().parts[-3:-1]
+    return BYTES if "findings" in folders else GUESS
+
+
+# ---- how it fails
+
+
+def refusal(output, otherwise):
+    """Why a program did not take its input: heaplab says it in one line on standard error."""
+    lines = [line for line in output.splitlines() if line.strip()] or [otherwise]
+    why = next((line for line in lines if line.startswith("heaplab ")), lines[-1])
+    return re.sub(r"^heaplab \w+: ", "", why)
+
+
+def failure_of(command, root, seconds):
+    """The Failure that the command shows; None if it passes."""
+    if not (root / command[0]).exists():
+        raise SetupError(f"{root / command[0]} is missing: `make fuzz-programs` builds it")
+    outcome = program.run(command, root, seconds)
+    if outcome.hung:
+        return signatures.Failure("timeout", f"no end within {seconds}s")
+    if outcome.status == 0:
+        return None
+    shown = signatures.classify(outcome.text, root)
+    if shown is None and outcome.status == BAD_INPUT:
+        raise SetupError(refusal(outcome.text, f"{command[0]} refuses it"))
+    return shown or signatures.classify_exit(outcome.status)
+
+
+def failures_of(command, root, seconds):
+    """What several runs came to. One that takes so long is not repeated."""
+    seen = []
+    while len(seen) < RUNS:
+        seen.append(failure_of(command, root, seconds))
+        if seen[-1] is not None and seen[-1].kind in findings.ENGINE_KINDS:
+            break
+    return seen
+
+
+def observe(target, path, form, root, kind=None):
+    """([Failure or None, one for each run], does only the engine notice it?): first the plain
+    program, unless a failure of this kind is the engine's to notice; then the engine, which also
+    notices leaks, hangs and memory."""
+    seconds = target.timeout * 2 + 10
+    if kind not in findings.ENGINE_KINDS:
+        seen = observe_plainly(target, path, form, root, seconds)
+        if any(seen):
+            return seen, False
+    scratch = root / "build" / f"case-{os.getpid()}-{abs(hash(str(path)))}.bin"
+    try:
+        if target.text_cases and form != BYTES:  # the engine reads bytes only
+            heaplab = root / "build" / "fuzz" / "heaplab"
+            done = program.run([heaplab, "asm", *form, path, "-o", scratch], root)
+            if done.status != 0:
+                raise SetupError(refusal(done.text, f"{path}: `heaplab asm` fails"))
+        else:
+            scratch.write_bytes(path.read_bytes())
+        command = findings.engine_command(target, str(scratch))
+        return failures_of(command, root, seconds), True
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def observe_plainly(target, path, form, root, seconds):
+    command = findings.plain_command(target, str(path), form)
+    if path.stat().st_size == 0:  # which heaplab refuses
+        command = [f"build/fuzz/replay_{target.name}", str(path)]
+    try:
+        return failures_of(command, root, seconds)
+    except SetupError as error:
+        if form == GUESS and re.search(r":\d+:\d+: ", str(error)):
+            hint = "if it is bytes that look like text, use scripts/regress --bytes"
+            raise SetupError(f"{error} ({hint})") from None
+        raise
+
+
+def settle(path, seen):
+    """The one Failure that all runs showed; None if all passed. Raises Flaky."""
+    words = [failure.signature if failure is not None else "no failure" for failure in seen]
+    for other in words[1:]:
+        if other != words[0]:
+            raise Flaky(f'{path}: is flaky: once "{words[0]}", then "{other}"; nothing written')
+    return seen[0]
+
+
+def reproduce(target, path, form, root):
+    """(Failure, does only the engine notice it?). Raises SetupError if it does not fail, or not
+    always in the same way."""
+    seen, only_engine = observe(target, path, form, root)
+    failure = settle(path, seen)
+    if failure is None:
+        raise SetupError(f"{path}: does not fail with the programs in build/fuzz; nothing written")
+    return failure, only_engine
+
+
+# ---- scripts, and what the corpus holds
+
+
+def significant(text):
+    """The lines of a script that mean something, so that equal scripts are equal texts."""
+    lines = (line.split("#")[0].split() for line in text.splitlines())
+    return "\n".join(" ".join(words) for words in lines if words)
+
+
+def script_text(path, form, root):
+    heaplab = root / "build" / "fuzz" / "heaplab"
+    shown = program.run([heaplab, "show", *form, path], root)
+    if shown.status != 0:
+        raise SetupError(refusal(shown.text, f"{path}: `heaplab show` cannot print it"))
+    return shown.text
+
+
+def find_duplicate(data, target, root):
+    """A file in the corpus that holds the same case."""
+    for name in SETS:
+        for path in sorted((root / "corpus" / target.name / name).glob("*")):
+            if not path.is_file():
+                continue
+            held = path.read_bytes()
+            if target.text_cases and path.suffix == ".txt":
+                held = significant(held.decode("utf-8", "replace")).encode()
+            if held == data:
+                return path
+    return None
+
+
+def name_words(failure):
+    """What the file name of a regression case says of its failure."""
+    return signatures.slug(failure.signature.split(" at ")[0], 8)
+
+
+def regressions_of(failures, root):
+    """The regression cases that failed in one of these ways when they were adopted. Line numbers
+    do not count: code moves."""
+    plain = {re.sub(r":\d+\b", "", failure.signature) for failure in failures}
+    words = {name_words(failure) for failure in failures}
+    found = []
+    for path in sorted((root / "corpus").glob("*/regress/*")):
+        if path.suffix == ".txt":
+            header = HEADER.search(path.read_text(errors="replace"))
+            same = header is not None and re.sub(r":\d+\b", "", header[1]) in plain
+        else:
+            match = re.fullmatch(r"\d{4}-\d\d-\d\d-(.*)-[0-9a-f]{8}", path.stem)
+            same = match is not None and match[1] in words
+        if same:
+            found.append(path)
+    return found
