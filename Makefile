@@ -78,7 +78,6 @@ include $(VARIANTS:%=sanitize/%.mk)
 CORPUS_SETS    := seed regress
 corpus_files    = $(sort $(wildcard $(CORPUS_SETS:%=corpus/$(1)/%/*)))
 corpus_texts    = $(filter %.txt,$(call corpus_files,$(1)))
-HEAP_TEXTS     := $(call corpus_texts,heap)
 
 # ---- one variant -----------------------------------------------------------------------------
 
@@ -330,18 +329,19 @@ clean:
 
 # ---- corpora ---------------------------------------------------------------------------------
 
-# The inputs of a target, as bytes, in build/corpus/TARGET/SET-NAME. The heap's scripts are text
-# and are assembled; what the other targets read is kept as it is.
+# The inputs of a target, as bytes, in build/corpus/TARGET/SET-NAME. Scripts for the heap and for
+# subjects are text and are assembled; what the other targets read is kept as it is.
+ASSEMBLED := heap subjects
 
-build/corpus/heap/seed-%.bin: corpus/heap/seed/%.txt build/debug/heaplab
-	@mkdir -p $(@D); rm -f $@
-	$(Q)build/debug/heaplab asm --text $< -o $@
-build/corpus/heap/regress-%.bin: corpus/heap/regress/%.txt build/debug/heaplab
-	@mkdir -p $(@D); rm -f $@
-	$(Q)build/debug/heaplab asm --text $< -o $@
+define assembly
+build/corpus/$(1)/$(2)-%.bin: corpus/$(1)/$(2)/%.txt build/debug/heaplab
+	@mkdir -p $$(@D); rm -f $$@
+	$$(Q)build/debug/heaplab asm --text $$< -o $$@
+endef
+$(foreach t,$(ASSEMBLED),$(foreach s,$(CORPUS_SETS),$(eval $(call assembly,$(t),$(s)))))
 
-heap_input   = build/corpus/heap/$(subst /,-,$(1:corpus/heap/%.txt=%)).bin
-HEAP_INPUTS := $(foreach f,$(HEAP_TEXTS),$(call heap_input,$(f)))
+# $(call inputs,TARGET)
+inputs = $(foreach f,$(call corpus_texts,$(1)),build/corpus/$(1)/$(subst /,-,$(f:corpus/$(1)/%.txt=%)).bin)
 
 # Inputs whose source is gone go, too.
 define remove_stale
@@ -352,15 +352,18 @@ define remove_stale
 endef
 
 .PHONY: $(TARGETS:%=corpus-%)
-corpus-heap: $(HEAP_INPUTS)
-	$(call remove_stale,build/corpus/heap,$(HEAP_INPUTS))
+define assembled
+corpus-$(1): $(call inputs,$(1))
+	$$(call remove_stale,build/corpus/$(1),$(call inputs,$(1)))
+endef
+$(foreach t,$(ASSEMBLED),$(eval $(call assembled,$(t))))
 
 # The classic facade plays the heap's scripts.
 corpus-classic: corpus-heap
 	@rm -rf build/corpus/classic
 	@cp -r build/corpus/heap build/corpus/classic
 
-$(filter-out corpus-heap corpus-classic,$(TARGETS:%=corpus-%)): corpus-%:
+$(patsubst %,corpus-%,$(filter-out $(ASSEMBLED) classic,$(TARGETS))): corpus-%:
 	@rm -rf build/corpus/$*
 	@mkdir -p build/corpus/$*
 	@for file in $(call corpus_files,$*); do \

@@ -14,7 +14,7 @@
 
 /* ---- help --------------------------------------------------------------------------------- */
 
-static const lab_config plain_config = {750, 4, 0, 3, 0, 16};
+static const lab_config plain_config = {750, 4, 0, 3, 0, 16, LAB_SUBJECT_HEAP};
 
 /* An operation of `kind` with all fields 0. */
 static lab_op op_of(lab_op_kind kind) {
@@ -134,12 +134,13 @@ static void every_field_counts_for_equality(void) {
 }
 
 static void invalid_values_are_seen(void) {
-    static const lab_config configs[] = {{LAB_DWORDS_MAX + 1, 4, 0, 3, 0, 16},
-                                         {750, 12, 0, 3, 0, 16},
-                                         {750, 4, 16, 3, 0, 16},
-                                         {750, 4, 0, 4, 0, 16},
-                                         {750, 4, 0, 3, 2, 16},
-                                         {750, 4, 0, 3, 0, 32}};
+    const lab_config configs[] = {{LAB_DWORDS_MAX + 1, 4, 0, 3, 0, 16, 0},
+                                  {750, 12, 0, 3, 0, 16, 0},
+                                  {750, 4, 16, 3, 0, 16, 0},
+                                  {750, 4, 0, 4, 0, 16, 0},
+                                  {750, 4, 0, 3, 2, 16, 0},
+                                  {750, 4, 0, 3, 0, 32, 0},
+                                  {750, 4, 0, 3, 0, 16, lab_subject_names_count}};
     CHECK(lab_config_is_valid(&plain_config));
     for (size_t i = 0; i < COUNT_OF(configs); i++) {
         CHECK(!lab_config_is_valid(&configs[i]));

@@ -174,7 +174,7 @@ static void heap_line_errors_are_located(void) {
         {"heap dwords=1 slots=24", 1, 15,
          "expected slots=8, 16, 64, 256, 1024, 4096, 16384 or 65536; found \"slots=24\""},
         {"heap x dwords=1", 1, 6,
-         "expected dwords=, align=, guard=, slots=, lowmem= or skew=; found \"x\""},
+         "expected dwords=, align=, guard=, slots=, lowmem=, skew= or subject=; found \"x\""},
     };
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
         check_refused(&refusals[i], strlen(refusals[i].text));

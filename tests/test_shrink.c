@@ -152,7 +152,7 @@ static lab_op random_op(uint64_t *state, uint32_t slots) {
 
 static void make_long(lab_script *script, uint64_t seed, size_t count) {
     uint64_t state = seed;
-    script->config = (lab_config){5000, 16, 7, 3, 1, 64};
+    script->config = (lab_config){5000, 16, 7, 3, 1, 64, LAB_SUBJECT_HEAP};
     for (size_t i = 0; i < count; i++) {
         CHECK(lab_script_append(script, random_op(&state, script->config.slots)));
     }
@@ -293,7 +293,7 @@ static void leaves_a_flaky_script_alone(void) {
 }
 
 static void shrinks_a_script_without_operations(void) {
-    lab_script script = {.config = {16, 4, 0, 0, 0, 8}};
+    lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP}};
     lab_shrink_result result;
     mistake = PASSES;
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_PASSES);

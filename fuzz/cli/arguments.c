@@ -54,10 +54,11 @@ const char *lab_cli_value(lab_cli_arguments *from, const char *option) {
 static bool is_form(const char *option, lab_script_form *form) {
     bool bytes = strcmp(option, "--bytes") == 0;
     bool text = strcmp(option, "--text") == 0;
-    if (bytes || text) {
-        *form = bytes ? LAB_FORM_BYTES : LAB_FORM_TEXT;
+    bool numbered = strcmp(option, "--numbered") == 0;
+    if (bytes || text || numbered) {
+        *form = bytes ? LAB_FORM_BYTES : text ? LAB_FORM_TEXT : LAB_FORM_NUMBERED;
     }
-    return bytes || text;
+    return bytes || text || numbered;
 }
 
 static int take_option(lab_cli_arguments *from, const char *option, const lab_cli_syntax *syntax,
@@ -65,6 +66,11 @@ static int take_option(lab_cli_arguments *from, const char *option, const lab_cl
     bool writes = syntax->out != LAB_CLI_OUT_NONE;
     if (is_form(option, &given->form)) {
         return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--subject") == 0) {
+        const char *value = lab_cli_value(from, option);
+        given->subject = value != NULL ? lab_cli_subject(from->argv[0], value) : -1;
+        return given->subject >= 0 ? LAB_CLI_DONE : LAB_CLI_BAD_INPUT;
     }
     if (writes && strcmp(option, "-f") == 0) {
         given->overwrite = true;
@@ -84,7 +90,7 @@ int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
     lab_cli_arguments from = {argc, argv, 1, false};
     const char *argument;
     bool is_option;
-    *given = (lab_cli_files){.form = LAB_FORM_ANY};
+    *given = (lab_cli_files){.form = LAB_FORM_ANY, .subject = -1};
     while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
         if (is_option) {
             if (take_option(&from, argument, syntax, given, settings) != LAB_CLI_DONE) {
@@ -136,11 +142,26 @@ int lab_cli_check_out(const char *name, const lab_cli_files *given) {
                : lab_cli_complain_of(name, given->out, "exists; not overwritten without -f");
 }
 
-bool lab_cli_read(const char *name, const char *path, lab_script_form form, lab_script *script) {
+bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script *script) {
+    if (!lab_cli_read(name, given->in, given, script)) {
+        return false;
+    }
+    if (script->config.subject != LAB_SUBJECT_HEAP) {
+        (void)lab_cli_complain_of(name, given->in, "is for another subject; this wants the heap's");
+        return false;
+    }
+    return true;
+}
+
+bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given,
+                  lab_script *script) {
     char message[MESSAGE_BYTES_MAX];
-    if (!lab_script_read_file_as(script, path, form, message, sizeof message)) {
+    if (!lab_script_read_file_as(script, path, given->form, message, sizeof message)) {
         (void)lab_cli_complain(name, path[0] != '\0' ? message : "the name of FILE is empty");
         return false;
+    }
+    if (given->subject >= 0) {
+        script->config.subject = (uint8_t)given->subject;
     }
     return true;
 }

@@ -19,6 +19,7 @@ int lab_cli_asm(int argc, char **argv);
 int lab_cli_draw(int argc, char **argv);
 int lab_cli_bench(int argc, char **argv);
 int lab_cli_explore(int argc, char **argv);
+int lab_cli_diff(int argc, char **argv);
 int lab_cli_subjects(int argc, char **argv);
 int lab_cli_minimize(int argc, char **argv);
 int lab_cli_to_c(int argc, char **argv);
@@ -52,8 +53,8 @@ const char *lab_cli_next(lab_cli_arguments *from, bool *is_option);
 /* Takes the value of `option`. NULL: there is none, which has been said. */
 const char *lab_cli_value(lab_cli_arguments *from, const char *option);
 
-/* What a subcommand that reads scripts takes: FILE, --bytes and --text, and where it writes a file
- * -o OUT and -f. */
+/* What a subcommand that reads scripts takes: FILE, --bytes, --text and --numbered, --subject, and
+ * where it writes a file -o OUT and -f. */
 typedef enum lab_cli_out { LAB_CLI_OUT_NONE, LAB_CLI_OUT_OPTIONAL, LAB_CLI_OUT_NEEDED } lab_cli_out;
 
 typedef struct lab_cli_syntax {
@@ -69,6 +70,7 @@ typedef struct lab_cli_files {
     int count;            /* FILEs: argv[1 .. count] */
     lab_script_form form;
     bool overwrite;
+    int subject; /* its number, whatever the scripts say; -1: as they say */
 } lab_cli_files;
 
 /* Reads all arguments, and moves the FILEs to the front of argv. */
@@ -85,7 +87,15 @@ int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_v
 /* May OUT be written? What would refuse it in the end is said before the work. */
 int lab_cli_check_out(const char *name, const lab_cli_files *given);
 
-/* Reads a script file. False: it is no script, which has been said. */
-bool lab_cli_read(const char *name, const char *path, lab_script_form form, lab_script *script);
+/* Reads the script file `path` as *given says. False: it is no script, which has been said. */
+bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given,
+                  lab_script *script);
+
+/* The same for scripts for the heap. */
+bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script *script);
+
+/* The number of the subject called VALUE, or of the plug-in that the path VALUE leads to, which is
+ * loaded. -1: there is none, which has been said. */
+int lab_cli_subject(const char *name, const char *value);
 
 #endif

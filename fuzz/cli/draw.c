@@ -129,7 +129,7 @@ int lab_cli_draw(int argc, char **argv) {
     lab_cli_files given;
     lab_script script = {0};
     int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &d);
-    if (status == LAB_CLI_DONE && !lab_cli_read(argv[0], given.in, given.form, &script)) {
+    if (status == LAB_CLI_DONE && !lab_cli_read_heap(argv[0], &given, &script)) {
         status = LAB_CLI_BAD_INPUT;
     }
     if (status == LAB_CLI_DONE) {

@@ -19,15 +19,16 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
-    {"run", " [-v] [--guard 0..3] [--subject heap] [--bytes|--text] FILE...",
+    {"run", " [-v] [--guard 0..3] [FORM] [--subject NAME] FILE...",
      "play scripts on the heap, compare with the exact model", lab_cli_run},
-    {"show", " [-o OUT] [-f] [--bytes|--text] FILE", "print a script as text", lab_cli_show},
-    {"asm", " -o OUT [-f] [--bytes|--text] FILE", "assemble a script into bytes", lab_cli_asm},
-    {"draw", " [--colour] [--bytes|--text] FILE", "draw the heap after each operation",
+    {"show", " [-o OUT] [-f] [FORM] [--subject NAME] FILE", "print a script as text", lab_cli_show},
+    {"asm", " -o OUT [-f] [FORM] [--subject NAME] FILE", "assemble a script into bytes",
+     lab_cli_asm},
+    {"draw", " [--colour] [FORM] [--subject NAME] FILE", "draw the heap after each operation",
      lab_cli_draw},
-    {"minimize", " -o OUT [-f] [--timeout MS] [--bytes|--text] FILE",
+    {"minimize", " -o OUT [-f] [--timeout MS] [FORM] [--subject NAME] FILE",
      "make a failing script small while it fails in the same way", lab_cli_minimize},
-    {"to-c", " [-o OUT] [-f] [--bytes|--text] FILE",
+    {"to-c", " [-o OUT] [-f] [FORM] [--subject NAME] FILE",
      "turn a failing script into a C program that needs the library only", lab_cli_to_c},
     {"bench", " [--min-rate N] [--max-ratio X]",
      "measure checked operations per second, in a small and in a large region", lab_cli_bench},
@@ -35,6 +36,8 @@ static const subcommand subcommands[] = {
      " [--dwords N] [--align N] [--guard 0..3] [--sizes LIST] [--tags LIST] [--aligned LIST]"
      " [--budgets LIST] [--bookkeeping] [--max-states N] [-j N] [-o OUT] [-f]",
      "try every operation in every state of a small heap", lab_cli_explore},
+    {"diff", " --with A,B[,...] [FORM] FILE",
+     "play a script on several allocators at once, compare contents", lab_cli_diff},
     {"subjects", "", "list the allocators that scripts can be played on", lab_cli_subjects},
 };
 
@@ -60,12 +63,15 @@ static int print_usage(void) {
         (void)printf("  heaplab %s%s\n      %s\n", subcommands[i].name, subcommands[i].arguments,
                      subcommands[i].purpose);
     }
-    (void)printf("  heaplab help\n      print this\n\n"
-                 "FILE is a script as text or as bytes (docs/script.md); --bytes and --text say\n"
-                 "which, whatever it looks like. -f replaces OUT if it exists. run -v prints a\n"
-                 "line for each script. bench ends with 1 below N checked operations/s, or if the\n"
-                 "large region costs more than X times the small one.\n"
-                 "Exit status: 0 done, 1 a failure was found, 2 bad input.\n");
+    (void)printf(
+        "  heaplab help\n      print this\n\n"
+        "FILE is a script as text or as bytes (docs/script.md); FORM says which, whatever\n"
+        "it looks like: --bytes, --text, or --numbered for bytes with the number of a\n"
+        "subject in front. --subject plays it on another one. -f replaces OUT if it exists. run -v "
+        "prints a\n"
+        "line for each script. bench ends with 1 below N checked operations/s, or if the\n"
+        "large region costs more than X times the small one.\n"
+        "Exit status: 0 done, 1 a failure was found, 2 bad input.\n");
     return LAB_CLI_DONE;
 }
 

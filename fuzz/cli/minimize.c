@@ -110,7 +110,7 @@ int lab_cli_minimize(int argc, char **argv) {
         status = lab_cli_check_out(argv[0], &given);
     }
     if (status == LAB_CLI_DONE) {
-        status = lab_cli_read(argv[0], given.in, given.form, &script)
+        status = lab_cli_read(argv[0], given.in, &given, &script)
                      ? minimize(argv[0], &given, limit_ms, &script)
                      : LAB_CLI_BAD_INPUT;
     }

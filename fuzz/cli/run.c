@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "runner/runner.h"
+#include "runner/player.h"
 
 typedef struct run_settings {
     lab_run_options options;
@@ -23,38 +23,29 @@ static int set_guard(const char *name, const char *value, int *guard) {
 static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
     const char *name = from->argv[0];
     run_settings *out = settings;
-    bool guard = strcmp(option, "--guard") == 0;
     if (strcmp(option, "-v") == 0) {
         out->verbose = true;
         return LAB_CLI_DONE;
     }
-    if (!guard && strcmp(option, "--subject") != 0) {
-        *known = false;
+    *known = strcmp(option, "--guard") == 0;
+    if (!*known) {
         return LAB_CLI_DONE;
     }
     const char *value = lab_cli_value(from, option);
-    if (value == NULL) {
-        return LAB_CLI_BAD_INPUT;
-    }
-    if (guard) {
-        return set_guard(name, value, &out->options.guard);
-    }
-    return strcmp(value, "heap") == 0
-               ? LAB_CLI_DONE
-               : lab_cli_refuse(name, "unknown subject (`heaplab subjects` lists them)", value);
+    return value != NULL ? set_guard(name, value, &out->options.guard) : LAB_CLI_BAD_INPUT;
 }
 
-static int run_file(lab_runner *runner, const char *path, lab_script_form form,
+static int run_file(lab_player *player, const char *path, const lab_cli_files *given,
                     const run_settings *settings) {
     lab_script script = {0};
     lab_failure failure;
     lab_run_counts counts = {0};
     int status = LAB_CLI_DONE;
-    if (!lab_cli_read("run", path, form, &script)) {
+    if (!lab_cli_read("run", path, given, &script)) {
         lab_script_clean_up(&script);
         return LAB_CLI_BAD_INPUT;
     }
-    if (!lab_runner_play(runner, &script, &settings->options, &failure, &counts)) {
+    if (!lab_player_play(player, &script, &settings->options, &failure, &counts)) {
         (void)printf("%s: ", path);
         lab_failure_print(&failure, &script, stdout);
         status = LAB_CLI_FOUND;
@@ -75,17 +66,17 @@ int lab_cli_run(int argc, char **argv) {
     if (status != LAB_CLI_DONE) {
         return status;
     }
-    lab_runner *runner = lab_runner_new();
-    if (runner == NULL) {
+    lab_player *player = lab_player_new();
+    if (player == NULL) {
         return lab_cli_complain(argv[0], "no memory for the runner");
     }
     int count[LAB_CLI_BAD_INPUT + 1] = {0}; /* of files, by what came of them */
     for (int i = 1; i <= given.count; i++) {
-        int one = run_file(runner, argv[i], given.form, &settings);
+        int one = run_file(player, argv[i], &given, &settings);
         status = one > status ? one : status;
         count[one]++;
     }
-    lab_runner_destroy(runner);
+    lab_player_destroy(player);
     if (count[LAB_CLI_BAD_INPUT] < given.count) {
         int passed = count[LAB_CLI_DONE];
         (void)printf("%d script%s passed, %d failed", passed, passed == 1 ? "" : "s",
@@ -96,12 +87,4 @@ int lab_cli_run(int argc, char **argv) {
         (void)printf("\n");
     }
     return status;
-}
-
-int lab_cli_subjects(int argc, char **argv) {
-    if (argc > 1) {
-        return lab_cli_refuse(argv[0], "unexpected argument", argv[1]);
-    }
-    (void)printf("heap    the tagged heap, classic layout, against the exact model\n");
-    return LAB_CLI_DONE;
 }

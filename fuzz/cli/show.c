@@ -48,7 +48,7 @@ int lab_cli_convert(int argc, char **argv, lab_script_form form) {
         return status;
     }
     lab_script script = {0};
-    if (!lab_cli_read(argv[0], given.in, given.form, &script)) {
+    if (!lab_cli_read(argv[0], given.in, &given, &script)) {
         status = LAB_CLI_BAD_INPUT;
     } else if (given.out != NULL) {
         status = write_file(argv[0], &script, form, &given);

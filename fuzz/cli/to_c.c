@@ -76,9 +76,8 @@ int lab_cli_to_c(int argc, char **argv) {
         status = lab_cli_check_out(argv[0], &given);
     }
     if (status == LAB_CLI_DONE) {
-        status = lab_cli_read(argv[0], given.in, given.form, &script)
-                     ? judge(argv[0], &given, &script)
-                     : LAB_CLI_BAD_INPUT;
+        status = lab_cli_read_heap(argv[0], &given, &script) ? judge(argv[0], &given, &script)
+                                                             : LAB_CLI_BAD_INPUT;
     }
     lab_script_clean_up(&script);
     return status;

@@ -64,9 +64,9 @@ static bool replay_script(const char *path) {
         fprintf(stderr, "%s: %s\n", program, message);
         return false;
     }
-    size_t size = lab_script_encode(&script, NULL, 0);
+    size_t size = lab_script_encode_input(&script, NULL, 0);
     uint8_t *data = malloc(size);
-    bool ok = data != NULL && lab_script_encode(&script, data, size) == size
+    bool ok = data != NULL && lab_script_encode_input(&script, data, size) == size
                   ? replay_bytes(path, data, size)
                   : complain(path, "no memory");
     free(data);

@@ -215,18 +215,6 @@ static bool finish(lab_runner *r) {
     return lab_expect(r, LAB_PROPERTY_RESULT, "freed", expected, freed) && after(r);
 }
 
-void lab_run_counts_add(lab_run_counts *to, const lab_run_counts *from) {
-    to->ops += from->ops;
-    to->acted += from->acted;
-    to->checked += from->checked;
-    to->failed_allocs += from->failed_allocs;
-    to->moves += from->moves;
-    to->vetoes += from->vetoes;
-    for (unsigned i = 0; i < LAB_OP_COUNT; i++) {
-        to->by_kind[i] += from->by_kind[i];
-    }
-}
-
 bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_options *options,
                      lab_failure *failure, lab_run_counts *counts) {
     int guard = options != NULL ? options->guard : -1;

@@ -202,3 +202,23 @@ size_t lab_script_encode(const lab_script *script, uint8_t *bytes, size_t capaci
     }
     return needed;
 }
+
+/* ---- with the subject's number in front ---------------------------------------------------- */
+
+bool lab_script_decode_numbered(lab_script *script, const uint8_t *bytes, size_t size) {
+    size_t number = size > 0 ? 1 : 0;
+    bool done = lab_script_decode(script, bytes + number, size - number);
+    script->config.subject =
+        (uint8_t)(1 + (size > 0 ? bytes[0] : 0) % (lab_subject_names_count - 1));
+    return done;
+}
+
+size_t lab_script_encode_input(const lab_script *script, uint8_t *bytes, size_t capacity) {
+    size_t number = script->config.subject != LAB_SUBJECT_HEAP ? 1 : 0;
+    size_t size = number + lab_script_encode(script, NULL, 0);
+    if (size <= capacity) {
+        bytes[0] = (uint8_t)(script->config.subject - 1); /* overwritten if there is no number */
+        (void)lab_script_encode(script, bytes + number, capacity - number);
+    }
+    return size;
+}

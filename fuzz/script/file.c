@@ -110,7 +110,8 @@ static bool parse_file(lab_script *script, const uint8_t *bytes, size_t size, la
                            error.message);
             return false;
         }
-    } else if (!lab_script_decode(script, bytes, size)) {
+    } else if (!(form == LAB_FORM_NUMBERED ? lab_script_decode_numbered(script, bytes, size)
+                                           : lab_script_decode(script, bytes, size))) {
         (void)snprintf(message, capacity, "%s: cannot be decoded: out of memory", path);
         return false;
     }
@@ -137,12 +138,12 @@ bool lab_script_read_file(lab_script *script, const char *path, char *message, s
 /* ---- writing ------------------------------------------------------------------------------ */
 
 static bool write_bytes(const lab_script *script, FILE *out) {
-    size_t size = lab_script_encode(script, NULL, 0);
+    size_t size = lab_script_encode_input(script, NULL, 0);
     uint8_t *bytes = malloc(size);
     if (bytes == NULL) {
         return false;
     }
-    (void)lab_script_encode(script, bytes, size);
+    (void)lab_script_encode_input(script, bytes, size);
     bool done = fwrite(bytes, 1, size, out) == size;
     free(bytes);
     return done;
@@ -212,7 +213,7 @@ static int replace_file(const lab_script *script, lab_script_form form, const ch
 bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
                            bool overwrite, char *message, size_t capacity) {
     struct stat status = {0}; /* MSan does not know every form of lstat */
-    assert(form != LAB_FORM_ANY);
+    assert(form == LAB_FORM_BYTES || form == LAB_FORM_TEXT);
     if (lstat(path, &status) == 0) {
         if (!overwrite) {
             (void)snprintf(message, capacity, "%s: exists already, and is not overwritten", path);

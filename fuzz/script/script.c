@@ -50,6 +50,14 @@ bool lab_op_suits(const lab_op *op, bool live) {
     return true;
 }
 
+const char *const lab_subject_names[] = {
+    [LAB_SUBJECT_HEAP] = "heap",
+    [LAB_SUBJECT_PLUGIN] = "plugin",
+    "malloc",
+    "tagged",
+};
+const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];
+
 size_t lab_size_bytes(lab_size size) {
     switch ((lab_size_kind)size.kind) {
     case LAB_SIZE_HALF:
@@ -108,7 +116,8 @@ bool lab_config_is_valid(const lab_config *config) {
     bool alignment_valid =
         config->alignment == 4 || config->alignment == 8 || config->alignment == 16;
     return slots_valid && alignment_valid && config->dwords <= LAB_DWORDS_MAX &&
-           config->skew <= 15 && config->guard <= 3 && config->low_memory <= 1;
+           config->skew <= 15 && config->guard <= 3 && config->low_memory <= 1 &&
+           config->subject < lab_subject_names_count;
 }
 
 bool lab_op_is_valid(const lab_op *op, const lab_config *config) {
@@ -155,7 +164,7 @@ bool lab_script_equal(const lab_script *a, const lab_script *b) {
     const lab_config *y = &b->config;
     if (a->count != b->count || x->dwords != y->dwords || x->alignment != y->alignment ||
         x->skew != y->skew || x->guard != y->guard || x->low_memory != y->low_memory ||
-        x->slots != y->slots) {
+        x->slots != y->slots || x->subject != y->subject) {
         return false;
     }
     for (size_t i = 0; i < a->count; i++) {

@@ -106,7 +106,16 @@ typedef struct lab_config {
     uint8_t low_memory; /* 1: when memory runs out, the lowest live slot is freed, at most once
                            per operation, and the allocation retried; 0: no callback */
     uint32_t slots;     /* 8, 16, 64, 256, 1024, 4096, 16384 or 65536 */
+    uint8_t subject;    /* what it is for: an index of lab_subject_names */
 } lab_config;
+
+/* The subjects' names, by number; numbers never change. 0 is "heap", the tagged heap against the
+ * exact model; the others are played by the referee (runner/contract.h). "plugin" is whatever was
+ * loaded, or linked in. */
+extern const char *const lab_subject_names[];
+extern const uint8_t lab_subject_names_count;
+#define LAB_SUBJECT_HEAP   0u
+#define LAB_SUBJECT_PLUGIN 1u
 
 #define LAB_DWORDS_MAX 0x20100u /* a little more than the largest region that init accepts */
 
@@ -150,6 +159,14 @@ bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size);
  * `capacity`; returns the size needed either way. */
 size_t lab_script_encode(const lab_script *script, uint8_t *bytes, size_t capacity);
 
+/* The bytes above have no place for the subject: decoding leaves it 0. Where it is not always the
+ * same, one byte stands in front of them: its number, or more generally 1 + byte % (count - 1), so
+ * never the heap. */
+bool lab_script_decode_numbered(lab_script *script, const uint8_t *bytes, size_t size);
+
+/* With the number in front, unless the subject is the heap: what a fuzz target of it reads. */
+size_t lab_script_encode_input(const lab_script *script, uint8_t *bytes, size_t capacity);
+
 /* ---- text (text.c) ------------------------------------------------------------------------ */
 
 typedef struct lab_text_error {
@@ -183,7 +200,8 @@ bool lab_script_is_text(const uint8_t *bytes, size_t size);
 bool lab_script_read_file(lab_script *script, const char *path, char *message, size_t capacity);
 
 typedef enum lab_script_form {
-    LAB_FORM_BYTES,
+    LAB_FORM_BYTES,    /* written: numbered, unless the subject is the heap */
+    LAB_FORM_NUMBERED, /* for reading only */
     LAB_FORM_TEXT,
     LAB_FORM_ANY /* for reading only: as lab_script_is_text says */
 } lab_script_form;

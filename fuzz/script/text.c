@@ -12,80 +12,22 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "script/words.h"
+
 /* ---- printing ----------------------------------------------------------------------------- */
 
-/* A line being put together; what does not fit is cut off. */
-typedef struct line_buffer {
-    char *bytes;
-    size_t size, capacity;
-} line_buffer;
-
-static void put_bytes(line_buffer *out, const char *bytes, size_t size) {
-    size_t room = out->capacity - out->size;
-    size = size < room ? size : room;
-    memcpy(out->bytes + out->size, bytes, size);
-    out->size += size;
+static void put_slot(lab_line *out, const lab_op *op) {
+    lab_put_decimal(out, op->slot);
 }
 
-static void put_text(line_buffer *out, const char *text) {
-    put_bytes(out, text, strlen(text));
+static void put_tag(lab_line *out, const lab_op *op) {
+    lab_put_hex(out, op->tag, 4);
 }
 
-static void put_decimal(line_buffer *out, size_t value) {
-    char digits[3 * sizeof value];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    put_bytes(out, digits + at, sizeof digits - at);
-}
-
-static void put_hex(line_buffer *out, unsigned value, unsigned digits) {
-    put_text(out, "0x");
-    while (digits-- > 0) {
-        put_bytes(out, &"0123456789abcdef"[(value >> (4 * digits)) & 0xF], 1);
-    }
-}
-
-/* Bytes that came from outside, in quotes, on one line and not too long. */
-static void put_quoted(line_buffer *out, const char *bytes, size_t size) {
-    enum { SHOWN_MAX = 40 };
-    size_t stop = out->size + SHOWN_MAX;
-    put_text(out, "\"");
-    for (size_t i = 0; i < size; i++) {
-        if (out->size >= stop) {
-            put_text(out, "...");
-            break;
-        }
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte == '"' || byte == '\\') {
-            put_text(out, "\\");
-            put_bytes(out, &bytes[i], 1);
-        } else if (byte >= ' ' && byte <= '~') {
-            put_bytes(out, &bytes[i], 1);
-        } else {
-            const char *hex = "0123456789abcdef";
-            put_text(out, "\\x");
-            put_bytes(out, &hex[byte >> 4], 1);
-            put_bytes(out, &hex[byte & 0xF], 1);
-        }
-    }
-    put_text(out, "\"");
-}
-
-static void put_slot(line_buffer *out, const lab_op *op) {
-    put_decimal(out, op->slot);
-}
-
-static void put_tag(line_buffer *out, const lab_op *op) {
-    put_hex(out, op->tag, 4);
-}
-
-static void put_tags(line_buffer *out, const lab_op *op) {
-    put_hex(out, op->tag, 4);
-    put_text(out, "..");
-    put_hex(out, op->tag_high, 4);
+static void put_tags(lab_line *out, const lab_op *op) {
+    lab_put_hex(out, op->tag, 4);
+    lab_put_text(out, "..");
+    lab_put_hex(out, op->tag_high, 4);
 }
 
 /* What stands before the number, by kind of size. */
@@ -94,17 +36,17 @@ static const char *const size_prefixes[] = {
 
 enum { SIZE_KINDS = sizeof size_prefixes / sizeof size_prefixes[0] };
 
-static void put_size(line_buffer *out, const lab_op *op) {
-    put_text(out, size_prefixes[op->size.kind]);
-    put_decimal(out, op->size.value);
+static void put_size(lab_line *out, const lab_op *op) {
+    lab_put_text(out, size_prefixes[op->size.kind]);
+    lab_put_decimal(out, op->size.value);
 }
 
-static void put_align(line_buffer *out, const lab_op *op) {
-    put_decimal(out, lab_align_bytes(op->align));
+static void put_align(lab_line *out, const lab_op *op) {
+    lab_put_decimal(out, lab_align_bytes(op->align));
 }
 
-static void put_veto(line_buffer *out, const lab_op *op) {
-    put_hex(out, op->veto, 2);
+static void put_veto(lab_line *out, const lab_op *op) {
+    lab_put_hex(out, op->veto, 2);
 }
 
 static const char *const attack_names[LAB_ATTACK_COUNT] = {
@@ -112,108 +54,58 @@ static const char *const attack_names[LAB_ATTACK_COUNT] = {
     [LAB_ATTACK_ABOVE] = "above",   [LAB_ATTACK_BEYOND] = "beyond",  [LAB_ATTACK_POISON] = "poison",
     [LAB_ATTACK_COUNTS] = "counts", [LAB_ATTACK_POINTER] = "pointer"};
 
-static void put_attack(line_buffer *out, const lab_op *op) {
-    put_text(out, attack_names[op->attack]);
+static void put_attack(lab_line *out, const lab_op *op) {
+    lab_put_text(out, attack_names[op->attack]);
 }
 
 /* ---- values ------------------------------------------------------------------------------- */
-
-typedef struct word {
-    const char *bytes;
-    size_t size;
-} word;
-
-static bool begins_with(word text, const char *prefix) {
-    size_t size = strlen(prefix);
-    return text.size >= size && memcmp(text.bytes, prefix, size) == 0;
-}
-
-static bool equals(word text, const char *other) {
-    return text.size == strlen(other) && begins_with(text, other);
-}
-
-static word rest_of(word text, size_t skipped) {
-    assert(skipped <= text.size);
-    return (word){text.bytes + skipped, text.size - skipped};
-}
-
-static unsigned digit_of(char byte) {
-    if (byte >= '0' && byte <= '9') {
-        return (unsigned)(byte - '0');
-    }
-    if (byte >= 'a' && byte <= 'f') {
-        return (unsigned)(byte - 'a') + 10;
-    }
-    if (byte >= 'A' && byte <= 'F') {
-        return (unsigned)(byte - 'A') + 10;
-    }
-    return UINT32_MAX;
-}
-
-/* Is the whole text a number, decimal or 0x hexadecimal, of at most `max`? */
-static bool read_number(word text, uint32_t max, uint32_t *number) {
-    unsigned base = begins_with(text, "0x") ? 16 : 10;
-    word digits = rest_of(text, base == 16 ? 2 : 0);
-    uint64_t value = 0;
-    for (size_t i = 0; i < digits.size; i++) {
-        unsigned digit = digit_of(digits.bytes[i]);
-        if (digit >= base) {
-            return false;
-        }
-        value = value * base + digit;
-        if (value > max) {
-            return false;
-        }
-    }
-    *number = (uint32_t)value;
-    return digits.size > 0;
-}
 
 static bool is_tag(uint32_t number) {
     return number <= 0x7FFF || number >= 0xFF00;
 }
 
-static bool read_slot(word text, const lab_config *config, lab_op *op) {
+static bool read_slot(lab_word text, const lab_config *config, lab_op *op) {
     uint32_t number;
-    if (!read_number(text, config->slots - 1, &number)) {
+    if (!lab_word_number(text, config->slots - 1, &number)) {
         return false;
     }
     op->slot = (uint16_t)number;
     return true;
 }
 
-static bool read_tag(word text, const lab_config *config, lab_op *op) {
+static bool read_tag(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     uint32_t number;
-    if (!read_number(text, UINT16_MAX, &number) || !is_tag(number)) {
+    if (!lab_word_number(text, UINT16_MAX, &number) || !is_tag(number)) {
         return false;
     }
     op->tag = (uint16_t)number;
     return true;
 }
 
-static bool read_tags(word text, const lab_config *config, lab_op *op) {
+static bool read_tags(lab_word text, const lab_config *config, lab_op *op) {
     size_t dots = 0;
-    while (dots < text.size && !begins_with(rest_of(text, dots), "..")) {
+    while (dots < text.size && !lab_word_begins(lab_word_rest(text, dots), "..")) {
         dots++;
     }
     uint32_t high;
-    if (dots == text.size || !read_tag((word){text.bytes, dots}, config, op) ||
-        !read_number(rest_of(text, dots + 2), UINT16_MAX, &high)) {
+    if (dots == text.size || !read_tag((lab_word){text.bytes, dots}, config, op) ||
+        !lab_word_number(lab_word_rest(text, dots + 2), UINT16_MAX, &high)) {
         return false;
     }
     op->tag_high = (uint16_t)high;
     return true;
 }
 
-static bool read_size(word text, const lab_config *config, lab_op *op) {
+static bool read_size(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     uint8_t kind = SIZE_KINDS - 1;
-    while (!begins_with(text, size_prefixes[kind])) {
+    while (!lab_word_begins(text, size_prefixes[kind])) {
         kind--; /* ends at LAB_SIZE_BYTES, whose prefix is empty */
     }
     uint32_t number;
-    if (!read_number(rest_of(text, strlen(size_prefixes[kind])), LAB_SIZE_VALUE_MAX, &number)) {
+    if (!lab_word_number(lab_word_rest(text, strlen(size_prefixes[kind])), LAB_SIZE_VALUE_MAX,
+                         &number)) {
         return false;
     }
     op->size.kind = kind;
@@ -221,10 +113,10 @@ static bool read_size(word text, const lab_config *config, lab_op *op) {
     return true;
 }
 
-static bool read_align(word text, const lab_config *config, lab_op *op) {
+static bool read_align(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     uint32_t number;
-    if (!read_number(text, UINT32_MAX, &number)) {
+    if (!lab_word_number(text, UINT32_MAX, &number)) {
         return false;
     }
     for (uint8_t align = 0; align <= LAB_ALIGN_MAX; align++) {
@@ -236,20 +128,20 @@ static bool read_align(word text, const lab_config *config, lab_op *op) {
     return false;
 }
 
-static bool read_veto(word text, const lab_config *config, lab_op *op) {
+static bool read_veto(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     uint32_t number;
-    if (!read_number(text, UINT8_MAX, &number)) {
+    if (!lab_word_number(text, UINT8_MAX, &number)) {
         return false;
     }
     op->veto = (uint8_t)number;
     return true;
 }
 
-static bool read_attack(word text, const lab_config *config, lab_op *op) {
+static bool read_attack(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     for (uint8_t i = 0; i < LAB_ATTACK_COUNT; i++) {
-        if (equals(text, attack_names[i])) {
+        if (lab_word_equals(text, attack_names[i])) {
             op->attack = i;
             return true;
         }
@@ -257,7 +149,7 @@ static bool read_attack(word text, const lab_config *config, lab_op *op) {
     return false;
 }
 
-static bool read_reenter(word text, const lab_config *config, lab_op *op) {
+static bool read_reenter(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     op->reenter = 1;
     return text.size == 0;
@@ -270,8 +162,8 @@ typedef struct item_rule {
     uint8_t fields;
     const char *prefix; /* NULL: it depends on the operation */
     const char *wanted; /* what follows the prefix, for messages */
-    bool (*read)(word text, const lab_config *config, lab_op *op);
-    void (*put)(line_buffer *out, const lab_op *op); /* NULL: printed iff it is set, prefix only */
+    bool (*read)(lab_word text, const lab_config *config, lab_op *op);
+    void (*put)(lab_line *out, const lab_op *op); /* NULL: printed iff it is set, prefix only */
 } item_rule;
 
 /* In the order of printing; the first whose fields an operation has is the item meant. */
@@ -319,11 +211,13 @@ static const op_word op_words[LAB_OP_COUNT] = {
 typedef struct key_rule {
     const char *prefix;
     uint32_t initial, max;
-    uint32_t powers; /* if not 0: only the powers of two in this set */
+    uint32_t powers; /* if not 0: only the powers of two in this set; NAMES: lab_subject_names */
     const char *wanted;
 } key_rule;
 
-enum { KEY_DWORDS, KEY_ALIGN, KEY_GUARD, KEY_SLOTS, KEY_LOW_MEMORY, KEY_SKEW, KEYS };
+enum { KEY_DWORDS, KEY_ALIGN, KEY_GUARD, KEY_SLOTS, KEY_LOW_MEMORY, KEY_SKEW, KEY_SUBJECT, KEYS };
+
+#define NAMES UINT32_MAX
 
 static const key_rule keys[KEYS] = {
     [KEY_DWORDS] = {"dwords=", 0, LAB_DWORDS_MAX, 0, "N, N up to 0x20100"},
@@ -333,6 +227,8 @@ static const key_rule keys[KEYS] = {
                    "8, 16, 64, 256, 1024, 4096, 16384 or 65536"},
     [KEY_LOW_MEMORY] = {"lowmem=", 0, 1, 0, "0 or 1"},
     [KEY_SKEW] = {"skew=", 0, 15, 0, "0 to 15"},
+    [KEY_SUBJECT] = {"subject=", LAB_SUBJECT_HEAP, UINT8_MAX, NAMES,
+                     "a name `heaplab subjects` lists"},
 };
 
 static_assert(LAB_DWORDS_MAX == 0x20100, "the message says so");
@@ -346,15 +242,15 @@ static bool takes(unsigned fields, const item_rule *item) {
 }
 
 static size_t format_op(const lab_op *op, char *bytes, size_t capacity) {
-    line_buffer out = {bytes, 0, capacity};
+    lab_line out = {bytes, 0, capacity};
     unsigned fields = lab_op_fields[op->kind];
-    put_text(&out, op_words[op->kind].name);
+    lab_put_text(&out, op_words[op->kind].name);
     for (const item_rule *item = items; item < items + ITEMS; item++) {
         if (!takes(fields, item) || (item->put == NULL && op->reenter == 0)) {
             continue;
         }
-        put_text(&out, " ");
-        put_text(&out, prefix_of(item, op->kind));
+        lab_put_text(&out, " ");
+        lab_put_text(&out, prefix_of(item, op->kind));
         if (item->put != NULL) {
             item->put(&out, op);
         }
@@ -373,18 +269,26 @@ size_t lab_op_format(const lab_op *op, char *line, size_t capacity) {
 void lab_script_print(const lab_script *script, FILE *out) {
     const lab_config *config = &script->config;
     const uint32_t values[KEYS] = {
-        [KEY_DWORDS] = config->dwords, [KEY_ALIGN] = config->alignment,
-        [KEY_GUARD] = config->guard,   [KEY_SLOTS] = config->slots,
-        [KEY_SKEW] = config->skew,     [KEY_LOW_MEMORY] = config->low_memory};
+        [KEY_DWORDS] = config->dwords,  [KEY_ALIGN] = config->alignment,
+        [KEY_GUARD] = config->guard,    [KEY_SLOTS] = config->slots,
+        [KEY_SKEW] = config->skew,      [KEY_LOW_MEMORY] = config->low_memory,
+        [KEY_SUBJECT] = config->subject};
     char bytes[LAB_OP_LINE_BYTES_MAX];
-    line_buffer heap = {bytes, 0, sizeof bytes};
-    put_text(&heap, "heap");
+    lab_line heap = {bytes, 0, sizeof bytes};
+    lab_put_text(&heap, "heap");
     for (unsigned i = 0; i < KEYS; i++) {
-        put_text(&heap, " ");
-        put_text(&heap, keys[i].prefix);
-        put_decimal(&heap, values[i]);
+        if (keys[i].powers == NAMES && values[i] == keys[i].initial) {
+            continue;
+        }
+        lab_put_text(&heap, " ");
+        lab_put_text(&heap, keys[i].prefix);
+        if (keys[i].powers == NAMES) {
+            lab_put_text(&heap, lab_subject_names[values[i]]);
+        } else {
+            lab_put_decimal(&heap, values[i]);
+        }
     }
-    put_text(&heap, "\n");
+    lab_put_text(&heap, "\n");
     (void)fwrite(bytes, 1, heap.size, out);
     for (size_t i = 0; i < script->count; i++) {
         size_t size = format_op(&script->ops[i], bytes, sizeof bytes - 1);
@@ -405,18 +309,18 @@ typedef struct parser {
 
 /* Always false. The message is the parts up to NULL, then what was found: a word in quotes, or
  * nothing if found.bytes is NULL. */
-static bool fail(parser *p, const char *place, word found, ...) {
+static bool fail(parser *p, const char *place, lab_word found, ...) {
     lab_text_error *error = p->error;
-    line_buffer out = {error->message, 0, sizeof error->message - 1};
+    lab_line out = {error->message, 0, sizeof error->message - 1};
     va_list parts;
     va_start(parts, found);
     for (const char *part = va_arg(parts, const char *); part != NULL;
          part = va_arg(parts, const char *)) {
-        put_text(&out, part);
+        lab_put_text(&out, part);
     }
     va_end(parts);
     if (found.bytes != NULL) {
-        put_quoted(&out, found.bytes, found.size);
+        lab_put_quoted(&out, found.bytes, found.size);
     }
     error->message[out.size] = '\0';
     error->line = p->line_number;
@@ -424,7 +328,7 @@ static bool fail(parser *p, const char *place, word found, ...) {
     return false;
 }
 
-static const word nothing;
+static const lab_word nothing;
 
 #define NO_MORE ((const char *)NULL)
 
@@ -437,14 +341,14 @@ static bool is_control(char byte) {
     return (unsigned char)byte < ' ' || byte == 0x7F;
 }
 
-/* The next word of the line, of size 0 at its end (a comment is part of the end). False if there
- * is a control byte before it. */
-static bool next_word(parser *p, word *found) {
+/* The next word of the line, of size 0 at its end (a comment is part of the end). False if
+ * there is a control byte before it. */
+static bool next_word(parser *p, lab_word *found) {
     bool comment = false;
     while (!at_line_end(p)) {
         char byte = *p->at;
         if (byte != '\t' && is_control(byte)) {
-            return fail(p, p->at, (word){p->at, 1}, "expected text; found the control byte ",
+            return fail(p, p->at, (lab_word){p->at, 1}, "expected text; found the control byte ",
                         NO_MORE);
         }
         comment = comment || byte == '#';
@@ -457,7 +361,7 @@ static bool next_word(parser *p, word *found) {
     while (!at_line_end(p) && !is_control(*p->at) && *p->at != ' ' && *p->at != '#') {
         p->at++;
     }
-    *found = (word){start, (size_t)(p->at - start)};
+    *found = (lab_word){start, (size_t)(p->at - start)};
     return true;
 }
 
@@ -474,14 +378,23 @@ static bool next_line(parser *p) {
     return true;
 }
 
-static bool parse_key(parser *p, word text, uint32_t values[KEYS], unsigned *seen) {
+static bool read_name(lab_word text, uint32_t *value) {
+    *value = 0;
+    while (*value < lab_subject_names_count && !lab_word_equals(text, lab_subject_names[*value])) {
+        ++*value;
+    }
+    return *value < lab_subject_names_count;
+}
+
+static bool parse_key(parser *p, lab_word text, uint32_t values[KEYS], unsigned *seen) {
     unsigned i = 0;
-    while (i < KEYS && !begins_with(text, keys[i].prefix)) {
+    while (i < KEYS && !lab_word_begins(text, keys[i].prefix)) {
         i++;
     }
     if (i == KEYS) {
         return fail(p, text.bytes, text,
-                    "expected dwords=, align=, guard=, slots=, lowmem= or skew=; found ", NO_MORE);
+                    "expected dwords=, align=, guard=, slots=, lowmem=, skew= or subject=; found ",
+                    NO_MORE);
     }
     const key_rule *key = &keys[i];
     if ((*seen & 1u << i) != 0) {
@@ -490,8 +403,10 @@ static bool parse_key(parser *p, word text, uint32_t values[KEYS], unsigned *see
     }
     *seen |= 1u << i;
     uint32_t value;
-    bool valid = read_number(rest_of(text, strlen(key->prefix)), key->max, &value);
-    if (valid && key->powers != 0) {
+    lab_word rest = lab_word_rest(text, strlen(key->prefix));
+    bool valid =
+        key->powers == NAMES ? read_name(rest, &value) : lab_word_number(rest, key->max, &value);
+    if (valid && key->powers != 0 && key->powers != NAMES) {
         valid = (value & key->powers) != 0 && (value & (value - 1)) == 0;
     }
     if (!valid) {
@@ -502,8 +417,8 @@ static bool parse_key(parser *p, word text, uint32_t values[KEYS], unsigned *see
     return true;
 }
 
-static bool parse_heap(parser *p, word name) {
-    if (!equals(name, "heap")) {
+static bool parse_heap(parser *p, lab_word name) {
+    if (!lab_word_equals(name, "heap")) {
         return fail(p, name.bytes, name, "expected the heap line (heap dwords=N ...); found ",
                     NO_MORE);
     }
@@ -512,7 +427,7 @@ static bool parse_heap(parser *p, word name) {
         values[i] = keys[i].initial;
     }
     unsigned seen = 0;
-    word text;
+    lab_word text;
     for (;;) {
         if (!next_word(p, &text)) {
             return false;
@@ -535,26 +450,27 @@ static bool parse_heap(parser *p, word name) {
     config->slots = values[KEY_SLOTS];
     config->low_memory = (uint8_t)values[KEY_LOW_MEMORY];
     config->skew = (uint8_t)values[KEY_SKEW];
+    config->subject = (uint8_t)values[KEY_SUBJECT];
     return true;
 }
 
 /* The operation that a line's first word names; LAB_OP_COUNT if there is none. "compact" gives
  * the kind that takes a budget, whose items are all that may follow. */
-static lab_op_kind find_op(word name) {
+static lab_op_kind find_op(lab_word name) {
     unsigned kind = LAB_OP_COUNT;
     for (unsigned i = 0; i < LAB_OP_COUNT; i++) {
-        kind = equals(name, op_words[i].name) ? i : kind;
+        kind = lab_word_equals(name, op_words[i].name) ? i : kind;
     }
     return (lab_op_kind)kind;
 }
 
-static bool fail_unknown_op(parser *p, word name) {
+static bool fail_unknown_op(parser *p, lab_word name) {
     char names[96];
-    line_buffer list = {names, 0, sizeof names - 1};
+    lab_line list = {names, 0, sizeof names - 1};
     for (unsigned i = 0; i < LAB_OP_COUNT; i++) {
         if (i == 0 || strcmp(op_words[i].name, op_words[i - 1].name) != 0) {
-            put_text(&list, i == 0 ? "" : ", ");
-            put_text(&list, op_words[i].name);
+            lab_put_text(&list, i == 0 ? "" : ", ");
+            lab_put_text(&list, op_words[i].name);
         }
     }
     names[list.size] = '\0';
@@ -562,11 +478,11 @@ static bool fail_unknown_op(parser *p, word name) {
 }
 
 /* The item of `kind` that a word begins as; NULL if there is none. */
-static const item_rule *find_item(word text, lab_op_kind kind) {
+static const item_rule *find_item(lab_word text, lab_op_kind kind) {
     unsigned fields = lab_op_fields[kind];
     for (const item_rule *item = items; item < items + ITEMS; item++) {
         if (takes(fields, item)) {
-            if (begins_with(text, prefix_of(item, kind))) {
+            if (lab_word_begins(text, prefix_of(item, kind))) {
                 return item;
             }
             fields &= ~(unsigned)item->fields;
@@ -577,12 +493,12 @@ static const item_rule *find_item(word text, lab_op_kind kind) {
 
 /* The forms of the items of `kind` that set any of `fields`, each after a space. */
 static void list_forms(lab_op_kind kind, unsigned fields, char *list, size_t capacity) {
-    line_buffer out = {list, 0, capacity - 1};
+    lab_line out = {list, 0, capacity - 1};
     for (const item_rule *item = items; item < items + ITEMS; item++) {
         if (takes(fields, item)) {
-            put_text(&out, " ");
-            put_text(&out, prefix_of(item, kind));
-            put_bytes(&out, item->wanted, strcspn(item->wanted, ",:"));
+            lab_put_text(&out, " ");
+            lab_put_text(&out, prefix_of(item, kind));
+            lab_put_bytes(&out, item->wanted, strcspn(item->wanted, ",:"));
             fields &= ~(unsigned)item->fields;
         }
     }
@@ -591,7 +507,7 @@ static void list_forms(lab_op_kind kind, unsigned fields, char *list, size_t cap
 
 enum { FORMS_BYTES_MAX = 64 };
 
-static bool parse_item(parser *p, word text, lab_op *op, unsigned *given) {
+static bool parse_item(parser *p, lab_word text, lab_op *op, unsigned *given) {
     lab_op_kind kind = (lab_op_kind)op->kind;
     const item_rule *item = find_item(text, kind);
     char forms[FORMS_BYTES_MAX];
@@ -606,13 +522,13 @@ static bool parse_item(parser *p, word text, lab_op *op, unsigned *given) {
     }
     *given |= item->fields;
     const char *prefix = prefix_of(item, kind);
-    if (!item->read(rest_of(text, strlen(prefix)), &p->script->config, op)) {
+    if (!item->read(lab_word_rest(text, strlen(prefix)), &p->script->config, op)) {
         return fail(p, text.bytes, text, "expected ", prefix, item->wanted, "; found ", NO_MORE);
     }
     return true;
 }
 
-static bool parse_op(parser *p, word name) {
+static bool parse_op(parser *p, lab_word name) {
     lab_op op;
     memset(&op, 0, sizeof op);
     op.kind = (uint8_t)find_op(name);
@@ -620,7 +536,7 @@ static bool parse_op(parser *p, word name) {
         return fail_unknown_op(p, name);
     }
     unsigned given = 0;
-    word text;
+    lab_word text;
     for (;;) {
         if (!next_word(p, &text)) {
             return false;
@@ -651,7 +567,7 @@ static bool parse_op(parser *p, word name) {
 static bool parse_lines(parser *p) {
     bool heap_seen = false;
     do {
-        word name;
+        lab_word name;
         if (!next_word(p, &name)) {
             return false;
         }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runner/player.h"
 #include "shrink/report.h"
 
 enum {
@@ -147,12 +148,12 @@ static void play(board *b) {
     lab_run_options options = {.guard = -1, .after_op = note_op, .context = &so_far};
     lab_failure failure;
     arm(b->limit_ms);
-    lab_runner *runner = lab_runner_new();
-    if (runner == NULL) {
+    lab_player *player = lab_player_new();
+    if (player == NULL) {
         _exit(CHILD_NO_MEMORY);
     }
-    (void)lab_runner_play(runner, &script, &options, &failure, NULL);
-    lab_runner_destroy(runner);
+    (void)lab_player_play(player, &script, &options, &failure, NULL);
+    lab_player_destroy(player);
     arm(0);
     b->property = failure.property;
     b->op = failure.op;

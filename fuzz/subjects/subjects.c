@@ -3,20 +3,29 @@
 
 #include <string.h>
 
-const lab_subject *const lab_subjects[] = {
+/* In the order of lab_subject_names. */
+static const lab_subject *const subjects[] = {
+    [LAB_SUBJECT_HEAP] = NULL,
+    [LAB_SUBJECT_PLUGIN] = NULL,
     &lab_subject_malloc,
     &lab_subject_tagged,
 };
 
-const size_t lab_subjects_count = sizeof lab_subjects / sizeof lab_subjects[0];
+enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
 
-const lab_subject *lab_subject_find(const char *name) {
-    for (size_t i = 0; i < lab_subjects_count; i++) {
-        if (strcmp(lab_subjects[i]->name, name) == 0) {
-            return lab_subjects[i];
-        }
+extern const lab_subject lab_subject_export __attribute__((weak));
+
+static const lab_subject *plugin;
+
+void lab_subject_plug_in(const lab_subject *subject) {
+    plugin = subject;
+}
+
+const lab_subject *lab_subject_at(unsigned number) {
+    if (number == LAB_SUBJECT_PLUGIN) {
+        return plugin != NULL ? plugin : &lab_subject_export;
     }
-    return NULL;
+    return number < SUBJECTS ? subjects[number] : NULL;
 }
 
 const char *lab_subject_objection(const lab_subject *subject) {

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The subjects that are built in. */
+/* The subjects by number and by name (lab_subject_names). */
 #ifndef LAB_SUBJECTS_SUBJECTS_H
 #define LAB_SUBJECTS_SUBJECTS_H
 
+#include "script/script.h"
 #include "subjects/subject.h"
 
-/* In the order of their numbers, which the fuzz target's inputs are made of: new ones are added at
- * the end. */
-extern const lab_subject *const lab_subjects[];
-extern const size_t lab_subjects_count;
-
-/* NULL: there is none of that name. */
-const lab_subject *lab_subject_find(const char *name);
+/* NULL: the heap, or a plug-in that is not there. */
+const lab_subject *lab_subject_at(unsigned number);
 
 /* What is wrong with a subject's table, as a static string; NULL: nothing. */
 const char *lab_subject_objection(const lab_subject *subject);
+
+/* The plug-in from here on (LAB_SUBJECT_PLUGIN). A program that lab_subject_export is linked into
+ * has that one from the start. */
+void lab_subject_plug_in(const lab_subject *subject);
 
 extern const lab_subject lab_subject_malloc;
 extern const lab_subject lab_subject_tagged;

@@ -125,7 +125,7 @@ class CliTest(unittest.TestCase):
         self.assertEqual((2, out), (status, found), (arguments, err))
         self.assertEqual(1, err.count("\n"), (arguments, err))
         self.assertTrue(err.endswith("\n"), err)
-        self.assertRegex(err, "^heaplab( [a-z]+)?: [^ ]")
+        self.assertRegex(err, "^heaplab( [a-z-]+)?: [^ ]")
         for word in words:
             self.assertIn(word, err, arguments)
         self.assertEqual(before, self.everything(), arguments)
@@ -319,6 +319,63 @@ class Bench(CliTest):
                 self.assert_refused("bench", option, value, words=["no positive", value[:100]])
             for arguments in ([option], [option, ""]):
                 self.assert_refused("bench", *arguments, words=["a value is missing", option])
+
+
+class Subjects(CliTest):
+    TEXT = "heap dwords=2000 subject=tagged\nalloc s0 tag=0x0001 bytes=100\nfree s0\n"
+
+    def test_the_script_says_which(self):
+        self.write("tagged", self.TEXT)
+        self.assert_output("1 script passed, 0 failed\n", "run", "tagged")
+        status, out, _ = self.call("show", "tagged")
+        self.assertEqual((0, True), (status, " subject=tagged\n" in out))
+        self.assert_output("", "asm", "tagged", "-o", "made")
+        self.assertEqual(1 + 4 + 2 * 10, len(self.read("made")))
+        self.assert_output(out, "show", "--numbered", "made")
+
+    def test_the_option_counts_more(self):
+        self.write("tagged", self.TEXT)
+        for name in ("malloc", "heap"):
+            self.assert_output("1 script passed, 0 failed\n", "run", "--subject", name, "tagged")
+        _, out, _ = self.call("show", "--subject", "malloc", "tagged")
+        self.assertIn(" subject=malloc\n", out)
+
+    def test_unknown_names(self):
+        self.write("other", self.TEXT.replace("tagged", "pile"))
+        self.assert_refused("run", "other", words=["other:1:18:", "subject=", "pile"])
+
+    def test_heap_only(self):
+        self.write("tagged", self.TEXT)
+        for name in ("draw", "to-c"):
+            self.assert_refused(name, "tagged", words=["for another subject"])
+
+    def test_plugins(self):
+        (self.folder / "mine.c").write_text(
+            '#include "subjects/subject.h"\n'
+            "static bool create(const lab_setup *setup, lab_instance *instance) {\n"
+            "    instance->allocator = setup->backing;\n    return true;\n}\n"
+            "static void destroy(void *state) { (void)state; }\n"
+            'const lab_subject lab_subject_export = {.version = 1, .name = "mine",\n'
+            '    .purpose = "the backing itself", .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS,\n'
+            "    .create = create, .destroy = destroy};\n")
+        (self.folder / "none.c").write_text("int nothing;\n")
+        for name in ("mine", "none"):
+            subprocess.run(["gcc", "-shared", "-fPIC", f"-I{TREE}/include", f"-I{TREE}/fuzz",
+                            f"{name}.c", "-o", f"{name}.so"], cwd=self.folder, check=True)
+        self.assert_output("1 script passed, 0 failed\n", "run", "--subject", "./mine.so", "good.txt")
+        self.assert_refused("run", "--subject", "./none.so", "good.txt",
+                            words=["none.so: is no subject", "lab_subject_export"])
+        self.assert_refused("run", "--subject", "./absent.so", "good.txt", words=["absent.so"])
+
+    def test_diff(self):
+        self.write("tagged", self.TEXT)
+        for subjects in ("malloc,tagged", "tagged,malloc,tagged"):
+            status, out, err = self.call("diff", "--with", subjects, "tagged")
+            self.assertEqual((0, ""), (status, err))
+            self.assertIn("no difference", out)
+        for subjects in ("malloc", "malloc,", "malloc,heap", "malloc,pile", ",malloc"):
+            self.assert_refused("diff", "--with", subjects, "tagged")
+        self.assert_refused("diff", "tagged", words=["no --with"])
 
 
 class BadArguments(CliTest):
