@@ -61,3 +61,13 @@ bool lab_content_is_open(const unsigned char *payload, size_t bytes) {
     return true;
 #endif
 }
+
+bool lab_content_is_accessible(const unsigned char *payload, size_t bytes) {
+#if LAB_ASAN
+    return __asan_region_is_poisoned((void *)(uintptr_t)payload, bytes) == NULL;
+#else
+    (void)payload;
+    (void)bytes;
+    return true;
+#endif
+}

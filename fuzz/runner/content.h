@@ -62,4 +62,7 @@ void lab_content_flip(unsigned char *at, unsigned char mask);
  * byte behind them not? Elsewhere always true. */
 bool lab_content_is_open(const unsigned char *payload, size_t bytes);
 
+/* The same, whatever lies behind. */
+bool lab_content_is_accessible(const unsigned char *payload, size_t bytes);
+
 #endif

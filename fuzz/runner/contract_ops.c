@@ -72,11 +72,12 @@ static bool accept_block(lab_referee *r, const unsigned char *at, size_t bytes, 
     if (objection == NULL && allocator.table->owns != NULL && !th_allocator_owns(allocator, at)) {
         objection = "owner";
     }
-    if (objection == NULL && allocator.table->usable_size != NULL &&
-        th_allocator_usable_size(allocator, at) < bytes) {
+    size_t usable = objection == NULL ? th_allocator_usable_size(allocator, at) : 0;
+    if (objection == NULL && allocator.table->usable_size != NULL && usable < bytes) {
         objection = "usable size";
     }
-    if (objection == NULL && has(r, LAB_SUBJECT_TRACKED) && !lab_content_is_open(at, bytes)) {
+    if (objection == NULL && has(r, LAB_SUBJECT_TRACKED) &&
+        !(usable > bytes ? lab_content_is_open(at, bytes) : lab_content_is_accessible(at, bytes))) {
         objection = "accessible bytes";
     }
     return objection == NULL || lab_objects(r, LAB_PROPERTY_RESULT, objection,

@@ -51,10 +51,7 @@ bool lab_op_suits(const lab_op *op, bool live) {
 }
 
 const char *const lab_subject_names[] = {
-    [LAB_SUBJECT_HEAP] = "heap",
-    [LAB_SUBJECT_PLUGIN] = "plugin",
-    "malloc",
-    "tagged",
+    [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", "malloc", "tagged", "buddy",
 };
 const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];
 

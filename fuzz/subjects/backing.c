@@ -53,7 +53,10 @@ void lab_backing_clean_up(lab_backing *backing) {
 
 void lab_backing_start(lab_backing *backing, size_t budget, size_t skew) {
     lab_backing fresh = {.region = backing->region, .blocks = backing->blocks};
-    ASAN_POISON_MEMORY_REGION(backing->region, REGION_BYTES);
+    for (size_t i = 0; i < backing->count; i++) {
+        const lab_backing_block *left = &backing->blocks[i];
+        ASAN_POISON_MEMORY_REGION(left->at, left->bytes);
+    }
     fresh.start = ORIGIN + skew;
     fresh.budget = budget;
     *backing = fresh;

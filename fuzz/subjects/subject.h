@@ -18,17 +18,18 @@ extern "C" {
 
 /* What a subject can do, and what it promises beyond the contract of tagheap/allocator.h. */
 enum {
-    LAB_SUBJECT_FREES = 1,        /* a freed block's memory can be had again */
-    LAB_SUBJECT_GROWS = 2,        /* takes memory from the backing as it needs it: fails only if the
-                                     backing did during that call */
-    LAB_SUBJECT_OWN_MEMORY = 4,   /* does not use the backing (the system's malloc) */
-    LAB_SUBJECT_TRACKED = 8,      /* in ASan builds, exactly the bytes asked for are accessible */
-    LAB_SUBJECT_POINTERS = 16,    /* guard >= 1: freeing what is no live block raises a fault */
-    LAB_SUBJECT_CANARIES = 32,    /* guard >= 1: a byte written right behind the bytes asked for
-                                     raises a fault when the block is freed, if the block has one
-                                     (usable size > bytes asked for) */
-    LAB_SUBJECT_POISON = 64,      /* guard >= 2: the checker notices a byte written to a block that
-                                     was freed, at its last byte asked for */
+    LAB_SUBJECT_FREES = 1,      /* a freed block's memory can be had again */
+    LAB_SUBJECT_GROWS = 2,      /* takes memory from the backing as it needs it: fails only if the
+                                   backing did during that call */
+    LAB_SUBJECT_OWN_MEMORY = 4, /* does not use the backing (the system's malloc) */
+    LAB_SUBJECT_TRACKED = 8,    /* in ASan builds the bytes asked for are accessible, and what else
+                                   the block has is not */
+    LAB_SUBJECT_POINTERS = 16,  /* guard >= 1: freeing what is no live block raises a fault */
+    LAB_SUBJECT_CANARIES = 32,  /* guard >= 1: a byte written right behind the bytes asked for
+                                   raises a fault when the block is freed, if the block has one
+                                   (usable size > bytes asked for) */
+    LAB_SUBJECT_POISON = 64,    /* guard >= 2: the checker notices a byte written to a block that
+                                   was freed, at its last byte asked for */
     LAB_SUBJECT_ANY_THREADS = 128 /* may be used by several threads at once */
 };
 

@@ -5,10 +5,8 @@
 
 /* In the order of lab_subject_names. */
 static const lab_subject *const subjects[] = {
-    [LAB_SUBJECT_HEAP] = NULL,
-    [LAB_SUBJECT_PLUGIN] = NULL,
-    &lab_subject_malloc,
-    &lab_subject_tagged,
+    [LAB_SUBJECT_HEAP] = NULL, [LAB_SUBJECT_PLUGIN] = NULL, &lab_subject_malloc,
+    &lab_subject_tagged,       &lab_subject_buddy,
 };
 
 enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };

@@ -18,5 +18,6 @@ void lab_subject_plug_in(const lab_subject *subject);
 
 extern const lab_subject lab_subject_malloc;
 extern const lab_subject lab_subject_tagged;
+extern const lab_subject lab_subject_buddy;
 
 #endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The buddy allocator on memory of any alignment: the variant says how far the memory begins above
+ * a unit's, and the size of the units. */
+#include <stdlib.h>
+
+#include "subjects/subjects.h"
+#include "tagheap/buddy.h"
+
+typedef struct state {
+    th_buddy buddy;
+    th_allocator backing;
+    unsigned char *memory;
+    void *bookkeeping;
+} state;
+
+static bool start(state *s, const lab_setup *setup, const th_buddy_config *config) {
+    size_t memory_bytes = setup->bytes / 4;
+    size_t shift = setup->variant / 2 * 3;
+    s->backing = setup->backing;
+    s->memory = th_allocator_alloc_aligned(s->backing, memory_bytes, 1);
+    if (s->memory == NULL || memory_bytes <= shift) {
+        return false;
+    }
+    size_t room = th_buddy_bookkeeping_bytes(s->memory + shift, memory_bytes - shift, config);
+    s->bookkeeping = th_allocator_alloc_aligned(s->backing, room, 4);
+    return th_buddy_init(&s->buddy, s->memory + shift, memory_bytes - shift, s->bookkeeping, room,
+                         config) == TH_OK;
+}
+
+static void destroy(void *self) {
+    state *s = self;
+    th_buddy_clean_up(&s->buddy);
+    th_allocator_free(s->backing, s->bookkeeping);
+    th_allocator_free(s->backing, s->memory);
+    free(s);
+}
+
+static bool create(const lab_setup *setup, lab_instance *instance) {
+    state *s = calloc(1, sizeof *s);
+    th_buddy_config config = {.unit = setup->variant % 2 == 0 ? 0 : 16,
+                              .guarding = {.level = setup->guard,
+                                           .on_fault = setup->on_fault,
+                                           .fault_context = setup->fault_context}};
+    if (s == NULL) {
+        return false;
+    }
+    if (!start(s, setup, &config)) {
+        destroy(s);
+        return false;
+    }
+    th_buddy_stats stats;
+    th_buddy_get_stats(&s->buddy, &stats);
+    instance->state = s;
+    instance->allocator = th_buddy_allocator(&s->buddy);
+    instance->empty_sure = stats.largest_free_bytes;
+    return true;
+}
+
+const lab_subject lab_subject_buddy = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "buddy",
+    .purpose = "the buddy allocator, bookkeeping outside the blocks",
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_TRACKED | LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES |
+             LAB_SUBJECT_POISON,
+    .create = create,
+    .destroy = destroy,
+};

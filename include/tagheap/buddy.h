@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Buddy allocator: blocks of a power of two units, split and merged in halves.
+ *
+ *   one block of 16 units, 3 units asked for:     [ 4 ][ 4 ][    8    ]
+ *                                                  live  free   free
+ *
+ * All bookkeeping lies outside the managed memory: nothing is ever written to a block or to free
+ * memory (poison at guard level 2 excepted), so the memory may be one that the processor must not
+ * touch; and nothing that a caller writes can damage the bookkeeping. Source: Knowlton 1965; the
+ * tree of largest free blocks is a complete binary tree with one byte for each node.
+ *
+ * Use it where blocks of many sizes come and go, and the time of each call must be bounded. It
+ * wastes less than half of each block.
+ *
+ * Blocks are aligned to their own size at absolute addresses, whatever the alignment of the memory:
+ * units that lie outside it count as used for ever. A request for an alignment above its size takes
+ * a block of that size.
+ * Sizes and alignments are bytes.
+ * Ownership: the caller owns memory, bookkeeping and the th_buddy, or the backing does (th_buddy_
+ * create). Blocks are the caller's until freed.
+ * Thread rule: one buddy allocator, one thread at a time.
+ * Complexity: O(log n) for n units, but init, reset and check, which are O(n), and the guards: at
+ * level 2 O(bytes of the block) more, at level 3 O(n + bytes).
+ * Guards: 1: pointers are verified (foreign, misaligned, not a block, double free), and a canary
+ * between the bytes asked for and the block's end; 2: poison in freed blocks, verified before they
+ * are used again; 3: the checker after each call. In a th_fault `block` is the number of the
+ * block's first unit. */
+#ifndef TAGHEAP_BUDDY_H
+#define TAGHEAP_BUDDY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tagheap/allocator.h"
+#include "tagheap/guarding.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Everything optional: a zeroed config is a good one. */
+typedef struct th_buddy_config {
+    size_t unit; /* the smallest block: a power of two from 16 up; 0 means 64 */
+    th_guarding guarding;
+} th_buddy_config;
+
+/* Its fields are the library's own. Zeroed, it is a buddy allocator without memory. */
+typedef struct th_buddy {
+    uintptr_t origin;    /* address of unit 0: a multiple of the largest block, perhaps below the
+                            memory */
+    uintptr_t low, high; /* the units inside the memory: [low, high) are addresses */
+    uint8_t *tree;       /* tree[1 .. 2 * units - 1]: 1 + log2 of the largest free block, in units,
+                            below that node; 0: none */
+    uint32_t *slack;     /* of each block that is live or was, at its first unit: bytes behind those
+                            asked for; NULL without guards */
+    uint8_t *used;       /* of each unit: was it ever part of a block? NULL below level 2 */
+    uint8_t unit_log2;
+    uint8_t order_max; /* units = 1 << order_max */
+    size_t live_blocks;
+    size_t live_bytes; /* of whole blocks */
+    size_t high_water_bytes;
+    uint64_t failed_allocs;
+    th_buddy_config config;
+    th_allocator backing; /* of th_buddy_create; else zeroed */
+    void *owned;          /* the one block taken from it */
+} th_buddy;
+
+/* The bytes of bookkeeping that init needs for this memory, or 0 if the config or the size is not
+ * acceptable. It depends on the address: with 64-byte units some 3 % of the memory, or twice that
+ * if the memory straddles a large power of two. */
+size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config);
+
+/* Starts with all of memory[0 .. bytes-1] free, what is no whole unit at its ends excepted. The
+ * memory is not touched; bookkeeping[0 .. bookkeeping_bytes-1] must be aligned to 4. config may be
+ * NULL. Fails, leaving *buddy untouched, iff a pointer is NULL (TH_ERR_NULL), the unit is no power
+ * of two or below 16 (TH_ERR_ALIGNMENT), the guard level is not 0 to 3 (TH_ERR_CONFIG), there is no
+ * whole unit in the memory, or not enough bookkeeping (TH_ERR_TOO_SMALL), there are more than 2^30
+ * units (TH_ERR_TOO_LARGE), or the bookkeeping is misaligned (TH_ERR_MISALIGNED). */
+th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookkeeping,
+                        size_t bookkeeping_bytes, const th_buddy_config *config);
+
+/* The same with `bytes` bytes of memory and the bookkeeping taken from `backing`. Fails also with
+ * TH_ERR_EXHAUSTED. */
+th_status th_buddy_create(th_buddy *buddy, th_allocator backing, size_t bytes,
+                          const th_buddy_config *config);
+
+/* Ends it: the memory is ordinary again, or back with its backing; *buddy is zeroed. NULL is
+ * allowed. */
+void th_buddy_clean_up(th_buddy *buddy);
+
+/* A block of `bytes` bytes, aligned to TH_ALLOCATOR_ALIGNMENT at least, contents indeterminate.
+ * Of the smallest order that fits; of several the lowest. NULL iff bytes is 0
+ * or no block of that order is free (which failed_allocs counts), or after a fault. */
+void *th_buddy_alloc(th_buddy *buddy, size_t bytes);
+
+/* The same at a multiple of `alignment`. NULL also iff that is no power of two. */
+void *th_buddy_alloc_aligned(th_buddy *buddy, size_t bytes, size_t alignment);
+
+/* Makes the block `bytes` bytes long, where it is: halves that are not needed any more are freed;
+ * halves above it are taken if they are free. False, with nothing changed, iff pointer is NULL,
+ * bytes is 0, a half above is not free or the block is not the lower half, or after a fault. The
+ * alignment that was asked for still holds. */
+bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes);
+
+/* Frees the block and merges it with its buddy as long as that is free. NULL is allowed. */
+void th_buddy_free(th_buddy *buddy, void *pointer);
+
+/* Frees everything. */
+void th_buddy_reset(th_buddy *buddy);
+
+/* The bytes of the block: a power of two, at least those asked for. 0 for NULL; with guards, a
+ * pointer that is no block raises a fault and gives 0. */
+size_t th_buddy_usable_size(const th_buddy *buddy, const void *pointer);
+
+/* Does the address lie in a live block? */
+bool th_buddy_owns(const th_buddy *buddy, const void *address);
+
+typedef struct th_buddy_stats {
+    size_t managed_bytes; /* of whole units inside the memory */
+    size_t live_bytes;    /* of whole blocks */
+    size_t high_water_bytes;
+    size_t free_bytes;
+    size_t largest_free_bytes; /* of the largest block that can be had */
+    size_t live_blocks;
+    uint64_t failed_allocs;
+} th_buddy_stats;
+
+/* O(1). */
+void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats);
+
+/* Proves the tree against its leaves, counts, canaries and poison. Raises no fault: TH_OK or, with
+ * *fault (which may be NULL) filled in, TH_ERR_CORRUPT; TH_ERR_NULL for NULL. */
+th_status th_buddy_check(const th_buddy *buddy, th_fault *fault);
+
+th_allocator th_buddy_allocator(th_buddy *buddy);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
