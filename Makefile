@@ -194,7 +194,7 @@ help:
 	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5); next } \
 	      /^## / { split(substr($$0, 4), part, ": "); \
 	               printf "  make %-18s %s\n", part[1], substr($$0, length(part[1]) + 6) }' Makefile
-	@printf '\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, CRASH=file, EXTRA_CFLAGS=...'
+	@printf '\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, CRASH=file, FINDINGS=folder, EXTRA_CFLAGS=...'
 
 .PHONY: test fuzz check
 ## test: builds the debug variant, runs all suites, replays the corpus
@@ -280,7 +280,7 @@ bench: build/fuzz/heaplab
 	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
 
 ##@ Checks
-.PHONY: scenarios properties warnings headers freestanding format-check
+.PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
 ## scenarios: every requirement of a finished area has a test that passed
 scenarios: build/debug/results.tsv
 	@scripts/scenarios
@@ -288,6 +288,10 @@ scenarios: build/debug/results.tsv
 ## properties: each property that the runner checks fails for a mistake planted for it
 properties: | bootstrap-fuzz
 	+@scripts/properties
+
+## workflow-demo: a planted bug from its finding to its regression case (docs/workflow.md)
+workflow-demo: | bootstrap-fuzz
+	@scripts/workflow-demo
 
 ## warnings: every file compiles without a warning, by gcc and by clang, guards on and off
 STRICT := debug release clang clang-release

@@ -19,6 +19,11 @@
 #ifndef SANITIZE
 #define SANITIZE ""
 #endif
+#if defined(__clang__)
+#define COMPILER "clang" /* the sanitizers of another one may see something else */
+#else
+#define COMPILER "cc"
+#endif
 
 enum { SECONDS_MAX = 20 };
 
@@ -56,7 +61,7 @@ static void print_opening(lab_export *e) {
     (void)fprintf(
         e->out,
         "\n *\n * Build it in the library's folder, and run it:\n"
-        " *   cc -std=c11 -O1 -g" SANITIZE " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude "
+        " *   " COMPILER " -std=c11 -O1 -g" SANITIZE " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude "
         "-Isrc \\\n *       THIS_FILE.c $(find src/base src/os src/heap -name '*.c') -o repro && "
         "./repro\n"
         " * It exits with 1, after \"reproduced: ...\", if the library fails in this way; "

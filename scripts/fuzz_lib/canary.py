@@ -2,6 +2,7 @@
 """The canary: the same job on a copy of the tree with one planted bug. A job that cannot find
 that one would not find others."""
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -44,6 +45,27 @@ def copy_if_changed(source, copy):
     shutil.copymode(source, copy)
 
 
+def take_lock(folder):
+    """Two runs must not work on one copy. The lock is held as long as the file is open."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "lock", "a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SetupError(f"another run is using {folder}: wait for its end") from None
+    return lock
+
+
+def restore(root, source, files):
+    """Makes `source` the tree again; what is so already keeps its time stamps."""
+    for path in files:
+        copy_if_changed(root / path, source / path)
+    for old in [path for path in source.rglob("*") if path.is_file()]:
+        path = old.relative_to(source)
+        if path.parts[0] != "build" and path not in files:
+            old.unlink()
+
+
 def apply_patch(root, clean, patch):
     """Patches the files in `clean`; SetupError if it does not apply."""
     if not shutil.which("patch"):
@@ -69,12 +91,7 @@ def make_source(root, patch):
         shutil.copyfile(root / path, clean / path)
         shutil.copymode(root / path, clean / path)
     apply_patch(root, clean, patch)
-    for path in files:
-        copy_if_changed(clean / path, source / path)
-    for old in [path for path in source.rglob("*") if path.is_file()]:
-        path = old.relative_to(source)
-        if path.parts[0] != "build" and path not in files:
-            old.unlink()
+    restore(clean, source, files)
     shutil.rmtree(clean)
     return source
 

@@ -352,7 +352,10 @@ class SameChecks(unittest.TestCase):
 
     @staticmethod
     def text(folder):
-        text = "".join(path.read_text() for path in sorted((TREE / "fuzz" / folder).glob("*.c")))
+        texts = [path.read_text() for path in sorted((TREE / "fuzz" / folder).glob("*.c"))]
+        # Of the runner, what plays scripts on the heap itself.
+        text = "".join(text for text in texts if f'"{folder}/state.h"' in text or
+                       folder == "export")
         return re.sub(r'"\n\s*"', "", text).replace('\\"', '"')  # C joins strings
 
     def test_refusals_and_statistics_in_order(self):

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Tests of scripts/triage, and of what scripts/regress says to flaky failures, on the stand-in
-targets of test_fuzz.py. Needs clang. Takes half a minute:
+"""Tests of scripts/triage, and of what scripts/regress says to flaky failures and
+scripts/properties to bad patches, on the stand-in targets of test_fuzz.py. Needs clang. Takes half
+a minute:
 
   tests/scripts/test_triage.py [-v] [NAME...]
 """
@@ -12,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import os
 import re
+import shutil
 import unittest
 
 from standin_tree import TreeTest
@@ -199,6 +201,28 @@ class BadInput(TriageTest):
             status, _, err = self.run_script(script="triage", stdout=full)
         self.assertEqual(2, status)
         self.assert_one_line(err, "standard output", "No space left")
+
+
+class Properties(TriageTest):
+    def test_patches_that_cannot_be_used(self):
+        """All are looked at before the first one is built."""
+        (self.root / "fuzz" / "runner").mkdir()
+        (self.root / "fuzz" / "runner" / "runner.h").write_text("    LAB_PROPERTY_STATS,\n")
+        (self.root / "fuzz" / "bugs").mkdir()
+        patch = self.root / "fuzz" / "bugs" / "property-stats.patch"
+        change = "--- a/fuzz/runner/runner.h\n+++ b/fuzz/runner/runner.h\n@@ -1 +1 @@\n-x\n+y\n"
+        for text, words in ((f"Property: stats\n\n{change}", ["does not apply", "anew"]),
+                            (f"Property: pile\n\n{change}", ["Property: NAME", "stats"]),
+                            ("Property: stats\n", ["does not apply"])):
+            patch.write_text(text)
+            before = self.originals()
+            status, out, err = self.run_script(script="properties")
+            self.assertEqual((2, ""), (status, out))
+            self.assert_one_line(err, "fuzz/bugs/property-stats.patch", *words)
+            after = {path: data for path, data in self.originals().items()
+                     if self.build / "properties" not in path.parents}
+            self.assertEqual(before, after)
+            shutil.rmtree(self.build / "properties", ignore_errors=True)
 
 
 class FlakyRegress(TriageTest):
