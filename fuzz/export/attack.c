@@ -40,6 +40,13 @@ static void provoke_free_tags(lab_export *e, uint32_t block) {
     }
 }
 
+static void provoke_compact(lab_export *e, const lab_extent *moving) {
+    if (moving->tag < TH_TAG_TAIL_MIN && moving != e->model.extents &&
+        moving[-1].tag == LAB_EXACT_TAG_FREE) {
+        lab_export_line(e, "provoke_compact();");
+    }
+}
+
 static void attack_canary(lab_export *e, uint32_t at) {
     const lab_extent *extent = own_extent(e);
     uint32_t span = 4 * extent->size - extent->requested;
@@ -53,6 +60,7 @@ static void attack_canary(lab_export *e, uint32_t at) {
     examine(e, true);
     provoke_payload(e);
     provoke_free_tags(e, extent->offset);
+    provoke_compact(e, extent);
     lab_export_line(e, "provoke_heap();");
     damage(e, byte, mask);
 }
@@ -149,10 +157,16 @@ static void attack_counts(lab_export *e, uint32_t at) {
     lab_export_line(e, "heap.%s ^= 0x%x;", name, mask);
 }
 
-static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, bool grow) {
+typedef enum reuse { REUSE_GROW, REUSE_HEAD, REUSE_TAIL } reuse;
+
+static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, reuse how) {
     uint32_t from = extent->offset + e->model.header;
     uint32_t end = from + extent->size;
-    end = end < e->ever_low ? end : e->ever_low;
+    if (how == REUSE_TAIL) {
+        from = from > e->past.ever_high ? from : e->past.ever_high;
+    } else {
+        end = end < e->past.ever_low ? end : e->past.ever_low;
+    }
     if (extent->tag != LAB_EXACT_TAG_FREE || from >= end || e->guard < 2) {
         return;
     }
@@ -161,12 +175,14 @@ static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, bool gro
     begin(e, "POISON", extent->offset, byte & ~3u);
     damage(e, byte, mask);
     examine(e, true);
-    if (grow) {
+    if (how == REUSE_GROW) {
         lab_export_line(e, "caught(\"grow\", th_heap_resize(&heap, slot[%u], %u) == NULL);",
                         e->op->slot, 4 * own_extent(e)->size + 1);
     } else {
-        lab_export_line(e, "caught(\"alloc\", th_heap_alloc(&heap, 1, 0) == NULL);");
+        lab_export_line(e, "caught(\"alloc\", th_heap_alloc(&heap, 1, 0x%04x) == NULL);",
+                        how == REUSE_TAIL ? TH_TAG_TAIL_MIN : 0);
     }
+    provoke_compact(e, extent + 1);
     lab_export_line(e, "provoke_heap();");
     damage(e, byte, mask);
 }
@@ -174,19 +190,28 @@ static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, bool gro
 static void attack_poison(lab_export *e, uint32_t at) {
     const lab_extent *extent = own_extent(e) + 1;
     if (extent->tag == LAB_EXACT_TAG_FREE && at % 2 == 0) {
-        spoil(e, extent, at, true);
+        spoil(e, extent, at, REUSE_GROW);
+        return;
+    }
+    if (at % 4 == 3) {
+        extent = &e->model.extents[e->model.count - 2];
+        while (extent > e->model.extents && extent->tag != LAB_EXACT_TAG_FREE &&
+               extent->tag >= TH_TAG_TAIL_MIN) {
+            extent--;
+        }
+        spoil(e, extent, at, REUSE_TAIL);
         return;
     }
     extent = e->model.extents;
     while (extent->tag < TH_TAG_TAIL_MIN) {
         extent++;
     }
-    spoil(e, extent, at, false);
+    spoil(e, extent, at, REUSE_HEAD);
 }
 
 static void attack_pointer(lab_export *e, uint32_t at) {
     uint32_t region = 4 * e->model.dwords;
-    uint32_t distance = at % (region + 64) - 32;
+    uint32_t distance = lab_aim(&e->past, &e->model, at);
     uint32_t last = region - 4 * e->model.header;
     uint32_t first = 4 * e->model.header;
     if (e->guard < 1) {

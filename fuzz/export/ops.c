@@ -89,7 +89,7 @@ static void export_alloc(lab_export *e, size_t alignment) {
     slot->block = block;
     slot->seed = lab_seed_of(++e->seed);
     const lab_extent *extent = lab_exact_find(&e->model, block);
-    e->ever_low = lab_reach(&e->model, extent, e->ever_low);
+    lab_past_reach(&e->past, &e->model, extent);
     export_sizes(e, extent);
     lab_export_line(e, "fill(slot[%u], 0, %zu, 0x%08x);", op->slot, bytes, slot->seed);
 }
@@ -119,7 +119,7 @@ static void export_resize(lab_export *e) {
     lab_export_line(e, "slot[%u] = resized;", op->slot);
     slot->block = block;
     const lab_extent *extent = lab_exact_find(&e->model, block);
-    e->ever_low = lab_reach(&e->model, extent, e->ever_low);
+    lab_past_reach(&e->past, &e->model, extent);
     export_sizes(e, extent);
     kept = kept < bytes ? kept : bytes;
     lab_export_line(e, "expect_contents(\"resize\", slot[%u], %zu, 0x%08x);", op->slot, kept,
@@ -141,6 +141,7 @@ static void export_free(lab_export *e) {
     lab_export_line(e, "expect(NAME_RESULT, \"freed\", %zu, th_heap_free(&heap, slot[%u]));",
                     lab_exact_free(&e->model, slot->block), e->op->slot);
     lab_export_line(e, "slot[%u] = NULL;", e->op->slot);
+    e->past.stale = slot->block;
     slot->block = LAB_EXACT_NONE;
 }
 
@@ -194,6 +195,7 @@ static void export_compact(lab_export *e, bool budgeted) {
         const lab_move *m = &e->moves.at[i];
         if (!m->vetoed) {
             e->slots[m->slot].block = m->to;
+            e->past.stale = m->from;
             lab_export_line(e, "slot[%u] = at(%u);", m->slot, m->to);
             lab_export_line(e, "expect_open(slot[%u], %u);", m->slot, m->bytes);
         }
@@ -232,9 +234,9 @@ static void export_init(lab_export *e) {
     for (uint32_t i = 0; i < e->slots_count; i++) {
         e->slots[i].block = LAB_EXACT_NONE;
     }
-    e->ever_low = 0;
     e->no_memory = e->no_memory || !lab_exact_start(&e->model, e->start, 4 * (size_t)config->dwords,
                                                     config->alignment);
+    e->past = lab_past_none(&e->model);
     e->model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
     e->model.low_memory_context = e;
     lab_export_line(e, "start(true);");

@@ -20,7 +20,7 @@ typedef struct lab_export {
     const lab_op *op;
     size_t index;
     lab_low_memory low;
-    uint32_t ever_low; /* see lab_reach */
+    lab_past past;
     lab_moves moves;
     bool no_memory;
 } lab_export;

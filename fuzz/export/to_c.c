@@ -310,6 +310,7 @@ bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *ou
     e.start = lab_region_start(config);
     bool accepted =
         lab_exact_start(&e.model, e.start, 4 * (size_t)config->dwords, config->alignment);
+    e.past = lab_past_none(&e.model);
     e.model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
     e.model.low_memory_context = &e;
     print_opening(&e);

@@ -182,6 +182,18 @@ static bool provoke_heap(lab_runner *r, const attack *a) {
     return said;
 }
 
+/* The free block below a HEAD block, or that block itself, is damaged: compaction verifies both
+ * before it asks about the block, and asks about nothing above it. */
+static bool provoke_compact(lab_runner *r, const attack *a, const lab_extent *moving) {
+    if (moving->tag >= TH_TAG_TAIL_MIN || moving == r->model.extents ||
+        moving[-1].tag != LAB_EXACT_TAG_FREE) {
+        return true;
+    }
+    uint32_t moved = th_heap_compact(&r->heap, veto_all, NULL).blocks_moved;
+    r->heap.compact_cursor = a->control.compact_cursor;
+    return expect_fault(r, a, "compact past it", moved == 0);
+}
+
 /* ---- the attacks -------------------------------------------------------------------------- */
 
 static bool attack_canary(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at) {
@@ -195,7 +207,7 @@ static bool attack_canary(lab_runner *r, attack *a, const lab_extent *extent, ui
     unsigned char mask = (unsigned char)(1u << (at >> 20 & 7));
     flip(r, a->byte, mask);
     bool right = examine(r, a, true) && provoke_payload(r, a) && provoke_free_tags(r, a) &&
-                 provoke_heap(r, a);
+                 provoke_compact(r, a, extent) && provoke_heap(r, a);
     flip(r, a->byte, mask);
     return right;
 }
@@ -274,11 +286,19 @@ static bool attack_counts(lab_runner *r, attack *a, uint32_t at) {
     return right;
 }
 
-/* Poison in the free block, as far as it was ever used: met by `call`s that would reuse it. */
-static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at, bool grow) {
+/* What reuses a free block: its own slot's block grows, or a small block is made there. */
+typedef enum reuse { REUSE_GROW, REUSE_HEAD, REUSE_TAIL } reuse;
+
+/* Poison in the free block, as far as it was ever used, on the TAIL side for a TAIL block: met by
+ * calls that would reuse it. */
+static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at, reuse how) {
     uint32_t from = extent->offset + r->model.header;
     uint32_t end = from + extent->size;
-    end = end < r->ever_low ? end : r->ever_low;
+    if (how == REUSE_TAIL) {
+        from = from > r->past.ever_high ? from : r->past.ever_high;
+    } else {
+        end = end < r->past.ever_low ? end : r->past.ever_low;
+    }
     if (extent->tag != LAB_EXACT_TAG_FREE || from >= end || r->heap.guard < 2) {
         return true;
     }
@@ -290,36 +310,45 @@ static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t a
     a->byte = byte & ~3u;
     flip(r, byte, mask);
     bool right = examine(r, a, true);
-    if (right && grow) {
+    if (right && how == REUSE_GROW) {
         right =
             expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, usable + 1) == NULL);
     } else if (right) {
-        right = expect_fault(r, a, "alloc", th_heap_alloc(&r->heap, 1, 0) == NULL);
+        uint32_t tag = how == REUSE_TAIL ? TH_TAG_TAIL_MIN : 0;
+        right = expect_fault(r, a, "alloc", th_heap_alloc(&r->heap, 1, tag) == NULL);
     }
-    right = right && provoke_heap(r, a);
+    right = right && provoke_compact(r, a, extent + 1) && provoke_heap(r, a);
     flip(r, byte, mask);
     return right;
 }
 
-/* The lowest free block is where a small HEAD allocation goes; the one above the slot's block is
- * what it grows into. */
+/* The lowest free block is where a small HEAD allocation goes, the highest where a small TAIL
+ * allocation does; the one above the slot's block is what it grows into. */
 static bool attack_poison(lab_runner *r, attack *a, uint32_t at) {
     const lab_extent *extent = lab_exact_find(&r->model, r->slots[a->slot].block);
     extent = lab_exact_find(&r->model, extent->offset + r->model.header + extent->size);
     if (extent->tag == LAB_EXACT_TAG_FREE && at % 2 == 0) {
-        return spoil(r, a, extent, at, true);
+        return spoil(r, a, extent, at, REUSE_GROW);
+    }
+    if (at % 4 == 3) {
+        extent = &r->model.extents[r->model.count - 2];
+        while (extent > r->model.extents && extent->tag != LAB_EXACT_TAG_FREE &&
+               extent->tag >= TH_TAG_TAIL_MIN) {
+            extent--;
+        }
+        return spoil(r, a, extent, at, REUSE_TAIL);
     }
     extent = r->model.extents;
     while (extent->tag < TH_TAG_TAIL_MIN) {
         extent++;
     }
-    return spoil(r, a, extent, at, false);
+    return spoil(r, a, extent, at, REUSE_HEAD);
 }
 
 /* A pointer at byte `distance` from the start of the region, which may lie outside. */
 static bool attack_pointer(lab_runner *r, attack *a, uint32_t at) {
     uint32_t region = 4 * r->model.dwords;
-    uint32_t distance = at % (region + 64) - 32;
+    uint32_t distance = lab_aim(&r->past, &r->model, at);
     uint32_t last = region - 4 * r->model.header;
     uint32_t first = 4 * r->model.header;
     if (r->heap.guard < 1) {

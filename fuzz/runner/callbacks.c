@@ -110,6 +110,33 @@ bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes) {
     return lab_low_memory_ask(&r->low, model, r->slots, r->slots_used);
 }
 
+static bool count_call(void *context, th_heap *heap, size_t bytes) {
+    uint32_t *calls = context;
+    (void)heap;
+    (void)bytes;
+    (*calls)++;
+    return false;
+}
+
+/* A copy made inside the callback is not itself inside one: it asks its own. Copying costs much:
+ * for some victims only. */
+static bool copy_asks(lab_runner *r) {
+    th_heap copy = {0};
+    uint32_t calls = 0;
+    if (r->low.freed % 4 != 3) {
+        return true;
+    }
+    unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
+    if (th_heap_copy(&r->heap, &copy, other) != TH_OK) {
+        return lab_fail(r, LAB_PROPERTY_LOW_MEMORY, "copy", "no copy can be made inside");
+    }
+    copy.config.low_memory = count_call;
+    copy.config.low_memory_context = &calls;
+    (void)th_heap_alloc(&copy, TH_HEAP_BLOCK_BYTES_MAX, 0);
+    lab_forget(&copy);
+    return lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "copy asks", 1, calls);
+}
+
 bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
     lab_runner *r = context;
     if (r->attacking) {
@@ -127,6 +154,9 @@ bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
      * live. */
     if (th_heap_alloc(heap, TH_HEAP_BLOCK_BYTES_MAX, 0) != NULL) {
         return lab_fail(r, LAB_PROPERTY_LOW_MEMORY, "inner", "an impossible allocation was made");
+    }
+    if (!copy_asks(r)) {
+        return false;
     }
     lab_slot *slot = &r->slots[r->low.freed];
     (void)th_heap_free(heap, lab_payload(r, slot->block));

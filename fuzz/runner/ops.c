@@ -63,7 +63,7 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
         r->slots_used = op->slot + 1u;
     }
     const lab_extent *extent = lab_exact_find(&r->model, block);
-    r->ever_low = lab_reach(&r->model, extent, r->ever_low);
+    lab_past_reach(&r->past, &r->model, extent);
     if (!expect_sizes(r, extent)) {
         return false;
     }
@@ -92,7 +92,7 @@ static bool resize(lab_runner *r, const lab_op *op) {
     }
     slot->block = block;
     const lab_extent *extent = lab_exact_find(&r->model, block);
-    r->ever_low = lab_reach(&r->model, extent, r->ever_low);
+    lab_past_reach(&r->past, &r->model, extent);
     if (!expect_sizes(r, extent)) {
         return false;
     }
@@ -119,6 +119,7 @@ static bool release(lab_runner *r, const lab_op *op) {
     void *payload = lab_payload(r, slot->block);
     size_t want = lab_exact_free(&r->model, slot->block);
     size_t have = th_heap_free(&r->heap, payload);
+    r->past.stale = slot->block;
     slot->block = LAB_EXACT_NONE;
     return lab_expect(r, LAB_PROPERTY_RESULT, "freed", want, have);
 }
@@ -151,6 +152,7 @@ static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
     for (size_t i = 0; i < r->moves.count; i++) {
         const lab_move *move = &r->moves.at[i];
         if (!move->vetoed) {
+            r->past.stale = move->from;
             r->slots[move->slot].block = move->to;
             if (!expect_open(r, move->to, move->bytes)) {
                 return false;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that must be refused, each with its own status, and must change nothing. */
+/* Calls that must be refused, each with its own status, and others at the limits of what is
+ * accepted; none may change anything. */
+#include <string.h>
+
 #include "runner/state.h"
 
 static bool expect_status(lab_runner *r, const char *what, th_status want, th_status have) {
@@ -18,12 +21,17 @@ static bool null_pointers(lab_runner *r, const lab_op *op) {
            lab_expect_block(r, LAB_EXACT_NONE, th_heap_translate(&r->heap, &r->heap, NULL));
 }
 
+/* The largest region that init accepts at alignment 4. */
+#define LARGEST_BYTES (TH_HEAP_BLOCK_BYTES_MAX + 2 * (size_t)24)
+
 /* Options that init refuses; *r->arenas would be a good region. */
 static bool bad_options(lab_runner *r) {
     th_heap heap = {0};
     void *region = r->arenas[1 - r->arena];
     size_t bytes = 4096;
     th_heap_config odd = {.alignment = 5};
+    th_heap_config eight = {.alignment = 8};
+    th_heap_config sixteen = {.alignment = 16};
     th_heap_config low = {.guard = -1};
     th_heap_config high = {.guard = 4};
     th_heap_config half = {.lock = lab_lock};
@@ -43,10 +51,16 @@ static bool bad_options(lab_runner *r) {
                          th_heap_init(&heap, region, bytes, &other)) &&
            expect_status(r, "init misaligned", TH_ERR_MISALIGNED,
                          th_heap_init(&heap, (char *)region + 2, bytes, NULL)) &&
+           expect_status(r, "init misaligned to 8", TH_ERR_MISALIGNED,
+                         th_heap_init(&heap, (char *)region + 4, bytes, &eight)) &&
+           expect_status(r, "init misaligned to 16", TH_ERR_MISALIGNED,
+                         th_heap_init(&heap, (char *)region + 8, bytes, &sixteen)) &&
            expect_status(r, "init small", TH_ERR_TOO_SMALL,
                          th_heap_init(&heap, region, 63, NULL)) &&
            expect_status(r, "init large", TH_ERR_TOO_LARGE,
                          th_heap_init(&heap, region, (size_t)1 << 20, NULL)) &&
+           expect_status(r, "init a dword too large", TH_ERR_TOO_LARGE,
+                         th_heap_init(&heap, region, LARGEST_BYTES + 4, NULL)) &&
            expect_status(r, "check nothing", TH_ERR_NULL, th_heap_check(NULL, NULL)) &&
            expect_status(r, "check zeroed", TH_ERR_NULL, th_heap_check(&heap, NULL)) &&
            expect_status(r, "copy zeroed", TH_ERR_NULL, th_heap_copy(&heap, &heap, region));
@@ -56,17 +70,31 @@ static bool bad_images(lab_runner *r) {
     th_heap none = {0};
     th_heap copy = r->heap;
     unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
+    size_t half = 2 * (size_t)r->model.unit; /* of the heap's alignment, in bytes */
     return expect_status(r, "copy from NULL", TH_ERR_NULL, th_heap_copy(NULL, &copy, other)) &&
            expect_status(r, "copy to NULL", TH_ERR_NULL, th_heap_copy(&r->heap, NULL, other)) &&
            expect_status(r, "copy to no region", TH_ERR_NULL,
                          th_heap_copy(&r->heap, &copy, NULL)) &&
            expect_status(r, "copy misaligned", TH_ERR_MISALIGNED,
-                         th_heap_copy(&r->heap, &copy, other + 2)) &&
+                         th_heap_copy(&r->heap, &copy, other + half)) &&
            expect_status(r, "attach NULL", TH_ERR_NULL, th_heap_attach(NULL, other)) &&
            expect_status(r, "attach zeroed", TH_ERR_NULL, th_heap_attach(&none, other)) &&
            expect_status(r, "attach no region", TH_ERR_NULL, th_heap_attach(&copy, NULL)) &&
            expect_status(r, "attach misaligned", TH_ERR_MISALIGNED,
-                         th_heap_attach(&copy, r->base + 2));
+                         th_heap_attach(&copy, r->base + half));
+}
+
+/* The largest region is a good one. Ending it costs much in an instrumented build: for some
+ * operands only. */
+static bool largest_region(lab_runner *r, const lab_op *op) {
+    th_heap heap = {0};
+    void *region = r->arenas[1 - r->arena];
+    if (lab_size_bytes(op->size) % 64 != 1) {
+        return true;
+    }
+    th_status status = th_heap_init(&heap, region, LARGEST_BYTES, NULL);
+    lab_forget(&heap);
+    return expect_status(r, "init largest", TH_OK, status);
 }
 
 /* A place for a copy that is off by one unit: good unless a live block wants more alignment. */
@@ -97,9 +125,39 @@ static bool small_life(lab_runner *r) {
            lab_expect(r, LAB_PROPERTY_RESULT, "nothing to move", 0, none.blocks_moved);
 }
 
+/* No block owns what lies just outside the region; LAST owns its last byte. */
+static bool find_at_the_edges(lab_runner *r) {
+    th_heap_block block = {0};
+    const unsigned char *end = r->base + 4 * (size_t)r->model.dwords;
+    return lab_expect(r, LAB_PROPERTY_FIND, "below", 0,
+                      th_heap_find(&r->heap, r->base - 1, &block)) &&
+           lab_expect(r, LAB_PROPERTY_FIND, "above", 0, th_heap_find(&r->heap, end, &block)) &&
+           lab_expect(r, LAB_PROPERTY_FIND, "last byte", 1,
+                      th_heap_find(&r->heap, end - 1, &block)) &&
+           lab_expect(r, LAB_PROPERTY_FIND, "last", r->model.dwords - r->model.header,
+                      block.offset);
+}
+
+/* The longest fault line, cut at some length: nothing is written behind it. */
+static bool fault_line(lab_runner *r, const lab_op *op) {
+    static const char whole[] = "tagheap: re-entry from callback: block 4294967294 tag 0x7fff "
+                                "byte 4294967290 expected 0xffffffff found 0x89abcdef";
+    static const th_fault fault = {TH_FAULT_REENTRY, 4294967294u, 0x7FFF,
+                                   4294967290u,      0xFFFFFFFFu, 0x89ABCDEFu};
+    char line[TH_FAULT_LINE_BYTES_MAX + 1];
+    size_t capacity = 1 + lab_size_bytes(op->size) % TH_FAULT_LINE_BYTES_MAX;
+    size_t want = capacity - 1 < sizeof whole - 1 ? capacity - 1 : sizeof whole - 1;
+    line[capacity] = '!';
+    size_t have = th_fault_format(&fault, line, capacity);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "line length", want, have) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "line", 1,
+                      memcmp(line, whole, want) == 0 && line[want] == '\0' &&
+                          line[capacity] == '!');
+}
+
 bool lab_refusals(lab_runner *r, const lab_op *op) {
     if (!null_pointers(r, op) || !bad_options(r) || !bad_images(r) || !shifted_copy(r) ||
-        !small_life(r)) {
+        !small_life(r) || !largest_region(r, op) || !find_at_the_edges(r) || !fault_line(r, op)) {
         return false;
     }
     /* To plain bytes and back: a heap as before. */

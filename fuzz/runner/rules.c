@@ -15,9 +15,32 @@ uint32_t lab_seed_of(uint32_t number) {
     return number * 0x85EBCA6Bu;
 }
 
-uint32_t lab_reach(const lab_exact *model, const lab_extent *extent, uint32_t ever_low) {
+lab_past lab_past_none(const lab_exact *model) {
+    return (lab_past){.ever_low = 0, .ever_high = model->dwords, .stale = 0};
+}
+
+void lab_past_reach(lab_past *past, const lab_exact *model, const lab_extent *extent) {
     uint32_t end = extent->offset + model->header + extent->size;
-    return extent->tag < TH_TAG_TAIL_MIN && end > ever_low ? end : ever_low;
+    if (extent->tag < TH_TAG_TAIL_MIN && end > past->ever_low) {
+        past->ever_low = end;
+    } else if (extent->tag >= TH_TAG_TAIL_MIN && extent->offset < past->ever_high) {
+        past->ever_high = extent->offset;
+    }
+}
+
+uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at) {
+    const lab_extent *extent = &model->extents[at / 8 % model->count];
+    switch (at % 8) {
+    case 1:
+    case 3:
+        return 4 * (extent->offset + model->header);
+    case 5:
+        return 4 * extent->offset;
+    case 7:
+        return 4 * (past->stale + model->header);
+    default:
+        return at / 2 % (4 * model->dwords + 64) - 32;
+    }
 }
 
 bool lab_checker_is_due(int guard, size_t index, const lab_script *script) {

@@ -25,9 +25,22 @@ typedef struct lab_slot {
 /* The contents of the `number`-th allocated block, counted from 1, begin with this. */
 uint32_t lab_seed_of(uint32_t number);
 
-/* Dwords [0, ever_low) have been part of a HEAD block, or lay below one: what that is after
- * `extent` was allocated or grew. */
-uint32_t lab_reach(const lab_exact *model, const lab_extent *extent, uint32_t ever_low);
+/* What of the blocks that were there before attacks can still meet. */
+typedef struct lab_past {
+    uint32_t ever_low;  /* dwords [0, ever_low) have been part of a HEAD block, or lay below one */
+    uint32_t ever_high; /* dwords [ever_high, end): the same with TAIL and above */
+    uint32_t stale;     /* where a block was that was freed, or moved by compaction, last */
+} lab_past;
+
+lab_past lab_past_none(const lab_exact *model);
+
+/* `extent` was allocated, or grew. */
+void lab_past_reach(lab_past *past, const lab_exact *model, const lab_extent *extent);
+
+/* Where an attack by a bad pointer aims: the distance in bytes from the start of the region, modulo
+ * 2^32, as it may lie below. Most addresses around a region mean little: every other attack goes
+ * to the payload or the header of a block, LAST included, or to the stale payload. */
+uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at);
 
 /* ---- what is compared --------------------------------------------------------------------- */
 

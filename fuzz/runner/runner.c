@@ -135,7 +135,6 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     }
     r->slots_used = 0;
     r->lock_depth = 0;
-    r->ever_low = 0;
     lab_forget(&r->heap);
     r->base = r->arenas[r->arena] + start;
     r->region_bytes = (size_t)config->dwords * 4;
@@ -165,6 +164,7 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     if (!*accepted) {
         return true;
     }
+    r->past = lab_past_none(&r->model);
     r->model.low_memory = config->low_memory ? lab_model_low_memory : NULL;
     r->model.low_memory_context = r;
     return true LAB_CHECKS_OF_STATE(AND_CHECK);

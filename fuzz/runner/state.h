@@ -39,8 +39,8 @@ struct lab_runner {
     bool attacking; /* faults are what the script wants; the first since 0 is kept */
     uint32_t attack_faults;
     th_fault attack_fault;
-    uint32_t ever_low; /* see lab_reach */
-    bool faulted;      /* an unexpected fault; the first one is kept */
+    lab_past past;
+    bool faulted; /* an unexpected fault; the first one is kept */
     th_fault fault;
 };
 
