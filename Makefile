@@ -61,7 +61,7 @@ sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
-	fuzz/shrink fuzz/export)
+	fuzz/shrink fuzz/export fuzz/attack)
 ORACLES     := fuzz/model/% fuzz/runner/%
 CLI_SRC     := $(call sources,fuzz/cli)
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
