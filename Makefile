@@ -241,7 +241,11 @@ scripts-test: build-debug | bootstrap-fuzz
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 
-.PHONY: explore
+.PHONY: attack explore
+## attack: prints which guard level notices which attack, and when
+attack: build/debug/heaplab
+	@scripts/attack build/debug/heaplab
+
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)

@@ -21,6 +21,10 @@ size_t lab_matrix_row_count(void) {
     return lab_attack_row_count;
 }
 
+const char *lab_matrix_row_name(size_t index) {
+    return lab_attack_rows[index].name;
+}
+
 /* One attack at one position, followed by one call. */
 typedef struct bout {
     const lab_attack_row *attack;

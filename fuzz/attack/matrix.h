@@ -46,6 +46,7 @@ typedef struct lab_matrix_options {
 } lab_matrix_options;
 
 size_t lab_matrix_row_count(void);
+const char *lab_matrix_row_name(size_t index);
 
 /* Plays row `index`. False: there is no memory, or no process; the row says so. */
 bool lab_matrix_play(size_t index, const lab_matrix_options *options, lab_matrix_row *row);

@@ -31,8 +31,7 @@
     { "underflow by " #n, lab_strike_underflow, n, SLACK, false, 0 }
 #define ROW_POINTERS(text, class)                                                                  \
     {"free of " text, lab_strike_pointer, class, POINTER, true, 0}, {                              \
-        "resize, trim, size of " text, lab_strike_pointer, class | LAB_OTHER_CALLS, POINTER, true, \
-            0                                                                                      \
+        "resize, trim ... of " text, lab_strike_pointer, class | LAB_OTHER_CALLS, POINTER, true, 0 \
     }
 
 const lab_attack_row lab_attack_rows[] = {
@@ -87,10 +86,10 @@ const lab_attack_row lab_attack_rows[] = {
     {"counter: failed allocations", lab_strike_counter, 6, CONTROL, false, 0},
     {"any other field of th_heap", lab_strike_control, 0, CONTROL, false, 3},
     ROW_POINTERS("a freed pointer", LAB_POINTER_FREED),
-    ROW_POINTERS("one whose block was merged", LAB_POINTER_MERGED),
-    ROW_POINTERS("one whose memory is in use again", LAB_POINTER_REUSED),
-    ROW_POINTERS("one from before a resize", LAB_POINTER_RESIZED),
-    ROW_POINTERS("one from before a compaction", LAB_POINTER_MOVED),
+    ROW_POINTERS("one whose block merged", LAB_POINTER_MERGED),
+    ROW_POINTERS("one whose memory is reused", LAB_POINTER_REUSED),
+    ROW_POINTERS("one before a resize", LAB_POINTER_RESIZED),
+    ROW_POINTERS("one before a compaction", LAB_POINTER_MOVED),
     ROW_POINTERS("an interior pointer", LAB_POINTER_INTERIOR),
     ROW_POINTERS("one behind a copied header", LAB_POINTER_FORGED),
     ROW_POINTERS("a header's address", LAB_POINTER_HEADER),

@@ -6,43 +6,31 @@
 #include "attack/matrix.h"
 #include "cli/cli.h"
 
-typedef struct attack_settings {
-    lab_matrix_options options;
-    bool table;
-} attack_settings;
-
-static int read_arguments(int argc, char **argv, attack_settings *out) {
+static int read_arguments(int argc, char **argv, lab_matrix_options *out) {
     lab_cli_arguments from = {argc, argv, 1, false};
     const char *argument;
     bool is_option;
-    *out = (attack_settings){.options = {.full = true, .undefined = true}};
+    *out = (lab_matrix_options){.full = true, .undefined = true};
     while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
-        if (is_option && strcmp(argument, "--quick") == 0) {
-            out->options.full = false;
-        } else if (is_option && strcmp(argument, "--table") == 0) {
-            out->table = true;
-        } else {
+        if (!is_option || strcmp(argument, "--quick") != 0) {
             return lab_cli_refuse(argv[0], is_option ? "unknown option" : "unexpected argument",
                                   argument);
         }
+        out->full = false;
     }
     return LAB_CLI_DONE;
 }
 
-static void print_line(bool table, const char *name, const char *const cells[LAB_LEVELS]) {
-    (void)printf(table ? "| %s |" : "%-48s", name);
-    for (unsigned level = 0; level < LAB_LEVELS; level++) {
-        (void)printf(table ? " %s |" : " %-17s", cells[level]);
-    }
-    (void)printf("\n");
+static void print_line(const char *name, const char *const cells[LAB_LEVELS]) {
+    (void)printf("%-48s %-17s %-17s %-17s %s\n", name, cells[0], cells[1], cells[2], cells[3]);
 }
 
-static void print_row(bool table, const lab_matrix_row *row) {
+static void print_row(const lab_matrix_row *row) {
     const char *cells[LAB_LEVELS];
     for (unsigned level = 0; level < LAB_LEVELS; level++) {
         cells[level] = lab_notice_name(row->worst[level]);
     }
-    print_line(table, row->name, cells);
+    print_line(row->name, cells);
 }
 
 /* Says what the row does not achieve. */
@@ -62,49 +50,43 @@ static bool meets(const lab_matrix_row *row) {
     return right;
 }
 
-static unsigned play_rows(const attack_settings *settings, uint64_t *runs) {
-    unsigned failed = 0;
+static unsigned play_rows(const lab_matrix_options *options, uint64_t *runs) {
     static const char *const levels[LAB_LEVELS] = {"level 0", "level 1", "level 2", "level 3"};
-    static const char *const rule[LAB_LEVELS] = {"---", "---", "---", "---"};
-    print_line(settings->table, "attack", levels);
-    if (settings->table) {
-        print_line(true, "---", rule);
-    }
+    unsigned failed = 0;
+    print_line("attack", levels);
     for (size_t i = 0; i < lab_matrix_row_count(); i++) {
         lab_matrix_row row;
-        (void)lab_matrix_play(i, &settings->options, &row);
+        (void)lab_matrix_play(i, options, &row);
         *runs += row.runs;
-        print_row(settings->table, &row);
+        print_row(&row);
         failed += !meets(&row);
         (void)fflush(stdout);
     }
     return failed;
 }
 
-static unsigned prove_exclusions(bool table) {
+static unsigned prove_exclusions(void) {
     unsigned failed = 0;
-    (void)printf("\n");
+    (void)printf("\nexcluded, for no guard can notice it:\n");
     for (unsigned i = 0; i < lab_exclusion_count; i++) {
         const lab_exclusion *exclusion = &lab_exclusions[i];
         bool proved = exclusion->prove();
-        (void)printf("%s%s: excluded: %s (%s)\n", table ? "- " : "", exclusion->name,
-                     exclusion->reason, proved ? "shown" : "NOT SHOWN");
+        (void)printf("%-48s %s: %s\n", exclusion->name, proved ? "shown" : "NOT SHOWN",
+                     exclusion->reason);
         failed += !proved;
     }
     return failed;
 }
 
 int lab_cli_attack(int argc, char **argv) {
-    attack_settings settings;
+    lab_matrix_options options;
     uint64_t runs = 0;
-    if (read_arguments(argc, argv, &settings) != LAB_CLI_DONE) {
+    if (read_arguments(argc, argv, &options) != LAB_CLI_DONE) {
         return LAB_CLI_BAD_INPUT;
     }
-    unsigned failed = play_rows(&settings, &runs);
-    failed += prove_exclusions(settings.table);
-    if (!settings.table) {
-        (void)printf("\n%zu attacks, %llu runs, %u failed\n", lab_matrix_row_count(),
-                     (unsigned long long)runs, failed);
-    }
+    unsigned failed = play_rows(&options, &runs);
+    failed += prove_exclusions();
+    (void)printf("\n%zu attacks, %llu runs, %u failed\n", lab_matrix_row_count(),
+                 (unsigned long long)runs, failed);
     return failed == 0 ? LAB_CLI_DONE : LAB_CLI_FOUND;
 }

@@ -240,7 +240,8 @@ bool th_heap_first(const th_heap *heap, th_heap_block *block);
 bool th_heap_next(const th_heap *heap, th_heap_block *block);
 
 /* The block whose header or payload contains `address`; false (and *block untouched) if it is
- * outside the region. O(n). */
+ * outside the region. At guard level 3 the heap is validated first, and if the th_heap itself is
+ * damaged, nothing is found. O(n). */
 bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block);
 
 /* Of a live payload: the bytes asked for, and the bytes there are (slack included). 0 for NULL.
@@ -275,7 +276,8 @@ size_t th_heap_largest_free_bytes(const th_heap *heap);
 size_t th_heap_region_bytes(const th_heap *heap);
 
 /* The checker: proves links, tiling, sides, counters and absence of adjacent free blocks; with
- * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used. Raises
+ * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used; with
+ * guard 3 the control structure's own check words. Raises
  * no fault: describes the first thing wrong in *fault (which may be NULL) and returns
  * TH_ERR_CORRUPT, or TH_OK (TH_ERR_NULL for a NULL heap). O(n + bytes once used). */
 th_status th_heap_check(const th_heap *heap, th_fault *fault);
