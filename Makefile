@@ -61,7 +61,7 @@ sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
-	fuzz/shrink fuzz/export)
+	fuzz/shrink fuzz/export fuzz/attack)
 ORACLES     := fuzz/model/% fuzz/runner/%
 CLI_SRC     := $(call sources,fuzz/cli)
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
@@ -241,7 +241,11 @@ scripts-test: build-debug | bootstrap-fuzz
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 
-.PHONY: explore
+.PHONY: attack explore
+## attack: prints which guard level notices which attack, and when
+attack: build/debug/heaplab
+	@scripts/attack build/debug/heaplab
+
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)

@@ -38,6 +38,8 @@ static const subcommand subcommands[] = {
      "try every operation in every state of a small heap", lab_cli_explore},
     {"diff", " --with A,B[,...] [FORM] FILE",
      "play a script on several allocators at once, compare contents", lab_cli_diff},
+    {"attack", " [--quick]", "print which guard level notices which attack, and when",
+     lab_cli_attack},
     {"subjects", "", "list the allocators that scripts can be played on", lab_cli_subjects},
 };
 

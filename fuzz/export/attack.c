@@ -149,9 +149,9 @@ static void attack_counts(lab_export *e, uint32_t at) {
     bool wrong = at % COUNTERS != COUNTERS - 1 || (e->model.high_water ^ mask) < e->model.used;
     const char *name = counters[at % COUNTERS];
     lab_export_line(e, "heap.%s ^= 0x%x;", name, mask);
-    begin(e, "COUNT", TH_FAULT_NOWHERE, TH_FAULT_NOWHERE);
-    examine(e, wrong);
-    if (wrong && e->guard >= 3) {
+    begin(e, wrong ? "COUNT" : "CONTROL", TH_FAULT_NOWHERE, TH_FAULT_NOWHERE);
+    examine(e, wrong || e->guard >= 3);
+    if (e->guard >= 3) {
         lab_export_line(e, "provoke_heap();");
     }
     lab_export_line(e, "heap.%s ^= 0x%x;", name, mask);

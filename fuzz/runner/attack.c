@@ -44,7 +44,8 @@ static bool same_control(const th_heap *a, const th_heap *b) {
            a->head_dwords == b->head_dwords && a->tail_dwords == b->tail_dwords &&
            a->high_water_dwords == b->high_water_dwords && a->check_seed == b->check_seed &&
            a->failed_allocs == b->failed_allocs && a->busy == b->busy &&
-           a->in_low_memory == b->in_low_memory;
+           a->in_low_memory == b->in_low_memory && a->seal_layout == b->seal_layout &&
+           a->seal_counts == b->seal_counts;
 }
 
 /* The last call must have raised the fault, and must not have touched the control structure. */
@@ -86,6 +87,7 @@ static bool examine(lab_runner *r, const attack *a, bool must) {
         blocks++;
     }
     (void)th_heap_find(&r->heap, r->base + 4 * (size_t)r->model.dwords - 1, &block);
+    r->attack_faults = 0;
     if (blocks > r->model.dwords) {
         return lab_fail(r, LAB_PROPERTY_ATTACK, "walk", "a walk of %u blocks", blocks);
     }
@@ -157,6 +159,13 @@ static bool veto_all(void *context, uint32_t tag, void *from, void *to, size_t b
     return false;
 }
 
+/* Takes back what a call may count or note though it gave up. */
+static void uncount(lab_runner *r, const attack *a) {
+    r->heap.failed_allocs = a->control.failed_allocs;
+    r->heap.compact_cursor = a->control.compact_cursor;
+    r->heap.seal_counts = a->control.seal_counts;
+}
+
 /* Calls on the whole heap that change nothing on a sound one; on a damaged one they may give up
  * early, and at level 3 must say why. */
 static bool provoke_heap(lab_runner *r, const attack *a) {
@@ -168,13 +177,13 @@ static bool provoke_heap(lab_runner *r, const attack *a) {
     lab_forget(&copy);
     r->attack_faults = 0;
     bool null = th_heap_alloc(&r->heap, impossible, 0) == NULL;
-    r->heap.failed_allocs = a->control.failed_allocs;
+    uncount(r, a);
     bool said = quiet || expect_fault(r, a, "alloc", null);
     null = said && th_heap_alloc(&r->heap, impossible, TH_TAG_TAIL_MIN) == NULL;
-    r->heap.failed_allocs = a->control.failed_allocs;
+    uncount(r, a);
     said = said && (quiet || expect_fault(r, a, "alloc tail", null));
     uint32_t moved = said ? th_heap_compact(&r->heap, veto_all, NULL).blocks_moved : 0;
-    r->heap.compact_cursor = a->control.compact_cursor;
+    uncount(r, a);
     said = said && (quiet || expect_fault(r, a, "compact", moved == 0));
     uint32_t freed = said ? th_heap_free_tags(&r->heap, 1, 0) : 0;
     said = said && (quiet || expect_fault(r, a, "free_tags", freed == 0));
@@ -268,8 +277,8 @@ static bool attack_beyond(lab_runner *r, attack *a, uint32_t at) {
     return right;
 }
 
-/* A counter of the control structure, which lies in the caller's memory. The high-water mark is
- * wrong if it lies below what is in use. */
+/* A counter of the control structure, which lies in the caller's memory. The high-water mark does
+ * not agree with the blocks if it lies below what is in use; else only its seal is broken. */
 static bool attack_counts(lab_runner *r, attack *a, uint32_t at) {
     uint32_t *const counters[] = {&r->heap.head_blocks, &r->heap.tail_blocks,
                                   &r->heap.free_blocks, &r->heap.head_dwords,
@@ -277,11 +286,12 @@ static bool attack_counts(lab_runner *r, attack *a, uint32_t at) {
     enum { COUNTERS = sizeof counters / sizeof counters[0] };
     uint32_t *counter = counters[at % COUNTERS];
     uint32_t mask = 1u << at / COUNTERS % 16;
-    a->kind = TH_FAULT_COUNT;
     *counter ^= mask;
     a->control = r->heap;
     bool wrong = counter != &r->heap.high_water_dwords || *counter < r->model.used;
-    bool right = examine(r, a, wrong) && (!wrong || r->heap.guard < 3 || provoke_heap(r, a));
+    bool sealed = r->heap.guard >= 3;
+    a->kind = wrong ? TH_FAULT_COUNT : TH_FAULT_CONTROL;
+    bool right = examine(r, a, wrong || sealed) && (!sealed || provoke_heap(r, a));
     *counter ^= mask;
     return right;
 }

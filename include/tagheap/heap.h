@@ -62,8 +62,9 @@ typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *t
 
 /* Called when an allocation or a growth of `bytes` bytes finds no room, before it fails. May
  * call the heap (free, free_tags, compact with a veto ...), but must not free or move the block
- * that is being resized, nor end the heap. True: something was freed, try again (this may repeat);
- * false: give up. It is not called for allocations made inside itself. */
+ * that is being resized, nor end the heap (which raises TH_FAULT_REENTRY and does nothing). True:
+ * something was freed, try again (this may repeat); false: give up. It is not called for
+ * allocations made inside itself. */
 typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes);
 
 /* Everything optional: a zeroed config is a good one. */
@@ -104,10 +105,12 @@ struct th_heap {
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* 6, or 8 at alignment 16 */
     uint8_t guard;
-    bool busy;           /* inside a move callback */
-    bool in_low_memory;  /* inside the low-memory callback */
-    uint8_t reserved[3]; /* 0: no byte of a started th_heap is left undefined */
-    th_heap_config config;
+    bool busy;            /* inside a move callback */
+    bool in_low_memory;   /* inside the low-memory callback */
+    uint8_t reserved[3];  /* 0: no byte of a started th_heap is left undefined */
+    uint32_t seal_layout; /* guard level 3: check words over the fields above; else 0 */
+    uint32_t seal_counts;
+    th_heap_config config; /* not sealed: attach lets callers renew the hooks */
 };
 
 /* Starts a fresh heap on region[0 .. bytes-1]: FIRST (free), then LAST. Bytes beyond a multiple
@@ -237,7 +240,8 @@ bool th_heap_first(const th_heap *heap, th_heap_block *block);
 bool th_heap_next(const th_heap *heap, th_heap_block *block);
 
 /* The block whose header or payload contains `address`; false (and *block untouched) if it is
- * outside the region. O(n). */
+ * outside the region. At guard level 3 the heap is validated first, and if the th_heap itself is
+ * damaged, nothing is found. O(n). */
 bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block);
 
 /* Of a live payload: the bytes asked for, and the bytes there are (slack included). 0 for NULL.
@@ -272,7 +276,8 @@ size_t th_heap_largest_free_bytes(const th_heap *heap);
 size_t th_heap_region_bytes(const th_heap *heap);
 
 /* The checker: proves links, tiling, sides, counters and absence of adjacent free blocks; with
- * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used. Raises
+ * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used; with
+ * guard 3 the control structure's own check words. Raises
  * no fault: describes the first thing wrong in *fault (which may be NULL) and returns
  * TH_ERR_CORRUPT, or TH_OK (TH_ERR_NULL for a NULL heap). O(n + bytes once used). */
 th_status th_heap_check(const th_heap *heap, th_fault *fault);

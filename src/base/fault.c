@@ -30,6 +30,8 @@ const char *th_fault_name(th_fault_kind kind) {
         return "counter wrong";
     case TH_FAULT_REENTRY:
         return "re-entry from callback";
+    case TH_FAULT_CONTROL:
+        return "control structure smashed";
     }
     return "unknown fault";
 }

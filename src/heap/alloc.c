@@ -56,6 +56,7 @@ static void carve(th_heap *heap, th_place *place, th_header *block) {
     *block = *made;
     th_note_used(heap, block, gap, rest);
     th_note_high_water(heap);
+    th_seal(heap);
 }
 
 th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
@@ -90,37 +91,48 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
     return TH_OUTCOME_DONE;
 }
 
-bool th_ask_low_memory(th_heap *heap, size_t bytes) {
-    if (heap->config.low_memory == NULL || heap->in_low_memory) {
+bool th_ask_low_memory(th_heap *heap, size_t bytes, th_outcome *outcome) {
+    if (*outcome != TH_OUTCOME_NO_ROOM || heap->config.low_memory == NULL || heap->in_low_memory) {
         return false;
     }
     heap->in_low_memory = true;
+    th_seal(heap);
     th_unlock(heap);
     bool again = heap->config.low_memory(heap->config.low_memory_context, heap, bytes);
     th_lock(heap);
+    if (!th_guard_control(heap)) {
+        *outcome = TH_OUTCOME_BROKEN;
+        return false;
+    }
     heap->in_low_memory = false;
+    th_seal(heap);
     return again;
+}
+
+void th_note_failure(th_heap *heap) {
+    heap->failed_allocs++;
+    th_seal(heap);
 }
 
 void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
     const th_wish wish = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
     void *payload = NULL;
+    th_outcome outcome = TH_OUTCOME_FAULT;
     if (!th_enter(heap)) {
         return NULL;
     }
     if (tag <= TH_TAG_TAIL_MAX && bytes != 0 && th_is_power_of_two(alignment)) {
-        th_outcome outcome;
         th_header block;
         do {
             outcome = th_block_make(heap, &wish, &block);
-        } while (outcome == TH_OUTCOME_NO_ROOM && th_ask_low_memory(heap, bytes));
+        } while (th_ask_low_memory(heap, bytes, &outcome));
         if (outcome == TH_OUTCOME_DONE) {
             payload = th_payload(heap, &block);
         } else if (outcome == TH_OUTCOME_NO_ROOM) {
-            heap->failed_allocs++;
+            th_note_failure(heap);
         }
     }
-    th_leave(heap);
+    th_leave(heap, outcome != TH_OUTCOME_BROKEN);
     return payload;
 }
 
@@ -166,6 +178,7 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
                   th_end(heap, block) + (merge_above ? th_header_dwords(heap) : 0));
     th_chain_replace(heap, merge_below ? below.prev : block->prev, &merged, 1,
                      merge_above ? &beyond : &above);
+    th_seal(heap);
     uint32_t headers = (uint32_t)merge_below + (uint32_t)merge_above;
     return (size_t)(block->size + headers * th_header_dwords(heap)) * TH_DWORD_BYTES;
 }
@@ -179,7 +192,7 @@ size_t th_heap_free(th_heap *heap, void *pointer) {
     if (pointer != NULL && th_claim(heap, pointer, &block)) {
         freed = th_block_free(heap, &block);
     }
-    th_leave(heap);
+    th_leave(heap, true);
     return freed;
 }
 
@@ -219,6 +232,6 @@ uint32_t th_heap_free_tags(th_heap *heap, uint32_t low, uint32_t high) {
         return 0;
     }
     (void)free_range(heap, low, high, &freed);
-    th_leave(heap);
+    th_leave(heap, true);
     return freed;
 }

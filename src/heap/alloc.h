@@ -9,6 +9,7 @@ typedef enum th_outcome {
     TH_OUTCOME_DONE,
     TH_OUTCOME_NO_ROOM,
     TH_OUTCOME_FAULT, /* raised already; nothing was changed */
+    TH_OUTCOME_BROKEN /* the same, for the control structure: the heap must not be looked at */
 } th_outcome;
 
 /* What a new block is to be. */
@@ -31,7 +32,11 @@ size_t th_block_free(th_heap *heap, const th_header *block);
 void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
                   const th_header *above);
 
-/* No room for `bytes`: asks the low-memory callback, without the lock. True: try again. */
-bool th_ask_low_memory(th_heap *heap, size_t bytes);
+/* If the outcome is that there is no room for `bytes`: asks the low-memory callback, without the
+ * lock. True: try again. The outcome is TH_OUTCOME_BROKEN if the callback damaged the th_heap. */
+bool th_ask_low_memory(th_heap *heap, size_t bytes, th_outcome *outcome);
+
+/* A well-formed request has found no room. */
+void th_note_failure(th_heap *heap);
 
 #endif

@@ -11,8 +11,11 @@
 
 #include "base/align.h"
 #include "base/assert.h"
+#include "base/pattern.h"
 #include "base/track.h"
 #include "heap/layout.h"
+
+#define TH_CANARY_DWORD (TH_CANARY_BYTE * 0x01010101u)
 
 #ifndef TH_GUARD
 #define TH_GUARD 0
@@ -89,6 +92,15 @@ TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_
            offset * 0xB5297A4Du;
 }
 
+/* What the padding of a header adds to its sum: 0 if it is the canary that it should be. */
+TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, const th_word *header) {
+    if (th_header_dwords(heap) == TH_LAYOUT_HEADER_DWORDS) {
+        return 0;
+    }
+    return (header[6] ^ TH_CANARY_DWORD) * 0x9E3779B1u +
+           (header[7] ^ TH_CANARY_DWORD) * 0x85EBCA77u;
+}
+
 /* The header at `offset`, for blind functions. */
 TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offset) {
     const th_word *at = (const th_word *)(const void *)heap->base + offset;
@@ -103,8 +115,9 @@ TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offse
     block.requested = dword[3];
     block.site = dword[4];
     block.check = dword[TH_LAYOUT_CHECK_DWORD];
-    block.check_due =
-        th_guard(heap) > 0 ? th_header_sum(dword, offset, heap->check_seed) : block.check;
+    block.check_due = th_guard(heap) > 0 ? th_header_sum(dword, offset, heap->check_seed) +
+                                               th_padding_sum(heap, at)
+                                         : block.check;
     return block;
 }
 

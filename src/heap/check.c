@@ -130,6 +130,18 @@ TH_TRACK_BLIND_PART bool check_counts(walk *w) {
                        heap->high_water_dwords);
 }
 
+static bool check_seal(th_fault *fault, uint32_t expected, uint32_t found) {
+    if (expected == found) {
+        return true;
+    }
+    *fault = (th_fault){.kind = TH_FAULT_CONTROL,
+                        .block = TH_FAULT_NOWHERE,
+                        .offset = TH_FAULT_NOWHERE,
+                        .expected = expected,
+                        .found = found};
+    return false;
+}
+
 TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
     for (uint32_t offset = 0;; offset = w->block.next) {
         w->block = th_header_peek(w->heap, offset);
@@ -147,15 +159,24 @@ TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
     }
 }
 
+TH_TRACK_BLIND bool th_check_blocks(const th_heap *heap, th_fault *fault) {
+    walk w = {.heap = heap, .fault = fault};
+    th_track_blind_begin();
+    bool sound = check_blocks(&w);
+    th_track_blind_end();
+    return sound;
+}
+
+/* A counter that does not agree with the blocks is named rather than the seal that it breaks. */
 TH_TRACK_BLIND th_status th_heap_check(const th_heap *heap, th_fault *fault) {
     th_fault found;
     if (heap == NULL || heap->base == NULL) {
         return TH_ERR_NULL;
     }
-    walk w = {.heap = heap, .fault = &found};
-    th_track_blind_begin();
-    bool sound = check_blocks(&w);
-    th_track_blind_end();
+    const th_seals seals = {heap->seal_layout, heap->seal_counts};
+    th_seals due = th_sealed(heap) ? th_seals_due(heap) : seals;
+    bool sound = check_seal(&found, due.layout, seals.layout) && th_check_blocks(heap, &found) &&
+                 check_seal(&found, due.counts, seals.counts);
     if (!sound && fault != NULL) {
         *fault = found;
     }

@@ -11,6 +11,7 @@ typedef struct pass {
     void *context;
     size_t budget;
     bool budgeted;
+    bool broken; /* the callback has damaged the th_heap */
     th_heap_compaction result;
 } pass;
 
@@ -76,6 +77,12 @@ static void move_down(th_heap *heap, slide *s) {
     /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
     th_guard_close_move(heap, &moved, old_end + (s->merge ? th_header_dwords(heap) : 0));
     th_chain_replace(heap, s->below.prev, run, count, s->merge ? &s->beyond : &s->above);
+    th_seal(heap);
+}
+
+static void set_cursor(th_heap *heap, uint32_t offset) {
+    heap->compact_cursor = offset;
+    th_seal(heap);
 }
 
 static bool ask(th_heap *heap, pass *p, const slide *s) {
@@ -85,9 +92,15 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
     th_header moved = s->block;
     moved.offset = s->to;
     heap->busy = true;
+    th_seal(heap);
     bool yes = p->may_move(p->context, s->block.tag, th_payload(heap, &s->block),
                            th_payload(heap, &moved), s->block.requested);
+    p->broken = !th_guard_control(heap);
+    if (p->broken) {
+        return false;
+    }
     heap->busy = false;
+    th_seal(heap);
     return yes;
 }
 
@@ -113,12 +126,12 @@ static bool visit(th_heap *heap, pass *p, const th_header *block, uint32_t *next
     }
     size_t bytes = block->requested;
     if (p->budgeted && p->result.blocks_moved > 0 && p->result.bytes_moved + bytes > p->budget) {
-        heap->compact_cursor = block->offset;
+        set_cursor(heap, block->offset);
         return false;
     }
     if (!ask(heap, p, &s)) {
-        p->result.blocks_vetoed++;
-        return true;
+        p->result.blocks_vetoed += !p->broken;
+        return !p->broken;
     }
     move_down(heap, &s);
     p->result.blocks_moved++;
@@ -135,7 +148,7 @@ static void run_pass(th_heap *heap, pass *p) {
             return;
         }
         if (th_is_last(heap, &block) || th_is_tail(&block)) {
-            heap->compact_cursor = 0;
+            set_cursor(heap, 0);
             p->result.done = true;
             return;
         }
@@ -152,9 +165,9 @@ static void run_pass(th_heap *heap, pass *p) {
 th_heap_compaction th_heap_compact(th_heap *heap, th_heap_move_fn may_move, void *context) {
     pass p = {.may_move = may_move, .context = context};
     if (th_enter(heap)) {
-        heap->compact_cursor = 0;
+        set_cursor(heap, 0);
         run_pass(heap, &p);
-        th_leave(heap);
+        th_leave(heap, !p.broken);
     }
     return p.result;
 }
@@ -164,7 +177,7 @@ th_heap_compaction th_heap_compact_some(th_heap *heap, size_t budget_bytes,
     pass p = {.may_move = may_move, .context = context, .budget = budget_bytes, .budgeted = true};
     if (th_enter(heap)) {
         run_pass(heap, &p);
-        th_leave(heap);
+        th_leave(heap, !p.broken);
     }
     return p.result;
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/guard.h"
 
+static bool report(const th_heap *heap, const th_fault *fault) {
+    if (heap->config.on_fault != NULL) {
+        heap->config.on_fault(heap->config.fault_context, fault);
+    } else {
+        th_fault_abort(NULL, fault);
+    }
+    return false;
+}
+
 void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,
               uint32_t expected, uint32_t found) {
-    th_fault fault = {.kind = kind,
-                      .block = block != NULL ? block->offset : TH_FAULT_NOWHERE,
-                      .tag = block != NULL ? block->tag : 0,
-                      .offset = offset,
-                      .expected = expected,
-                      .found = found};
-    if (heap->config.on_fault != NULL) {
-        heap->config.on_fault(heap->config.fault_context, &fault);
-    } else {
-        th_fault_abort(NULL, &fault);
-    }
+    const th_fault fault = {.kind = kind,
+                            .block = block != NULL ? block->offset : TH_FAULT_NOWHERE,
+                            .tag = block != NULL ? block->tag : 0,
+                            .offset = offset,
+                            .expected = expected,
+                            .found = found};
+    (void)report(heap, &fault);
 }
 
 void th_raise_header(const th_heap *heap, const th_header *block) {
@@ -183,16 +188,34 @@ void th_guard_close_move(th_heap *heap, const th_header *moved, uint32_t to) {
     write_canary(heap, moved);
 }
 
+/* ---- the control structure ---------------------------------------------------------------- */
+
+#if TH_GUARD >= 3
+TH_TRACK_BLIND void th_seal(th_heap *heap) {
+    if (heap->guard >= 3) {
+        th_seals due = th_seals_due(heap);
+        heap->seal_layout = due.layout;
+        heap->seal_counts = due.counts;
+    }
+}
+
+TH_TRACK_BLIND bool th_seal_holds(const th_heap *heap) {
+    if (!th_sealed(heap)) {
+        return true;
+    }
+    th_seals due = th_seals_due(heap);
+    return heap->seal_layout == due.layout && heap->seal_counts == due.counts;
+}
+#endif
+
 /* ---- the full validator ------------------------------------------------------------------- */
 
-void th_guard_settle(const th_heap *heap) {
+bool th_guard_sound(const th_heap *heap) {
     th_fault fault;
-    if (th_guard(heap) < 3 || th_heap_check(heap, &fault) == TH_OK) {
-        return;
-    }
-    if (heap->config.on_fault != NULL) {
-        heap->config.on_fault(heap->config.fault_context, &fault);
-    } else {
-        th_fault_abort(NULL, &fault);
-    }
+    return th_guard(heap) < 3 || th_check_blocks(heap, &fault) || report(heap, &fault);
+}
+
+bool th_guard_control(const th_heap *heap) {
+    th_fault fault;
+    return th_seal_holds(heap) || th_heap_check(heap, &fault) == TH_OK || report(heap, &fault);
 }

@@ -13,7 +13,6 @@
 #include "base/pattern.h"
 #include "heap/chain.h"
 
-#define TH_CANARY_DWORD (TH_CANARY_BYTE * 0x01010101u)
 #define TH_POISON_DWORD (TH_POISON_BYTE * 0x01010101u)
 
 /* Reports a fault to the heap's handler. `block` may be NULL. */
@@ -122,7 +121,74 @@ void th_guard_wipe(th_heap *heap, uint32_t from, uint32_t to);
  * dword `to`, writing the canary of the block and the poison of what is vacated. */
 void th_guard_close_move(th_heap *heap, const th_header *moved, uint32_t to);
 
-/* Level 3: the full validator. Raises what it finds. */
-void th_guard_settle(const th_heap *heap);
+/* Level 3: the full validator, for a control structure that is known to be sound. False after a
+ * fault with what it finds. */
+bool th_guard_sound(const th_heap *heap);
+
+/* All that the checker looks at in the region, and the counters. False: *fault says what is wrong.
+ */
+bool th_check_blocks(const th_heap *heap, th_fault *fault);
+
+/* ---- the control structure ----------------------------------------------------------------
+ *
+ * At level 3 the fields of the th_heap have two check words: one for those that every look into
+ * the region depends on, one for those that only count. They are written when a change is
+ * complete, before anything that could end the call, and verified when a call begins. */
+
+/* What the two are set to, or should be; .layout is never 0, which means that there is none. */
+typedef struct th_seals {
+    uint32_t layout;
+    uint32_t counts;
+} th_seals;
+
+/* As with headers: each word is multiplied by an odd constant, so that any change that is confined
+ * to one changes the sum. The one-byte fields are taken as they lie in memory, for what was
+ * overwritten need not be a bool. */
+TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
+    uint64_t base = (uintptr_t)heap->base;
+    const th_word *flags = (const void *)&heap->unit_dwords;
+    uint32_t layout =
+        heap->check_seed + (uint32_t)base * 0x9E3779B1u + (uint32_t)(base >> 32) * 0x85EBCA77u +
+        heap->dwords * 0xC2B2AE3Du + heap->last * 0x27D4EB2Fu + heap->low_used * 0x165667B1u +
+        heap->high_used * 0xB5297A4Du + flags[0] * 0x68E31DA5u + flags[1] * 0x1B56C4E9u;
+    uint32_t counts = heap->compact_cursor * 0x9E3779B1u + heap->head_blocks * 0x85EBCA77u +
+                      heap->tail_blocks * 0xC2B2AE3Du + heap->free_blocks * 0x27D4EB2Fu +
+                      heap->head_dwords * 0x165667B1u + heap->tail_dwords * 0xB5297A4Du +
+                      heap->high_water_dwords * 0x68E31DA5u +
+                      (uint32_t)heap->failed_allocs * 0x1B56C4E9u +
+                      (uint32_t)(heap->failed_allocs >> 32) * 0x7F4A7C15u;
+    return (th_seals){layout != 0 ? layout : 1, counts};
+}
+static_assert(offsetof(th_heap, seal_layout) ==
+                      offsetof(th_heap, unit_dwords) + 2 * TH_DWORD_BYTES &&
+                  offsetof(th_heap, unit_dwords) % TH_DWORD_BYTES == 0,
+              "the one-byte fields are two words");
+
+/* Is the heap sealed? So is one whose level has been overwritten. */
+TH_TRACK_BLIND_PART bool th_sealed(const th_heap *heap) {
+#if TH_GUARD >= 3
+    return heap->guard >= 3 || heap->seal_layout != 0;
+#else
+    (void)heap;
+    return false;
+#endif
+}
+
+#if TH_GUARD >= 3
+void th_seal(th_heap *heap);
+bool th_seal_holds(const th_heap *heap);
+#else
+static inline void th_seal(th_heap *heap) {
+    (void)heap;
+}
+static inline bool th_seal_holds(const th_heap *heap) {
+    (void)heap;
+    return true;
+}
+#endif
+
+/* False after a fault if the control structure was written by others: the counter that does not
+ * agree with the blocks, or TH_FAULT_CONTROL. */
+bool th_guard_control(const th_heap *heap);
 
 #endif

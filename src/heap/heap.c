@@ -61,11 +61,12 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     *heap = fresh;
     th_track_close(heap->base, th_heap_region_bytes(heap));
     make_first_and_last(heap, (uint32_t)payload);
+    th_seal(heap);
     return TH_OK;
 }
 
 void th_heap_detach(th_heap *heap) {
-    if (th_enter(heap)) {
+    if (th_enter_to_end(heap)) {
         th_track_release(heap->base, th_heap_region_bytes(heap));
         th_unlock(heap);
     }
@@ -73,7 +74,7 @@ void th_heap_detach(th_heap *heap) {
 
 void th_heap_clean_up(th_heap *heap) {
     static const th_heap none = {0};
-    if (heap == NULL || heap->base == NULL || !th_enter(heap)) {
+    if (heap == NULL || heap->base == NULL || !th_enter_to_end(heap)) {
         return;
     }
     th_track_release(heap->base, th_heap_region_bytes(heap));

@@ -54,9 +54,9 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
         return TH_ERR_NULL;
     }
     if (!th_enter(from)) {
-        return TH_ERR_BUSY;
+        return th_seal_holds(from) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
-    th_status status = check_alignments(from, region);
+    th_status status = th_guard_sound(from) ? check_alignments(from, region) : TH_ERR_CORRUPT;
     if (status == TH_OK) {
         th_heap copy = *from;
         copy.base = region;
@@ -69,6 +69,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
         copy_dwords((void *)th_at(&copy, high), (const void *)th_at(from, high),
                     from->dwords - high);
         announce(&copy);
+        th_seal(&copy);
         *to = copy;
     }
     th_unlock(from);
@@ -79,8 +80,11 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     if (heap == NULL || region == NULL || heap->base == NULL) {
         return TH_ERR_NULL;
     }
-    if (!th_enter(heap)) {
-        return TH_ERR_BUSY;
+    th_lock(heap);
+    if (!th_seal_holds(heap) || th_refuse(heap, heap->busy)) {
+        /* The region that *heap remembers may be gone: only what it says itself is looked at. */
+        th_unlock(heap);
+        return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     th_heap moved = *heap;
     moved.base = region;
@@ -89,6 +93,9 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     if (moved.guard > TH_GUARD) {
         moved.guard = TH_GUARD;
     }
+    moved.seal_layout = 0;
+    moved.seal_counts = 0;
+    th_seal(&moved);
     th_fault fault = {.kind = TH_FAULT_MISALIGNED};
     th_status status = TH_ERR_MISALIGNED;
     if (th_is_aligned((uintptr_t)region, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {

@@ -11,11 +11,13 @@
  *   dword 5   check       over the five dwords above, the block's own offset and the
  *                       heap's seed (guard >= 1)
  *
- * A heap of alignment 16 pads the header to 8 dwords, so that payloads are aligned. */
+ * A heap of alignment 16 pads the header to 8 dwords, so that payloads are aligned. With guards
+ * the padding is a canary, and damage to it counts as damage to the check word. */
 #ifndef TH_HEAP_LAYOUT_H
 #define TH_HEAP_LAYOUT_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tagheap/heap.h"

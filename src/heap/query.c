@@ -33,6 +33,10 @@ TH_TRACK_BLIND bool th_heap_next(const th_heap *heap, th_heap_block *block) {
 }
 
 bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block) {
+    if (!th_guard_control(heap)) {
+        return false;
+    }
+    (void)th_guard_sound(heap);
     uintptr_t distance = (uintptr_t)address - (uintptr_t)heap->base;
     if (distance >= th_heap_region_bytes(heap)) {
         return false;

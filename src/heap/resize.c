@@ -48,6 +48,7 @@ static bool grow_in_place(th_heap *heap, th_header *block, uint32_t need, size_t
     th_chain_replace(heap, block->prev, run, count, &beyond);
     th_note_used(heap, &run[0], NULL, NULL);
     th_note_high_water(heap);
+    th_seal(heap);
     th_guard_reopen(heap, &run[0], block->requested);
     return true;
 }
@@ -110,6 +111,7 @@ static th_outcome resize_once(th_heap *heap, void *pointer, size_t bytes, void *
 
 void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes) {
     void *payload = NULL;
+    th_outcome outcome = TH_OUTCOME_FAULT;
     if (!th_enter(heap)) {
         return NULL;
     }
@@ -119,18 +121,17 @@ void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes) {
             (void)th_block_free(heap, &block);
         }
     } else if (pointer != NULL) {
-        th_outcome outcome;
         do {
             outcome = resize_once(heap, pointer, bytes, &payload);
-        } while (outcome == TH_OUTCOME_NO_ROOM && th_ask_low_memory(heap, bytes));
+        } while (th_ask_low_memory(heap, bytes, &outcome));
         if (outcome != TH_OUTCOME_DONE) {
             payload = NULL;
         }
         if (outcome == TH_OUTCOME_NO_ROOM) {
-            heap->failed_allocs++;
+            th_note_failure(heap);
         }
     }
-    th_leave(heap);
+    th_leave(heap, outcome != TH_OUTCOME_BROKEN);
     return payload;
 }
 
@@ -161,6 +162,7 @@ static size_t trim(th_heap *heap, const th_header *block) {
     th_count_in(heap, &run[0]);
     th_count_in(heap, &run[1]);
     th_chain_replace(heap, block->prev, run, 2, merge ? &beyond : &above);
+    th_seal(heap);
     th_guard_reopen(heap, &run[0], run[0].requested);
     return (size_t)(merge ? spare : spare - th_header_dwords(heap)) * TH_DWORD_BYTES;
 }
@@ -174,6 +176,6 @@ size_t th_heap_trim(th_heap *heap, void *pointer) {
     if (pointer != NULL && th_claim(heap, pointer, &block)) {
         freed = trim(heap, &block);
     }
-    th_leave(heap);
+    th_leave(heap, true);
     return freed;
 }

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of attacks, with what each guard level must achieve. */
+#include "attack/rows.h"
+
+#define ONCE  LAB_NOTICE_ONCE
+#define NEXT  LAB_NOTICE_NEXT
+#define CHECK LAB_NOTICE_CHECK
+#define NOT   LAB_NOTICE_NOT
+
+/* What the levels 0 to 3 must achieve, by what is damaged. */
+#define SLACK                                                                                      \
+    { NOT, CHECK, CHECK, NEXT }
+#define POISON                                                                                     \
+    { NOT, NOT, CHECK, NEXT }
+#define LINK                                                                                       \
+    { CHECK, CHECK, CHECK, NEXT }
+#define NO_LINK                                                                                    \
+    { NOT, CHECK, CHECK, NEXT }
+#define POINTER                                                                                    \
+    { NOT, ONCE, ONCE, ONCE }
+#define COUNTER                                                                                    \
+    { CHECK, CHECK, CHECK, NEXT }
+#define CONTROL                                                                                    \
+    { NOT, NOT, NOT, NEXT }
+#define CALLBACK                                                                                   \
+    { ONCE, ONCE, ONCE, ONCE }
+
+#define ROW_OVERFLOW(n)                                                                            \
+    { "overflow by " #n, lab_strike_overflow, n, SLACK, false, 0 }
+#define ROW_UNDERFLOW(n)                                                                           \
+    { "underflow by " #n, lab_strike_underflow, n, SLACK, false, 0 }
+#define ROW_POINTERS(text, class)                                                                  \
+    {"free of " text, lab_strike_pointer, class, POINTER, true, 0}, {                              \
+        "resize, trim ... of " text, lab_strike_pointer, class | LAB_OTHER_CALLS, POINTER, true, 0 \
+    }
+
+const lab_attack_row lab_attack_rows[] = {
+    ROW_OVERFLOW(1),
+    ROW_OVERFLOW(2),
+    ROW_OVERFLOW(3),
+    ROW_OVERFLOW(4),
+    ROW_OVERFLOW(8),
+    ROW_OVERFLOW(16),
+    ROW_OVERFLOW(32),
+    ROW_OVERFLOW(64),
+    ROW_OVERFLOW(128),
+    {"one byte anywhere in the slack", lab_strike_canary, 0, SLACK, false, 0},
+    ROW_UNDERFLOW(1),
+    ROW_UNDERFLOW(2),
+    ROW_UNDERFLOW(3),
+    ROW_UNDERFLOW(4),
+    ROW_UNDERFLOW(8),
+    ROW_UNDERFLOW(16),
+    ROW_UNDERFLOW(24),
+    ROW_UNDERFLOW(32),
+    ROW_UNDERFLOW(64),
+    {"write after free: the first byte", lab_strike_freed, LAB_FIRST_BYTE, POISON, false, 0},
+    {"write after free: the last byte", lab_strike_freed, LAB_LAST_BYTE, POISON, false, 0},
+    {"write after free: any byte", lab_strike_freed, LAB_EVERY_BYTE, POISON, false, 0},
+    {"write after free: all bytes", lab_strike_freed, LAB_ALL_BYTES, POISON, false, 0},
+    {"write after free by tag", lab_strike_tags, 0, POISON, false, 0},
+    {"write where a header was merged away", lab_strike_merged, 0, POISON, false, 0},
+    {"write to what trimming gave back", lab_strike_trimmed, 0, POISON, false, 0},
+    {"write after a resize that moved", lab_strike_resized, 0, POISON, false, 0},
+    {"write after compaction, to free memory", lab_strike_moved, LAB_ZONE_POISON, POISON, false, 0},
+    {"write after compaction, to a header", lab_strike_moved, LAB_ZONE_HEADER, NO_LINK, false, 0},
+    {"write after compaction, to slack", lab_strike_moved, LAB_ZONE_CANARY, SLACK, false, 0},
+    {"header bit: link to the block below", lab_strike_field, LAB_HEADER_PREV, LINK, false, 0},
+    {"header bit: alignment", lab_strike_field, LAB_HEADER_ALIGN, NO_LINK, false, 0},
+    {"header bit: link to the block above", lab_strike_field, LAB_HEADER_NEXT, LINK, false, 0},
+    {"header bit: tag", lab_strike_field, LAB_HEADER_TAG, NO_LINK, false, 0},
+    {"header bit: size", lab_strike_field, LAB_HEADER_SIZE, LINK, false, 0},
+    {"header bit: requested size", lab_strike_field, LAB_HEADER_REQUESTED, NO_LINK, false, 0},
+    {"header bit: site", lab_strike_field, LAB_HEADER_SITE, NO_LINK, false, 0},
+    {"header bit: check word", lab_strike_field, LAB_HEADER_CHECK, NO_LINK, false, 0},
+    {"header bit: padding (alignment 16)", lab_strike_field, LAB_HEADER_PADDING, NO_LINK, false, 0},
+    {"header bit: any of FIRST", lab_strike_first, 0, NO_LINK, false, 0},
+    {"header bit: any of LAST", lab_strike_last, 0, NO_LINK, false, 0},
+    {"header bit: any of a free neighbour", lab_strike_free_header, 0, NO_LINK, false, 0},
+    {"counter: HEAD blocks", lab_strike_counter, 0, COUNTER, false, 0},
+    {"counter: TAIL blocks", lab_strike_counter, 1, COUNTER, false, 0},
+    {"counter: free blocks", lab_strike_counter, 2, COUNTER, false, 0},
+    {"counter: HEAD dwords", lab_strike_counter, 3, COUNTER, false, 0},
+    {"counter: TAIL dwords", lab_strike_counter, 4, COUNTER, false, 0},
+    {"counter: high-water mark", lab_strike_counter, 5, CONTROL, false, 0},
+    {"counter: failed allocations", lab_strike_counter, 6, CONTROL, false, 0},
+    {"any other field of th_heap", lab_strike_control, 0, CONTROL, false, 3},
+    ROW_POINTERS("a freed pointer", LAB_POINTER_FREED),
+    ROW_POINTERS("one whose block merged", LAB_POINTER_MERGED),
+    ROW_POINTERS("one whose memory is reused", LAB_POINTER_REUSED),
+    ROW_POINTERS("one before a resize", LAB_POINTER_RESIZED),
+    ROW_POINTERS("one before a compaction", LAB_POINTER_MOVED),
+    ROW_POINTERS("an interior pointer", LAB_POINTER_INTERIOR),
+    ROW_POINTERS("one behind a copied header", LAB_POINTER_FORGED),
+    ROW_POINTERS("a header's address", LAB_POINTER_HEADER),
+    ROW_POINTERS("a misaligned pointer", LAB_POINTER_MISALIGNED),
+    ROW_POINTERS("a foreign pointer", LAB_POINTER_FOREIGN),
+    {"any call from a move callback", lab_strike_reentry, 0, CALLBACK, false, 0},
+    {"end of the heap from low memory", lab_strike_end_inside, 0, CALLBACK, false, 0},
+    {"low memory frees what is resized", lab_strike_free_inside, 0, POINTER, true, 0},
+    {"a callback writes over a counter",
+     lab_strike_control_inside,
+     0,
+     {CHECK, CHECK, CHECK, ONCE},
+     false,
+     0},
+    {"any call after a report", lab_strike_again, 0, SLACK, false, 0},
+};
+
+const unsigned lab_attack_row_count = sizeof lab_attack_rows / sizeof lab_attack_rows[0];
