@@ -3,6 +3,7 @@
  * image goes on working wherever it lies, as long as its alignments hold there. */
 #include <string.h>
 
+#include "heap/guard.h"
 #include "heap_player.h"
 
 static fixture fx;
@@ -217,6 +218,7 @@ static void attach_lowers_the_guard_level_to_the_builds(void) {
     start_with_blocks(4, 0);
     th_heap_detach(&fx.heap);
     fx.heap.guard = (uint8_t)(th_heap_guard_max() + 1);
+    th_seal(&fx.heap);
     CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
     CHECK_EQ(fx.heap.guard, th_heap_guard_max());
     expect_contents(&fx.heap);
