@@ -19,5 +19,6 @@ void lab_subject_plug_in(const lab_subject *subject);
 extern const lab_subject lab_subject_malloc;
 extern const lab_subject lab_subject_tagged;
 extern const lab_subject lab_subject_buddy;
+extern const lab_subject lab_subject_fit;
 
 #endif

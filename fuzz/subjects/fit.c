@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The placement-policy heap. The variant says which policy, and the granule. */
+#include <stdlib.h>
+
+#include "subjects/subjects.h"
+#include "tagheap/offsets.h"
+
+enum { NODES = 512, MEMORY_ALIGNMENT = 4096 };
+
+typedef struct state {
+    th_fit_heap heap;
+    th_allocator backing;
+    void *memory;
+    th_offsets_node nodes[NODES];
+} state;
+
+static bool create(const lab_setup *setup, lab_instance *instance) {
+    static const uint64_t granules[] = {1, 4, 16, 64};
+    state *s = calloc(1, sizeof *s);
+    th_offsets_config config = {.granule = granules[setup->variant / 4 % 4],
+                                .policy = (th_offsets_policy)(setup->variant % 4),
+                                .guarding = {.level = setup->guard,
+                                             .on_fault = setup->on_fault,
+                                             .fault_context = setup->fault_context}};
+    if (s == NULL) {
+        return false;
+    }
+    s->backing = setup->backing;
+    s->memory = th_allocator_alloc_aligned(s->backing, setup->bytes, MEMORY_ALIGNMENT);
+    if (th_fit_heap_init(&s->heap, s->memory, setup->bytes, s->nodes, sizeof s->nodes, &config) !=
+        TH_OK) {
+        th_allocator_free(s->backing, s->memory);
+        free(s);
+        return false;
+    }
+    instance->state = s;
+    instance->allocator = th_fit_heap_allocator(&s->heap);
+    instance->alignment_max = MEMORY_ALIGNMENT;
+    instance->empty_sure = (size_t)s->heap.offsets.bytes;
+    return true;
+}
+
+static void destroy(void *self) {
+    state *s = self;
+    th_fit_heap_clean_up(&s->heap);
+    th_allocator_free(s->backing, s->memory);
+    free(s);
+}
+
+const lab_subject lab_subject_fit = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "fit",
+    .purpose = "the placement-policy heap: good, first, best, worst fit by variant",
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_POINTERS,
+    .create = create,
+    .destroy = destroy,
+};

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The placement-policy heap: th_offsets over memory. */
+#include <string.h>
+
+#include "alloc/guarding.h"
+#include "base/track.h"
+#include "tagheap/offsets.h"
+
+th_status th_fit_heap_init(th_fit_heap *heap, void *memory, size_t bytes, void *bookkeeping,
+                           size_t bookkeeping_bytes, const th_offsets_config *config) {
+    if (heap == NULL || memory == NULL) {
+        return TH_ERR_NULL;
+    }
+    th_status status =
+        th_offsets_init(&heap->offsets, bytes, bookkeeping, bookkeeping_bytes, config);
+    if (status == TH_OK) {
+        heap->memory = memory;
+        th_track_close(memory, (size_t)heap->offsets.bytes);
+    }
+    return status;
+}
+
+void th_fit_heap_clean_up(th_fit_heap *heap) {
+    if (heap != NULL && heap->memory != NULL) {
+        th_track_release(heap->memory, (size_t)heap->offsets.bytes);
+        th_offsets_clean_up(&heap->offsets);
+        heap->memory = NULL;
+    }
+}
+
+/* The block that starts at `pointer`; generation 0 after a fault. */
+static th_offsets_block look_up(const th_fit_heap *heap, const void *pointer) {
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
+    th_offsets_block block = {0};
+    th_fault_kind kind = TH_FAULT_FOREIGN;
+    if (distance < heap->offsets.bytes) {
+        block = th_offsets_find(&heap->offsets, distance);
+        kind = block.generation == 0 ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK;
+    }
+    if (block.generation == 0 || block.offset != distance) {
+        size_t node = block.generation != 0 ? block.node : SIZE_MAX;
+        th_guarding_raise(&heap->offsets.config.guarding, kind, node, distance,
+                          (uint32_t)block.offset, (uint32_t)distance);
+        block.generation = 0;
+    }
+    return block;
+}
+
+static void *table_alloc(void *self, size_t bytes, size_t alignment) {
+    th_fit_heap *heap = self;
+    if (((uintptr_t)heap->memory & (alignment - 1)) != 0) {
+        return NULL;
+    }
+    th_offsets_block block = th_offsets_alloc(&heap->offsets, bytes, alignment);
+    if (block.generation == 0) {
+        return NULL;
+    }
+    unsigned char *at = heap->memory + block.offset;
+    th_track_open(at, bytes);
+    return at;
+}
+
+static void table_free(void *self, void *pointer) {
+    th_fit_heap *heap = self;
+    th_offsets_block block = look_up(heap, pointer);
+    if (block.generation != 0) {
+        th_track_close(pointer, (size_t)th_offsets_size(&heap->offsets, block));
+        (void)th_offsets_free(&heap->offsets, block);
+    }
+}
+
+static bool table_resize(void *self, void *pointer, size_t bytes) {
+    th_fit_heap *heap = self;
+    th_offsets_block block = look_up(heap, pointer);
+    if (block.generation == 0) {
+        return false;
+    }
+    size_t old = (size_t)th_offsets_size(&heap->offsets, block);
+    if (!th_offsets_resize(&heap->offsets, block, bytes)) {
+        return false;
+    }
+    unsigned char *at = pointer;
+    if (bytes > old) {
+        th_track_open(at + old, bytes - old);
+    } else {
+        th_track_close(at + bytes, old - bytes);
+    }
+    return true;
+}
+
+static void table_reset(void *self) {
+    th_fit_heap *heap = self;
+    th_offsets_reset(&heap->offsets);
+    th_track_close(heap->memory, (size_t)heap->offsets.bytes);
+}
+
+static bool table_owns(const void *self, const void *pointer) {
+    const th_fit_heap *heap = self;
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
+    return distance < heap->offsets.bytes &&
+           th_offsets_find(&heap->offsets, distance).generation != 0;
+}
+
+static size_t table_usable_size(const void *self, const void *pointer) {
+    const th_fit_heap *heap = self;
+    th_offsets_block block = look_up(heap, pointer);
+    return block.generation != 0 ? (size_t)th_offsets_size(&heap->offsets, block) : 0;
+}
+
+static th_status table_check(const void *self, th_fault *fault) {
+    const th_fit_heap *heap = self;
+    return th_offsets_check(&heap->offsets, fault);
+}
+
+th_allocator th_fit_heap_allocator(th_fit_heap *heap) {
+    static const th_allocator_table table = {.alloc = table_alloc,
+                                             .free = table_free,
+                                             .resize_in_place = table_resize,
+                                             .reset = table_reset,
+                                             .owns = table_owns,
+                                             .usable_size = table_usable_size,
+                                             .check = table_check};
+    return (th_allocator){.table = &table, .self = heap};
+}

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+/* Classes. Sizes are counted in granules. Sizes 1 to 15 have classes of their own; from there on
+ * each power of two is divided into 8 steps. A class's extents are at least as large as its number
+ * says and smaller than the next one's; a request is looked for from the first class on all of
+ * whose extents are large enough. */
+#include "tagheap/offsets.h"
+
+#include <string.h>
+
+#include "alloc/guarding.h"
+#include "base/align.h"
+
+#define NONE      UINT32_MAX
+#define BYTES_MAX ((uint64_t)1 << 62)
+#define NODES_MAX ((size_t)1 << 31)
+#define STEPS     8u
+
+typedef th_offsets_node node;
+
+/* ---- classes ------------------------------------------------------------------------------ */
+
+static unsigned log2_of(uint64_t value) {
+    return 63u - (unsigned)__builtin_clzll(value);
+}
+
+/* The class of a size of at least 1 granule. */
+static unsigned class_of(uint64_t granules) {
+    if (granules < 2 * STEPS) {
+        return (unsigned)granules;
+    }
+    unsigned power = log2_of(granules);
+    return (power - 2) * STEPS + (unsigned)(granules >> (power - 3) & (STEPS - 1));
+}
+
+/* The smallest size of a class. */
+static uint64_t class_least(unsigned class) {
+    if (class < 2 * STEPS) {
+        return class;
+    }
+    unsigned power = class / STEPS + 2;
+    return (uint64_t)(STEPS + class % STEPS) << (power - 3);
+}
+
+static uint64_t granules_of(const th_offsets *o, uint64_t bytes) {
+    return bytes >> log2_of(o->config.granule);
+}
+
+static void put_in_class(th_offsets *o, uint32_t index) {
+    node *n = &o->nodes[index];
+    unsigned class = class_of(granules_of(o, n->bytes));
+    n->before = NONE;
+    n->behind = o->heads[class];
+    if (n->behind != NONE) {
+        o->nodes[n->behind].before = index;
+    }
+    o->heads[class] = index;
+    o->steps[class / STEPS] |= (uint8_t)(1u << class % STEPS);
+    o->powers |= (uint64_t)1 << class / STEPS;
+    o->free_extents++;
+}
+
+static void take_from_class(th_offsets *o, uint32_t index) {
+    const node *n = &o->nodes[index];
+    unsigned class = class_of(granules_of(o, n->bytes));
+    if (n->before != NONE) {
+        o->nodes[n->before].behind = n->behind;
+    } else {
+        o->heads[class] = n->behind;
+    }
+    if (n->behind != NONE) {
+        o->nodes[n->behind].before = n->before;
+    }
+    if (o->heads[class] == NONE) {
+        o->steps[class / STEPS] &= (uint8_t) ~(1u << class % STEPS);
+        if (o->steps[class / STEPS] == 0) {
+            o->powers &= ~((uint64_t)1 << class / STEPS);
+        }
+    }
+    o->free_extents--;
+}
+
+/* The first class from `class` on that is not empty; TH_OFFSETS_CLASSES if there is none. */
+static unsigned next_class(const th_offsets *o, unsigned class) {
+    unsigned power = class / STEPS;
+    if (class >= TH_OFFSETS_CLASSES) {
+        return TH_OFFSETS_CLASSES;
+    }
+    unsigned steps = o->steps[power] & (0xFFu << class % STEPS);
+    if (steps == 0) {
+        uint64_t powers = o->powers & ~(((uint64_t)2 << power) - 1);
+        if (powers == 0) {
+            return TH_OFFSETS_CLASSES;
+        }
+        power = (unsigned)__builtin_ctzll(powers);
+        steps = o->steps[power];
+    }
+    return power * STEPS + (unsigned)__builtin_ctz(steps);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------- */
+
+static bool is_live(const node *n) {
+    return n->generation % 2 != 0;
+}
+
+static uint32_t take_node(th_offsets *o) {
+    uint32_t index = o->unused;
+    o->unused = o->nodes[index].behind;
+    return index;
+}
+
+static void give_node(th_offsets *o, uint32_t index) {
+    o->nodes[index].bytes = 0;
+    o->nodes[index].behind = o->unused;
+    o->unused = index;
+}
+
+/* A free extent [offset, offset + bytes) above `below`. There must be an unused node. */
+static void insert_free(th_offsets *o, uint32_t below, uint64_t offset, uint64_t bytes) {
+    uint32_t index = take_node(o);
+    node *n = &o->nodes[index];
+    n->offset = offset;
+    n->bytes = bytes;
+    n->below = below;
+    n->above = below != NONE ? o->nodes[below].above : o->lowest;
+    if (n->above != NONE) {
+        o->nodes[n->above].below = index;
+    }
+    if (below != NONE) {
+        o->nodes[below].above = index;
+    } else {
+        o->lowest = index;
+    }
+    put_in_class(o, index);
+}
+
+/* Takes the extent, which is in no class, out of the range. */
+static void remove_node(th_offsets *o, uint32_t index) {
+    const node *n = &o->nodes[index];
+    if (n->above != NONE) {
+        o->nodes[n->above].below = n->below;
+    }
+    if (n->below != NONE) {
+        o->nodes[n->below].above = n->above;
+    } else {
+        o->lowest = n->above;
+    }
+    give_node(o, index);
+}
+
+static bool has_nodes(const th_offsets *o, unsigned count) {
+    uint32_t index = o->unused;
+    while (count > 0 && index != NONE) {
+        index = o->nodes[index].behind;
+        count--;
+    }
+    return count == 0;
+}
+
+/* ---- placement ---------------------------------------------------------------------------- */
+
+static uint64_t round_up(uint64_t value, uint64_t unit) {
+    return (value + unit - 1) & ~(unit - 1);
+}
+
+static bool has_room(const node *n, uint64_t bytes, uint64_t alignment) {
+    uint64_t gap = round_up(n->offset, alignment) - n->offset;
+    return gap <= n->bytes && n->bytes - gap >= bytes;
+}
+
+/* By the policies that look at every free extent. */
+static uint32_t search(const th_offsets *o, uint64_t bytes, uint64_t alignment) {
+    uint32_t found = NONE;
+    for (uint32_t i = o->lowest; i != NONE; i = o->nodes[i].above) {
+        const node *n = &o->nodes[i];
+        if (is_live(n) || !has_room(n, bytes, alignment)) {
+            continue;
+        }
+        if (o->config.policy == TH_OFFSETS_FIRST_FIT) {
+            return i;
+        }
+        bool better = found == NONE ||
+                      (o->config.policy == TH_OFFSETS_WORST_FIT ? n->bytes > o->nodes[found].bytes
+                                                                : n->bytes < o->nodes[found].bytes);
+        found = better ? i : found;
+    }
+    return found;
+}
+
+/* Any extent of the first class that is large enough in every case. */
+static uint32_t good_fit(const th_offsets *o, uint64_t bytes, uint64_t alignment) {
+    uint64_t extra = alignment > o->config.granule ? alignment - o->config.granule : 0;
+    uint64_t granules = granules_of(o, bytes + extra);
+    unsigned class = class_of(granules);
+    class += class_least(class) < granules ? 1 : 0;
+    class = next_class(o, class);
+    return class < TH_OFFSETS_CLASSES ? o->heads[class] : NONE;
+}
+
+/* Good fit may miss what fits exactly: then everything is looked at, so that a request fails only
+ * if it must. */
+static uint32_t find_room(const th_offsets *o, uint64_t bytes, uint64_t alignment) {
+    uint32_t found = o->config.policy == TH_OFFSETS_GOOD_FIT ? good_fit(o, bytes, alignment) : NONE;
+    return found != NONE ? found : search(o, bytes, alignment);
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+size_t th_offsets_bookkeeping_bytes(size_t extents) {
+    return extents < NODES_MAX && extents <= SIZE_MAX / sizeof(node) ? extents * sizeof(node) : 0;
+}
+
+void th_offsets_reset(th_offsets *offsets) {
+    th_offsets *o = offsets;
+    if (o->nodes == NULL) {
+        return;
+    }
+    memset(o->heads, 0xFF, sizeof o->heads);
+    memset(o->steps, 0, sizeof o->steps);
+    o->powers = 0;
+    o->lowest = NONE;
+    o->unused = NONE;
+    o->live_blocks = 0;
+    o->free_extents = 0;
+    o->live_bytes = 0;
+    for (uint32_t i = o->nodes_max; i-- > 0;) {
+        o->nodes[i].generation += o->nodes[i].generation % 2;
+        give_node(o, i);
+    }
+    insert_free(o, NONE, 0, o->bytes);
+}
+
+th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping,
+                          size_t bookkeeping_bytes, const th_offsets_config *config) {
+    th_offsets_config c = {0};
+    if (config != NULL) {
+        c = *config;
+    }
+    c.granule = c.granule == 0 ? 1 : c.granule;
+    if (offsets == NULL || bookkeeping == NULL) {
+        return TH_ERR_NULL;
+    }
+    if ((c.granule & (c.granule - 1)) != 0) {
+        return TH_ERR_ALIGNMENT;
+    }
+    if ((unsigned)c.policy > TH_OFFSETS_WORST_FIT || !th_guarding_is_valid(&c.guarding)) {
+        return TH_ERR_CONFIG;
+    }
+    if (bytes > BYTES_MAX) {
+        return TH_ERR_TOO_LARGE;
+    }
+    size_t nodes = bookkeeping_bytes / sizeof(node);
+    if (bytes < c.granule || nodes == 0) {
+        return TH_ERR_TOO_SMALL;
+    }
+    if (!th_is_aligned((uintptr_t)bookkeeping, 8)) {
+        return TH_ERR_MISALIGNED;
+    }
+    memset(offsets, 0, sizeof *offsets);
+    offsets->bytes = bytes & ~(c.granule - 1);
+    offsets->nodes = bookkeeping;
+    offsets->nodes_max = nodes < NODES_MAX ? (uint32_t)nodes : (uint32_t)NODES_MAX;
+    offsets->config = c;
+    memset(offsets->nodes, 0, offsets->nodes_max * sizeof(node));
+    th_offsets_reset(offsets);
+    return TH_OK;
+}
+
+void th_offsets_clean_up(th_offsets *offsets) {
+    if (offsets != NULL) {
+        memset(offsets, 0, sizeof *offsets);
+    }
+}
+
+/* ---- blocks ------------------------------------------------------------------------------- */
+
+static void settle(const th_offsets *o) {
+    th_fault fault;
+    if (th_guarding_level(&o->config.guarding) >= 3 && th_offsets_check(o, &fault) != TH_OK) {
+        th_guarding_report(&o->config.guarding, &fault);
+    }
+}
+
+static bool raise(const th_offsets *o, th_fault_kind kind, th_offsets_block block) {
+    size_t offset = block.offset < TH_FAULT_NOWHERE ? (size_t)block.offset : SIZE_MAX;
+    th_guarding_raise(&o->config.guarding, kind, block.node, offset, 0, block.generation);
+    return false;
+}
+
+/* Is the block live? False after a fault. */
+static bool claim(const th_offsets *o, th_offsets_block block) {
+    if (block.node >= o->nodes_max || block.generation % 2 == 0) {
+        return raise(o, TH_FAULT_NOT_A_BLOCK, block);
+    }
+    const node *n = &o->nodes[block.node];
+    if (n->generation != block.generation) {
+        return raise(o, TH_FAULT_DOUBLE_FREE, block);
+    }
+    return n->offset == block.offset || raise(o, TH_FAULT_NOT_A_BLOCK, block);
+}
+
+static void count_live(th_offsets *o, uint64_t more, uint64_t less) {
+    o->live_bytes += more - less;
+    if (o->live_bytes > o->high_water_bytes) {
+        o->high_water_bytes = o->live_bytes;
+    }
+}
+
+/* The free extent becomes [gap][block][rest], gap and rest if there are any. */
+static th_offsets_block carve(th_offsets *o, uint32_t index, uint64_t bytes, uint64_t alignment) {
+    node *n = &o->nodes[index];
+    uint64_t offset = round_up(n->offset, alignment);
+    uint64_t gap = offset - n->offset;
+    uint64_t rest = n->bytes - gap - bytes;
+    take_from_class(o, index);
+    n->offset = offset;
+    n->bytes = bytes;
+    if (rest > 0) {
+        insert_free(o, index, offset + bytes, rest);
+    }
+    if (gap > 0) {
+        insert_free(o, n->below, offset - gap, gap);
+    }
+    n->generation++;
+    o->live_blocks++;
+    count_live(o, bytes, 0);
+    return (th_offsets_block){.offset = offset, .node = index, .generation = n->generation};
+}
+
+th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes, uint64_t alignment) {
+    th_offsets *o = offsets;
+    th_offsets_block none = {0};
+    bool possible = bytes > 0 && alignment != 0 && (alignment & (alignment - 1)) == 0;
+    if (!possible || o->nodes == NULL) {
+        return none;
+    }
+    uint32_t found = NONE;
+    if (bytes <= o->bytes && alignment <= BYTES_MAX) {
+        bytes = round_up(bytes, o->config.granule);
+        found = find_room(o, bytes, alignment);
+    }
+    if (found == NONE || !has_nodes(o, 2)) {
+        o->failed_allocs++;
+        return none;
+    }
+    th_offsets_block block = carve(o, found, bytes, alignment);
+    settle(o);
+    return block;
+}
+
+/* Takes the neighbour `other`, which lies above, into the free extent. */
+static void merge(th_offsets *o, uint32_t index, uint32_t other) {
+    o->nodes[index].bytes += o->nodes[other].bytes;
+    remove_node(o, other);
+}
+
+bool th_offsets_free(th_offsets *offsets, th_offsets_block block) {
+    th_offsets *o = offsets;
+    if (block.generation == 0) {
+        return true;
+    }
+    if (!claim(o, block)) {
+        return false;
+    }
+    uint32_t index = block.node;
+    node *n = &o->nodes[index];
+    uint32_t above = n->above;
+    uint32_t below = n->below;
+    n->generation++;
+    o->live_blocks--;
+    count_live(o, 0, n->bytes);
+    if (above != NONE && !is_live(&o->nodes[above])) {
+        take_from_class(o, above);
+        merge(o, index, above);
+    }
+    if (below != NONE && !is_live(&o->nodes[below])) {
+        take_from_class(o, below);
+        merge(o, below, index);
+        index = below;
+    }
+    put_in_class(o, index);
+    settle(o);
+    return true;
+}
+
+bool th_offsets_resize(th_offsets *offsets, th_offsets_block block, uint64_t bytes) {
+    th_offsets *o = offsets;
+    if (bytes == 0 || bytes > o->bytes || !claim(o, block)) {
+        return false;
+    }
+    node *n = &o->nodes[block.node];
+    uint32_t above = n->above;
+    bool spare = above != NONE && !is_live(&o->nodes[above]);
+    uint64_t both = n->bytes + (spare ? o->nodes[above].bytes : 0);
+    uint64_t old = n->bytes;
+    bytes = round_up(bytes, o->config.granule);
+    if (bytes > both || (bytes < both && !spare && !has_nodes(o, 1))) {
+        return false;
+    }
+    if (spare) {
+        take_from_class(o, above);
+        remove_node(o, above);
+    }
+    n->bytes = bytes;
+    if (bytes < both) {
+        insert_free(o, block.node, n->offset + bytes, both - bytes);
+    }
+    count_live(o, bytes, old);
+    settle(o);
+    return true;
+}
+
+uint64_t th_offsets_size(const th_offsets *offsets, th_offsets_block block) {
+    return claim(offsets, block) ? offsets->nodes[block.node].bytes : 0;
+}
+
+th_offsets_block th_offsets_find(const th_offsets *offsets, uint64_t offset) {
+    th_offsets_block none = {0};
+    uint32_t i = offsets->nodes != NULL ? offsets->lowest : NONE;
+    while (i != NONE && offset - offsets->nodes[i].offset >= offsets->nodes[i].bytes) {
+        i = offsets->nodes[i].above;
+    }
+    if (i == NONE || !is_live(&offsets->nodes[i])) {
+        return none;
+    }
+    const node *n = &offsets->nodes[i];
+    return (th_offsets_block){.offset = n->offset, .node = i, .generation = n->generation};
+}
+
+void th_offsets_get_stats(const th_offsets *offsets, th_offsets_stats *stats) {
+    const th_offsets *o = offsets;
+    *stats = (th_offsets_stats){.bytes = o->bytes,
+                                .live_bytes = o->live_bytes,
+                                .high_water_bytes = o->high_water_bytes,
+                                .free_bytes = o->bytes - o->live_bytes,
+                                .failed_allocs = o->failed_allocs,
+                                .live_blocks = o->live_blocks,
+                                .free_extents = o->free_extents};
+    if (o->powers == 0) {
+        return;
+    }
+    unsigned power = log2_of(o->powers);
+    unsigned class = power * STEPS + log2_of(o->steps[power]);
+    for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
+        if (o->nodes[i].bytes > stats->largest_free_bytes) {
+            stats->largest_free_bytes = o->nodes[i].bytes;
+        }
+    }
+}
+
+/* ---- the checker -------------------------------------------------------------------------- */
+
+typedef struct tally {
+    uint32_t live, free, nodes;
+    uint64_t live_bytes, bytes;
+} tally;
+
+static th_status corrupt(th_fault *fault, th_fault_kind kind, size_t block, uint64_t expected,
+                         uint64_t found) {
+    return th_guarding_corrupt(fault, kind, block, SIZE_MAX, (uint32_t)expected, (uint32_t)found);
+}
+
+/* From the bottom up: tiling, links, no two free neighbours. */
+static th_status check_extents(const th_offsets *o, tally *t, th_fault *fault) {
+    uint32_t below = NONE;
+    for (uint32_t i = o->lowest; i != NONE; i = o->nodes[i].above) {
+        if (i >= o->nodes_max || ++t->nodes > o->nodes_max) {
+            return corrupt(fault, TH_FAULT_CHAIN, below, o->nodes_max, i);
+        }
+        const node *n = &o->nodes[i];
+        bool adjacent = below != NONE && !is_live(n) && !is_live(&o->nodes[below]);
+        if (n->below != below || n->offset != t->bytes || n->bytes == 0 || adjacent) {
+            return corrupt(fault, TH_FAULT_CHAIN, i, t->bytes, n->offset);
+        }
+        t->bytes += n->bytes;
+        t->live += is_live(n);
+        t->free += !is_live(n);
+        t->live_bytes += is_live(n) ? n->bytes : 0;
+        below = i;
+    }
+    return t->bytes == o->bytes ? TH_OK : corrupt(fault, TH_FAULT_CHAIN, below, o->bytes, t->bytes);
+}
+
+/* Every free extent is in its class, and nothing else. */
+static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fault) {
+    uint32_t count = 0;
+    for (unsigned class = 0; class < TH_OFFSETS_CLASSES; class ++) {
+        uint32_t before = NONE;
+        for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
+            const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
+            if (n == NULL || is_live(n) || n->bytes == 0 || n->before != before ||
+                ++count > t->free || class_of(granules_of(o, n->bytes)) != class) {
+                return corrupt(fault, TH_FAULT_CHAIN, i, class, count);
+            }
+            before = i;
+        }
+        bool marked = (o->steps[class / STEPS] >> class % STEPS & 1) != 0;
+        if (marked != (o->heads[class] != NONE)) {
+            return corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, !marked, marked);
+        }
+    }
+    for (unsigned power = 0; power < sizeof o->steps; power++) {
+        if ((o->powers >> power & 1) != (o->steps[power] != 0)) {
+            return corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, o->steps[power] != 0, power);
+        }
+    }
+    return count == t->free ? TH_OK : corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->free, count);
+}
+
+th_status th_offsets_check(const th_offsets *offsets, th_fault *fault) {
+    const th_offsets *o = offsets;
+    tally t = {0};
+    if (o == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (o->nodes == NULL) {
+        return TH_OK;
+    }
+    th_status status = check_extents(o, &t, fault);
+    if (status == TH_OK) {
+        status = check_classes(o, &t, fault);
+    }
+    for (uint32_t i = o->unused; status == TH_OK && i != NONE; i = o->nodes[i].behind) {
+        if (i >= o->nodes_max || ++t.nodes > o->nodes_max || is_live(&o->nodes[i])) {
+            status = corrupt(fault, TH_FAULT_CHAIN, i, o->nodes_max, t.nodes);
+            break;
+        }
+    }
+    if (status == TH_OK && t.nodes != o->nodes_max) {
+        status = corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, o->nodes_max, t.nodes);
+    }
+    if (status == TH_OK && (t.live != o->live_blocks || t.free != o->free_extents)) {
+        status = corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t.live, o->live_blocks);
+    }
+    if (status == TH_OK && t.live_bytes != o->live_bytes) {
+        status = corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t.live_bytes, o->live_bytes);
+    }
+    return status;
+}
