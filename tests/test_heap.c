@@ -448,6 +448,8 @@ static void free_tags_bounds_are_inclusive(void) {
     CHECK_EQ(free_tags(0x4021, UINT32_MAX), 0);
     CHECK_EQ(free_tags(20, 10), 0);
     CHECK_EQ(free_tags(UINT32_MAX, 0), 0);
+    CHECK_EQ(free_tags(0x8000, UINT32_MAX), 0); /* plain numbers: nothing is cut off */
+    CHECK_EQ(free_tags(20, 0x8000), 5);
 }
 
 static void free_tags_spans_both_sides(void) {
