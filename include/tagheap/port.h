@@ -12,7 +12,7 @@ extern "C" {
 
 /* Reports a line of `length` bytes (no newline, no NUL needed) and ends the program. Must not
  * return, must not allocate, must be callable from any context that calls the library. */
-void th_port_panic(const char *line, size_t length);
+__attribute__((__noreturn__)) void th_port_panic(const char *line, size_t length);
 
 #ifdef __cplusplus
 }

@@ -11,12 +11,8 @@ static inline bool th_is_power_of_two(size_t value) {
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* The multiple of `unit` (a power of two) at or below / at or above the value. round_up wants
- * value <= UINT32_MAX - (unit - 1). */
-static inline uint32_t th_round_down(uint32_t value, uint32_t unit) {
-    return value & ~(unit - 1);
-}
-
+/* The multiple of `unit` (a power of two) at or above the value, which must be at most
+ * UINT32_MAX - (unit - 1). */
 static inline uint32_t th_round_up(uint32_t value, uint32_t unit) {
     return (value + unit - 1) & ~(unit - 1);
 }

@@ -109,6 +109,4 @@ noreturn void th_assert_failed(const char *file, int at_line, const char *condit
     put(&out, ": ");
     put(&out, condition);
     th_port_panic(text, out.length);
-    for (;;) {
-    }
 }

@@ -18,9 +18,8 @@ void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
         }
     } else if (block->offset < heap->high_used) {
         if (above != NULL) {
-            uint32_t to = th_end(heap, above);
-            th_guard_wipe(heap, end + th_header_dwords(heap),
-                          to < heap->high_used ? to : heap->high_used);
+            /* Above it lies a TAIL block or LAST: it does not end below high_used. */
+            th_guard_wipe(heap, end + th_header_dwords(heap), heap->high_used);
         }
         heap->high_used = block->offset;
     }
@@ -66,13 +65,9 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
     th_place place;
     size_t unit_bytes = (size_t)th_unit(heap) * TH_DWORD_BYTES;
     uint32_t align_log2 = th_log2(wish->alignment > unit_bytes ? wish->alignment : unit_bytes);
-    switch (th_place_find(heap, need, align_log2, wish->tag, &place)) {
-    case TH_PLACE_FOUND:
-        break;
-    case TH_PLACE_NONE:
-        return TH_OUTCOME_NO_ROOM;
-    case TH_PLACE_BROKEN:
-        return TH_OUTCOME_FAULT;
+    th_place_result result = th_place_find(heap, need, align_log2, wish->tag, &place);
+    if (result != TH_PLACE_FOUND) {
+        return result == TH_PLACE_NONE ? TH_OUTCOME_NO_ROOM : TH_OUTCOME_FAULT;
     }
     uint32_t payload = place.free.offset + th_header_dwords(heap);
     if (!th_guard_poison(heap, &place.free, payload, th_end(heap, &place.free))) {

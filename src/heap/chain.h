@@ -114,7 +114,8 @@ void th_header_load(const th_heap *heap, uint32_t offset, th_header *block);
 /* Writes the header to its place, with its check word. */
 void th_header_store(th_heap *heap, const th_header *block);
 
-/* What stands where FIRST has its check word, before the heap is started. */
+/* What stands where FIRST has its check word, before the heap is started; 0 where guards are
+ * compiled out. */
 uint32_t th_header_old_check(const th_heap *heap);
 
 /* The header at `offset` is about to become the inside of a block: with guards, its check word is

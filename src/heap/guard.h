@@ -59,7 +59,6 @@ TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header
     uint32_t start = (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES;
     const unsigned char *payload = heap->base + start;
     const th_word *words = (const void *)payload;
-    uint32_t end = block->size * TH_DWORD_BYTES;
     uint32_t i = block->requested;
     uint32_t last = block->size - 1;
     uint32_t first = i / TH_DWORD_BYTES;
@@ -73,7 +72,7 @@ TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header
     if (difference == 0) {
         return TH_FAULT_NOWHERE;
     }
-    while (i < end && payload[i] == TH_CANARY_BYTE) {
+    while (payload[i] == TH_CANARY_BYTE) {
         i++;
     }
     *found = payload[i];

@@ -57,7 +57,7 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     fresh.high_used = fresh.last;
     fresh.guard = (uint8_t)(fresh.config.guard < TH_GUARD ? fresh.config.guard : TH_GUARD);
     /* An earlier heap's FIRST has its check word there, which differs from the seed below it. */
-    fresh.check_seed = TH_GUARD > 0 ? th_header_old_check(&fresh) : 0;
+    fresh.check_seed = th_header_old_check(&fresh);
     *heap = fresh;
     th_track_close(heap->base, th_heap_region_bytes(heap));
     make_first_and_last(heap, (uint32_t)payload);

@@ -13,28 +13,27 @@ static void set_requested(th_heap *heap, th_header *block, size_t bytes) {
     th_guard_reopen(heap, block, old);
 }
 
+/* The payload dwords of the block together with all of `above`. */
+static uint32_t joint_dwords(const th_heap *heap, const th_header *block, const th_header *above) {
+    return th_end(heap, above) - block->offset - th_header_dwords(heap);
+}
+
 /* [ block ][ ---- above, free ---- ] => [ ---- block ---- ][ rest ], rest if it can be a block.
- * Done is false where that is not possible, or after a fault (then *fault is set). */
-static bool grow_in_place(th_heap *heap, th_header *block, uint32_t need, size_t bytes,
-                          bool *fault) {
-    th_header above, beyond;
-    *fault = !th_chain_above(heap, block, &above);
-    if (*fault || !th_is_spare(heap, &above) ||
-        th_end(heap, &above) - block->offset - th_header_dwords(heap) < need) {
-        return false;
-    }
-    *fault =
-        !th_chain_above(heap, &above, &beyond) ||
-        !th_guard_poison(heap, &above, above.offset + th_header_dwords(heap), th_end(heap, &above));
-    if (*fault) {
-        return false;
+ * The two must have room for `need` dwords. */
+static th_outcome grow_in_place(th_heap *heap, const th_header *block, const th_header *above,
+                                uint32_t need, size_t bytes) {
+    th_header beyond;
+    if (!th_chain_above(heap, above, &beyond) ||
+        !th_guard_poison(heap, above, above->offset + th_header_dwords(heap),
+                         th_end(heap, above))) {
+        return TH_OUTCOME_FAULT;
     }
     th_count_out(heap, block);
-    th_count_out(heap, &above);
-    th_header_retire(heap, above.offset);
+    th_count_out(heap, above);
+    th_header_retire(heap, above->offset);
     th_header run[2] = {*block};
     unsigned count = 1;
-    uint32_t left = th_end(heap, &above) - block->offset - th_header_dwords(heap) - need;
+    uint32_t left = joint_dwords(heap, block, above) - need;
     if (left >= th_split_dwords(heap)) {
         run[0].size = need;
         run[1] = th_header_free(heap, th_end(heap, &run[0]), left - th_header_dwords(heap));
@@ -49,27 +48,27 @@ static bool grow_in_place(th_heap *heap, th_header *block, uint32_t need, size_t
     th_note_used(heap, &run[0], NULL, NULL);
     th_note_high_water(heap);
     th_guard_reopen(heap, &run[0], block->requested);
-    return true;
+    return TH_OUTCOME_DONE;
 }
 
-/* With guards: loads, and thereby verifies, all that freeing the block will need, before another
- * one is made in its stead. */
-static bool can_be_freed(const th_heap *heap, const th_header *block) {
-    th_header below, above, beyond;
+/* With guards: loads, and thereby verifies, what freeing the block will need beside `above`,
+ * before another one is made in its stead. */
+static bool can_be_freed(const th_heap *heap, const th_header *block, const th_header *above) {
+    th_header below, beyond;
     return th_guard(heap) == 0 ||
            ((block->offset == 0 || th_chain_below(heap, block, &below)) &&
-            th_chain_above(heap, block, &above) &&
-            (!th_is_spare(heap, &above) || th_chain_above(heap, &above, &beyond)));
+            (!th_is_spare(heap, above) || th_chain_above(heap, above, &beyond)));
 }
 
 /* A new block, the contents copied, the old block freed. */
-static th_outcome move(th_heap *heap, const th_header *block, size_t bytes, void **payload) {
+static th_outcome move(th_heap *heap, const th_header *block, const th_header *above, size_t bytes,
+                       void **payload) {
     const th_wish wish = {.bytes = bytes,
                           .alignment = (size_t)1 << block->align_log2,
                           .tag = block->tag,
                           .site = block->site};
     th_header made;
-    if (!can_be_freed(heap, block)) {
+    if (!can_be_freed(heap, block, above)) {
         return TH_OUTCOME_FAULT;
     }
     th_outcome outcome = th_block_make(heap, &wish, &made);
@@ -87,7 +86,7 @@ static th_outcome move(th_heap *heap, const th_header *block, size_t bytes, void
 
 /* One attempt; *payload is the result if it is done. */
 static th_outcome resize_once(th_heap *heap, void *pointer, size_t bytes, void **payload) {
-    th_header block;
+    th_header block, above;
     if (!th_claim(heap, pointer, &block) || !th_guard_below(heap, &block) ||
         !th_guard_above(heap, &block)) {
         return TH_OUTCOME_FAULT;
@@ -101,11 +100,12 @@ static th_outcome resize_once(th_heap *heap, void *pointer, size_t bytes, void *
         set_requested(heap, &block, bytes);
         return TH_OUTCOME_DONE;
     }
-    bool fault;
-    if (grow_in_place(heap, &block, need, bytes, &fault)) {
-        return TH_OUTCOME_DONE;
+    if (!th_chain_above(heap, &block, &above)) {
+        return TH_OUTCOME_FAULT;
     }
-    return fault ? TH_OUTCOME_FAULT : move(heap, &block, bytes, payload);
+    return th_is_spare(heap, &above) && joint_dwords(heap, &block, &above) >= need
+               ? grow_in_place(heap, &block, &above, need, bytes)
+               : move(heap, &block, &above, bytes, payload);
 }
 
 void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes) {
