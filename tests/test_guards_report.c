@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* How a fault reaches a person: the fixed line, word for word, and the default handler, which
  * prints it and aborts. */
-#define _POSIX_C_SOURCE 200809L
-
-#include <signal.h>
 #include <stdalign.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "death.h"
 #include "suite.h"
 #include "tagheap/heap.h"
 
@@ -109,43 +104,6 @@ static th_heap heap;
 static void start(void) {
     const th_heap_config config = {.guard = th_heap_guard_max()};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
-}
-
-/* What a child process that runs `act` prints on standard error, ending by SIGABRT. */
-static void expect_death(void (*act)(void), const char *line) {
-    int ends[2];
-    CHECK_EQ(pipe(ends), 0);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        const struct rlimit none = {0, 0};
-        (void)setrlimit(RLIMIT_CORE, &none);
-        (void)signal(SIGABRT, SIG_DFL);
-        (void)dup2(ends[1], STDERR_FILENO);
-        act();
-        _exit(0);
-    }
-    (void)close(ends[1]);
-    char text[512];
-    size_t length = 0;
-    for (;;) {
-        ssize_t got = read(ends[0], text + length, sizeof text - 1 - length);
-        if (got <= 0) {
-            break;
-        }
-        length += (size_t)got;
-    }
-    text[length] = '\0';
-    (void)close(ends[0]);
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFSIGNALED(status));
-    CHECK_EQ(WTERMSIG(status), SIGABRT);
-    size_t expected = strlen(line);
-    CHECK(length > expected);
-    CHECK_EQ(memcmp(text, line, expected), 0);
-    CHECK_EQ(text[expected], '\n');
-    CHECK_EQ(length, expected + 1);
 }
 
 static void abort_with_a_golden(void) {

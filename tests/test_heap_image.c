@@ -212,6 +212,18 @@ static void an_attached_image_goes_on(void) {
     }
 }
 
+/* As if a later library, with more levels, had written the image. */
+static void attach_lowers_the_guard_level_to_the_builds(void) {
+    start_with_blocks(4, 0);
+    th_heap_detach(&fx.heap);
+    fx.heap.guard = (uint8_t)(th_heap_guard_max() + 1);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    CHECK_EQ(fx.heap.guard, th_heap_guard_max());
+    expect_contents(&fx.heap);
+    CHECK(checked_alloc(&fx, 20, 6) != NULL);
+    fixture_stop(&fx);
+}
+
 /* A pass that has stopped half way goes on in the image where it stopped. */
 static void expect_resumed(void (*take_image)(size_t skew)) {
     fixture_start(&fx, 4, 200);
@@ -448,7 +460,8 @@ TH_SUITE("heap_image", TEST(a_copy_has_the_same_blocks_and_contents),
          TEST(copies_to_null_are_refused), TEST(copies_to_misaligned_regions_are_refused),
          TEST(copies_that_lose_a_special_alignment_are_refused),
          TEST(translate_gives_the_counterpart), TEST(a_detached_heap_is_plain_bytes),
-         TEST(an_attached_image_goes_on), TEST(attach_refuses_null_and_misaligned_regions),
+         TEST(an_attached_image_goes_on), TEST(attach_lowers_the_guard_level_to_the_builds),
+         TEST(attach_refuses_null_and_misaligned_regions),
          TEST(attach_refuses_to_lose_a_special_alignment), TEST(attach_refuses_damaged_images),
          TEST(attach_refuses_the_image_of_another_heap), TEST(attach_notices_every_count),
          TEST(a_copy_taken_in_a_script_plays_on),

@@ -21,7 +21,7 @@ struct lab_runner {
 };
 
 /* How a script fails. */
-static enum {
+static volatile enum {
     PASSES,
     TWO_FREED_THEN_COMPACT, /* at a compaction after two blocks were freed that had been made */
     VETO_IN_SMALL_ALIGNED,  /* at a vetoed compaction of an aligned TAIL block, skew odd */

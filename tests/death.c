@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+
+#include "death.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "suite.h"
+
+size_t death_text(void (*act)(void), char text[DEATH_TEXT_BYTES]) {
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)signal(SIGABRT, SIG_DFL);
+        (void)dup2(ends[1], STDERR_FILENO);
+        act();
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    size_t length = 0;
+    for (;;) {
+        ssize_t got = read(ends[0], text + length, DEATH_TEXT_BYTES - 1 - length);
+        if (got <= 0) {
+            break;
+        }
+        length += (size_t)got;
+    }
+    text[length] = '\0';
+    (void)close(ends[0]);
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQ(WTERMSIG(status), SIGABRT);
+    return length;
+}
+
+void expect_death(void (*act)(void), const char *line) {
+    char text[DEATH_TEXT_BYTES];
+    size_t length = death_text(act, text);
+    size_t expected = strlen(line);
+    CHECK(length > expected);
+    CHECK_EQ(memcmp(text, line, expected), 0);
+    CHECK_EQ(text[expected], '\n');
+    CHECK_EQ(length, expected + 1);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Every assertion of the library ends the program with its line when what it asserts is false.
+ * The functions are called with what no caller in src/ gives them. */
+#include <ctype.h>
+#include <stdalign.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "death.h"
+#include "heap/chain.h"
+#include "suite.h"
+
+static alignas(16) unsigned char region[400];
+static th_heap heap;
+
+static void start(void) {
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, NULL), TH_OK);
+}
+
+static void fail_by_hand(void) {
+    th_assert_failed("some/file.c", 4711, "this && that");
+}
+
+static void a_failed_assertion_says_where_and_what(void) {
+    expect_death(fail_by_hand, "tagheap: assertion failed: some/file.c:4711: this && that");
+}
+
+static void fail_at_length(void) {
+    static const char text[] = "0123456789012345678901234567890123456789012345678901234567890123456"
+                               "7890123456789012345678901234567890123456789012345678901234567890123"
+                               "4567890123456789";
+    th_assert_failed("some/file.c", 1, text);
+}
+
+static void a_long_line_is_cut(void) {
+    char text[DEATH_TEXT_BYTES];
+    CHECK_EQ(death_text(fail_at_length, text), TH_FAULT_LINE_BYTES_MAX);
+    CHECK_EQ(text[TH_FAULT_LINE_BYTES_MAX - 1], '\n');
+}
+
+#if TH_ASSERTS
+
+static th_header block;
+
+static void format_into_nothing(void) {
+    char none[1];
+    (void)th_fault_format(&(th_fault){0}, none, 0);
+}
+
+static void need_of_no_bytes(void) {
+    (void)th_need_dwords(&heap, 0);
+}
+
+static void load_beyond_last(void) {
+    th_header_load(&heap, heap.last + 1, &block);
+}
+
+/* With guards, that is a fault. */
+static void follow_beyond_last(void) {
+    (void)th_chain_load(&heap, heap.last + 1, &block);
+}
+
+static void store_beyond_last(void) {
+    block = th_header_free(&heap, heap.last + 1, 4);
+    th_header_store(&heap, &block);
+}
+
+static void store_too_large(void) {
+    block = th_header_free(&heap, 0, TH_LAYOUT_SIZE_MAX + 1);
+    th_header_store(&heap, &block);
+}
+
+static void store_a_tag_of_16_bits(void) {
+    block = th_header_free(&heap, 0, 4);
+    block.tag = 0x8000;
+    th_header_store(&heap, &block);
+}
+
+static void look_below_first(void) {
+    th_header below;
+    th_header_load(&heap, 0, &block);
+    (void)th_chain_below(&heap, &block, &below);
+}
+
+static void look_above_last(void) {
+    th_header above;
+    th_header_load(&heap, heap.last, &block);
+    (void)th_chain_above(&heap, &block, &above);
+}
+
+static void replace_by_less(void) {
+    th_header last;
+    th_header_load(&heap, heap.last, &last);
+    block = th_header_free(&heap, 0, 4);
+    th_chain_replace(&heap, 0, &block, 1, &last);
+}
+
+static void expect_assertion(void (*act)(void), const char *file, const char *condition) {
+    char text[DEATH_TEXT_BYTES];
+    static const char start_of_line[] = "tagheap: assertion failed: ";
+    size_t length = death_text(act, text);
+    const char *at = strstr(text, file);
+    CHECK_EQ(strncmp(text, start_of_line, strlen(start_of_line)), 0);
+    CHECK(at != NULL);
+    for (at += strlen(file); *at == ':' || isdigit((unsigned char)*at); at++) {
+    }
+    CHECK_EQ(*at, ' ');
+    CHECK_EQ(strncmp(at + 1, condition, strlen(condition)), 0);
+    CHECK(at + 1 + strlen(condition) + 1 == text + length);
+}
+
+static void every_assertion_ends_the_program(void) {
+    start();
+    expect_assertion(format_into_nothing, "src/base/fault.c", "capacity > 0");
+    expect_assertion(need_of_no_bytes, "src/heap/chain.c", "bytes > 0");
+    expect_assertion(load_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, offset)");
+    expect_assertion(follow_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, offset)");
+    expect_assertion(store_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, block->offset)");
+    static const char size_and_tag[] =
+        "block->size <= TH_LAYOUT_SIZE_MAX && block->tag <= TH_TAG_FREE";
+    expect_assertion(store_too_large, "src/heap/chain.c", size_and_tag);
+    expect_assertion(store_a_tag_of_16_bits, "src/heap/chain.c", size_and_tag);
+    expect_assertion(look_below_first, "src/heap/chain.c", "block->offset != 0");
+    expect_assertion(look_above_last, "src/heap/chain.c", "!th_is_last(heap, block)");
+    expect_assertion(replace_by_less, "src/heap/chain.c", "th_end(heap, &run[i]) == run[i].next");
+    th_heap_clean_up(&heap);
+}
+
+#else
+
+static void every_assertion_ends_the_program(void) {
+    start();
+    TH_ASSERT(heap.base == NULL); /* false, and compiled out */
+    th_heap_clean_up(&heap);
+}
+
+#endif
+
+TH_SUITE("assert", TEST(a_failed_assertion_says_where_and_what), TEST(a_long_line_is_cut),
+         TEST(every_assertion_ends_the_program))
