@@ -9,6 +9,7 @@
 #   VARIANT_RUN, _WRAP, _ENV        how scripts/run-suites runs them: its options, the command in
 #                                   front of each program, and the environment
 #   VARIANT_FUZZER                  how a fuzz target is linked with the engine (fuzz only)
+#   VARIANT_LINKED                  sources of its own, linked into every program
 #   VARIANT_SUBJECT, _ORACLE        further flags for src/, and for what judges it (ORACLES)
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
@@ -91,7 +92,8 @@ define variant
 $(1)_FLAGS := $(STD) $(WARNINGS) $(INCLUDES) -DTH_GUARD=$($(1)_GUARD) \
 	-DTH_ASSERTS=$($(1)_ASSERTS) $($(1)_CFLAGS) $(EXTRA_CFLAGS)
 $(1)_DRIVERS  := $(call objects,$(1),tests/driver_common.c tests/driver_$($(1)_DRIVER).c)
-$(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a
+$(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
+$(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 $(1)_SUITES   := $(SUITES:%=build/$(1)/tests/%)
 $(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
 $(1)_REPLAYS  := $(TARGETS:%=build/$(1)/replay_%)
@@ -102,7 +104,7 @@ $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
 $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_REPLAYS) $$($(1)_HEAPLAB)
 $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
 	$(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
-	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS)
+	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
 	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
@@ -137,7 +139,7 @@ build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtest
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) \
 		$(if $(filter cmocka,$($(1)_DRIVER)),-lcmocka) -o $$@
 
-build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o build/$(1)/libtagheap.a
+build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 	$$(call say,LD,$(1),$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
@@ -233,7 +235,7 @@ valgrind-test: run-valgrind
 clang-test: run-clang
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug | bootstrap-fuzz
+scripts-test: build-debug | bootstrap-fuzz bootstrap-cov
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
@@ -246,7 +248,7 @@ fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
 
-.PHONY: fuzz-canary triage regress minimize bench corpus coverage-heap
+.PHONY: fuzz-canary triage regress minimize bench corpus coverage coverage-heap
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
 	+@scripts/fuzz --canary
@@ -271,9 +273,13 @@ minimize: build/fuzz/heaplab
 ## corpus: assembles the text corpora to build/corpus/TARGET/
 corpus: $(TARGETS:%=corpus-%)
 
-## coverage-heap: coverage of src/heap by the corpus
-coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) corpus
-	@scripts/coverage
+## coverage: all of src/base, src/heap, src/os is covered (branches, MC/DC) by suites and corpus
+coverage: build-cov
+	+@scripts/coverage gate -- $(call run_suites,cov)
+
+## coverage-heap: what of src/heap the corpus covers without any suite
+coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) build/cov/libtagheap.a corpus
+	@scripts/coverage corpus
 
 ## bench: checked operations per second in the fuzz build
 bench: build/fuzz/heaplab
@@ -302,7 +308,8 @@ headers: | bootstrap-headers
 freestanding: | bootstrap-m32
 	@scripts/check-freestanding
 
-FORMATTED = $(sort $(shell find include src fuzz tests bench examples -name '*.[ch]' 2> /dev/null))
+FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -name '*.[ch]' \
+	2> /dev/null))
 ## format-check: every file is formatted as .clang-format says
 format-check: | bootstrap-format
 	@clang-format --dry-run -Werror $(FORMATTED)

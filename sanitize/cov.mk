@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-# clang's source-based coverage. Assertions are off: their failing side is never to be taken.
-cov_CC      := clang
-cov_CFLAGS  := -O1 -g -fprofile-instr-generate -fcoverage-mapping
-cov_LDFLAGS := -fprofile-instr-generate
+# clang's source-based coverage with MC/DC, which only clang 18 and later have. Assertions are off:
+# their failing side is never to be taken (tests/test_assert.c takes it, in the other builds).
+cov_CC      := clang-19
+cov_CFLAGS  := -O1 -g -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc
+cov_WRAPPED := abort exit _exit longjmp siglongjmp
+cov_LDFLAGS := -fprofile-instr-generate $(cov_WRAPPED:%=-Wl,--wrap=%)
 cov_GUARD   := 3
 cov_ASSERTS := 0
 cov_DRIVER  := cmocka
 cov_NEEDS   := cov
-cov_RUN     := --replay
+cov_RUN     := --replay --misuse
+cov_LINKED  := sanitize/cov_exit.c
