@@ -5,6 +5,9 @@ cov_CC      := clang-19
 cov_CFLAGS  := -O1 -g -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc
 cov_WRAPPED := abort exit _exit longjmp siglongjmp
 cov_LDFLAGS := -fprofile-instr-generate $(cov_WRAPPED:%=-Wl,--wrap=%)
+# clang knows a static function by its file's name without folder, unless it is told another one:
+# src/heap/heap.c and fuzz/targets/heap.c would be counted together.
+cov_SUBJECT  = -Xclang -main-file-name -Xclang $<
 cov_GUARD   := 3
 cov_ASSERTS := 0
 cov_DRIVER  := cmocka

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What `llvm-cov export` has measured, as a list of places, each covered or not.
 
-A function of a header is compiled into every source file that uses it, and measured there. Such
-instances are the same text: a function, region or side of a branch is covered if it is in any of
-them. A condition is covered if one instance alone has shown that it decides the outcome; what two
+A function of a header is compiled into every file that uses it, suites too, and measured there.
+Such instances are the same text: a function, region or side of a branch is covered if it is in any
+of them. A condition is covered if one instance alone has shown that it decides the outcome; what two
 instances show together does not count.
 
 MC/DC as clang has it: a condition is covered if two evaluations of its decision were seen that
@@ -83,7 +83,8 @@ class Measurement:
                              for (kind, file, function, span, text, _), covered
                              in self._covered.items())
         for file in self.files:
-            self._find_unmeasured(file, [f for f in functions if f.file == file])
+            # Of a function that is never called, no decisions are in the export.
+            self._find_unmeasured(file, [f for f in functions if f.file == file and f.count])
 
     def _note(self, kind, function, span, text, path, covered):
         key = (kind, function.file, function.name, span, text, path)

@@ -22,6 +22,8 @@ from coverage_lib import exclusions, places, source
 
 FLAGS = ["-std=c11", "-O1", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc"]
 WRAPPED = re.search(r"^cov_WRAPPED := (.*)$", (TREE / "sanitize/cov.mk").read_text(), re.M)[1]
+SUBJECT = re.search(r"^cov_SUBJECT  = (.*) \$<$", (TREE / "sanitize/cov.mk").read_text(),
+                    re.M)[1].split()
 LINK = [f"-Wl,--wrap={name}" for name in WRAPPED.split()]
 PROOF = "No caller can bring that about, as its comment proves."
 
@@ -70,7 +72,7 @@ class Library:
 
     def __init__(self, folder):
         self.root = pathlib.Path(folder).resolve()
-        for name in ("scripts", "src/base", "src/heap", "src/os", "tests", "build/cov"):
+        for name in ("scripts", "src/base", "src/heap", "src/os", "tests"):
             (self.root / name).mkdir(parents=True)
         shutil.copy(TREE / "scripts/coverage", self.root / "scripts")
         shutil.copytree(TREE / "scripts/coverage_lib", self.root / "scripts/coverage_lib",
@@ -90,16 +92,19 @@ class Library:
                    + "".join("\t".join((*row, PROOF)) + "\n" for row in rows))
 
     def compile(self, *names):
-        sources = names or sorted(str(path.relative_to(self.root))
-                                  for path in self.root.glob("src/*/*.c"))
-        subprocess.run(["clang-19", *FLAGS, "-c", *sources], cwd=self.root, check=True,
-                       stderr=subprocess.DEVNULL)
-        objects = [pathlib.Path(name).stem + ".o" for name in sources]
-        subprocess.run(["ar", "rcs", "build/cov/libtagheap.a", *objects], cwd=self.root, check=True)
+        sources = names or [str(path.relative_to(self.root))
+                            for path in self.root.glob("src/*/*.c")]
+        for name in sources:
+            path = self.root / "build/cov/obj" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["clang-19", *FLAGS, *SUBJECT, name, "-c", name, "-o",
+                            path.with_suffix(".o")], cwd=self.root, check=True,
+                           stderr=subprocess.DEVNULL)
 
     def link(self):
+        objects = sorted(self.root.glob("build/cov/obj/src/*/*.o"))
         subprocess.run(["clang-19", *FLAGS, *LINK, "main.c", str(TREE / "sanitize/cov_exit.c"),
-                        "build/cov/libtagheap.a", "-o", "program"], cwd=self.root, check=True)
+                        *objects, "-o", "program"], cwd=self.root, check=True)
 
     def gate(self, *arguments, command=None, **environment):
         """(exit status, standard output, standard error)"""
@@ -230,6 +235,17 @@ int hidden(int a, int b) {
             out = self.expect(1 if missing else 0, *([missing] if missing else []))
             self.assertNotIn("never", out)
 
+    def test_functions_of_the_same_name_are_not_taken_for_one_another(self):
+        helper = ("static int helper(int a) { return a ? 1 : 2; }\n"
+                  "int NAME(int a);\nint NAME(int a) { return helper(a); }\n")
+        for name, file in (("base", "src/base/main.c"), ("os", "src/os/main.c")):
+            self.library.write(file, helper.replace("NAME", name))
+        self.library.write("main.c", helper.replace("NAME", "lab") + MAIN_C.replace(
+            "int status;", "int status, base(int), os(int); lab(0); lab(1); base(1); os(0);"))
+        self.build()
+        self.expect(1, "src/base/main.c:1:35: helper: never false: a",
+                    "src/os/main.c:1:35: helper: never true: a", "4 FAILURES")
+
     def test_calls_that_do_not_come_back_prove_nothing(self):
         self.library.write("src/heap/heap.c", HEAP_C + """
 int leave(void);
@@ -285,15 +301,12 @@ int main""")
             command=["./gone"]))
         self.expect_one_line("has written a profile", self.library.gate(command=["true"]))
         self.library.write("src/base/new.c", "int f(void);\nint f(void) { return 1; }\n")
-        self.expect_one_line("src/base/new.c is not in build/cov/libtagheap.a",
+        self.expect_one_line("build/cov/obj/src/base/new.o is missing; `make coverage` builds it",
                              self.library.gate(*ALL))
         (self.library.root / "src/base/new.c").unlink()
         self.library.write("src/heap/heap.c", HEAP_C.replace("a && b", "a && b && a"))
         self.library.compile("src/heap/heap.c")  # and not linked again
         self.expect_one_line("functions have mismatched data", self.library.gate(*ALL))
-        (self.library.root / "build/cov/libtagheap.a").unlink()
-        self.expect_one_line("libtagheap.a is missing; `make coverage` builds it",
-                             self.library.gate(*ALL))
 
     def test_a_missing_tool_is_named(self):
         self.build()
@@ -344,8 +357,9 @@ class Parts(unittest.TestCase):
     def test_operators_are_found_in_code_only(self):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            (root / "a.c").write_text('a && b; /* && */ // ||\n"&& \\" ||" || c;\n#if A && \\\n B &&'
-                                      " C\n'\"' && d;\nTH_ASSERT(a && (b));\n /* \n && */ e\n")
+            (root / "a.c").write_text(
+                'a && b; /* && */ // ||\n"&& \\" ||" || c;\n#if A && \\\n B && C\n'
+                "'\"' && d;\nTH_ASSERT(a && (b));\n /* \n && */ e\n")
             self.assertEqual([(1, 3), (2, 12), (5, 5)], list(source.Sources(root).operators("a.c")))
 
     def test_lines_are_counted_from_segments(self):
