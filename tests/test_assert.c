@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every assertion of the library ends the program with its line when what it asserts is false.
- * The functions are called with what no caller in src/ gives them. */
+/* Every assertion of src/base and src/heap ends the program with its line when what it asserts is
+ * false. The functions are called with what no caller in src/ gives them. */
 #include <ctype.h>
 #include <stdalign.h>
 #include <string.h>

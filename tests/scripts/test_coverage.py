@@ -372,9 +372,10 @@ class Parts(unittest.TestCase):
 
     def test_every_assertion_has_its_test(self):
         test = (TREE / "tests/test_assert.c").read_text()
-        for path in sorted(TREE.glob("src/*/*.[ch]")):
-            if path.name == "assert.h":
-                continue
+        # Of the folders that the gate is for.
+        for path in sorted(path for folder in ("base", "heap", "os")
+                           for path in TREE.glob(f"src/{folder}/*.[ch]")
+                           if path.name != "assert.h"):
             for condition in re.findall(r"\bTH_ASSERT\(([^;]*)\);", path.read_text()):
                 condition = " ".join(condition.split())
                 self.assertIn(f'"{condition}"', test, f"{path}: TH_ASSERT({condition})")
