@@ -249,7 +249,8 @@ attack: build/debug/heaplab
 
 ## sweep: fails the n-th allocation, request, move of every seed script (SWEEP_TIME=60 s)
 sweep: build/debug/heaplab
-	$(Q)build/debug/heaplab sweep --seconds $(SWEEP_TIME) $(HEAP_TEXTS)
+	$(Q)build/debug/heaplab sweep --seconds $(SWEEP_TIME) \
+		$(call corpus_texts,heap)
 
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab
