@@ -42,6 +42,7 @@ CRASH        ?=
 FINDINGS     ?=
 OUT          ?=
 EXPLORE      ?=
+SWEEP_TIME   ?= 60
 EXTRA_CFLAGS ?=
 AR           := ar
 
@@ -62,7 +63,7 @@ sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
-	fuzz/shrink fuzz/export fuzz/attack)
+	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep)
 ORACLES     := fuzz/model/% fuzz/runner/%
 CLI_SRC     := $(call sources,fuzz/cli)
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
@@ -243,10 +244,15 @@ scripts-test: build-debug | bootstrap-fuzz bootstrap-cov
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 
-.PHONY: attack explore
+.PHONY: attack explore sweep
 ## attack: prints which guard level notices which attack, and when
 attack: build/debug/heaplab
 	@scripts/attack build/debug/heaplab
+
+## sweep: fails the n-th allocation, request, move of every seed script (SWEEP_TIME=60 s)
+sweep: build/debug/heaplab
+	$(Q)build/debug/heaplab sweep --seconds $(SWEEP_TIME) \
+		$(call corpus_texts,heap)
 
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab

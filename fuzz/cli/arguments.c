@@ -165,3 +165,13 @@ bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given
     }
     return true;
 }
+
+int lab_cli_read_guard(const char *name, const char *value, int *guard) {
+    *guard = value[0] - '0';
+    if (value[0] < '0' || value[0] > '3' || value[1] != '\0') {
+        return lab_cli_refuse(name, "no guard level:", value);
+    }
+    return *guard <= th_heap_guard_max()
+               ? LAB_CLI_DONE
+               : lab_cli_refuse(name, "this build has no guard level", value);
+}

@@ -21,6 +21,7 @@ int lab_cli_bench(int argc, char **argv);
 int lab_cli_explore(int argc, char **argv);
 int lab_cli_diff(int argc, char **argv);
 int lab_cli_attack(int argc, char **argv);
+int lab_cli_sweep(int argc, char **argv);
 int lab_cli_subjects(int argc, char **argv);
 int lab_cli_minimize(int argc, char **argv);
 int lab_cli_to_c(int argc, char **argv);
@@ -98,5 +99,8 @@ bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script 
 /* The number of the subject called VALUE, or of the plug-in that the path VALUE leads to, which is
  * loaded. -1: there is none, which has been said. */
 int lab_cli_subject(const char *name, const char *value);
+
+/* Takes the value of --guard. LAB_CLI_BAD_INPUT: it is none of this build, which has been said. */
+int lab_cli_read_guard(const char *name, const char *value, int *guard);
 
 #endif

@@ -40,6 +40,8 @@ static const subcommand subcommands[] = {
      "play a script on several allocators at once, compare contents", lab_cli_diff},
     {"attack", " [--quick]", "print which guard level notices which attack, and when",
      lab_cli_attack},
+    {"sweep", " [-v] [--guard 0..3] [--seconds N] [--only KIND:N[+]] [FORM] FILE...",
+     "let the n-th allocation, low-memory request, move fail, for every n", lab_cli_sweep},
     {"subjects", "", "list the allocators that scripts can be played on", lab_cli_subjects},
 };
 

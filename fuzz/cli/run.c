@@ -10,16 +10,6 @@ typedef struct run_settings {
     bool verbose;
 } run_settings;
 
-static int set_guard(const char *name, const char *value, int *guard) {
-    *guard = value[0] - '0';
-    if (value[0] < '0' || value[0] > '3' || value[1] != '\0') {
-        return lab_cli_refuse(name, "no guard level:", value);
-    }
-    return *guard <= th_heap_guard_max()
-               ? LAB_CLI_DONE
-               : lab_cli_refuse(name, "this build has no guard level", value);
-}
-
 static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
     const char *name = from->argv[0];
     run_settings *out = settings;
@@ -32,7 +22,7 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
         return LAB_CLI_DONE;
     }
     const char *value = lab_cli_value(from, option);
-    return value != NULL ? set_guard(name, value, &out->options.guard) : LAB_CLI_BAD_INPUT;
+    return value != NULL ? lab_cli_read_guard(name, value, &out->options.guard) : LAB_CLI_BAD_INPUT;
 }
 
 static int run_file(lab_player *player, const char *path, const lab_cli_files *given,

@@ -42,11 +42,14 @@ void lab_unlock(void *context) {
 bool lab_model_may_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes) {
     lab_runner *r = context;
     const lab_move move = {.tag = tag, .from = from, .to = to, .bytes = bytes};
-    if (!lab_moves_add(&r->moves, &r->model, r->op, move)) {
+    if (lab_inject(r->inject, LAB_INJECT_OWN) ||
+        !lab_moves_add(&r->moves, &r->model, r->op, move)) {
         return lab_fail(r, LAB_PROPERTY_MEMORY, "moves", "no memory for %zu moves",
                         r->moves.count + 1);
     }
-    return !r->moves.at[r->moves.count - 1].vetoed;
+    lab_move *added = &r->moves.at[r->moves.count - 1];
+    added->vetoed = lab_inject(r->inject, LAB_INJECT_MOVE) || added->vetoed;
+    return !added->vetoed;
 }
 
 /* Every call that would change the heap must be refused now. */
@@ -107,6 +110,10 @@ bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t
 bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes) {
     lab_runner *r = context;
     (void)bytes;
+    if (lab_inject(r->inject, LAB_INJECT_MORE)) {
+        r->low.calls++;
+        return false;
+    }
     return lab_low_memory_ask(&r->low, model, r->slots, r->slots_used);
 }
 

@@ -143,7 +143,7 @@ static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
     lab_exact_compaction want =
         budgeted ? lab_exact_compact_some(&r->model, budget, lab_model_may_move, r)
                  : lab_exact_compact(&r->model, lab_model_may_move, r);
-    bool ask = lab_asks_to_move(op);
+    bool ask = lab_asks_to_move(op) || (r->inject != NULL && r->inject->kind == LAB_INJECT_MOVE);
     th_heap_compaction have = budgeted
                                   ? th_heap_compact_some(&r->heap, budget, lab_heap_may_move, r)
                                   : th_heap_compact(&r->heap, ask ? lab_heap_may_move : NULL, r);

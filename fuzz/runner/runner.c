@@ -184,8 +184,12 @@ static bool play_ops(lab_runner *r, const lab_run_options *options) {
     const lab_script *script = r->script;
     for (r->index = 0; r->index < script->count; r->index++) {
         const lab_op *op = &script->ops[r->index];
+        lab_op other;
         bool acted = false;
         r->counts.ops++;
+        if (r->inject != NULL && lab_op_suits(op, r->slots[op->slot].block != LAB_EXACT_NONE)) {
+            op = lab_inject_op(r->inject, op, r->model.dwords, &other);
+        }
         if (!lab_perform(r, op, &acted)) {
             return false;
         }
@@ -212,7 +216,8 @@ static bool finish(lab_runner *r) {
     for (uint32_t i = 0; i < r->slots_used; i++) {
         r->slots[i].block = LAB_EXACT_NONE;
     }
-    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", expected, freed) && after(r);
+    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", expected, freed) && after(r) &&
+           lab_expect(r, LAB_PROPERTY_BLOCKS, "left", 2, r->model.count);
 }
 
 bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_options *options,
@@ -230,6 +235,7 @@ bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_opti
     r->faulted = false;
     r->attacking = false;
     r->expect_reentry = false;
+    r->inject = options != NULL ? options->inject : NULL;
     memset(&r->counts, 0, sizeof r->counts);
     bool passed = lab_start(r, guard, &accepted);
     if (passed && accepted) {

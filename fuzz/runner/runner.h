@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "runner/inject.h"
 #include "script/script.h"
 #include "tagheap/heap.h"
 
@@ -66,6 +67,7 @@ typedef struct lab_run_options {
     /* Called after each operation that passed (and once, with op = NULL, for the fresh heap). */
     void (*after_op)(void *context, const th_heap *heap, const lab_op *op, size_t index);
     void *context;
+    lab_injection *inject; /* a failure planted into the run; NULL: none */
 } lab_run_options;
 
 /* Plays the script. True: no difference. `options` may be NULL. Counts are added to *counts if

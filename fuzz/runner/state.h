@@ -32,6 +32,8 @@ struct lab_runner {
     lab_low_memory low; /* the model's callback during the current operation */
     uint32_t low_calls; /* the heap's */
 
+    lab_injection *inject; /* NULL: none */
+
     int lock_depth; /* lock hooks called minus unlock hooks called */
 
     bool expect_reentry; /* faults of that kind are what the script wants */
