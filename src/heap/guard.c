@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/guard.h"
 
-static bool report(const th_heap *heap, const th_fault *fault) {
+void th_report(const th_heap *heap, const th_fault *fault) {
     if (heap->config.on_fault != NULL) {
         heap->config.on_fault(heap->config.fault_context, fault);
     } else {
         th_fault_abort(NULL, fault);
     }
-    return false;
 }
 
 void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,
@@ -18,7 +17,7 @@ void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, u
                             .offset = offset,
                             .expected = expected,
                             .found = found};
-    (void)report(heap, &fault);
+    th_report(heap, &fault);
 }
 
 void th_raise_header(const th_heap *heap, const th_header *block) {
@@ -212,10 +211,21 @@ TH_TRACK_BLIND bool th_seal_holds(const th_heap *heap) {
 
 bool th_guard_sound(const th_heap *heap) {
     th_fault fault;
-    return th_guard(heap) < 3 || th_check_blocks(heap, &fault) || report(heap, &fault);
+    if (th_guard(heap) < 3 || th_check_blocks(heap, &fault)) {
+        return true;
+    }
+    th_report(heap, &fault);
+    return false;
 }
 
+/* The checker looks at the seals, too: where they do not hold it finds that, or what is behind it.
+ */
 bool th_guard_control(const th_heap *heap) {
     th_fault fault;
-    return th_seal_holds(heap) || th_heap_check(heap, &fault) == TH_OK || report(heap, &fault);
+    if (th_seal_holds(heap)) {
+        return true;
+    }
+    (void)th_heap_check(heap, &fault);
+    th_report(heap, &fault);
+    return false;
 }

@@ -15,7 +15,10 @@
 
 #define TH_POISON_DWORD (TH_POISON_BYTE * 0x01010101u)
 
-/* Reports a fault to the heap's handler. `block` may be NULL. */
+/* Hands a fault to the heap's handler, or to th_fault_abort if it has none. */
+void th_report(const th_heap *heap, const th_fault *fault);
+
+/* The same for one that is put together here. `block` may be NULL. */
 void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,
               uint32_t expected, uint32_t found);
 
@@ -156,7 +159,7 @@ TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
                       heap->high_water_dwords * 0x68E31DA5u +
                       (uint32_t)heap->failed_allocs * 0x1B56C4E9u +
                       (uint32_t)(heap->failed_allocs >> 32) * 0x7F4A7C15u;
-    return (th_seals){layout != 0 ? layout : 1, counts};
+    return (th_seals){layout + (layout == 0), counts};
 }
 static_assert(offsetof(th_heap, seal_layout) ==
                       offsetof(th_heap, unit_dwords) + 2 * TH_DWORD_BYTES &&
