@@ -74,8 +74,8 @@ class TreeTest(unittest.TestCase):
     def run_until(self, counts, *arguments, bugs):
         """Runs scripts/fuzz until each of the findings was seen so often (or much too long), then
         ends it by Ctrl-C; status and output as run_script."""
-        process = self.start("--time", "40", *arguments, bugs=bugs)
-        end = time.monotonic() + 30
+        process = self.start("--time", "120", *arguments, bugs=bugs)
+        end = time.monotonic() + 100
         while time.monotonic() < end and process.poll() is None:
             if all(self.count(name) >= count for name, count in counts.items()):
                 break
