@@ -81,6 +81,9 @@ CORPUS_SETS    := seed regress
 corpus_files    = $(sort $(wildcard $(CORPUS_SETS:%=corpus/$(1)/%/*)))
 corpus_texts    = $(filter %.txt,$(call corpus_files,$(1)))
 
+# heaplab holds all of the library, and shows it to plug-ins.
+whole = -rdynamic -Wl,--whole-archive $(1) -Wl,--no-whole-archive
+
 # ---- one variant -----------------------------------------------------------------------------
 
 # $(call objects,VARIANT,SOURCES)
@@ -132,7 +135,8 @@ build/$(1)/heaplab: $(call objects,$(1),$(CLI_SRC)) $$($(1)_LIBS) build/$(1)/lis
 build/$(1)/labconvert: $(call objects,$(1),$(RECORD_SRC)) $$($(1)_LIBS) build/$(1)/lists
 build/$(1)/heaplab build/$(1)/labconvert:
 	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) \
+		$$(if $$(filter %/heaplab,$$@),$$(call whole,$$(filter %.a,$$^)),$$(filter %.a,$$^)) -o $$@
 
 build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtests.a $$($(1)_LIBS)
 	$$(call say,LD,$(1),$$@)

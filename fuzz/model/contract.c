@@ -78,7 +78,7 @@ void lab_contract_put(lab_contract *contract, uint32_t slot, unsigned char *at, 
     *block = (lab_live){.at = at,
                         .bytes = bytes,
                         .alignment = alignment,
-                        .seed = ++contract->seed * 0x1000003u,
+                        .seed = contract->seed * 0x1000003u,
                         .frame = contract->frame,
                         .serial = ++contract->serial};
     contract->slots_used = slot >= contract->slots_used ? slot + 1 : contract->slots_used;

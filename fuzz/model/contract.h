@@ -28,8 +28,8 @@ typedef struct lab_contract {
     uint64_t serial;
     uint64_t mark;
     uint32_t frame;
-    uint32_t seed;
-    bool touched; /* since the last reset, blocks were given out */
+    uint32_t seed; /* of the next contents: the caller sets another one for each block */
+    bool touched;  /* since the last reset, blocks were given out */
 } lab_contract;
 
 /* False: no memory. */

@@ -172,6 +172,7 @@ bool lab_referee_step(lab_referee *r, size_t index) {
         return false;
     }
     r->index = index;
+    r->model.seed = (uint32_t)index + 1; /* the same on every subject */
     r->counts.ops++;
     if (op->kind == LAB_OP_INIT) {
         acted = true;

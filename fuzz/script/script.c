@@ -50,9 +50,9 @@ bool lab_op_suits(const lab_op *op, bool live) {
     return true;
 }
 
+#define NAME(subject) #subject,
 const char *const lab_subject_names[] = {
-    [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", "malloc", "tagged", "buddy",
-};
+    [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", LAB_SUBJECTS(NAME)};
 const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];
 
 size_t lab_size_bytes(lab_size size) {

@@ -112,6 +112,11 @@ typedef struct lab_config {
 /* The subjects' names, by number; numbers never change. 0 is "heap", the tagged heap against the
  * exact model; the others are played by the referee (runner/contract.h). "plugin" is whatever was
  * loaded, or linked in. */
+#define LAB_SUBJECTS(X)                                                                            \
+    X(malloc)                                                                                      \
+    X(tagged)                                                                                      \
+    X(buddy)                                                                                       \
+    X(fit)
 extern const char *const lab_subject_names[];
 extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u

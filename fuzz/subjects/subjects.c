@@ -4,10 +4,9 @@
 #include <string.h>
 
 /* In the order of lab_subject_names. */
+#define ADDRESS(subject) &lab_subject_##subject,
 static const lab_subject *const subjects[] = {
-    [LAB_SUBJECT_HEAP] = NULL, [LAB_SUBJECT_PLUGIN] = NULL, &lab_subject_malloc,
-    &lab_subject_tagged,       &lab_subject_buddy,
-};
+    [LAB_SUBJECT_HEAP] = NULL, [LAB_SUBJECT_PLUGIN] = NULL, LAB_SUBJECTS(ADDRESS)};
 
 enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
 

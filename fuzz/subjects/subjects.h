@@ -16,9 +16,7 @@ const char *lab_subject_objection(const lab_subject *subject);
  * has that one from the start. */
 void lab_subject_plug_in(const lab_subject *subject);
 
-extern const lab_subject lab_subject_malloc;
-extern const lab_subject lab_subject_tagged;
-extern const lab_subject lab_subject_buddy;
-extern const lab_subject lab_subject_fit;
+#define LAB_SUBJECT_DECLARE(subject) extern const lab_subject lab_subject_##subject;
+LAB_SUBJECTS(LAB_SUBJECT_DECLARE)
 
 #endif

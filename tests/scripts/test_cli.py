@@ -350,14 +350,7 @@ class Subjects(CliTest):
             self.assert_refused(name, "tagged", words=["for another subject"])
 
     def test_plugins(self):
-        (self.folder / "mine.c").write_text(
-            '#include "subjects/subject.h"\n'
-            "static bool create(const lab_setup *setup, lab_instance *instance) {\n"
-            "    instance->allocator = setup->backing;\n    return true;\n}\n"
-            "static void destroy(void *state) { (void)state; }\n"
-            'const lab_subject lab_subject_export = {.version = 1, .name = "mine",\n'
-            '    .purpose = "the backing itself", .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS,\n'
-            "    .create = create, .destroy = destroy};\n")
+        shutil.copy(TREE / "examples" / "my_subject.c", self.folder / "mine.c")
         (self.folder / "none.c").write_text("int nothing;\n")
         for name in ("mine", "none"):
             subprocess.run(["gcc", "-shared", "-fPIC", f"-I{TREE}/include", f"-I{TREE}/fuzz",
@@ -373,6 +366,10 @@ class Subjects(CliTest):
             status, out, err = self.call("diff", "--with", subjects, "tagged")
             self.assertEqual((0, ""), (status, err))
             self.assertIn("no difference", out)
+        recorded = str(TREE / "corpus/heap/seed/recorded-lua-start.txt")
+        status, out, err = self.call("diff", "--with", "malloc,buddy,fit,tagged", recorded)
+        self.assertEqual((0, ""), (status, err))
+        self.assertIn("no difference: malloc (0 refusals of its own), buddy (", out)
         for subjects in ("malloc", "malloc,", "malloc,heap", "malloc,pile", ",malloc"):
             self.assert_refused("diff", "--with", subjects, "tagged")
         self.assert_refused("diff", "tagged", words=["no --with"])
