@@ -108,6 +108,11 @@ static void go_on(const bout *b) {
     }
 }
 
+/* One run of each position goes on; of the quick ones, one in 16. */
+static bool is_long(const bout *b) {
+    return b->call == b->position % (LAB_CALLS - 1) && (b->options->full || b->row->runs % 16 == 0);
+}
+
 /* The attack was a call, and that call reported it. */
 static lab_notice at_once(const bout *b) {
     lab_scene *s = b->scene;
@@ -138,7 +143,7 @@ static lab_notice judge(const bout *b) {
     }
     if (b->level > 0) {
         expect_unharmed(b, "the call");
-        if (b->call == b->position % (LAB_CALLS - 1)) {
+        if (is_long(b)) {
             go_on(b);
         }
     }

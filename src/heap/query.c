@@ -29,6 +29,7 @@ TH_TRACK_BLIND bool th_heap_next(const th_heap *heap, th_heap_block *block) {
     th_track_blind_begin();
     describe(heap, next, block);
     th_track_blind_end();
+    th_track_trust(block, sizeof *block); /* a broken link may lead to uninitialised bytes */
     return true;
 }
 

@@ -321,6 +321,40 @@ class Bench(CliTest):
                 self.assert_refused("bench", *arguments, words=["a value is missing", option])
 
 
+class Sweep(CliTest):
+    def test_every_chance_is_tried(self):
+        # 2 allocations: n = 1, 2, 3, once and for ever; the other kinds have no chance.
+        self.assert_output(
+            "good.txt: passed, 12 runs: 2 allocations, 0 requests, 0 moves\n"
+            "1 scripts swept, 0 failed, 0 out of time, 0 could not be read; 12 runs\n",
+            "sweep", "-v", "good.txt",
+        )
+
+    def test_one_plan(self):
+        for plan in ("alloc:1", "more:7", "move:2+", "own:1"):
+            status, out, err = self.call("sweep", "--only", plan, "--guard", "0", "good.txt")
+            self.assertEqual((0, ""), (status, err), plan)
+            self.assertIn("1 scripts swept, 0 failed", out)
+
+    def test_time_is_shared(self):
+        seeds = [str(path) for path in HEAP_SEEDS]
+        status, out, err = self.call("sweep", "--seconds", "1", *seeds)
+        self.assertEqual((0, ""), (status, err))
+        counts = [int(number) for number in re.findall(r"\d+", out)]
+        self.assertEqual(len(seeds), counts[0] + counts[2], out)
+        self.assertGreater(counts[2], 0, out)
+
+    def test_bad_arguments(self):
+        for plan in ("alloc", "alloc:", "alloc:0", "alloc:-1", "alloc:1++", "free:1", "1", "x"):
+            self.assert_refused("sweep", "--only", plan, "good.txt", words=["plan", plan])
+        for time in ("0", "-1", "x", "1s", "99999999999999999999"):
+            self.assert_refused("sweep", "--seconds", time, "good.txt", words=["time", time])
+        self.assert_refused("sweep", words=["no FILE"])
+        self.assert_refused("sweep", "--nothing", "good.txt", words=["--nothing"])
+        self.assert_refused("attack", "good.txt", words=["good.txt"])
+        self.assert_refused("attack", "--slow", words=["--slow"])
+
+
 class Subjects(CliTest):
     TEXT = "heap dwords=2000 subject=tagged\nalloc s0 tag=0x0001 bytes=100\nfree s0\n"
 
