@@ -8,9 +8,11 @@
 #   VARIANT_NEEDS                   the group of packages that scripts/bootstrap looks after
 #   VARIANT_RUN, _WRAP, _ENV        how scripts/run-suites runs them: its options, the command in
 #                                   front of each program, and the environment
-#   VARIANT_FUZZER                  how a fuzz target is linked with the engine (fuzz only)
+#   VARIANT_FUZZER, _SHIM           how a fuzz target is linked with the engine, and what else of
+#                                   fuzz/engines it takes (fuzz and afl only)
 #   VARIANT_LINKED                  sources of its own, linked into every program
-#   VARIANT_SUBJECT, _ORACLE        further flags for src/, and for what judges it (ORACLES)
+#   VARIANT_SUBJECT, _ORACLE        further flags for what works on numbers only (SUBJECTS), and for
+#                                   what judges and feeds it (ORACLES)
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
 
@@ -38,6 +40,7 @@ endif
 say = @printf '  %-4s %-8s %s\n' $(1) $(2) $(3)
 
 FUZZ_TIME    ?= 10m
+ENGINE       ?= libfuzzer
 CRASH        ?=
 FINDINGS     ?=
 OUT          ?=
@@ -57,16 +60,22 @@ $(error $(filter regress minimize,$(MAKECMDGOALS)): which file? make $(firstword
 endif
 endif
 
+ifeq ($(filter libfuzzer afl both,$(ENGINE)),)
+$(error ENGINE='$(ENGINE)': it is one of libfuzzer, afl, both)
+endif
+
 # ---- what there is ---------------------------------------------------------------------------
 
 sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
-	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep)
-ORACLES     := fuzz/model/% fuzz/runner/%
+	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep fuzz/mutate)
+ORACLES     := fuzz/model/% fuzz/runner/% fuzz/mutate/%
+SUBJECTS    := src/% fuzz/script/codec.c fuzz/script/script.c
 CLI_SRC     := $(call sources,fuzz/cli)
-ENGINE_SRC  := $(filter-out fuzz/engines/replay.c,$(call sources,fuzz/engines))
+SHIM_SRC    := fuzz/engines/libfuzzer.c fuzz/engines/afl.c
+ENGINE_SRC  := $(filter-out fuzz/engines/replay.c $(SHIM_SRC),$(call sources,fuzz/engines))
 TARGETS     := $(notdir $(basename $(call sources,fuzz/targets)))
 RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
 SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
@@ -107,7 +116,7 @@ $(1)_RECORDER := $(if $(wildcard fuzz/record/recorder.c),build/$(1)/liblabrecord
 $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
 $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_REPLAYS) $$($(1)_HEAPLAB)
 $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
-	$(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
+	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
 	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
@@ -120,7 +129,7 @@ build/$(1)/lists: FORCE
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$(1),$$<)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter src/%,$$<),$$($(1)_SUBJECT)) \
+	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(SUBJECTS),$$<),$$($(1)_SUBJECT)) \
 		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) -MMD -MP -c $$< -o $$@
 
 build/$(1)/libtagheap.a: $(call objects,$(1),$(TAGHEAP_SRC))
@@ -154,7 +163,13 @@ build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines
 	$$(call say,LD,$(1),$$@)
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
 
-build/$(1)/fuzz_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC)) \
+build/$(1)/fuzz_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC) \
+		$($(1)_SHIM)) $$($(1)_LIBS) build/$(1)/lists
+	$$(call say,LD,$(1),$$@)
+	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
+
+# The same without our mutator, to measure what it is worth.
+build/$(1)/plain_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC)) \
 		$$($(1)_LIBS) build/$(1)/lists
 	$$(call say,LD,$(1),$$@)
 	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
@@ -185,6 +200,13 @@ run_suites = $($(1)_ENV) scripts/run-suites $(1) $($(1)_RUN) \
 
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
+# AFL++'s side of the mutator: afl-fuzz, which is not instrumented, loads it.
+MUTATOR_SRC := $(call sources,fuzz/mutate) $(filter-out fuzz/script/file.c,$(call sources,fuzz/script))
+build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*.h fuzz/script/*.h) \
+		build/afl/flags build/afl/lists
+	$(call say,LD,afl,$@)
+	$(Q)clang $(STD) $(WARNINGS) $(INCLUDES) -O2 -g -fPIC -shared $(filter %.c,$^) -o $@
+
 .PHONY: FORCE
 FORCE:
 
@@ -201,7 +223,8 @@ help:
 	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5); next } \
 	      /^## / { split(substr($$0, 4), part, ": "); \
 	               printf "  make %-18s %s\n", part[1], substr($$0, length(part[1]) + 6) }' Makefile
-	@printf '\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, CRASH=file, FINDINGS=folder, EXTRA_CFLAGS=...'
+	@printf '\n  %s\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, ENGINE=libfuzzer|afl|both, CRASH=file,' \
+		'         FINDINGS=folder, EXTRA_CFLAGS=...'
 
 .PHONY: test fuzz check
 ## test: builds the debug variant, runs all suites, replays the corpus
@@ -209,7 +232,8 @@ test: run-debug
 
 ## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), ends with a summary
 fuzz: export FUZZ_TIME := $(FUZZ_TIME)
-fuzz: fuzz-programs corpus
+fuzz: export ENGINE := $(ENGINE)
+fuzz: fuzz-programs corpus $(if $(filter afl both,$(ENGINE)),afl-programs)
 	@scripts/fuzz --time="$$FUZZ_TIME"
 
 ## check: all that CI runs (.ci/run)
@@ -240,13 +264,14 @@ valgrind-test: run-valgrind
 clang-test: run-clang
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug | bootstrap-fuzz bootstrap-cov
+scripts-test: build-debug | bootstrap-afl bootstrap-cov
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
 ##@ Fuzzing
-.PHONY: fuzz-programs
+.PHONY: fuzz-programs afl-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
+afl-programs: $(afl_FUZZERS) build/afl/mutator.so
 
 .PHONY: attack explore sweep
 ## attack: prints which guard level notices which attack, and when

@@ -2,7 +2,6 @@
 #include "engines/run_stats.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "engines/stats.h"
@@ -11,18 +10,10 @@
 enum { CHECKED, OPS, ACTED, MOVES, VETOES, FAILED_ALLOCS, BY_KIND };
 static_assert(BY_KIND + LAB_OP_COUNT <= LAB_STATS_COUNTERS_MAX, "one counter for each");
 
-/* A name for each kind of operation: in its text form the first word, which two kinds share. */
 static void name_kinds(void) {
-    char names[LAB_OP_COUNT][LAB_OP_LINE_BYTES_MAX];
+    char names[LAB_OP_COUNT][LAB_STATS_NAME_BYTES_MAX];
     for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
-        lab_op op;
-        memset(&op, 0, sizeof op);
-        op.kind = (uint8_t)kind;
-        (void)lab_op_format(&op, names[kind], sizeof names[kind]);
-        names[kind][strcspn(names[kind], " ")] = '\0';
-        if (kind == LAB_OP_COMPACT_SOME) {
-            (void)snprintf(names[kind], sizeof names[kind], "compact-some");
-        }
+        lab_kind_format((lab_op_kind)kind, names[kind], sizeof names[kind]);
         for (unsigned other = 0; other < kind; other++) {
             assert(strcmp(names[other], names[kind]) != 0); /* one would hide the other */
         }

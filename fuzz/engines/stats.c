@@ -4,18 +4,23 @@
  * and calls the target. (The first driver has done nothing yet at that point and never goes on.)
  *
  *   main -> driver -> LLVMFuzzerInitialize -> driver(count_input) -> LLVMFuzzerTestOneInput
+ *
+ * AFL++'s driver forks: a process plays some thousand inputs, then another one goes on. Each adds
+ * to what the page held when it began.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 
 #include "engines/stats.h"
 
 #include <assert.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static_assert(sizeof(lab_stats_counter) == 32, "scripts/fuzz_lib/stats.py reads this layout");
@@ -31,6 +36,9 @@ int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*callback)(const uint8_t *
     __attribute__((weak));
 
 static lab_stats_page *page; /* NULL: nothing is published */
+
+/* What the page held when this process began with its first input. */
+static uint64_t before[LAB_STATS_COUNTERS_MAX], executions_before;
 
 static lab_stats_page *map_page(const char *path) {
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -59,14 +67,27 @@ void lab_stats_name(unsigned index, const char *name) {
 void lab_stats_set(unsigned index, uint64_t value) {
     assert(index < LAB_STATS_COUNTERS_MAX);
     if (page != NULL) {
-        set(&page->counters[index].value, value);
+        set(&page->counters[index].value, before[index] + value);
     }
+}
+
+/* Stopped between two inputs, a forked process does not notice that the engine has gone: it must
+ * go with its parent, which notices. */
+static void begin_process(void) {
+    executions_before = atomic_load_explicit(&page->executions, memory_order_relaxed);
+    for (unsigned i = 0; i < LAB_STATS_COUNTERS_MAX; i++) {
+        before[i] = atomic_load_explicit(&page->counters[i].value, memory_order_relaxed);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static int count_input(const uint8_t *bytes, size_t size) {
     static uint64_t executions;
+    if (executions == 0) {
+        begin_process();
+    }
     int status = LLVMFuzzerTestOneInput(bytes, size);
-    set(&page->executions, ++executions);
+    set(&page->executions, executions_before + ++executions);
     return status;
 }
 

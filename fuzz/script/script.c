@@ -74,6 +74,16 @@ size_t lab_align_bytes(uint8_t align) {
     return align < 32 ? (size_t)1 << align : odd[align - 32];
 }
 
+void lab_kind_format(lab_op_kind kind, char *word, size_t capacity) {
+    char line[LAB_OP_LINE_BYTES_MAX];
+    lab_op op;
+    memset(&op, 0, sizeof op);
+    op.kind = (uint8_t)kind;
+    (void)lab_op_format(&op, line, sizeof line);
+    (void)snprintf(word, capacity, "%.*s%s", (int)strcspn(line, " "), line,
+                   kind == LAB_OP_COMPACT_SOME ? "-some" : "");
+}
+
 void lab_script_clean_up(lab_script *script) {
     free(script->ops);
     memset(script, 0, sizeof *script);

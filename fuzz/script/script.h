@@ -192,6 +192,10 @@ void lab_script_print(const lab_script *script, FILE *out);
 #define LAB_OP_LINE_BYTES_MAX 128
 size_t lab_op_format(const lab_op *op, char *line, size_t capacity);
 
+/* A word of its own for each kind, into word[0 .. capacity-1], ending in NUL: the first word of its
+ * line; "compact-some" for the one that would share it. */
+void lab_kind_format(lab_op_kind kind, char *word, size_t capacity);
+
 /* ---- files (file.c) ----------------------------------------------------------------------- */
 
 /* Which form is it? Text begins, after white space, with the word "heap" or with a comment whose

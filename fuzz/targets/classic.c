@@ -9,10 +9,13 @@
 #include <stdlib.h>
 
 #include "model/exact.h"
+#include "mutate/mutate.h"
 #include "script/script.h"
 #include "tagheap/classic.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+const lab_mutate_form lab_target_form = LAB_MUTATE_SCRIPT;
 
 #define SLOTS 64u
 

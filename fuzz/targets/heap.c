@@ -6,9 +6,12 @@
 #include <stdlib.h>
 
 #include "engines/run_stats.h"
+#include "mutate/mutate.h"
 #include "runner/runner.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+const lab_mutate_form lab_target_form = LAB_MUTATE_SCRIPT;
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     /* Kept from input to input: setting up regions and model costs more than most scripts. */

@@ -6,10 +6,13 @@
 #include <stdlib.h>
 
 #include "engines/run_stats.h"
+#include "mutate/mutate.h"
 #include "runner/player.h"
 #include "subjects/subjects.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+const lab_mutate_form lab_target_form = LAB_MUTATE_NUMBERED;
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static lab_player *player;

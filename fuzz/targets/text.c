@@ -6,12 +6,15 @@
  *   that is not cut off, and the script is empty. */
 #define _POSIX_C_SOURCE 200809L
 
+#include "mutate/mutate.h"
 #include "script/script.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+const lab_mutate_form lab_target_form = LAB_MUTATE_TEXT;
 
 static void fail(const char *property, const char *detail) {
     (void)fprintf(stderr, "FAILURE property=%s detail=%s\n", property, detail);

@@ -96,8 +96,8 @@ def make_source(root, patch):
     return source
 
 
-def build(source, root):
-    goals = [f"build/fuzz/{name}" for name in PROGRAMS]
+def build(source, root, programs=PROGRAMS):
+    goals = [f"build/fuzz/{name}" for name in programs]
     log_path = root / "build" / "canary" / "build.log"
     # The outer make's variables (FUZZ_TIME, job server) are not for this build.
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}

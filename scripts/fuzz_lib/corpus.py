@@ -36,6 +36,7 @@ class Corpus:
         self.aside = build / "fuzz-corpus" / f".{target.name}.old"
         self.fresh = build / "fuzz-corpus" / f".{target.name}.new"
         self.state = build / "fuzz-corpus" / f".{target.name}.json"
+        self.lent = set()  # names of files that AFL++ was given
         self.origins = {}  # hash of what the engine reads of a seed -> [(staged, origin)]
 
     def open(self):
@@ -63,6 +64,19 @@ class Corpus:
                 return sum(1 for _ in entries)
         except OSError:
             return 0
+
+    def add(self, data):
+        """A find of another engine; libFuzzer looks for new files every second."""
+        path = self.folder / sha1(data)
+        self.lent.add(path.name)
+        if data and not path.exists():
+            program.write_atomically(path, data)
+
+    def not_lent(self):
+        """Names of files that AFL++ has not been given."""
+        with os.scandir(self.folder) as entries:
+            names = {entry.name for entry in entries if not entry.name.startswith(".")}
+        return sorted(names - self.lent)
 
     def remove(self, data):
         """Takes a failing input out, so that the next worker gets past it; returns the seeds

@@ -106,7 +106,13 @@ class Store:
         self.incoming.mkdir(parents=True, exist_ok=True)
         # What a killed run left behind was not looked at; keep it where it can be found.
         for path in self.incoming.iterdir():
-            path.replace(self.folder / f"left-{path.name}")
+            self.leave(path)
+
+    def leave(self, path):
+        """Keeps an input that nobody looks at in this run; returns where."""
+        left = self.folder / f"left-{path.name}"
+        path.replace(left)
+        return program.shown(left, self.root)
 
     def close(self):
         if self.incoming.is_dir() and not any(self.incoming.iterdir()):

@@ -10,7 +10,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from fuzz_lib import duration, findings, program, stats, summary
+from fuzz_lib import afl, duration, findings, program, stats, summary
 from fuzz_lib import signature as signatures
 from fuzz_lib import targets as target_table
 from fuzz_lib.corpus import Corpus
@@ -22,6 +22,10 @@ TICK = 0.1  # seconds
 RATE_WINDOW = 10.0  # seconds over which the live rates are taken
 DEATHS_WITHOUT_INPUT_MAX = 3
 MERGE_SECONDS_MAX = 60
+ENGINES = {"libfuzzer": (Worker,), "afl": (afl.AflWorker,), "both": (Worker, afl.AflWorker)}
+# After the workers have ended, trials go on for so long; then what was not tried is left.
+TRIALS_SECONDS_MAX = 20
+TRIALS_SECONDS_INTERRUPTED = 3
 
 # How a stopping worker is pressed: after so many seconds, this signal. SIGUSR1 lets libFuzzer end
 # after the current input; SIGINT ends it at once. When the time is up, an input that hangs still
@@ -37,6 +41,7 @@ class Settings(NamedTuple):
     stop_at_first: bool = False  # end with the first finding
     merge: bool = True
     timeout: int = None  # seconds for one input; None: as the target says
+    engine: str = "libfuzzer"  # of ENGINES
 
 
 class Job:
@@ -48,6 +53,7 @@ class Job:
         self.targets = []
         self.corpora = {}
         self.workers = []
+        self.trials = []  # inputs that AFL++ says fail; the first one is being tried
         self.store = findings.Store(self.root)
         self.problems = []  # why this run proves less than it claims
         self.interrupt = None  # the first signal that asked us to end
@@ -77,19 +83,25 @@ class Job:
             self.check_program(f"replay_{target.name}")
         if any(target.script for target in self.targets):
             self.check_program("heaplab")
+        kinds = ENGINES[self.settings.engine]
+        if afl.AflWorker in kinds:
+            afl.check(self.root, self.targets)
         self.take_lock()
         shutil.rmtree(self.build / "fuzz-logs", ignore_errors=True)
         (self.build / "fuzz-logs").mkdir()
         self.store.open()
-        workers = target_table.share_cores(self.targets, self.settings.cores)
-        crowded = self.settings.cores < len(self.targets)
+        afl.clear(self.root, self.store)
+        cores = max(1, self.settings.cores // len(kinds))
+        workers = target_table.share_cores(self.targets, cores)
+        crowded = self.settings.cores < len(self.targets) * len(kinds)
         for target in self.targets:
             self.corpora[target.name] = Corpus(self.root, target)
             self.corpora[target.name].open()
             self.samples[target.name] = collections.deque()
             niced = crowded and not target.heavy
-            for index in range(workers[target.name]):
-                self.workers.append(Worker(target, index, self.root, niced))
+            for kind in kinds:
+                for index in range(workers[target.name]):
+                    self.workers.append(kind(target, index, self.root, niced))
 
     def check_program(self, name):
         path = self.build / "fuzz" / name
@@ -108,11 +120,16 @@ class Job:
     def on_signal(self, number, _frame):
         """The first one ends the run with its summary; the second one ends it at once."""
         if self.interrupt is not None:
-            for worker in self.workers:
-                if worker.running():
-                    program.signal_group(worker.process, signal.SIGKILL)
+            self.kill_all()
             os._exit(128 + number)
         self.interrupt = number
+
+    def kill_all(self):
+        for worker in self.workers:
+            if worker.running():
+                worker.signal(KILL)
+        for trial in self.trials:
+            trial.kill()
 
     # ---- running
 
@@ -126,13 +143,12 @@ class Job:
             for target in self.targets
         )
         limit = duration.show(self.settings.seconds)
-        self.live.say(f"fuzzing {counts} on {self.settings.cores} cores for {limit}")
+        engines = "" if self.settings.engine == "libfuzzer" else f" ({self.settings.engine})"
+        self.live.say(f"fuzzing {counts} on {self.settings.cores} cores for {limit}{engines}")
         try:
             self.loop()
         finally:
-            for worker in self.workers:
-                if worker.running():
-                    program.signal_group(worker.process, signal.SIGKILL)
+            self.kill_all()
         self.seconds = time.monotonic() - self.started
         self.sample(time.monotonic(), force=True)
         self.live.update(self.rows, time.monotonic(), force=True)
@@ -155,12 +171,14 @@ class Job:
                         worker.refresh()
                     else:
                         self.bury(worker)
+            self.exchange(now)
             self.sample(now)
             self.live.update(self.rows, now)
             if self.stopping is None and self.is_over(now):
                 self.stopping = now
             if self.stopping is not None:
                 if not any(worker.running() for worker in self.workers):
+                    self.finish_trials()
                     return
                 self.press(now - self.stopping)
             time.sleep(TICK)
@@ -195,8 +213,41 @@ class Job:
             for worker in self.workers:
                 # One that has just failed is left to finish its report.
                 if worker.running() and not (number == HARD and worker.artifacts()):
-                    program.signal_group(worker.process, number)
+                    worker.signal(number)
             self.pressed += 1
+
+    # ---- the other engine
+
+    def exchange(self, now, force=False):
+        """Finds go both ways, and what AFL++ failed on is tried, one input after the other."""
+        for worker in self.workers:
+            if isinstance(worker, afl.AflWorker):
+                worker.share(self.corpora[worker.target.name], now, force)
+                self.trials += worker.take_failures()
+        if self.trials and self.trials[0].is_over():
+            self.file_trial(self.trials.pop(0))
+
+    def file_trial(self, trial):
+        if trial.failure is None:
+            trial.path.unlink()
+        else:
+            self.file_finding(trial.worker, trial.failure, trial.path, trial.log)
+
+    def finish_trials(self):
+        """What a run has found counts, though it was found in the last second."""
+        self.exchange(time.monotonic(), force=True)
+        hurry = self.interrupt is not None or self.settings.stop_at_first
+        patience = TRIALS_SECONDS_INTERRUPTED if hurry else TRIALS_SECONDS_MAX
+        end = time.monotonic() + patience
+        while self.trials and time.monotonic() < end:
+            self.exchange(time.monotonic())
+            time.sleep(TICK / 5)
+        for trial in self.trials:
+            trial.kill()
+            left = self.store.leave(trial.path)
+            if not self.store.findings:
+                self.problem(f"AFL++ failed on an input that was not tried again: {left}")
+        self.trials.clear()
 
     def problem(self, text):
         if text not in self.problems:
@@ -214,6 +265,8 @@ class Job:
             self.file_finding(worker, failure, artifact, log)
         if artifacts:
             worker.log_path.unlink()  # its text is kept with the finding
+        elif worker.finished_well(status):
+            pass
         elif self.stopping is None or status not in (0, 72, -SOFT, -HARD, -KILL):
             self.file_death(worker, failure, log)
         worker.rest(failure.signature)
@@ -279,7 +332,7 @@ class Job:
                     target=target.name,
                     executions_per_second=(last[1] - first[1]) / seconds,
                     checked_per_second=(last[2] - first[2]) / seconds if target.checked else None,
-                    coverage=max(worker.coverage for worker in workers),
+                    coverage=summary.coverage(workers),
                     features=max(worker.features for worker in workers),
                     corpus=self.corpora[target.name].files(),
                     findings=len(found),

@@ -29,6 +29,12 @@ def verdict(job):
     return "clean", 0
 
 
+def coverage(workers):
+    """The engines count different things: libFuzzer's count is given if it is there."""
+    measured = [worker for worker in workers if worker.engine == "libfuzzer"] or workers
+    return max(worker.coverage for worker in measured)
+
+
 def make(job):
     result, status = verdict(job)
     data = {
@@ -39,6 +45,7 @@ def make(job):
         "seconds_asked": job.settings.seconds,
         "interrupted_by": job.interrupt and signal.Signals(job.interrupt).name,
         "cores": job.settings.cores,
+        "engine": job.settings.engine,
         "problems": job.problems,
         "targets": {target.name: describe(job, target) for target in job.targets},
         "older_findings": [program.shown(folder, job.root) for folder in job.store.older()],
@@ -57,15 +64,23 @@ def describe(job, target):
         "workers": len(workers),
         "starts": sum(worker.starts for worker in workers),
         "executions": done.executions,
+        "executions_by_engine": by_engine(workers),
         "executions_per_second": round(done.executions / seconds),
         "checked_operations": checked,
         "checked_per_second": None if checked is None else round(checked / seconds),
         "counters": done.counters,
-        "coverage": max(worker.coverage for worker in workers),
+        "coverage": coverage(workers),
         "features": max(worker.features for worker in workers),
         "corpus_files": job.corpora[target.name].files(),
         "findings": [found.as_json(job.root) for found in job.store.of(target)],
     }
+
+
+def by_engine(workers):
+    executions = {worker.engine: 0 for worker in workers}
+    for worker in workers:
+        executions[worker.engine] += worker.total().executions
+    return executions
 
 
 def as_text(job, data, path):

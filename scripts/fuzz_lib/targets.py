@@ -2,6 +2,7 @@
 """The fuzz targets and how each is run. A target exists because fuzz/targets/NAME.c does; what
 differs from the defaults stands in OPTIONS."""
 
+import re
 from typing import NamedTuple
 
 
@@ -16,6 +17,7 @@ class Target(NamedTuple):
     runs_in_heaplab: bool = False  # `heaplab run` plays its inputs
     text_cases: bool = False  # what it fails on is adopted as a script in text form
     flags: tuple = ()  # further libFuzzer flags
+    form: str = "script"  # what its inputs are, for the mutator: as the target's source says
 
 
 OPTIONS = {
@@ -27,14 +29,23 @@ OPTIONS = {
 }
 
 
+FORM = re.compile(r"^const lab_mutate_form lab_target_form = LAB_MUTATE_(\w+);", re.MULTILINE)
+
+
 def describe(name):
     return Target(name, **OPTIONS.get(name, {}))
 
 
+def read_form(target, source):
+    found = FORM.search(source.read_text())
+    return target._replace(form=found[1].lower()) if found else target
+
+
 def discover(root):
     """All targets of the tree, the heavy ones first."""
-    names = sorted(path.stem for path in (root / "fuzz" / "targets").glob("*.c"))
-    return sorted((describe(name) for name in names), key=lambda target: not target.heavy)
+    sources = sorted((root / "fuzz" / "targets").glob("*.c"))
+    targets = [read_form(describe(source.stem), source) for source in sources]
+    return sorted(targets, key=lambda target: not target.heavy)
 
 
 def share_cores(targets, cores):

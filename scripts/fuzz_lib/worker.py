@@ -16,6 +16,8 @@ NICE_OF_LIGHT_TARGETS = 10
 
 
 class Worker:
+    engine = "libfuzzer"
+
     def __init__(self, target, index, root, niced):
         self.target = target
         self.name = f"{target.name}-{index}"
@@ -64,10 +66,19 @@ class Worker:
         self.stats_path.unlink(missing_ok=True)
         nice = NICE_OF_LIGHT_TARGETS if self.niced else 0
         with self.log_path.open("wb") as log:
-            env = program.environment(self.stats_path)
             arguments = list(self.arguments(seconds, folders))
-            self.process = program.start(arguments, log, self.root, env, nice)
+            self.process = program.start(arguments, log, self.root, self.environment(), nice)
         self.started = time.monotonic()
+
+    def environment(self):
+        return program.environment(self.stats_path)
+
+    def signal(self, number):
+        program.signal_group(self.process, number)
+
+    def finished_well(self, _status):
+        """Has the process come to an end that it was meant to come to?"""
+        return False
 
     def running(self):
         return self.process is not None

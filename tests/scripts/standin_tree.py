@@ -57,7 +57,8 @@ class TreeTest(unittest.TestCase):
         shutil.copy(HERE / "standin_heaplab", self.build / "fuzz" / "heaplab")
 
     def start(self, *arguments, script="fuzz", bugs=None, **options):
-        env = {name: value for name, value in os.environ.items() if name != "FUZZ_TIME"}
+        env = {name: value for name, value in os.environ.items()
+               if name not in ("FUZZ_TIME", "ENGINE")}
         env.update({f"STANDIN_{name}": words for name, words in (bugs or {}).items()})
         env.update(options.pop("env", {}))
         command = [TREE / "scripts" / script, "--root", self.root, *arguments]

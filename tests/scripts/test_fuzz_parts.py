@@ -11,7 +11,6 @@ import signal
 import time
 import types
 import unittest
-from unittest import mock
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
@@ -124,18 +123,17 @@ class Parts(unittest.TestCase):
         settings = job.Settings(TREE, (), 60, 2)
         pressed = job.Job(settings, live=None)
         pressed.interrupt = signal.SIGINT
+        sent = []
         quiet, reporting = (
             types.SimpleNamespace(
-                process=name, running=lambda: True, artifacts=lambda left=left: left
+                running=lambda: True, artifacts=lambda left=left: left,
+                signal=lambda number, name=name: sent.append((name, number)),
             )
             for name, left in (("quiet", []), ("reporting", ["timeout-1234"]))
         )
         pressed.workers = [quiet, reporting]
-        sent = []
-        record = lambda process, number: sent.append((process, number))
-        with mock.patch.object(program, "signal_group", record):
-            for waited in (0.0, 0.1, 2.0, 2.1, 10.0, 11.0):
-                pressed.press(waited)
+        for waited in (0.0, 0.1, 2.0, 2.1, 10.0, 11.0):
+            pressed.press(waited)
         both = ("quiet", "reporting")
         soft, hard, kill = signal.SIGUSR1, signal.SIGINT, signal.SIGKILL
         wanted = [(name, soft) for name in both] + [("quiet", hard)]
