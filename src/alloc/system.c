@@ -19,6 +19,9 @@ static void *alloc(void *self, size_t bytes, size_t alignment) {
     if (is_natural(bytes, alignment)) {
         return malloc(bytes);
     }
+    if (alignment > PTRDIFF_MAX - bytes) {
+        return NULL; /* wherever malloc looks for it, it would go round the address space */
+    }
     if (alignment < sizeof(void *)) {
         alignment = sizeof(void *);
     }
