@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Arena: the current chunk is a span in th_arena; those below it, those with one large block and
- * the spares keep theirs in their headers. A header is closed to callers and sealed with a check
- * word; everything that reads one goes through load(). */
+/* Arena: where blocks go, marks, the checker. chunk.c looks after the chunks. */
 #include "alloc/arena.h"
 
-#include <assert.h>
 #include <string.h>
 
-#include "alloc/span.h"
+#include "alloc/chunk.h"
 #include "base/align.h"
 #include "base/assert.h"
-
-#define UNIT TH_ALLOCATOR_ALIGNMENT /* chunks, headers and large blocks come in units of this */
-
-struct th_arena_chunk {
-    th_arena_chunk *prev;             /* the older one; of a spare: the next spare */
-    size_t bytes;                     /* header included */
-    unsigned char *at, *last, *dirty; /* the span, but of the current chunk */
-    size_t position;                  /* what the arena had in use below it in its chain */
-    uint32_t gaps;
-    uint32_t number;
-    uint32_t check;
-};
-
-#define HEADER ((sizeof(th_arena_chunk) + UNIT - 1) & ~(UNIT - 1))
-
-static_assert(HEADER <= TH_ARENA_HEADER_BYTES, "what arena.h says");
-static_assert(TH_ARENA_CHUNK_BYTES_MIN >= TH_ARENA_HEADER_BYTES + 4 * UNIT, "room for blocks");
-static_assert(TH_ARENA_CHUNK_BYTES >= TH_ARENA_CHUNK_BYTES_MIN, "the default is possible");
-
-/* A chunk, as it is worked with. */
-typedef struct place {
-    th_arena_chunk *chunk;
-    th_arena_chunk header;
-    th_span span;
-} place;
-
-static const th_guarding *guarding_of(const th_arena *arena) {
-    return &arena->config.guarding;
-}
-
-static bool is_guarded(const th_arena *arena) {
-    return th_guarding_level(guarding_of(arena)) > 0;
-}
 
 static size_t chunk_bytes_of(const th_arena_config *config) {
     return config->chunk_bytes != 0 ? config->chunk_bytes : TH_ARENA_CHUNK_BYTES;
@@ -58,189 +22,17 @@ static void note_high_water(th_arena *arena) {
     arena->high_water = used > arena->high_water ? used : arena->high_water;
 }
 
-/* ---- headers ------------------------------------------------------------------------------ */
-
-static uint64_t mix(uint64_t sum, uint64_t value) {
-    sum = (sum ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-    return sum ^ (sum >> 32);
-}
-
-static uint32_t check_due(const th_arena_chunk *chunk, const th_arena_chunk *header) {
-    uint64_t sum = mix(0, (uintptr_t)chunk);
-    sum = mix(sum, (uintptr_t)header->prev);
-    sum = mix(sum, header->bytes);
-    sum = mix(sum, (uintptr_t)header->at);
-    sum = mix(sum, (uintptr_t)header->last);
-    sum = mix(sum, (uintptr_t)header->dirty);
-    sum = mix(sum, header->position);
-    return (uint32_t)mix(sum, (uint64_t)header->gaps << 32 | header->number);
-}
-
-static TH_TRACK_BLIND void peek(const th_arena_chunk *chunk, th_arena_chunk *header) {
-    th_track_blind_begin();
-    header->prev = chunk->prev;
-    header->bytes = chunk->bytes;
-    header->at = chunk->at;
-    header->last = chunk->last;
-    header->dirty = chunk->dirty;
-    header->position = chunk->position;
-    header->gaps = chunk->gaps;
-    header->number = chunk->number;
-    header->check = chunk->check;
-    th_track_trust(header, sizeof *header);
-    th_track_blind_end();
-}
-
-static TH_TRACK_BLIND void put(th_arena_chunk *chunk, const th_arena_chunk *header) {
-    th_track_blind_begin();
-    chunk->prev = header->prev;
-    chunk->bytes = header->bytes;
-    chunk->at = header->at;
-    chunk->last = header->last;
-    chunk->dirty = header->dirty;
-    chunk->position = header->position;
-    chunk->gaps = header->gaps;
-    chunk->number = header->number;
-    chunk->check = header->check;
-    th_track_blind_end();
-}
-
-static unsigned char *base_of(th_arena_chunk *chunk) {
-    return (unsigned char *)chunk + HEADER;
-}
-
-/* Writes what *p has become to the header. */
-static void store(const th_arena *arena, place *p) {
-    p->header.at = p->span.at;
-    p->header.last = p->span.last;
-    p->header.dirty = p->span.dirty;
-    p->header.gaps = (uint32_t)p->span.gaps;
-    p->header.check = is_guarded(arena) ? check_due(p->chunk, &p->header) : 0;
-    put(p->chunk, &p->header);
-}
-
-/* Reads a chunk. TH_ERR_CORRUPT, with *fault filled in, if its check word does not agree. */
-static th_status load(const th_arena *arena, th_arena_chunk *chunk, place *p, th_fault *fault) {
-    p->chunk = chunk;
-    peek(chunk, &p->header);
-    if (is_guarded(arena)) {
-        uint32_t due = check_due(chunk, &p->header);
-        if (p->header.check != due) {
-            return th_guarding_corrupt(fault, TH_FAULT_HEADER, p->header.number, SIZE_MAX, due,
-                                       p->header.check);
-        }
-    }
-    p->span = (th_span){.at = p->header.at,
-                        .end = (unsigned char *)chunk + p->header.bytes,
-                        .last = p->header.last,
-                        .base = base_of(chunk),
-                        .dirty = p->header.dirty,
-                        .gaps = p->header.gaps};
-    if (chunk == arena->chunk) {
-        p->span = arena->span;
-    }
-    return TH_OK;
-}
-
-static bool load_or_report(const th_arena *arena, th_arena_chunk *chunk, place *p) {
-    th_fault fault;
-    if (load(arena, chunk, p, &fault) == TH_OK) {
-        return true;
-    }
-    th_guarding_report(guarding_of(arena), &fault);
-    return false;
-}
-
-/* ---- chunks come and go ------------------------------------------------------------------- */
-
-/* The memory as a chunk in no list. */
-static place make(const th_arena *arena, void *memory, size_t bytes) {
-    place p = {.chunk = memory, .header = {.bytes = bytes, .number = (uint32_t)arena->numbers}};
-    th_track_close(memory, HEADER);
-    p.span = th_span_make(base_of(p.chunk), bytes - HEADER);
-    return p;
-}
-
-static bool take_from_backing(th_arena *arena, size_t bytes, place *p) {
-    void *memory = th_allocator_alloc_aligned(arena->config.backing, bytes, UNIT);
-    if (memory == NULL) {
-        return false;
-    }
-    *p = make(arena, memory, bytes);
-    arena->reserved += bytes;
-    return true;
-}
-
-static void give_back(th_arena *arena, const place *p) {
-    th_track_release(p->chunk, p->header.bytes);
-    arena->reserved -= p->header.bytes;
-    th_allocator_free(arena->config.backing, p->chunk);
-}
-
-/* Makes it the current chunk. */
-static void push(th_arena *arena, place *p) {
-    place below;
-    if (arena->chunk != NULL) {
-        below = (place){.chunk = arena->chunk, .span = arena->span};
-        peek(arena->chunk, &below.header);
-        below.span.last = NULL;
-        store(arena, &below);
-    }
-    p->header.prev = arena->chunk;
-    p->header.position = arena->position + th_span_used(&arena->span);
-    p->header.number = (uint32_t)arena->numbers;
-    arena->number = arena->numbers++;
-    arena->position = p->header.position;
-    arena->chunk = p->chunk;
-    arena->span = p->span;
-    arena->chunks++;
-    store(arena, p);
-}
-
-/* The current chunk goes, and the one below it becomes current. */
-static void pop(th_arena *arena, place *p) {
-    place below = {0};
-    if (p->header.prev != NULL) {
-        below.chunk = p->header.prev;
-        (void)load(arena, below.chunk, &below, NULL);
-        below.span.last = NULL;
-    }
-    arena->chunk = below.chunk;
-    arena->span = below.span;
-    arena->number = below.header.number;
-    arena->position = below.header.position;
-    arena->chunks--;
-    if (arena->config.return_chunks) {
-        give_back(arena, p);
-        return;
-    }
-    th_span_cut(&p->span, guarding_of(arena), p->span.base);
-    p->header.prev = arena->spare;
-    p->header.position = 0;
-    arena->spare = p->chunk;
-    arena->spares++;
-    store(arena, p);
-}
-
-static void pop_large(th_arena *arena, const place *p) {
-    arena->large = p->header.prev;
-    arena->large_open = false;
-    arena->large_position = p->header.position;
-    arena->larges--;
-    give_back(arena, p);
-}
-
 /* ---- starting and ending ------------------------------------------------------------------ */
 
 static th_status check_memory(const th_arena_config *config) {
-    uintptr_t skipped = (0 - (uintptr_t)config->memory) & (UNIT - 1);
+    size_t skipped = th_chunk_skipped(config->memory);
     if (config->memory == NULL) {
         return TH_OK;
     }
     if (config->memory_bytes > PTRDIFF_MAX) {
         return TH_ERR_TOO_LARGE;
     }
-    return config->memory_bytes > skipped + HEADER ? TH_OK : TH_ERR_TOO_SMALL;
+    return config->memory_bytes > skipped + TH_CHUNK_HEADER ? TH_OK : TH_ERR_TOO_SMALL;
 }
 
 static th_status check_config(const th_arena_config *config) {
@@ -269,30 +61,30 @@ th_status th_arena_init(th_arena *arena, const th_arena_config *config) {
     *arena = (th_arena){.config = *config};
     arena->config.chunk_bytes = chunk_bytes_of(config);
     if (config->memory != NULL) {
-        size_t skipped = (size_t)(0 - (uintptr_t)config->memory) & (UNIT - 1);
-        place p =
-            make(arena, (unsigned char *)config->memory + skipped, config->memory_bytes - skipped);
+        size_t skipped = th_chunk_skipped(config->memory);
+        th_chunk p = th_chunk_make(arena, (unsigned char *)config->memory + skipped,
+                                   config->memory_bytes - skipped);
         arena->reserved = p.header.bytes;
-        push(arena, &p);
+        th_chunk_push(arena, &p);
     }
     return TH_OK;
 }
 
 /* The chunk that lies in the caller's memory is always the lowest one. */
-static bool is_callers(const th_arena *arena, const place *p) {
+static bool is_callers(const th_arena *arena, const th_chunk *p) {
     return p->header.prev == NULL && arena->config.memory != NULL;
 }
 
 /* Gives back a list of chunks as far as the headers can be trusted. */
 static void give_back_all(th_arena *arena, th_arena_chunk *chunk, bool is_chain) {
     while (chunk != NULL) {
-        place p;
-        if (!load_or_report(arena, chunk, &p) || (is_chain && is_callers(arena, &p))) {
+        th_chunk p;
+        if (!th_chunk_claim(arena, chunk, &p) || (is_chain && is_callers(arena, &p))) {
             return;
         }
-        (void)th_span_verify(&p.span, guarding_of(arena), p.header.number, p.span.base);
+        (void)th_span_verify(&p.span, th_arena_guarding(arena), p.header.number, p.span.base);
         chunk = p.header.prev;
-        give_back(arena, &p);
+        th_chunk_give_back(arena, &p);
     }
 }
 
@@ -313,24 +105,26 @@ void th_arena_clean_up(th_arena *arena) {
 
 static void settle(const th_arena *arena) {
     th_fault fault;
-    if (th_guarding_level(guarding_of(arena)) >= 3 && th_arena_check(arena, &fault) != TH_OK) {
-        th_guarding_report(guarding_of(arena), &fault);
+    if (th_guarding_level(th_arena_guarding(arena)) >= 3 &&
+        th_arena_check(arena, &fault) != TH_OK) {
+        th_guarding_report(th_arena_guarding(arena), &fault);
     }
 }
 
-static void *take(th_arena *arena, place *p, size_t bytes, size_t mask) {
+static void *take(th_arena *arena, th_chunk *p, size_t bytes, size_t mask) {
     unsigned char *start = NULL;
     bool found = th_span_find(&p->span, bytes, mask, &start);
     TH_ASSERT(found);
     (void)found;
-    return th_span_take(&p->span, guarding_of(arena), p->header.number, start, bytes);
+    return th_span_take(&p->span, th_arena_guarding(arena), p->header.number, start, bytes);
 }
 
 /* A chunk for this block alone; `need` covers its alignment. */
 static void *alloc_large(th_arena *arena, size_t bytes, size_t mask, size_t need) {
-    place p;
-    if (need > PTRDIFF_MAX - HEADER - UNIT ||
-        !take_from_backing(arena, HEADER + ((need + UNIT - 1) & ~(UNIT - 1)), &p)) {
+    th_chunk p;
+    if (need > PTRDIFF_MAX - TH_CHUNK_HEADER - TH_CHUNK_UNIT ||
+        !th_chunk_take(arena, TH_CHUNK_HEADER + ((need + TH_CHUNK_UNIT - 1) & ~(TH_CHUNK_UNIT - 1)),
+                       &p)) {
         arena->failed_allocs++;
         return NULL;
     }
@@ -343,19 +137,19 @@ static void *alloc_large(th_arena *arena, size_t bytes, size_t mask, size_t need
     arena->larges++;
     arena->numbers++;
     arena->allocs++;
-    store(arena, &p);
+    th_chunk_store(arena, &p);
     return block;
 }
 
 /* The first block of a new current chunk. */
 static void *alloc_in_next(th_arena *arena, size_t bytes, size_t mask) {
-    place p;
+    th_chunk p;
     th_arena_chunk *spare = arena->spare;
     if (spare != NULL) {
-        if (!load_or_report(arena, spare, &p)) {
+        if (!th_chunk_claim(arena, spare, &p)) {
             return NULL;
         }
-    } else if (!take_from_backing(arena, arena->config.chunk_bytes, &p)) {
+    } else if (!th_chunk_take(arena, arena->config.chunk_bytes, &p)) {
         arena->failed_allocs++;
         return NULL;
     }
@@ -367,15 +161,15 @@ static void *alloc_in_next(th_arena *arena, size_t bytes, size_t mask) {
         arena->spare = p.header.prev;
         arena->spares--;
     }
-    push(arena, &p);
+    th_chunk_push(arena, &p);
     arena->allocs++;
     return block;
 }
 
 /* There is no room in the current chunk. */
 static void *alloc_elsewhere(th_arena *arena, size_t bytes, size_t mask) {
-    size_t capacity = arena->config.chunk_bytes - HEADER;
-    size_t skipped_max = mask >= UNIT ? mask - (UNIT - 1) : 0;
+    size_t capacity = arena->config.chunk_bytes - TH_CHUNK_HEADER;
+    size_t skipped_max = mask >= TH_CHUNK_UNIT ? mask - (TH_CHUNK_UNIT - 1) : 0;
     if (bytes == 0 || bytes > PTRDIFF_MAX) {
         return NULL;
     }
@@ -401,7 +195,7 @@ static inline void *alloc_here(th_arena *arena, size_t bytes, size_t mask) {
     if (!th_span_find(&arena->span, bytes, mask, &start)) {
         return alloc_elsewhere_and_settle(arena, bytes, mask);
     }
-    void *block = th_span_take(&arena->span, guarding_of(arena), arena->number, start, bytes);
+    void *block = th_span_take(&arena->span, th_arena_guarding(arena), arena->number, start, bytes);
     arena->allocs += block != NULL;
     settle(arena);
     return block;
@@ -420,8 +214,8 @@ void *th_arena_alloc_aligned(th_arena *arena, size_t bytes, size_t alignment) {
 /* Does a chunk of the list hold the address? */
 static bool is_in(const th_arena *arena, th_arena_chunk *chunk, const void *pointer) {
     while (chunk != NULL) {
-        place p;
-        if (load(arena, chunk, &p, NULL) != TH_OK) {
+        th_chunk p;
+        if (th_chunk_load(arena, chunk, &p, NULL) != TH_OK) {
             return false;
         }
         if (th_span_holds(&p.span, pointer)) {
@@ -437,37 +231,37 @@ bool th_arena_owns(const th_arena *arena, const void *pointer) {
 }
 
 static bool verify_pointer(const th_arena *arena, const void *pointer) {
-    if (!is_guarded(arena) || th_arena_owns(arena, pointer)) {
+    if (!th_arena_is_guarded(arena) || th_arena_owns(arena, pointer)) {
         return true;
     }
-    th_span_raise_bad_pointer(&arena->span, guarding_of(arena), arena->number, pointer);
+    th_span_raise_bad_pointer(&arena->span, th_arena_guarding(arena), arena->number, pointer);
     return false;
 }
 
 /* Is it the block with the newest chunk of its own, and may it be changed? */
-static bool is_open_large(const th_arena *arena, const void *pointer, place *p) {
-    return arena->large_open && load(arena, arena->large, p, NULL) == TH_OK &&
+static bool is_open_large(const th_arena *arena, const void *pointer, th_chunk *p) {
+    return arena->large_open && th_chunk_load(arena, arena->large, p, NULL) == TH_OK &&
            pointer == p->span.last;
 }
 
-static bool resize_large(th_arena *arena, place *p, size_t bytes) {
-    if (!th_span_resize(&p->span, guarding_of(arena), p->header.number, bytes)) {
+static bool resize_large(th_arena *arena, th_chunk *p, size_t bytes) {
+    if (!th_span_resize(&p->span, th_arena_guarding(arena), p->header.number, bytes)) {
         return false;
     }
     arena->large_position = p->header.position + th_span_used(&p->span);
-    store(arena, p);
+    th_chunk_store(arena, p);
     return true;
 }
 
 bool th_arena_resize(th_arena *arena, void *pointer, size_t bytes) {
     bool resized = false;
-    place p;
+    th_chunk p;
     if (pointer == NULL || !verify_pointer(arena, pointer)) {
         return false;
     }
     note_high_water(arena);
     if (pointer == arena->span.last) {
-        resized = th_span_resize(&arena->span, guarding_of(arena), arena->number, bytes);
+        resized = th_span_resize(&arena->span, th_arena_guarding(arena), arena->number, bytes);
     } else if (is_open_large(arena, pointer, &p)) {
         resized = resize_large(arena, &p, bytes);
     }
@@ -476,8 +270,8 @@ bool th_arena_resize(th_arena *arena, void *pointer, size_t bytes) {
 }
 
 void th_arena_free(th_arena *arena, void *pointer) {
-    const th_guarding *guarding = guarding_of(arena);
-    place p;
+    const th_guarding *guarding = th_arena_guarding(arena);
+    th_chunk p;
     if (pointer == NULL || !verify_pointer(arena, pointer)) {
         return;
     }
@@ -488,7 +282,7 @@ void th_arena_free(th_arena *arena, void *pointer) {
         }
     } else if (is_open_large(arena, pointer, &p) &&
                th_span_verify(&p.span, guarding, p.header.number, p.span.base)) {
-        pop_large(arena, &p);
+        th_chunk_pop_large(arena, &p);
     }
     settle(arena);
 }
@@ -521,43 +315,44 @@ static bool is_stale(const th_arena *arena, const th_arena_mark *mark) {
 }
 
 static bool raise_stale(const th_arena *arena, const th_arena_mark *mark) {
-    th_guarding_raise(guarding_of(arena), TH_FAULT_DOUBLE_FREE, SIZE_MAX, SIZE_MAX,
+    th_guarding_raise(th_arena_guarding(arena), TH_FAULT_DOUBLE_FREE, SIZE_MAX, SIZE_MAX,
                       (uint32_t)used_now(arena), (uint32_t)mark->position);
     return false;
 }
 
 /* Every chunk that a rollback would empty, and the one that it would cut. */
 static bool verify_chain(const th_arena *arena, const th_arena_mark *mark) {
-    place p = {0};
+    th_chunk p = {0};
     for (th_arena_chunk *chunk = arena->chunk; chunk != mark->chunk; chunk = p.header.prev) {
         if (chunk == NULL) {
             return raise_stale(arena, mark);
         }
-        if (!load_or_report(arena, chunk, &p) ||
-            !th_span_verify(&p.span, guarding_of(arena), p.header.number, p.span.base)) {
+        if (!th_chunk_claim(arena, chunk, &p) ||
+            !th_span_verify(&p.span, th_arena_guarding(arena), p.header.number, p.span.base)) {
             return false;
         }
     }
     if (mark->chunk == NULL) {
         return true;
     }
-    if (!load_or_report(arena, mark->chunk, &p)) {
+    if (!th_chunk_claim(arena, mark->chunk, &p)) {
         return false;
     }
     if (mark->used > th_span_used(&p.span)) {
         return raise_stale(arena, mark);
     }
-    return th_span_verify(&p.span, guarding_of(arena), p.header.number, p.span.base + mark->used);
+    return th_span_verify(&p.span, th_arena_guarding(arena), p.header.number,
+                          p.span.base + mark->used);
 }
 
 static bool verify_larges(const th_arena *arena, const th_arena_mark *mark) {
-    place p;
+    th_chunk p;
     for (th_arena_chunk *chunk = arena->large; chunk != mark->large; chunk = p.header.prev) {
         if (chunk == NULL) {
             return raise_stale(arena, mark);
         }
-        if (!load_or_report(arena, chunk, &p) ||
-            !th_span_verify(&p.span, guarding_of(arena), p.header.number, p.span.base)) {
+        if (!th_chunk_claim(arena, chunk, &p) ||
+            !th_span_verify(&p.span, th_arena_guarding(arena), p.header.number, p.span.base)) {
             return false;
         }
     }
@@ -566,18 +361,18 @@ static bool verify_larges(const th_arena *arena, const th_arena_mark *mark) {
 
 /* Nothing can go wrong any more. */
 static void empty_down_to(th_arena *arena, const th_arena_mark *mark) {
-    place p;
+    th_chunk p;
     note_high_water(arena);
     while (arena->large != mark->large) {
-        (void)load(arena, arena->large, &p, NULL);
-        pop_large(arena, &p);
+        (void)th_chunk_load(arena, arena->large, &p, NULL);
+        th_chunk_pop_large(arena, &p);
     }
     while (arena->chunk != mark->chunk) {
-        (void)load(arena, arena->chunk, &p, NULL);
-        pop(arena, &p);
+        (void)th_chunk_load(arena, arena->chunk, &p, NULL);
+        th_chunk_pop(arena, &p);
     }
     if (arena->chunk != NULL) {
-        th_span_cut(&arena->span, guarding_of(arena), arena->span.base + mark->used);
+        th_span_cut(&arena->span, th_arena_guarding(arena), arena->span.base + mark->used);
     }
     arena->large_open = false;
     arena->generation++;
@@ -596,9 +391,9 @@ static void note_rollback(th_arena *arena, size_t position) {
 }
 
 th_status th_arena_rollback(th_arena *arena, const th_arena_mark *mark) {
-    if (is_guarded(arena)) {
+    if (th_arena_is_guarded(arena)) {
         if (mark->arena != arena) {
-            th_guarding_raise(guarding_of(arena), TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, 0);
+            th_guarding_raise(th_arena_guarding(arena), TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, 0);
             return TH_ERR_CORRUPT;
         }
         if (is_stale(arena, mark)) {
@@ -617,7 +412,7 @@ th_status th_arena_rollback(th_arena *arena, const th_arena_mark *mark) {
 
 /* The lowest chunk is the caller's memory, if there is any. */
 static th_arena_chunk *lowest_of(const th_arena *arena) {
-    uintptr_t skipped = (0 - (uintptr_t)arena->config.memory) & (UNIT - 1);
+    size_t skipped = th_chunk_skipped(arena->config.memory);
     if (arena->config.memory == NULL) {
         return NULL;
     }
@@ -626,7 +421,8 @@ static th_arena_chunk *lowest_of(const th_arena *arena) {
 
 th_status th_arena_reset(th_arena *arena) {
     const th_arena_mark bottom = {.arena = arena, .chunk = lowest_of(arena)};
-    if (is_guarded(arena) && (!verify_larges(arena, &bottom) || !verify_chain(arena, &bottom))) {
+    if (th_arena_is_guarded(arena) &&
+        (!verify_larges(arena, &bottom) || !verify_chain(arena, &bottom))) {
         return TH_ERR_CORRUPT;
     }
     empty_down_to(arena, &bottom);
@@ -639,13 +435,13 @@ th_status th_arena_reset(th_arena *arena) {
 size_t th_arena_trim(th_arena *arena) {
     size_t before = arena->reserved;
     while (arena->spare != NULL) {
-        place p;
-        if (!load_or_report(arena, arena->spare, &p)) {
+        th_chunk p;
+        if (!th_chunk_claim(arena, arena->spare, &p)) {
             return 0;
         }
         arena->spare = p.header.prev;
         arena->spares--;
-        give_back(arena, &p);
+        th_chunk_give_back(arena, &p);
     }
     settle(arena);
     return before - arena->reserved;
@@ -683,10 +479,10 @@ static th_status check_list(const th_arena *arena, th_arena_chunk *chunk, size_t
     size_t above = SIZE_MAX;
     *total = (tally){0};
     while (chunk != NULL && total->chunks <= count) {
-        place p;
-        th_status status = load(arena, chunk, &p, fault);
+        th_chunk p;
+        th_status status = th_chunk_load(arena, chunk, &p, fault);
         if (status == TH_OK) {
-            status = th_span_check(&p.span, guarding_of(arena), p.header.number, fault);
+            status = th_span_check(&p.span, th_arena_guarding(arena), p.header.number, fault);
         }
         if (status != TH_OK) {
             return status;
@@ -744,7 +540,7 @@ static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
  * table_resize_in_place, which is always asked first. */
 void *th_arena_move(th_arena *arena, void *pointer, size_t kept, size_t bytes, size_t alignment) {
-    if (is_guarded(arena) && !th_arena_owns(arena, pointer)) {
+    if (th_arena_is_guarded(arena) && !th_arena_owns(arena, pointer)) {
         return NULL;
     }
     if (bytes <= kept) {
