@@ -86,8 +86,11 @@ static void refuse(int level) {
         CHECK(th_arena_alloc_aligned(&arena, 8, no_powers[i]) == NULL);
     }
     CHECK_EQ(th_arena_get_stats(&arena).failed_allocs, 0);
+    own.left = 0;
     CHECK(th_arena_alloc(&arena, PTRDIFF_MAX) == NULL);
-    CHECK(th_arena_alloc(&arena, (size_t)PTRDIFF_MAX - 64) == NULL);
+    CHECK_EQ(own.refusals, 0); /* with its header it would be too large: nobody was asked */
+    CHECK(th_arena_alloc(&arena, PTRDIFF_MAX / 2) == NULL);
+    CHECK_EQ(own.refusals, 1);
     CHECK(th_arena_alloc_aligned(&arena, PTRDIFF_MAX, SIZE_MAX / 2 + 1) == NULL);
     CHECK_EQ(th_arena_get_stats(&arena).failed_allocs, 3);
     CHECK(!th_arena_resize(&arena, NULL, 8));
@@ -147,7 +150,7 @@ static void measure_waste(int level) {
     size_t asked = 0;
     size_t blocks = 0;
     while (own.live < 200) {
-        size_t bytes = 1 + th_test_random(&state) % 300;
+        size_t bytes = 1 + (size_t)(th_test_random(&state) % 300);
         CHECK(th_arena_alloc_aligned(&arena, bytes, 1) != NULL);
         asked += bytes;
         blocks++;

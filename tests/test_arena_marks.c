@@ -172,7 +172,7 @@ typedef struct model {
 } model;
 
 static void model_alloc(model *m, uint64_t random) {
-    size_t bytes = 1 + (random % 16 == 0 ? (random >> 4) % 1500 : (random >> 4) % 120);
+    size_t bytes = 1 + (size_t)((random >> 4) % (random % 16 == 0 ? 1500 : 120));
     size_t alignment = (size_t)1 << (random >> 20) % 9;
     unsigned char *block = th_arena_alloc_aligned(&arena, bytes, alignment);
     CHECK(block != NULL && (uintptr_t)block % alignment == 0);
@@ -181,8 +181,8 @@ static void model_alloc(model *m, uint64_t random) {
 }
 
 static void model_resize(model *m, uint64_t random) {
-    model_block *block = &m->blocks[random % m->count];
-    size_t bytes = 1 + (random >> 20) % 200;
+    model_block *block = &m->blocks[(size_t)random % m->count];
+    size_t bytes = 1 + (size_t)((random >> 20) % 200);
     if (th_arena_resize(&arena, block->at, bytes)) {
         CHECK(filled(block->at, bytes < block->bytes ? bytes : block->bytes, block->seed));
         fill(block->at, bytes, block->seed);
@@ -199,10 +199,10 @@ static void model_mark(model *m) {
 
 static void model_rollback(model *m, uint64_t random) {
     if (m->marked > 0) {
-        m->marked = random % m->marked + 1;
+        m->marked = (size_t)(random % m->marked) + 1;
         CHECK_EQ(th_arena_rollback(&arena, &m->marks[m->marked - 1]), TH_OK);
         m->count = m->counts[m->marked - 1];
-        m->marked -= random >> 32 & 1;
+        m->marked -= (size_t)(random >> 32 & 1);
     }
 }
 

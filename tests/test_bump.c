@@ -517,7 +517,7 @@ static void check_model(const model *m) {
 }
 
 static void model_alloc(model *m, uint64_t random) {
-    size_t bytes = 1 + random % 90;
+    size_t bytes = 1 + (size_t)(random % 90);
     size_t alignment = (size_t)1 << (random >> 8) % 8;
     size_t start_at = (m->used + alignment - 1) & ~(alignment - 1);
     unsigned char *block = th_bump_alloc_aligned(&bump, bytes, alignment);
@@ -534,7 +534,7 @@ static void model_alloc(model *m, uint64_t random) {
 
 static void model_resize(model *m, uint64_t random) {
     model_block *last = &m->blocks[m->count - 1];
-    size_t bytes = 1 + random % 120;
+    size_t bytes = 1 + (size_t)(random % 120);
     size_t kept = bytes < last->bytes ? bytes : last->bytes;
     bool fits = m->last_is_open && at_byte(last->at) + bytes <= MEMORY_BYTES;
     CHECK_EQ(th_bump_resize(&bump, last->at, bytes), fits);

@@ -305,7 +305,7 @@ static void play_at_random(int level) {
         } else {
             size_t f = m.frames % 2;
             size_t i = m.counts[f];
-            size_t bytes = 1 + random % 40;
+            size_t bytes = 1 + (size_t)(random % 40);
             unsigned char *block =
                 th_frame_alloc_aligned(&frame, bytes, (size_t)1 << (random >> 8) % 6);
             if (block != NULL && i < 64) {

@@ -256,7 +256,8 @@ static void play_at_random(int level) {
     start(level);
     for (uint32_t step = 1; step < 2000; step++) {
         uint64_t random = th_test_random(&state);
-        size_t bytes = random % 16 == 0 ? 0 : (random >> 8) % (random % 4 == 0 ? 1000 : 80);
+        size_t bytes =
+            random % 16 == 0 ? 0 : (size_t)((random >> 8) % (random % 4 == 0 ? 1000 : 80));
         if (random >> 60 == 0) {
             CHECK_EQ(th_hybrid_release(&hybrid), TH_OK);
             size = 0;

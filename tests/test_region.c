@@ -391,15 +391,15 @@ static void play_at_random(int level) {
     nodes[0] = (node){.region = &root, .block = take(&root, 40, 0)};
     for (unsigned step = 0; step < 1000; step++) {
         uint64_t random = th_test_random(&state);
-        size_t i = 1 + random % (NODES - 1);
+        size_t i = 1 + (size_t)(random % (NODES - 1));
         if (random >> 62 == 0) {
-            begin_or_end(i, (random >> 8) % NODES);
+            begin_or_end(i, (size_t)(random >> 8) % NODES);
         } else if (nodes[i].region != NULL) {
             CHECK_EQ(th_region_defer(nodes[i].region, count_cleanup, &nodes[i]), TH_OK);
             nodes[i].cleanups++;
-            (void)take(nodes[i].region, 1 + (random >> 16) % 100, 9);
+            (void)take(nodes[i].region, 1 + (size_t)((random >> 16) % 100), 9);
         } else {
-            begin_or_end(i, (random >> 8) % NODES);
+            begin_or_end(i, (size_t)(random >> 8) % NODES);
         }
         size_t live = 0;
         for (size_t k = 0; k < NODES; k++) {

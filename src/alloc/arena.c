@@ -116,7 +116,8 @@ static void *take(th_arena *arena, th_chunk *p, size_t bytes, size_t mask) {
     bool found = th_span_find(&p->span, bytes, mask, &start);
     TH_ASSERT(found);
     (void)found;
-    return th_span_take(&p->span, th_arena_guarding(arena), p->header.number, start, bytes);
+    return th_span_take(&p->span, th_arena_guarding(arena), p->header.number, start, bytes) ? start
+                                                                                            : NULL;
 }
 
 /* A chunk for this block alone; `need` covers its alignment. */
@@ -195,10 +196,10 @@ static inline void *alloc_here(th_arena *arena, size_t bytes, size_t mask) {
     if (!th_span_find(&arena->span, bytes, mask, &start)) {
         return alloc_elsewhere_and_settle(arena, bytes, mask);
     }
-    void *block = th_span_take(&arena->span, th_arena_guarding(arena), arena->number, start, bytes);
-    arena->allocs += block != NULL;
+    bool taken = th_span_take(&arena->span, th_arena_guarding(arena), arena->number, start, bytes);
+    arena->allocs += taken;
     settle(arena);
-    return block;
+    return taken ? start : NULL;
 }
 
 void *th_arena_alloc(th_arena *arena, size_t bytes) {

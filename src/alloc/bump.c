@@ -55,10 +55,10 @@ static inline void *place(th_bump *bump, size_t bytes, size_t mask) {
         bump->failed_allocs += bytes != 0;
         return NULL;
     }
-    void *block = th_span_take(&bump->span, guarding_of(bump), NUMBER, start, bytes);
-    bump->allocs += block != NULL;
+    bool taken = th_span_take(&bump->span, guarding_of(bump), NUMBER, start, bytes);
+    bump->allocs += taken;
     settle(bump);
-    return block;
+    return taken ? start : NULL;
 }
 
 void *th_bump_alloc(th_bump *bump, size_t bytes) {

@@ -101,10 +101,10 @@ static inline void *place(th_frame *frame, size_t bytes, size_t mask) {
         frame->failed_in_frame += bytes != 0;
         return NULL;
     }
-    void *block = th_span_take(&frame->span, guarding_of(frame), frame->current, start, bytes);
-    frame->allocs += block != NULL;
+    bool taken = th_span_take(&frame->span, guarding_of(frame), frame->current, start, bytes);
+    frame->allocs += taken;
     settle(frame);
-    return block;
+    return taken ? start : NULL;
 }
 
 void *th_frame_alloc(th_frame *frame, size_t bytes) {

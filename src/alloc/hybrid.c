@@ -72,7 +72,7 @@ static bool resize_here(th_hybrid *hybrid, size_t bytes) {
         return true;
     }
     if (span->last == NULL) {
-        return th_span_take(span, guarding, number_of(hybrid), span->base, bytes) != NULL;
+        return th_span_take(span, guarding, number_of(hybrid), span->base, bytes);
     }
     return th_span_resize(span, guarding, number_of(hybrid), bytes);
 }
@@ -115,7 +115,8 @@ static th_status spill(th_hybrid *hybrid, size_t bytes) {
     th_span to = th_span_make(memory, capacity);
     size_t kept = th_span_used(&from);
     if (kept > 0) {
-        memcpy(th_span_take(&to, guarding_of(hybrid), SPILLED, to.base, kept), from.base, kept);
+        (void)th_span_take(&to, guarding_of(hybrid), SPILLED, to.base, kept); /* it is fresh */
+        memcpy(to.base, from.base, kept);
     }
     if (hybrid->is_spilled) {
         give_back(hybrid, &from);

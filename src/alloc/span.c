@@ -297,15 +297,15 @@ static void extend(th_span *span, const th_guarding *guarding, unsigned char *st
     write_canary(span);
 }
 
-void *th_span_take_guarded(th_span *span, const th_guarding *guarding, size_t number,
-                           unsigned char *start, size_t bytes) {
+bool th_span_take_guarded(th_span *span, const th_guarding *guarding, size_t number,
+                          unsigned char *start, size_t bytes) {
     if (!may_take(span, guarding, number, start + bytes)) {
-        return NULL;
+        return false;
     }
     extend(span, guarding, start, start + bytes);
     span->last = start;
     th_track_open(start, bytes);
-    return start;
+    return true;
 }
 
 void th_span_cut(th_span *span, const th_guarding *guarding, unsigned char *at) {

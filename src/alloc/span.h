@@ -38,19 +38,19 @@ static inline bool th_span_find(const th_span *span, size_t bytes, size_t mask,
 }
 
 /* The guarded form of the next one, which also looks for damage first. */
-void *th_span_take_guarded(th_span *span, const th_guarding *guarding, size_t number,
-                           unsigned char *start, size_t bytes);
+bool th_span_take_guarded(th_span *span, const th_guarding *guarding, size_t number,
+                          unsigned char *start, size_t bytes);
 
-/* Hands out what th_span_find has found. NULL iff damage was met and reported. */
-static inline void *th_span_take(th_span *span, const th_guarding *guarding, size_t number,
-                                 unsigned char *start, size_t bytes) {
+/* Hands out what th_span_find has found. False iff damage was met and reported. */
+static inline bool th_span_take(th_span *span, const th_guarding *guarding, size_t number,
+                                unsigned char *start, size_t bytes) {
     if (th_guarding_level(guarding) > 0) {
         return th_span_take_guarded(span, guarding, number, start, bytes);
     }
     span->last = start;
     span->at = start + bytes;
     th_track_open(start, bytes);
-    return start;
+    return true;
 }
 
 /* Makes the last block `bytes` bytes long: false iff there is no room, bytes is 0 or damage was
