@@ -347,7 +347,7 @@ warnings: $(STRICT:%=objects-%)
 headers: | bootstrap-headers
 	@scripts/check-headers
 
-## freestanding: src/base and src/heap need no C library, in 64 and 32 bits
+## freestanding: src/base, src/heap and src/alloc need no C library, in 64 and 32 bits
 freestanding: | bootstrap-m32
 	@scripts/check-freestanding
 

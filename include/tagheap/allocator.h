@@ -31,6 +31,14 @@ extern "C" {
 /* The alignment that suits every object of the language: what th_allocator_alloc gives. */
 #define TH_ALLOCATOR_ALIGNMENT ((size_t)16)
 
+/* The same for storage of one's own; it stands first in the declaration:
+ *   TH_ALLOCATOR_ALIGNAS static unsigned char memory[8192]; */
+#if defined(__cplusplus)
+#define TH_ALLOCATOR_ALIGNAS alignas(16)
+#else
+#define TH_ALLOCATOR_ALIGNAS _Alignas(16)
+#endif
+
 /* The functions of an allocator. Callers go through th_allocator_*, which check the arguments
  * first: a function of the table sees alignment a power of two, 0 < bytes <= PTRDIFF_MAX, and
  * pointers that are not NULL. `self` is th_allocator.self. */
@@ -48,7 +56,8 @@ typedef struct th_allocator_table {
 
     /* Makes it `bytes` bytes long, moving it if that is necessary, and keeps its first
      * min(kept, bytes) bytes; `alignment` as it was allocated with. NULL: it is as it was.
-     * Optional: for allocators that do better than allocate, copy and free. */
+     * Optional: for allocators that do better than allocate, copy and free. resize_in_place, if
+     * there is one, was asked just before, and could not. */
     void *(*resize)(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment);
 
     /* Frees every block at once. Optional. */

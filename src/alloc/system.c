@@ -8,11 +8,22 @@
 
 #include "tagheap/allocator.h"
 
+/* Is malloc's own alignment enough? It need only suit objects that fit into the block. */
+static bool is_natural(size_t bytes, size_t alignment) {
+    return alignment <= alignof(max_align_t) && alignment <= bytes;
+}
+
 static void *alloc(void *self, size_t bytes, size_t alignment) {
     void *block = NULL;
     (void)self;
-    if (alignment <= alignof(max_align_t)) {
+    if (is_natural(bytes, alignment)) {
         return malloc(bytes);
+    }
+    if (alignment > PTRDIFF_MAX - bytes) {
+        return NULL; /* wherever malloc looks for it, it would go round the address space */
+    }
+    if (alignment < sizeof(void *)) {
+        alignment = sizeof(void *);
     }
     return posix_memalign(&block, alignment, bytes) == 0 ? block : NULL;
 }
@@ -24,7 +35,7 @@ static void free_block(void *self, void *pointer) {
 
 /* realloc keeps no alignment beyond malloc's. */
 static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
-    if (alignment <= alignof(max_align_t)) {
+    if (is_natural(bytes, alignment)) {
         return realloc(pointer, bytes);
     }
     void *block = alloc(self, bytes, alignment);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What the suites of the companion allocators share: a fault handler that remembers, the guard
+ * levels that this build contains, and a backing that counts, may fail, and shows what is left. */
+#ifndef TESTS_ALLOC_FIXTURE_H
+#define TESTS_ALLOC_FIXTURE_H
+
+#include "suite.h"
+#include "tagheap/allocator.h"
+#include "tagheap/guarding.h"
+
+/* ---- faults ------------------------------------------------------------------------------- */
+
+typedef struct fault_log {
+    unsigned count;
+    th_fault first;
+    th_fault last;
+} fault_log;
+
+/* Guarding at `level` that reports to the log, which is emptied. */
+th_guarding guarding_with(fault_log *log, int level);
+
+/* The log holds this one fault, or the same one twice at level 3; and is emptied. */
+void expect_logged(const char *file, int line, fault_log *log, int level, th_fault expected);
+#define EXPECT_LOGGED(log, level, ...)                                                             \
+    expect_logged(__FILE__, __LINE__, log, level, (th_fault){__VA_ARGS__})
+
+/* Calls play(level) for each guard level from `lowest` up that this build contains. */
+void at_levels(int lowest, void (*play)(int level));
+
+/* Sets one byte that may be closed, behind the library's back, and returns what stood there. */
+unsigned char poke(unsigned char *at, unsigned char value);
+
+/* ---- a backing ---------------------------------------------------------------------------- */
+
+#define BACKING_BLOCKS_MAX 512
+
+typedef struct backing_block {
+    void *pointer;
+    size_t bytes;
+} backing_block;
+
+typedef struct backing {
+    backing_block blocks[BACKING_BLOCKS_MAX]; /* live ones */
+    size_t live;
+    size_t live_bytes;
+    size_t allocs;   /* calls that returned a block */
+    size_t refusals; /* calls that did not */
+    size_t left;     /* calls that will succeed */
+} backing;
+
+/* An allocator over malloc that never refuses, until backing->left says so. *backing must be
+ * zeroed or done with. */
+th_allocator backing_start(backing *own);
+
+/* Everything was given back. */
+void backing_stop(const backing *own);
+
+#endif

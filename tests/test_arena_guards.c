@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* What the arena's guards and its checker notice. */
+#include <string.h>
+
+#include "arena_fixture.h"
+#include "heap_fixture.h"
+
+#define CANARY 0xC5u
+#define POISON 0xFDu
+
+/* ---- what guards notice --------------------------------------------------------------------- */
+
+/* Four blocks in each chunk, with room for the records of their gaps. */
+static void smash_and_reset(int level) {
+    arena_start(level);
+    unsigned char *blocks[12];
+    for (uint32_t i = 0; i < 12; i++) {
+        blocks[i] = arena_take(90, i);
+    }
+    unsigned char *large = arena_take(1000, 20);
+    th_arena_mark mark = {.arena = &arena};
+    for (uint32_t i = 0; i < 12; i++) {
+        CHECK_EQ(poke(blocks[i] + 90, 0x41), CANARY);
+        CHECK_EQ(th_arena_reset(&arena), TH_ERR_CORRUPT);
+        CHECK_EQ(faults.first.kind, TH_FAULT_CANARY);
+        CHECK_EQ(faults.first.block, i / 4);
+        CHECK_EQ(faults.first.offset, i % 4 * 96 + 90);
+        faults.count = 0;
+        CHECK_EQ(th_arena_rollback(&arena, &mark), TH_ERR_CORRUPT);
+        CHECK(faults.count > 0);
+        CHECK_EQ(th_arena_check(&arena, NULL), TH_ERR_CORRUPT);
+        CHECK_EQ(poke(blocks[i] + 90, CANARY), 0x41);
+        faults.count = 0;
+    }
+    CHECK_EQ(poke(large + 1003, 0x42), CANARY);
+    th_arena_free(&arena, large);
+    CHECK_EQ(faults.first.kind, TH_FAULT_CANARY);
+    faults.count = 0;
+    CHECK_EQ(th_arena_reset(&arena), TH_ERR_CORRUPT);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 3, 0, 1003, CANARY, 0x42);
+    CHECK_EQ(poke(large + 1003, CANARY), 0x42);
+    for (uint32_t i = 0; i < 12; i++) {
+        CHECK(filled(blocks[i], 90, i));
+    }
+    CHECK_EQ(th_arena_reset(&arena), TH_OK);
+    arena_stop();
+}
+
+static void an_overflow_is_noticed_before_anything_is_freed(void) {
+    at_levels(1, smash_and_reset);
+}
+
+static void smash_headers(int level) {
+    arena_start(level);
+    for (uint32_t i = 0; i < 12; i++) {
+        (void)arena_take(100, i);
+    }
+    unsigned char *large = arena_take(1000, 20);
+    unsigned char *headers[] = {(unsigned char *)arena.chunk, (unsigned char *)arena.large};
+    CHECK(large > headers[1]);
+    size_t bytes = (size_t)(arena.span.base - headers[0]);
+    for (size_t h = 0; h < 2; h++) {
+        for (size_t i = 0; i < bytes; i++) {
+            unsigned char was = poke(headers[h] + i, 0xEE);
+            th_fault fault;
+            bool noticed = th_arena_check(&arena, &fault) == TH_ERR_CORRUPT;
+            CHECK(!noticed || fault.kind == TH_FAULT_HEADER);
+            CHECK(noticed || i + 16 >= bytes); /* the rest fills the header up */
+            if (noticed) {
+                CHECK_EQ(th_arena_reset(&arena), TH_ERR_CORRUPT);
+                CHECK_EQ(faults.first.kind, TH_FAULT_HEADER);
+                faults.count = 0;
+            }
+            (void)poke(headers[h] + i, was);
+        }
+    }
+    arena_stop();
+}
+
+static void damaged_headers_are_noticed(void) {
+    at_levels(1, smash_headers);
+}
+
+static void write_to_spare(int level) {
+    arena_start(level);
+    unsigned char *block = arena_take(100, 1);
+    CHECK_EQ(th_arena_reset(&arena), TH_OK);
+    CHECK_EQ(poke(block + 50, 0x41), POISON);
+    faults.count = 0;
+    CHECK(th_arena_alloc(&arena, 100) == NULL);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_POISON, 0, 0, 50, POISON, 0x41);
+    CHECK_EQ(th_arena_get_stats(&arena).spare_chunks, 1);
+    CHECK_EQ(poke(block + 50, POISON), 0x41);
+    CHECK(arena_take(100, 2) == block);
+    arena_stop();
+}
+
+static void a_write_after_reset_is_noticed(void) {
+    at_levels(2, write_to_spare);
+}
+
+static void bring_back_bad_pointers(int level) {
+    arena_start(level);
+    unsigned char *block = arena_take(20, 1);
+    unsigned char *last = arena_take(20, 2);
+    th_arena_free(&arena, last);
+    th_arena_free(&arena, last);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 32, 32, 32);
+    CHECK(!th_arena_resize(&arena, memory, 4));
+    CHECK_EQ(faults.first.kind, TH_FAULT_FOREIGN);
+    faults.count = 0;
+    bool moved;
+    th_allocator allocator = th_arena_allocator(&arena);
+    CHECK(th_allocator_resize(allocator, memory, 20, 30, 16, &moved) == NULL);
+    CHECK_EQ(faults.count, 1);
+    faults.count = 0;
+    CHECK(filled(block, 20, 1));
+    arena_stop();
+}
+
+static void bad_pointers_are_noticed(void) {
+    at_levels(1, bring_back_bad_pointers);
+}
+
+static void miscount(int level) {
+    arena_start(level);
+    for (uint32_t i = 0; i < 12; i++) {
+        (void)arena_take(100, i);
+    }
+    (void)arena_take(1000, 1);
+    size_t *counters[] = {&arena.chunks,   &arena.larges,         &arena.spares,
+                          &arena.reserved, &arena.large_position, &arena.position};
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+        th_fault fault;
+        *counters[i] += 1;
+        CHECK_EQ(th_arena_check(&arena, &fault), TH_ERR_CORRUPT);
+        CHECK_EQ(fault.kind, TH_FAULT_COUNT);
+        CHECK_EQ(th_arena_check(&arena, NULL), TH_ERR_CORRUPT);
+        *counters[i] -= 1;
+    }
+    arena_stop();
+}
+
+static void the_checker_counts(void) {
+    at_levels(0, miscount);
+}
+
+static void clean_up_with_damage(int level) {
+    arena_start(level);
+    unsigned char *block = arena_take(20, 1);
+    CHECK_EQ(poke(block + 20, 0x41), CANARY);
+    th_arena_clean_up(&arena);
+    CHECK_EQ(faults.count, 1);
+    CHECK_EQ(faults.first.kind, TH_FAULT_CANARY);
+    CHECK(th_arena_alloc(&arena, 1) == NULL);
+    backing_stop(&own);
+}
+
+static void clean_up_reports_and_goes_on(void) {
+    at_levels(1, clean_up_with_damage);
+}
+
+TH_SUITE("arena_guards", TEST(an_overflow_is_noticed_before_anything_is_freed),
+         TEST(damaged_headers_are_noticed), TEST(a_write_after_reset_is_noticed),
+         TEST(bad_pointers_are_noticed), TEST(the_checker_counts),
+         TEST(clean_up_reports_and_goes_on))
