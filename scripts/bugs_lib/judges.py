@@ -11,9 +11,9 @@ from bugs_lib.oracles import Verdict
 from fuzz_lib import plant, program
 
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
-FAILED = re.compile(r"^ +failed: (.*)$|^  \w+: (\S+) +.*FAILED", re.MULTILINE)
+FAILED = re.compile(r"^ +failed: (.*)$", re.MULTILINE)
 VERDICT = re.compile(r"^ *(?:PROBLEM|FINDING in|problem:|CANARY FAILED).*", re.MULTILINE)
-UNTESTED = re.compile(r"^(FAIL|ERROR): (\w+)", re.MULTILINE)
+FAILED_TEST = re.compile(r"^(?:FAIL|ERROR): (\w+)|^not ok \d+ - (.*)$", re.MULTILINE)
 PYTHON_TESTS = ("fuzz_parts", "record", "cli", "to_c", "fuzz")  # the quick ones first
 LIMIT = 300
 JOB_SECONDS = 8
@@ -21,9 +21,9 @@ PLANTED_SECONDS = 10
 
 
 def first_words(pattern, text):
+    """The first group of the first match that is not empty; without groups all of it."""
     found = pattern.search(text)
-    return next(filter(None, found.groups()), found[0]) if found and found.groups() \
-        else found[0].strip() if found else ""
+    return next(filter(None, (*found.groups(), found[0]))).strip() if found else ""
 
 
 def corpus(context):
@@ -90,11 +90,11 @@ def scripts(context):
              for path in (context.copy / "tests" / "scripts").glob("test_*.py")]
     names.sort(key=lambda name: (name in PYTHON_TESTS and PYTHON_TESTS.index(name), name))
     for name in names:
-        done = program.run([f"tests/scripts/test_{name}.py", "-f"], context.copy, LIMIT)
+        done = program.run([f"tests/scripts/test_{name}.py"], context.copy, LIMIT)
         if done.status != 0:
-            found = UNTESTED.search(done.text)
-            what = f"{name}: {found[2] if found else 'no end' if done.hung else done.status}"
-            return Verdict(True, time.monotonic() - started, None, what)
+            how = "no end" if done.hung else f"exit status {done.status}"
+            words = f"{name}: {first_words(FAILED_TEST, done.text) or how}"
+            return Verdict(True, time.monotonic() - started, None, words)
     return Verdict(False, time.monotonic() - started)
 
 

@@ -51,6 +51,10 @@ EXPLORATIONS = (  # small heaps, each complete in less than a second
 )
 
 
+class BuildError(SetupError):
+    """The tree with the bug does not build."""
+
+
 class Verdict(NamedTuple):
     found: bool
     seconds: float = 0.0  # to the finding; without one, what was spent
@@ -75,7 +79,9 @@ class Context(NamedTuple):
         log = self.logs / "build.log"
         if not plant.make(self.copy, goals, log):
             name = program.shown(self.bug.path, self.root) if self.bug else "the tree"
-            raise SetupError(f"{name} does not build: see {program.shown(log, self.root)}")
+            kept = log.with_name(f"{self.bug.name if self.bug else 'tree'}.build.log")
+            log.replace(kept)
+            raise BuildError(f"{name} does not build: see {program.shown(kept, self.root)}")
 
     @property
     def target(self):
