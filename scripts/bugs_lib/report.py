@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What came out: the figures, and the tables as text, TSV and Markdown. A row is what is known of
-one bug: {"name", "area", "what", "survives", "property", "verdicts": {oracle: fields of Verdict}}."""
+one bug: a dictionary with the bug's name, area, what and survives, and with verdicts, which has the
+fields of a Verdict for each oracle that was asked."""
 
 import statistics
 import time
@@ -121,8 +122,10 @@ def library_line(row, oracles):
 
 def heaplab_line(row):
     by = finders(row)
-    verdict = row["verdicts"][by[0]] if by else None
-    how = f"{by[0]:<8} {show_seconds(verdict['seconds']):>6}  {verdict['what']}" if by else "nothing"
+    how = "nothing"
+    if by:
+        verdict = row["verdicts"][by[0]]
+        how = f"{by[0]:<8} {show_seconds(verdict['seconds']):>6}  {verdict['what']}"
     return f"{row['name']:<30} {how}"
 
 

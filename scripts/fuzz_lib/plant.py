@@ -60,7 +60,8 @@ def apply_patch(root, folder, patch, dry=False):
     if done.returncode != 0:
         name = program.shown(patch, root)
         words = [line for line in done.stdout.splitlines() if "FAILED" in line or "skip" in line]
-        reason = words[0].strip() if words else (done.stderr or done.stdout).strip()[:200]
+        words = words or (done.stderr or done.stdout).strip().splitlines() or ["patch failed"]
+        reason = words[0].strip()[:200]
         raise SetupError(f"{name} does not apply to this tree ({reason}): plant the bug anew")
 
 
