@@ -2,10 +2,12 @@
 """What may notice a bug in the library. Each oracle builds what it needs in the copy of the tree,
 which has the bug planted, and works up to its first finding or its time limit."""
 
+import importlib
 import re
 import shutil
 import signal
 import statistics
+import subprocess
 import time
 from typing import NamedTuple
 
@@ -293,44 +295,40 @@ def combine(runs, shrunk=None):
 
 
 def afl(context):
-    """AFL++ on one core, from one empty-like input."""
-    name = context.target
-    context.build(f"build/afl/fuzz_{name}")
-    folder = context.copy / "build" / "bugs-afl"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "in").mkdir(parents=True)
-    (folder / "in" / "empty").write_bytes(b"\0")
-    env = program.environment() | {
-        "AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_NO_AFFINITY": "1", "AFL_FAST_CAL": "1",
-        "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1", "AFL_BENCH_UNTIL_CRASH": "1"}
-    for sanitizer in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):  # afl-fuzz sets its own
-        env.pop(sanitizer, None)
-    command = ["afl-fuzz", "-i", folder / "in", "-o", folder / "out", "-s", "1", "-V",
-               context.fuzz_seconds, "-m", "none", "--", f"build/afl/fuzz_{name}"]
-    crashes = folder / "out" / "default" / "crashes"
-    log_path = context.logs / "afl.log"
-    started = time.monotonic()
-    with log_path.open("wb") as log:
-        process = program.start(command, log, context.copy, env)
+    """AFL++ from an empty corpus, on one core, with the mutator that `make fuzz ENGINE=afl` uses."""
+    engine = importlib.import_module("fuzz_lib.afl")  # comes with the variant
+    target = target_table.describe(context.target)
+    context.build(f"build/afl/fuzz_{target.name}", "build/afl/mutator.so")
+    worker = engine.AflWorker(target, 0, context.copy, False)
+    shutil.rmtree(engine.folder_of(context.copy), ignore_errors=True)
+    worker.seeds_passed = True  # there are none
+    worker.start(context.fuzz_seconds, (start_over(context.copy),))
+    found = False
     try:
-        while process.poll() is None and time.monotonic() - started < context.fuzz_seconds + 10:
-            if crashes.is_dir() and any(crashes.glob("id:*")):
-                break
+        while not found and worker.process.poll() is None and \
+                time.monotonic() - worker.started < context.fuzz_seconds:
             time.sleep(watch.POLL)
-        spent = time.monotonic() - started
-        found = crashes.is_dir() and any(crashes.glob("id:*"))
+            found = any(worker.out.glob("crashes/id:*")) or any(worker.out.glob("hangs/id:*"))
+        spent = time.monotonic() - worker.started
     finally:
-        program.signal_group(process, signal.SIGINT)
-        try:
-            process.wait(5)
-        finally:
-            program.signal_group(process, signal.SIGKILL)
-    if not found and process.returncode not in (0, None, -signal.SIGINT):
-        raise SetupError(f"afl-fuzz did not work: see {program.shown(log_path, context.root)}")
-    stats = folder / "out" / "default" / "fuzzer_stats"
+        end(worker.process)
+    stats = worker.out / "fuzzer_stats"
     done = re.search(r"^execs_done\s*: (\d+)", stats.read_text(), re.M) if stats.exists() else None
+    if not found and done is None:
+        raise SetupError("afl-fuzz did not work: see "
+                         f"{program.shown(worker.log_path, context.root)}")
     return Verdict(found, spent, None, "crash" if found else "",
                    executions=int(done[1]) if done else None)
+
+
+def end(process):
+    """Asks the process to end, and then makes it."""
+    program.signal_group(process, signal.SIGINT)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        program.signal_group(process, signal.SIGKILL)
+        process.wait()
 
 
 # ---- all of them
@@ -352,5 +350,5 @@ FAST = ("suite", "guards", "model", "libfuzzer")
 
 def available(root):
     """The oracles that this tree and machine have."""
-    no_afl = not (root / "sanitize" / "afl.mk").exists() or not shutil.which("afl-fuzz")
+    no_afl = not (root / "sanitize" / "afl.mk").exists() or shutil.which("afl-fuzz") is None
     return [name for name in ORACLES if not (name == "afl" and no_afl)]
