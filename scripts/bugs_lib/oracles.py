@@ -295,7 +295,7 @@ def combine(runs, shrunk=None):
 
 
 def afl(context):
-    """AFL++ from an empty corpus, on one core, with the mutator that `make fuzz ENGINE=afl` uses."""
+    """AFL++ from an empty corpus, on one core, as `make fuzz ENGINE=afl` runs it."""
     engine = importlib.import_module("fuzz_lib.afl")  # comes with the variant
     target = target_table.describe(context.target)
     context.build(f"build/afl/fuzz_{target.name}", "build/afl/mutator.so")
