@@ -46,6 +46,7 @@ FINDINGS     ?=
 OUT          ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
+BUGS         ?=
 EXTRA_CFLAGS ?=
 AR           := ar
 
@@ -323,6 +324,11 @@ coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) build/cov/libtagheap.a corpus
 ## bench: checked operations per second in the fuzz build
 bench: build/fuzz/heaplab
 	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
+
+.PHONY: bugs
+## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
+bugs: | bootstrap-all
+	+@scripts/bugs $(BUGS)
 
 ##@ Checks
 .PHONY: scenarios properties workflow-demo warnings headers freestanding format-check

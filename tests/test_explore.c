@@ -364,13 +364,18 @@ static void states_are_found_again(void) {
 static void keys_are_compared_in_full(void) {
     lab_states *states = lab_states_new();
     lab_key key = numbered_key(1);
-    lab_key other = numbered_key(2);
+    lab_key longer = numbered_key(2);
+    lab_key other = numbered_key(91);
     CHECK(states != NULL);
+    CHECK_EQ(other.size, key.size);
+    longer.hash = key.hash;
     other.hash = key.hash;
     CHECK(lab_states_add(states, &key, 0, 0));
+    CHECK(!lab_states_contains(states, &longer));
     CHECK(!lab_states_contains(states, &other));
+    CHECK(lab_states_add(states, &longer, 0, 0));
     CHECK(lab_states_add(states, &other, 0, 0));
-    CHECK_EQ(lab_states_count(states), 2);
+    CHECK_EQ(lab_states_count(states), 3);
     lab_states_destroy(states);
 }
 

@@ -19,7 +19,7 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
-    {"run", " [-v] [--guard 0..3] [FORM] [--subject NAME] FILE...",
+    {"run", " [-v] [--bare] [--guard 0..3] [FORM] [--subject NAME] FILE...",
      "play scripts on the heap, compare with the exact model", lab_cli_run},
     {"show", " [-o OUT] [-f] [FORM] [--subject NAME] FILE", "print a script as text", lab_cli_show},
     {"asm", " -o OUT [-f] [FORM] [--subject NAME] FILE", "assemble a script into bytes",
@@ -72,10 +72,11 @@ static int print_usage(void) {
         "  heaplab help\n      print this\n\n"
         "FILE is a script as text or as bytes (docs/script.md); FORM says which, whatever\n"
         "it looks like: --bytes, --text, or --numbered for bytes with the number of a\n"
-        "subject in front. --subject plays it on another one. -f replaces OUT if it exists. run -v "
-        "prints a\n"
-        "line for each script. bench ends with 1 below N checked operations/s, or if the\n"
-        "large region costs more than X times the small one.\n"
+        "subject in front. --subject plays it on another one. -f replaces OUT if it exists.\n"
+        "run -v prints a line for each script; run --bare plays without the model: what is\n"
+        "wrong must be noticed by the guards, or by the tool in the build. bench ends with 1\n"
+        "below N checked operations/s, or if the large region costs more than X times the\n"
+        "small one.\n"
         "Exit status: 0 done, 1 a failure was found, 2 bad input.\n");
     return LAB_CLI_DONE;
 }

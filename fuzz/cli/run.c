@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "runner/bare.h"
 #include "runner/player.h"
 
 typedef struct run_settings {
     lab_run_options options;
     bool verbose;
+    bool bare;
 } run_settings;
 
 static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
@@ -15,6 +17,10 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
     run_settings *out = settings;
     if (strcmp(option, "-v") == 0) {
         out->verbose = true;
+        return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--bare") == 0) {
+        out->bare = true;
         return LAB_CLI_DONE;
     }
     *known = strcmp(option, "--guard") == 0;
@@ -25,7 +31,20 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
     return value != NULL ? lab_cli_read_guard(name, value, &out->options.guard) : LAB_CLI_BAD_INPUT;
 }
 
-static int run_file(lab_player *player, const char *path, const lab_cli_files *given,
+/* What plays the scripts, kept from one to the next. */
+typedef struct players {
+    lab_player *judged;
+    lab_bare *bare; /* NULL: judged */
+} players;
+
+static bool play(const players *with, const lab_script *script, const run_settings *settings,
+                 lab_failure *failure, lab_run_counts *counts) {
+    return with->bare != NULL
+               ? lab_bare_play(with->bare, script, settings->options.guard, failure, counts)
+               : lab_player_play(with->judged, script, &settings->options, failure, counts);
+}
+
+static int run_file(const players *with, const char *path, const lab_cli_files *given,
                     const run_settings *settings) {
     lab_script script = {0};
     lab_failure failure;
@@ -35,7 +54,11 @@ static int run_file(lab_player *player, const char *path, const lab_cli_files *g
         lab_script_clean_up(&script);
         return LAB_CLI_BAD_INPUT;
     }
-    if (!lab_player_play(player, &script, &settings->options, &failure, &counts)) {
+    if (with->bare != NULL && script.config.subject != 0) {
+        lab_script_clean_up(&script);
+        return lab_cli_complain_of("run", path, "is for another subject; --bare plays the heap");
+    }
+    if (!play(with, &script, settings, &failure, &counts)) {
         (void)printf("%s: ", path);
         lab_failure_print(&failure, &script, stdout);
         status = LAB_CLI_FOUND;
@@ -44,6 +67,7 @@ static int run_file(lab_player *player, const char *path, const lab_cli_files *g
                      (unsigned long long)counts.ops, (unsigned long long)counts.acted,
                      (unsigned long long)counts.moves);
     }
+    (void)fflush(stdout); /* the next script may end the process */
     lab_script_clean_up(&script);
     return status;
 }
@@ -56,17 +80,19 @@ int lab_cli_run(int argc, char **argv) {
     if (status != LAB_CLI_DONE) {
         return status;
     }
-    lab_player *player = lab_player_new();
-    if (player == NULL) {
+    const players with = {.judged = lab_player_new(),
+                          .bare = settings.bare ? lab_bare_new() : NULL};
+    if (with.judged == NULL || (settings.bare && with.bare == NULL)) {
         return lab_cli_complain(argv[0], "no memory for the runner");
     }
     int count[LAB_CLI_BAD_INPUT + 1] = {0}; /* of files, by what came of them */
     for (int i = 1; i <= given.count; i++) {
-        int one = run_file(player, argv[i], &given, &settings);
+        int one = run_file(&with, argv[i], &given, &settings);
         status = one > status ? one : status;
         count[one]++;
     }
-    lab_player_destroy(player);
+    lab_player_destroy(with.judged);
+    lab_bare_destroy(with.bare);
     if (count[LAB_CLI_BAD_INPUT] < given.count) {
         int passed = count[LAB_CLI_DONE];
         (void)printf("%d script%s passed, %d failed", passed, passed == 1 ? "" : "s",

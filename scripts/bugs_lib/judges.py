@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What may notice a bug in heaplab, which judges others: the suites and the corpus, the fuzzing
+job's own checks, the mistakes planted for the properties, the scripts' tests. They are asked in
+this order up to the first that notices."""
+
+import re
+import time
+
+from bugs_lib import oracles, patches
+from bugs_lib.oracles import Verdict
+from fuzz_lib import plant, program
+
+COUNT = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
+FAILED = re.compile(r"^ +failed: (.*)$", re.MULTILINE)
+VERDICT = re.compile(r"^ *(?:PROBLEM|FINDING in|problem:|CANARY FAILED).*", re.MULTILINE)
+FAILED_TEST = re.compile(r"^(?:FAIL|ERROR): (\w+)|^not ok \d+ - (.*)$", re.MULTILINE)
+PYTHON_TESTS = ("fuzz_parts", "record", "cli", "to_c", "fuzz")  # the quick ones first
+LIMIT = 300
+JOB_SECONDS = 8
+PLANTED_SECONDS = 10
+
+
+def first_words(pattern, text):
+    """The first group of the first match that is not empty; without groups all of it."""
+    found = pattern.search(text)
+    return next(filter(None, (*found.groups(), found[0]))).strip() if found else ""
+
+
+def corpus(context):
+    """`make test`'s replays: everything that should pass still does, and is still played."""
+    context.build("build-debug")
+    started = time.monotonic()
+    command = ["scripts/run-suites", "debug", "--replay", "--misuse", "--timeout", "60"]
+    done = program.run(command, context.copy, LIMIT)
+    spent = time.monotonic() - started
+    counts = COUNT.findall(done.text)
+    passed = int(counts[-1][0]) if counts else 0
+    if done.status != 0:
+        return Verdict(True, spent, passed, first_words(FAILED, done.text) or "run-suites")
+    expected = expected_count(context.copy)
+    words = f"{passed} passed, {expected} expected" if passed != expected else ""
+    return Verdict(bool(words), spent, passed, words)
+
+
+def expected_count(copy):
+    """How many replays and misuse programs there are, counted without heaplab."""
+    files = sum(1 for kind in ("seed", "regress") for path in copy.glob(f"corpus/*/{kind}/*")
+                if path.is_file() and (path.parts[-3] != "heap" or path.suffix == ".txt"))
+    classic = len(oracles.corpus_scripts(copy))
+    misuse = program.run(["scripts/misuse", "debug"], copy, LIMIT)
+    counts = COUNT.findall(misuse.text)
+    return files + classic + (int(counts[-1][0]) if counts else 0)
+
+
+def job(context):
+    """A short fuzzing job: it must find nothing, and must not say that its harness is dead."""
+    context.build("fuzz-programs", "corpus")
+    oracles.start_over(context.copy)
+    command = ["scripts/fuzz", "--time", str(JOB_SECONDS), "--cores", "1", "--no-merge", "heap"]
+    started = time.monotonic()
+    done = program.run(command, context.copy, LIMIT)
+    spent = time.monotonic() - started
+    if done.status == 0:
+        return Verdict(False, spent)
+    return Verdict(True, spent, None, first_words(VERDICT, done.text)[:100] or "scripts/fuzz")
+
+
+def planted(context):
+    """The mistakes of `make properties`, planted as well, must still be found as what they are."""
+    started = time.monotonic()
+    for bug in patches.read_all(context.root):
+        if not bug.property:
+            continue
+        plant.apply_patch(context.root, context.copy, bug.path)
+        inner = context._replace(fuzz_seconds=PLANTED_SECONDS)
+        inner.build("build/fuzz/fuzz_heap")
+        verdict = oracles.libfuzzer_once(inner, 1)[0]
+        for path in bug.touched:
+            plant.copy_if_changed(context.root / path, context.copy / path)
+        if verdict.what.split(" ")[0] != bug.property or not verdict.found:
+            words = f"{bug.name}: {verdict.what if verdict.found else 'not found'}"
+            return Verdict(True, time.monotonic() - started, None, words)
+    return Verdict(False, time.monotonic() - started)
+
+
+def scripts(context):
+    context.build("build-debug")
+    started = time.monotonic()
+    names = [path.stem.removeprefix("test_")
+             for path in (context.copy / "tests" / "scripts").glob("test_*.py")]
+    names.sort(key=lambda name: (name in PYTHON_TESTS and PYTHON_TESTS.index(name), name))
+    for name in names:
+        done = program.run([f"tests/scripts/test_{name}.py"], context.copy, LIMIT)
+        if done.status != 0:
+            how = "no end" if done.hung else f"exit status {done.status}"
+            words = f"{name}: {first_words(FAILED_TEST, done.text) or how}"
+            return Verdict(True, time.monotonic() - started, None, words)
+    return Verdict(False, time.monotonic() - started)
+
+
+JUDGES = {
+    "suite": oracles.suite,
+    "corpus": corpus,
+    "job": job,
+    "planted": planted,
+    "scripts": scripts,
+}
+SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/")
+
+
+def order(bug):
+    """The judges for the bug, those of its part of the tree first."""
+    names = list(JUDGES)
+    if all(path.startswith(SCRIPTS_FIRST) for path in bug.touched):
+        names = ["scripts", *names[:-1]]
+    return names

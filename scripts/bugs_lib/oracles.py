@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: MIT
+"""What may notice a bug in the library. Each oracle builds what it needs in the copy of the tree,
+which has the bug planted, and works up to its first finding or its time limit."""
+
+import importlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+from typing import NamedTuple
+
+from bugs_lib import watch
+from fuzz_lib import plant, program
+from fuzz_lib import targets as target_table
+from fuzz_lib.program import SetupError
+from fuzz_lib.worker import Worker
+
+# Whole lines, so that none is taken while it is being written. The group `what` says what it was;
+# a failure of the runner's has `property` and `detail` instead, and `op`.
+FAILURE = (r"^(?:\S.*: )?FAILURE property=(?P<property>\S+) detail=(?P<detail>.*?)"
+           r"(?: op=(?P<op>\d+) kind=\S+)?\n")
+PANIC = r"^tagheap: (?P<panic>assertion failed: .*|[a-z -]+).*\n"
+RUNTIME = r"^\S+:\d+:\d+: runtime error: (?P<runtime>.*)\n"
+
+
+def lines(*patterns):
+    return re.compile("|".join(patterns), re.MULTILINE)
+
+
+RUN = lines(FAILURE, PANIC)
+ASAN = lines(r"^==\d+== ?ERROR: AddressSanitizer: (?P<what>[\w-]+).*\n")
+UBSAN = lines(RUNTIME)
+MEMCHECK = lines(
+    r"^==\d+== (?P<what>Invalid (?:read|write|free)|Conditional jump|Use of uninit|Syscall param|"
+    r"Mismatched free|Process terminating).*\n")
+FUZZED = lines(FAILURE, PANIC, RUNTIME, r"^==\d+== ?ERROR: (?P<what>.*)\n")
+VIOLATION = lines(
+    r"^VIOLATION property=(?P<property>\S+) detail=(?P<detail>.*) after \d+ operations\n")
+TRANSITIONS = re.compile(r"^transitions (\d+)$", re.MULTILINE)
+SHRUNK = re.compile(r"^minimize: (\d+) -> (\d+) operations", re.MULTILINE)
+PLAYED = re.compile(r": passed, (\d+) operations", re.MULTILINE)
+NEVER = re.compile(r"(?!)")
+
+SLOW_SUITES = ("explore", "shrink")  # last, so that others may be first to fail
+SUITE_LIMIT, REPLAY_LIMIT, MEMCHECK_LIMIT, EXPLORE_LIMIT, SHRINK_LIMIT = 30, 20, 60, 20, 60
+EXPLORATIONS = (  # small heaps, each complete in less than a second
+    ("--dwords", "32"),
+    ("--dwords", "48", "--align", "8", "--sizes", "1,24", "--tags", "0x1001,0x4001",
+     "--aligned", "16,32", "--budgets", "none"),
+    ("--dwords", "28", "--bookkeeping"),
+)
+
+
+class BuildError(SetupError):
+    """The tree with the bug does not build."""
+
+
+class Verdict(NamedTuple):
+    found: bool
+    seconds: float = 0.0  # to the finding; without one, what was spent
+    operations: int = None  # up to and with the one that failed; None: not known
+    what: str = ""  # what was seen; without a finding, why there is no answer
+    worst: float = None  # of several runs; None: there was one
+    executions: int = None
+    shrunk: int = None  # operations of the shrunken script
+
+
+class Context(NamedTuple):
+    """What an oracle works with."""
+
+    root: object  # the tree
+    copy: object  # the tree with the bug
+    logs: object
+    bug: object  # None: nothing is planted
+    fuzz_seconds: int
+    seeds: int
+
+    def build(self, *goals):
+        log = self.logs / "build.log"
+        if not plant.make(self.copy, goals, log):
+            name = program.shown(self.bug.path, self.root) if self.bug else "the tree"
+            kept = log.with_name(f"{self.bug.name if self.bug else 'tree'}.build.log")
+            log.replace(kept)
+            raise BuildError(f"{name} does not build: see {program.shown(kept, self.root)}")
+
+    @property
+    def target(self):
+        return self.bug.target if self.bug else "heap"
+
+
+def corpus_scripts(copy):
+    return sorted(path for kind in ("seed", "regress")
+                  for path in (copy / "corpus" / "heap" / kind).glob("*.txt"))
+
+
+def end_of(seen):
+    """How a program ended that was not stopped for a match."""
+    if seen.status is None:
+        return "no end"
+    if seen.status < 0:
+        return signal.Signals(-seen.status).name
+    return f"exit status {seen.status}"
+
+
+# ---- the suites
+
+
+def suite_programs(copy):
+    names = [path.stem.removeprefix("test_") for path in (copy / "tests").glob("test_*.c")]
+    return sorted(names, key=lambda name: (name in SLOW_SUITES, name))
+
+
+def first_failed(results, plan):
+    """The first test of the plan that did not pass."""
+    lines = results.read_text(errors="replace").splitlines() if results.exists() else []
+    passed = {line.rsplit("\t", 1)[0] for line in lines if line.endswith("\tpassed")}
+    return next((test for test in plan if test not in passed), None)
+
+
+def suite(context):
+    """The deterministic suites, with guards and assertions."""
+    names = suite_programs(context.copy)
+    context.build(*(f"build/debug/tests/test_{name}" for name in names))
+    results = context.logs / "suite.results"
+    started = time.monotonic()
+    for name in names:
+        command = [context.copy / f"build/debug/tests/test_{name}"]
+        results.unlink(missing_ok=True)
+        env = program.environment() | {"TH_RESULTS": str(results)}
+        seen = watch.run(command, context.copy, context.logs / "suite.log", SUITE_LIMIT, NEVER,
+                         env)
+        if seen.status != 0:
+            plan = program.run([*command, "--list"], context.copy).text.splitlines()
+            test = first_failed(results, plan)
+            words = test.replace("\t", ": ") if test else f"{name}: {end_of(seen)}"
+            return Verdict(True, time.monotonic() - started, None, words)
+    return Verdict(False, time.monotonic() - started)
+
+
+# ---- replays
+
+
+def operations_to(seen):
+    """Operations played up to the failing one; where it is not known, up to its script."""
+    before = seen.text[: seen.match.start()] if seen.match else seen.text
+    number = seen.match.groupdict().get("op") if seen.match else None
+    return sum(map(int, PLAYED.findall(before))) + (int(number) + 1 if number else 0)
+
+
+def words_of(match):
+    groups = match.groupdict()
+    if groups.get("property"):
+        return f"{groups['property']} {groups['detail']}"
+    return next(filter(None, groups.values())).strip()
+
+
+def replay(context, variant, options, pattern, limit, wrap=(), any_end=False):
+    """Plays the corpus's scripts. `any_end`: a crash or a hang is a finding as well."""
+    context.build(f"build/{variant}/heaplab")
+    command = [*wrap, f"build/{variant}/heaplab", "run", "-v", "--text", *options]
+    seen = watch.run([*command, *corpus_scripts(context.copy)], context.copy,
+                     context.logs / f"{variant}.log", limit, pattern)
+    if seen.match is not None:
+        return Verdict(True, seen.seconds, operations_to(seen), words_of(seen.match))
+    if seen.status == 0:
+        return Verdict(False, seen.seconds)
+    return Verdict(any_end, seen.seconds, operations_to(seen) if any_end else None, end_of(seen))
+
+
+def guards(context):
+    """The guards at level 3, and the assertions: scripts without the model."""
+    return replay(context, "debug", ("--bare", "--guard", "3"), RUN, REPLAY_LIMIT)
+
+
+def model(context):
+    """The exact model: scripts with the guards off."""
+    return replay(context, "debug", ("--guard", "0"), RUN, REPLAY_LIMIT, any_end=True)
+
+
+def asan(context):
+    return replay(context, "asan", ("--bare", "--guard", "0"), ASAN, REPLAY_LIMIT)
+
+
+def ubsan(context):
+    return replay(context, "ubsan", ("--bare", "--guard", "0"), UBSAN, REPLAY_LIMIT)
+
+
+def valgrind(context):
+    text = (context.copy / "valgrind" / "memcheck.options").read_text()
+    options = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return replay(context, "valgrind", ("--bare", "--guard", "0"), MEMCHECK, MEMCHECK_LIMIT,
+                  wrap=("valgrind", *options))
+
+
+# ---- the explorer
+
+
+def explorer(context):
+    context.build("build/explore/heaplab")
+    started = time.monotonic()
+    transitions = 0
+    for options in EXPLORATIONS:
+        command = ["build/explore/heaplab", "explore", "-j", "1", "-f", "-o",
+                   context.logs / "violation.txt", *options]
+        seen = watch.run(command, context.copy, context.logs / "explore.log", EXPLORE_LIMIT,
+                         VIOLATION)
+        if found := TRANSITIONS.search(seen.text):
+            transitions += int(found[1])
+        spent = time.monotonic() - started
+        if seen.match is not None:
+            return Verdict(True, spent, transitions, words_of(seen.match))
+        if seen.status != 0:
+            return Verdict(True, spent, transitions or None, end_of(seen))
+    return Verdict(False, spent)
+
+
+# ---- the fuzzers
+
+
+def start_over(copy):
+    """An empty corpus, no findings."""
+    build = copy / "build"
+    for name in ("fuzz-corpus", "findings", "fuzz-logs"):
+        shutil.rmtree(build / name, ignore_errors=True)
+    corpus = build / "fuzz-corpus" / "empty"
+    for folder in (corpus, build / "fuzz-logs", build / "findings" / ".incoming"):
+        folder.mkdir(parents=True)
+    return corpus
+
+
+def libfuzzer_once(context, seed):
+    """(Verdict, the input) of one run on one core."""
+    corpus = start_over(context.copy)
+    target = target_table.describe(context.target)
+    target = target._replace(flags=(*target.flags, f"-seed={seed}"))
+    worker = Worker(target, 0, context.copy, False)
+    worker.start(context.fuzz_seconds + 5, (corpus,))
+
+    def total():
+        worker.refresh()
+        return worker.total()
+
+    seen = watch.attend(worker.process, worker.log_path, worker.started, context.fuzz_seconds,
+                        FUZZED, watch.LINGER, total)
+    if seen.match is None:
+        done = total()
+        words = "" if seen.status is None else end_of(seen)
+        return Verdict(False, seen.seconds, done.counters.get("checked"), words,
+                       executions=done.executions), None
+    done = seen.at_match
+    artifacts = worker.artifacts()
+    return Verdict(True, seen.seconds, done.counters.get("ops"), words_of(seen.match),
+                   executions=done.executions), artifacts[0] if artifacts else None
+
+
+def shrink(context, path):
+    """The number of operations that heaplab minimize leaves; None if it does not say."""
+    out = context.logs / "shrunk.txt"
+    command = ["build/fuzz/heaplab", "minimize", "--bytes", "-f", "-o", out, path]
+    done = program.run(command, context.copy, SHRINK_LIMIT)
+    found = SHRUNK.search(done.text)
+    return int(found[2]) if found and done.status == 0 else None
+
+
+def libfuzzer(context):
+    """From an empty corpus, on one core, once with each seed; found: with all of them."""
+    name = context.target
+    context.build(f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
+    runs, kept = [], None
+    for seed in range(1, context.seeds + 1):
+        verdict, path = libfuzzer_once(context, seed)
+        runs.append(verdict)
+        if path is not None and (kept is None or len(path.read_bytes()) < len(kept)):
+            kept = path.read_bytes()
+        if not verdict.found:
+            break  # one miss is a miss
+    shrunk = None
+    if kept is not None and name == "heap":
+        found = context.logs / "finding.bin"
+        found.write_bytes(kept)
+        shrunk = shrink(context, found)
+    return combine(runs, shrunk)
+
+
+def combine(runs, shrunk=None):
+    """Of several runs: the medians, and the worst."""
+    middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+    missed = [run for run in runs if not run.found]
+    what = f"missed with seed {len(runs)}" if missed else middle.what
+    return Verdict(
+        not missed, statistics.median(run.seconds for run in runs), middle.operations, what,
+        max(run.seconds for run in runs), middle.executions, shrunk)
+
+
+def afl(context):
+    """AFL++ from an empty corpus, on one core, as `make fuzz ENGINE=afl` runs it."""
+    engine = importlib.import_module("fuzz_lib.afl")  # comes with the variant
+    target = target_table.describe(context.target)
+    context.build(f"build/afl/fuzz_{target.name}", "build/afl/mutator.so")
+    worker = engine.AflWorker(target, 0, context.copy, False)
+    shutil.rmtree(engine.folder_of(context.copy), ignore_errors=True)
+    worker.seeds_passed = True  # there are none
+    worker.start(context.fuzz_seconds, (start_over(context.copy),))
+    found = False
+    try:
+        while not found and worker.process.poll() is None and \
+                time.monotonic() - worker.started < context.fuzz_seconds:
+            time.sleep(watch.POLL)
+            found = any(worker.out.glob("crashes/id:*")) or any(worker.out.glob("hangs/id:*"))
+        spent = time.monotonic() - worker.started
+    finally:
+        end(worker.process)
+    stats = worker.out / "fuzzer_stats"
+    done = re.search(r"^execs_done\s*: (\d+)", stats.read_text(), re.M) if stats.exists() else None
+    if not found and done is None:
+        raise SetupError("afl-fuzz did not work: see "
+                         f"{program.shown(worker.log_path, context.root)}")
+    return Verdict(found, spent, None, "crash" if found else "",
+                   executions=int(done[1]) if done else None)
+
+
+def end(process):
+    """Asks the process to end, and then makes it."""
+    program.signal_group(process, signal.SIGINT)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        program.signal_group(process, signal.SIGKILL)
+        process.wait()
+
+
+# ---- all of them
+
+
+ORACLES = {
+    "suite": suite,
+    "guards": guards,
+    "model": model,
+    "asan": asan,
+    "ubsan": ubsan,
+    "valgrind": valgrind,
+    "explorer": explorer,
+    "libfuzzer": libfuzzer,
+    "afl": afl,
+}
+FAST = ("suite", "guards", "model", "libfuzzer")
+
+
+def available(root):
+    """The oracles that this tree and machine have."""
+    no_afl = not (root / "sanitize" / "afl.mk").exists() or shutil.which("afl-fuzz") is None
+    return [name for name in ORACLES if not (name == "afl" and no_afl)]

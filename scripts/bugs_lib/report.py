@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""What came out: the figures, and the tables as text, TSV and Markdown. A row is what is known of
+one bug: a dictionary with the bug's name, area, what and survives, and with verdicts, which has the
+fields of a Verdict for each oracle that was asked."""
+
+import statistics
+import time
+from typing import NamedTuple
+
+FUZZER = "libfuzzer"  # what "by fuzzing alone" means: `make fuzz`'s engine, from an empty corpus
+FOUND_BY_FUZZING_MIN = 95  # percent of the bugs in the library
+MEDIAN_MAX, WORST_MAX = 1.0, 60.0  # seconds
+
+
+class Figures(NamedTuple):
+    bugs: int
+    found: int  # by anything
+    survivors: list  # names of those that say why
+    missed: list  # names of those that do not
+    library: int  # bugs in the library
+    fuzzed: list  # names of those that fuzzing found
+    unfuzzed: list
+    median: float  # seconds of fuzzing to a bug; None: none was found
+    worst: float
+    length: float  # the median length of a shrunken script; None: there is none
+    lengths: int
+    by_oracle: dict  # oracle -> (found, asked)
+
+
+def finders(row):
+    return [name for name, verdict in row["verdicts"].items() if verdict["found"]]
+
+
+def in_heaplab(row):
+    return row["area"].startswith("heaplab")
+
+
+def figure(rows):
+    found = [row["name"] for row in rows if finders(row)]
+    lost = [row for row in rows if not finders(row)]
+    library = [row for row in rows if not in_heaplab(row)]
+    asked = [row for row in library if FUZZER in row["verdicts"]]
+    hits = [row for row in asked if row["verdicts"][FUZZER]["found"]]
+    seconds = [row["verdicts"][FUZZER]["seconds"] for row in hits]
+    worst = [row["verdicts"][FUZZER]["worst"] or row["verdicts"][FUZZER]["seconds"] for row in hits]
+    lengths = [row["verdicts"][FUZZER]["shrunk"] for row in hits]
+    lengths = [length for length in lengths if length is not None]
+    by_oracle = {}
+    for row in rows:
+        for name, verdict in row["verdicts"].items():
+            hit, all_of_it = by_oracle.get((in_heaplab(row), name), (0, 0))
+            by_oracle[in_heaplab(row), name] = (hit + bool(verdict["found"]), all_of_it + 1)
+    return Figures(
+        len(rows), len(found),
+        [row["name"] for row in lost if row["survives"]],
+        [row["name"] for row in lost if not row["survives"]],
+        len(asked), [row["name"] for row in hits],
+        [row["name"] for row in asked if row not in hits],
+        statistics.median(seconds) if seconds else None, max(worst, default=None),
+        statistics.median(lengths) if lengths else None, len(lengths), by_oracle)
+
+
+def percent(part, whole):
+    return 100 * part / whole if whole else 100.0
+
+
+def shortfalls(figures, whole):
+    """Why this is not good enough, as sentences. Of a part of the bugs only that each is found is
+    asked."""
+    wrong = []
+    if figures.missed:
+        wrong.append(f"found by nothing: {', '.join(figures.missed)}")
+    if not whole or not figures.library:
+        return wrong
+    share = percent(len(figures.fuzzed), figures.library)
+    if share < FOUND_BY_FUZZING_MIN:
+        wrong.append(f"fuzzing alone finds {share:.1f} %, {FOUND_BY_FUZZING_MIN} % is the least")
+    if figures.median is not None and figures.median > MEDIAN_MAX:
+        wrong.append(f"fuzzing takes {figures.median:.2f} s (median), {MEDIAN_MAX:.0f} s at most")
+    if figures.worst is not None and figures.worst > WORST_MAX:
+        wrong.append(f"fuzzing takes {figures.worst:.1f} s (worst), {WORST_MAX:.0f} s at most")
+    return wrong
+
+
+# ---- text
+
+
+def show_seconds(seconds):
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
+
+
+def show_operations(number):
+    if number < 10_000:
+        return str(number)
+    return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+
+
+def cell(verdict):
+    """OPERATIONS/SECONDS of a finding; '-': asked, and it found nothing; empty: not asked."""
+    if verdict is None:
+        return ""
+    if not verdict["found"]:
+        return "-"
+    seconds = show_seconds(verdict["seconds"])
+    operations = verdict["operations"]
+    return seconds if operations is None else f"{show_operations(operations)}/{seconds}"
+
+
+def shrunk_of(row):
+    verdict = row["verdicts"].get(FUZZER)
+    return "" if verdict is None or verdict["shrunk"] is None else str(verdict["shrunk"])
+
+
+def heading(oracles):
+    return "{:<30} ".format("bug") + "".join(f"{name:>11} " for name in oracles) + " script"
+
+
+def library_line(row, oracles):
+    cells = "".join(f"{cell(row['verdicts'].get(name)):>11} " for name in oracles)
+    return f"{row['name']:<30} {cells} {shrunk_of(row):>6}"
+
+
+def heaplab_line(row):
+    by = finders(row)
+    how = "nothing"
+    if by:
+        verdict = row["verdicts"][by[0]]
+        how = f"{by[0]:<8} {show_seconds(verdict['seconds']):>6}  {verdict['what']}"
+    return f"{row['name']:<30} {how}"
+
+
+def summary(figures):
+    lines = [f"found: {figures.found}/{figures.bugs} "
+             f"({percent(figures.found, figures.bugs):.1f} %)"]
+    if figures.library:
+        lines.append(
+            f"by fuzzing alone (libFuzzer, one core, empty corpus): {len(figures.fuzzed)}/"
+            f"{figures.library} ({percent(len(figures.fuzzed), figures.library):.1f} %)")
+    if figures.median is not None:
+        lines.append(f"seconds of fuzzing to a bug: median {figures.median:.2f}, "
+                     f"worst {figures.worst:.2f}")
+    if figures.length is not None:
+        lines.append(f"shrunken scripts: {figures.lengths}, median {figures.length:g} operations")
+    for where, words in ((False, "in the library"), (True, "in heaplab")):
+        counts = [f"{name} {hit}/{asked}" for (lab, name), (hit, asked) in figures.by_oracle.items()
+                  if lab == where]
+        if counts:
+            lines.append(f"{words}: {', '.join(counts)}")
+    if figures.unfuzzed:
+        lines.append(f"not found by fuzzing alone: {', '.join(figures.unfuzzed)}")
+    return lines
+
+
+def survivors(rows):
+    return [f"survives: {row['name']}: {row['survives']}" for row in rows
+            if row["survives"] and not finders(row)]
+
+
+# ---- files
+
+
+def tsv(rows, oracles):
+    names = ["bug", "area", "found_by"]
+    for name in oracles:
+        names += [f"{name}_found", f"{name}_seconds", f"{name}_operations", f"{name}_what"]
+    lines = [[*names, "fuzzed_worst_seconds", "fuzzed_executions", "shrunken_operations"]]
+    for row in rows:
+        line = [row["name"], row["area"], ",".join(finders(row))]
+        for name in oracles:
+            verdict = row["verdicts"].get(name)
+            line += ["", "", "", ""] if verdict is None else [
+                "yes" if verdict["found"] else "no", f"{verdict['seconds']:.3f}",
+                verdict["operations"], verdict["what"]]
+        fuzzed = row["verdicts"].get(FUZZER) or {}
+        line += [fuzzed.get(name) for name in ("worst", "executions", "shrunk")]
+        lines.append(line)
+    clean = [["" if word is None else str(word).replace("\t", " ") for word in line]
+             for line in lines]
+    return "".join("\t".join(line) + "\n" for line in clean)
+
+
+def table(names, lines):
+    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names),
+            *("| " + " | ".join(line) + " |" for line in lines)]
+
+
+def markdown(rows, oracles, figures, settings, machine):
+    """docs/bugs.md."""
+    escape = lambda text: text.replace("|", "\\|")  # noqa: E731
+    library = [row for row in rows if not in_heaplab(row)]
+    lab = [row for row in rows if in_heaplab(row)]
+    lines = [
+        "<!-- SPDX-License-Identifier: MIT -->",
+        "<!-- Written by `make bugs`: do not edit. -->",
+        "# What finds which bug", "",
+        "`make bugs` plants each mistake of [fuzz/bugs/](../fuzz/bugs/README.md) in a copy of the "
+        "tree and asks every oracle for it.", "",
+        f"Measured on {time.strftime('%Y-%m-%d')}, {machine}; {settings}.", "",
+        *(f"- {line}" for line in summary(figures) + survivors(rows)), "",
+        "## Bugs in the library", "",
+        "Operations / seconds up to the finding, without the build; for the explorer transitions; "
+        "for the suites and AFL++ seconds only. `-`: asked, and found nothing. Sanitizers and "
+        "Valgrind are asked alone: scripts without the model, at guard level 0. `script`: "
+        "operations of the shrunken script. libFuzzer: the median of its runs.", "",
+        *table(["bug", "where", *oracles, "script"],
+               [[f"{row['name']}: {escape(row['what'])}", row["area"],
+                 *(cell(row["verdicts"].get(name)) for name in oracles), shrunk_of(row)]
+                for row in library]), "",
+        "## Bugs in heaplab", "",
+        "Who notices first that a judge is broken, and by what. The judges are asked in this "
+        "order: the suites; the replays and their number; a short fuzzing job, which must find "
+        "nothing and finds out when part of it is dead; the mistakes of `make properties`, which "
+        "must still be found; the scripts' own tests (these first for bugs in scripts).", "",
+        *table(["bug", "found by", "seconds", "by what"],
+               [[f"{row['name']}: {escape(row['what'])}", *lab_cells(row, escape)]
+                for row in lab]), "",
+    ]
+    return "\n".join(lines)
+
+
+def lab_cells(row, escape):
+    by = finders(row)
+    if not by:
+        return ["nothing", "", ""]
+    verdict = row["verdicts"][by[0]]
+    return [by[0], show_seconds(verdict["seconds"]), escape(verdict["what"])]

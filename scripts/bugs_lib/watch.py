@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Runs a program up to the first line of its output that says that it found something."""
+
+import signal
+import time
+from typing import NamedTuple
+
+from fuzz_lib import program
+
+POLL = 0.005  # seconds
+LINGER = 15  # seconds that a program has to end by itself after the line
+
+
+class Seen(NamedTuple):
+    match: object  # of the pattern, or None
+    seconds: float  # until the match; without one, until the end
+    text: str  # the whole output
+    status: int  # None: killed, out of time or because the match was all we wanted
+    at_match: object  # what `sample` returned then; None without one
+
+
+def read(path):
+    return path.read_bytes().decode("utf-8", "replace")
+
+
+def attend(process, log_path, started, limit, pattern, linger=0, sample=None):
+    """Waits for a started process: for a match in its output, its end, or the limit (seconds)."""
+    match, seconds, at_match = None, None, None
+    while True:
+        ended = process.poll() is not None
+        if match is None:
+            match = pattern.search(read(log_path))
+            if match is not None:
+                seconds = time.monotonic() - started
+                at_match = sample() if sample else None
+                limit = seconds + linger
+        now = time.monotonic() - started
+        if ended or now >= limit:
+            break
+        time.sleep(POLL)
+    status = process.poll()
+    program.signal_group(process, signal.SIGKILL)
+    process.wait()
+    return Seen(match, now if seconds is None else seconds, read(log_path), status, at_match)
+
+
+def run(command, cwd, log_path, limit, pattern, env=None):
+    with log_path.open("wb") as log:
+        started = time.monotonic()
+        process = program.start(command, log, cwd, env or program.environment())
+    try:
+        return attend(process, log_path, started, limit, pattern)
+    except BaseException:
+        program.signal_group(process, signal.SIGKILL)
+        process.wait()
+        raise

@@ -1,0 +1,439 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of scripts/bugs, on small trees of their own with stand-ins for the oracles' programs."""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import importlib.machinery
+import importlib.util
+import io
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import types
+import unittest
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TREE / "scripts"))
+
+from bugs_lib import judges, oracles, patches, report, watch
+from fuzz_lib.program import SetupError
+
+LOADER = importlib.machinery.SourceFileLoader("bugs", str(TREE / "scripts" / "bugs"))
+BUGS = importlib.util.module_from_spec(importlib.util.spec_from_loader("bugs", LOADER))
+LOADER.exec_module(BUGS)
+
+HEAD = "SPDX-License-Identifier: MIT\n\nBug: one is two\nWhy: a slip\nArea: src/heap\n\n"
+DIFF = "--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-one\n+two\n"
+
+
+def verdict(found, seconds=0.5, **more):
+    return oracles.Verdict(found, seconds, **more)._asdict()
+
+
+def row(name, area="src/heap", survives="", **verdicts):
+    return {"name": name, "area": area, "what": "what | it is", "survives": survives,
+            "verdicts": verdicts}
+
+
+class TreeTest(unittest.TestCase):
+    """A tree with two files to make mistakes in."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="test-bugs-")
+        self.addCleanup(scratch.cleanup)
+        self.root = pathlib.Path(scratch.name).resolve()
+        for name in ("src/heap/heap.c", "src/heap/classic.c", "fuzz/runner/runner.c"):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text("one\n")
+        (self.root / "fuzz" / "bugs").mkdir()
+        (self.root / "docs").mkdir()
+
+    def add(self, name, head=HEAD, path="src/heap/heap.c", diff=None):
+        text = head + (DIFF.format(path) if diff is None else diff)
+        (self.root / "fuzz" / "bugs" / f"{name}.patch").write_text(text)
+
+    def run_bugs(self, *arguments, answers=None):
+        """scripts/bugs with stand-ins for its oracles: `answers` is a function of the oracle's
+        name and the bug's (None: nothing is planted), and gives a Verdict."""
+        self.asked = []
+
+        def stand_in(oracle):
+            def ask(context):
+                planted = (context.copy / "src" / "heap" / "heap.c").read_text()
+                name = context.bug.name if context.bug else None
+                self.asked.append((name, oracle, planted.strip()))
+                return answers(oracle, name)
+            return ask
+
+        with (mock.patch.dict(oracles.ORACLES, {n: stand_in(n) for n in oracles.ORACLES}),
+              mock.patch.dict(judges.JUDGES, {n: stand_in(n) for n in judges.JUDGES}),
+              mock.patch.object(oracles.shutil, "which", return_value="/usr/bin/afl-fuzz"),
+              redirect_stdout(io.StringIO()) as out):
+            status = BUGS.main(["--root", str(self.root), *arguments])
+        return status, out.getvalue()
+
+    def assert_refused(self, *words, arguments=("--check",)):
+        command = [TREE / "scripts" / "bugs", "--root", self.root, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(2, done.returncode, done.stdout + done.stderr)
+        self.assertEqual(1, done.stderr.count("\n"), done.stderr)
+        for word in ("scripts/bugs: ", *words):
+            self.assertIn(word, done.stderr)
+
+
+class BadInput(TreeTest):
+    def test_no_patches(self):
+        self.assert_refused("holds no *.patch")
+
+    def test_a_missing_line(self):
+        for name in ("Bug", "Why", "Area"):
+            self.add("x", re.sub(rf"^{name}:.*\n", "", HEAD, flags=re.MULTILINE))
+            self.assert_refused("fuzz/bugs/x.patch", f"needs a line '{name}: ...'")
+
+    def test_a_line_twice_or_empty(self):
+        self.add("x", HEAD + "Why: another\n")
+        self.assert_refused("fuzz/bugs/x.patch", "2 lines 'Why: ...'")
+        self.add("x", HEAD.replace("a slip", " "))
+        self.assert_refused("fuzz/bugs/x.patch", "the line 'Why:' says nothing")
+
+    def test_no_diff(self):
+        for diff in ("", "--- src/heap/heap.c\n+++ src/heap/heap.c\n@@ -1 +1 @@\n-one\n+two\n"):
+            self.add("x", diff=diff)
+            self.assert_refused("fuzz/bugs/x.patch", "no diff")
+
+    def test_no_text(self):
+        self.add("x")
+        (self.root / "fuzz" / "bugs" / "x.patch").write_bytes(b"\xff\xfe")
+        self.assert_refused("fuzz/bugs/x.patch", "no text")
+
+    def test_an_area_that_is_none_or_another(self):
+        self.add("x", HEAD.replace("src/heap", "the heap"))
+        self.assert_refused("fuzz/bugs/x.patch", "write src/FOLDER, or heaplab")
+        self.add("x", HEAD.replace("src/heap", "heaplab"))
+        self.assert_refused("fuzz/bugs/x.patch", "but it changes src/heap/heap.c")
+        self.add("x", path="fuzz/runner/runner.c")
+        self.assert_refused("fuzz/bugs/x.patch", "but it changes fuzz/runner/runner.c")
+
+    def test_a_patch_that_does_not_apply(self):
+        self.add("good")
+        self.add("worse", diff=DIFF.format("src/heap/heap.c").replace("-one", "-eleven"))
+        for arguments in (("--check",), (), ("--only", "good")):
+            self.assert_refused("fuzz/bugs/worse.patch", "does not apply", arguments=arguments)
+        self.add("worse", path="src/heap/gone.c")
+        self.assert_refused("fuzz/bugs/worse.patch", "does not apply")
+        self.assertEqual("one\n", (self.root / "src/heap/heap.c").read_text())
+        self.assertFalse((self.root / "build").exists())
+
+    def test_bad_options(self):
+        self.add("x")
+        for arguments, words in (
+            (("--oracles", "suite,psychic"), ("psychic", "suite, guards")),
+            (("--oracles", "afl"), ("afl", "sanitize/afl.mk")),
+            (("--only", "y*"), ("--only y*", "no bug")),
+            (("--seeds", "0"), ("--seeds 0",)),
+            (("--sample", "0"), ("--sample 0",)),
+            (("--time", "soon"), ("--time='soon'",)),
+            (("--unknown",), ("--unknown", "--help")),
+        ):
+            self.assert_refused(*words, arguments=arguments)
+
+    def test_another_run(self):
+        self.add("x")
+        lock = BUGS.plant.take_lock(self.root / "build" / "bugs")
+        self.assert_refused("another run", arguments=())
+        lock.close()
+
+    def test_well_formed_patches_are_left_alone(self):
+        self.add("x", HEAD.replace("Area", "History: a real one\nSurvives: a reason\nArea"))
+        status, out = self.run_bugs("--check")
+        self.assertEqual((0, "1 patches of fuzz/bugs: each well formed, each applies\n"),
+                         (status, out))
+        bug = patches.read_all(self.root)[0]
+        self.assertEqual(("one is two", "a slip", "a real one", "a reason", "heap"),
+                         (bug.what, bug.why, bug.history, bug.survives, bug.target))
+
+
+class Running(TreeTest):
+    def setUp(self):
+        super().setUp()
+        self.add("first")
+        self.add("second", path="src/heap/classic.c")
+        self.add("lab-third", HEAD.replace("src/heap", "heaplab"), "fuzz/runner/runner.c")
+
+    @staticmethod
+    def finds(oracle, name):
+        found = name is not None and oracle in ("suite", "libfuzzer", "corpus")
+        return oracles.Verdict(found, 0.25, 12, "blocks size" if found else "", 0.5, 30,
+                               3 if oracle == "libfuzzer" else None)
+
+    def test_every_oracle_is_asked_with_the_bug_and_without(self):
+        status, out = self.run_bugs(answers=self.finds)
+        self.assertEqual(0, status, out)
+        library = [name for name in oracles.ORACLES if name != "afl"]
+        self.assertEqual([("first", name, "two") for name in library],
+                         [asked for asked in self.asked if asked[0] == "first"])
+        # The copy is as the tree again before the next one.
+        self.assertEqual([("second", name, "one") for name in library],
+                         [asked for asked in self.asked if asked[0] == "second"])
+        self.assertEqual([("lab-third", "suite", "one")],
+                         [asked for asked in self.asked if asked[0] == "lab-third"])
+        self.assertEqual({*library, *judges.JUDGES},
+                         {name for bug, name, text in self.asked if bug is None})
+        self.assertIn("found: 3/3 (100.0 %)", out)
+        self.assertIn("3 passed, 0 failed", out)
+        self.assertRegex(out, r"first +12/0.25 +- ")
+        self.assertEqual("one\n", (self.root / "src/heap/heap.c").read_text())
+
+    def test_afl_is_asked_where_it_exists(self):
+        (self.root / "sanitize").mkdir()
+        (self.root / "sanitize" / "afl.mk").write_text("")
+        self.run_bugs("--only", "first", answers=self.finds)
+        self.assertIn(("first", "afl", "two"), self.asked)
+
+    def test_reports(self):
+        self.run_bugs(answers=self.finds)
+        lines = (self.root / "build/bugs/report.tsv").read_text().splitlines()
+        fields = [dict(zip(lines[0].split("\t"), line.split("\t"))) for line in lines[1:]]
+        self.assertEqual(["first", "second", "lab-third"], [line["bug"] for line in fields])
+        self.assertEqual(("suite,libfuzzer", "yes", "0.250", "12", "no", "3"), tuple(
+            fields[0][name] for name in ("found_by", "suite_found", "suite_seconds",
+                                         "suite_operations", "model_found",
+                                         "shrunken_operations")))
+        text = (self.root / "docs/bugs.md").read_text()
+        self.assertIn("| first: one is two | src/heap | 12/0.25 | - |", text)
+        self.assertIn("| lab-third: one is two | suite | 0.25 | blocks size |", text)
+        self.assertIn(time.strftime("%Y-%m-%d"), text)
+
+    def test_a_part_writes_no_docs(self):
+        for arguments in (("--only", "first"), ("--oracles", "suite"), ("--sample", "1")):
+            self.run_bugs(*arguments, answers=self.finds)
+            self.assertFalse((self.root / "docs/bugs.md").exists())
+
+    def test_what_is_known_is_not_asked_again(self):
+        self.run_bugs(answers=self.finds)
+        rows = (self.root / "build/bugs/report.tsv").read_text()
+        self.assertEqual(0, self.run_bugs(answers=self.finds)[0])
+        self.assertEqual([], self.asked)
+        self.assertEqual(rows, (self.root / "build/bugs/report.tsv").read_text())
+        self.run_bugs("--fresh", answers=self.finds)
+        self.assertIn(("first", "suite", "two"), self.asked)
+
+    def test_an_interrupted_run_goes_on(self):
+        def dies(oracle, name):
+            if (oracle, name) == ("asan", "first"):
+                raise KeyboardInterrupt
+            return self.finds(oracle, name)
+
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_bugs("--only", "first", answers=dies)
+        self.run_bugs("--only", "first", answers=self.finds)
+        self.assertEqual(["asan", "ubsan", "valgrind", "explorer", "libfuzzer"],
+                         [oracle for _, oracle, _ in self.asked])
+
+    def test_another_tree_or_patch_is_asked_again(self):
+        self.run_bugs("--oracles", "suite", answers=self.finds)
+        self.add("first", HEAD.replace("a slip", "another reason"))
+        self.run_bugs("--oracles", "suite", answers=self.finds)
+        self.assertEqual([("first", "suite", "two")], self.asked)
+        (self.root / "docs" / "heap.md").write_text("words\n")
+        self.run_bugs("--oracles", "suite", answers=self.finds)
+        self.assertEqual([], self.asked)
+        (self.root / "src" / "heap" / "more.c").write_text("more\n")
+        self.run_bugs("--oracles", "suite", answers=self.finds)
+        self.assertIn(("second", "suite", "one"), self.asked)
+
+    def test_a_damaged_row_is_asked_again(self):
+        self.run_bugs("--oracles", "suite", answers=self.finds)
+        for text in ("{", "[]", json.dumps({"key": 1})):
+            (self.root / "build/bugs/rows/first.json").write_text(text)
+            self.run_bugs("--oracles", "suite", answers=self.finds)
+            self.assertEqual([("first", "suite", "two")], self.asked)
+
+    def test_found_by_nothing(self):
+        def blind(oracle, name):
+            return oracles.Verdict(name == "second" or oracle == "scripts" and name is not None)
+
+        status, out = self.run_bugs("--oracles", "suite,model", answers=blind)
+        self.assertEqual(1, status)
+        self.assertIn("NOT GOOD ENOUGH: found by nothing: first", out)
+        self.assertIn("2 passed, 1 failed", out)
+        self.assertEqual(["suite", "corpus", "job", "planted", "scripts"],
+                         [oracle for name, oracle, _ in self.asked if name == "lab-third"])
+
+    def test_a_survivor_says_why(self):
+        self.add("first", HEAD.replace("Why", "Survives: it shows nowhere\nWhy"))
+        status, out = self.run_bugs(
+            "--oracles", "suite", "--only", "first", answers=lambda *_: oracles.Verdict(False))
+        self.assertEqual(0, status, out)
+        self.assertIn("survives: first: it shows nowhere", out)
+
+    def test_a_false_alarm(self):
+        status, out = self.run_bugs(
+            "--oracles", "suite", "--only", "first",
+            answers=lambda oracle, name: oracles.Verdict(True, what="a fault"))
+        self.assertEqual(1, status)
+        self.assertIn("FALSE ALARM: suite finds something where nothing is planted: a fault", out)
+
+    def test_a_bug_that_does_not_build(self):
+        def breaks(oracle, name):
+            if name == "first":
+                raise oracles.BuildError("fuzz/bugs/first.patch does not build: see log")
+            return self.finds(oracle, name)
+
+        with redirect_stderr(io.StringIO()), self.assertRaises(SetupError) as caught:
+            self.run_bugs(answers=breaks)
+        self.assertEqual("does not build: first", str(caught.exception))
+        self.assertIn(("second", "suite", "one"), self.asked)
+
+    def test_fuzzing_must_be_good_enough(self):
+        def slow(oracle, name):
+            return self.finds(oracle, name)._replace(seconds=1.5, worst=2.0)
+
+        status, out = self.run_bugs(answers=slow)
+        self.assertEqual(1, status)
+        self.assertIn("NOT GOOD ENOUGH: fuzzing takes 1.50 s (median), 1 s at most", out)
+        self.assertEqual(0, self.run_bugs("--sample", "2", "--fresh", answers=slow)[0])
+
+
+class Arithmetic(unittest.TestCase):
+    def test_figures(self):
+        rows = [
+            row("a", libfuzzer=verdict(True, 0.1, worst=0.4, shrunk=2), suite=verdict(False)),
+            row("b", libfuzzer=verdict(True, 0.3, worst=9.0, shrunk=5), suite=verdict(True)),
+            row("c", libfuzzer=verdict(True, 0.8, worst=0.9), suite=verdict(True)),
+            row("d", libfuzzer=verdict(False, 60), suite=verdict(True)),
+            row("e", libfuzzer=verdict(False, 60), suite=verdict(False)),
+            row("f", survives="so", libfuzzer=verdict(False, 60), suite=verdict(False)),
+            row("g", "heaplab", suite=verdict(False), corpus=verdict(True)),
+        ]
+        figures = report.figure(rows)
+        self.assertEqual((7, 5, ["f"], ["e"]), figures[:4])
+        self.assertEqual((6, ["a", "b", "c"], ["d", "e", "f"], 0.3, 9.0, 3.5, 2), figures[4:11])
+        self.assertEqual({(False, "libfuzzer"): (3, 6), (False, "suite"): (3, 6),
+                          (True, "suite"): (0, 1), (True, "corpus"): (1, 1)}, figures.by_oracle)
+        wrong = report.shortfalls(figures, True)
+        self.assertEqual(["found by nothing: e",
+                          "fuzzing alone finds 50.0 %, 95 % is the least"], wrong)
+        self.assertEqual(wrong[:1], report.shortfalls(figures, False))
+        lines = report.summary(figures)
+        self.assertIn("found: 5/7 (71.4 %)", lines)
+        self.assertIn("by fuzzing alone (libFuzzer, one core, empty corpus): 3/6 (50.0 %)", lines)
+        self.assertIn("seconds of fuzzing to a bug: median 0.30, worst 9.00", lines)
+        self.assertIn("shrunken scripts: 2, median 3.5 operations", lines)
+        self.assertIn("in heaplab: suite 0/1, corpus 1/1", lines)
+
+    def test_limits(self):
+        def short(seconds, worst, found=20, of=20):
+            rows = [row(str(i), libfuzzer=verdict(i < found, seconds, worst=worst),
+                        suite=verdict(True)) for i in range(of)]
+            return report.shortfalls(report.figure(rows), True)
+
+        self.assertEqual([], short(1.0, 60.0, 19))
+        self.assertIn("90.0 %", short(1.0, 60.0, 18)[0])
+        self.assertIn("(median)", short(1.01, 60.0)[0])
+        self.assertIn("(worst)", short(1.0, 60.1)[0])
+        self.assertEqual([], report.shortfalls(report.figure([]), True))
+
+    def test_cells(self):
+        for fields, text in (
+            (None, ""), (verdict(False, 3), "-"), (verdict(True, 0.123), "0.12"),
+            (verdict(True, 12.3, operations=9999), "9999/12"),
+            (verdict(True, 0.5, operations=12_345), "12k/0.50"),
+            (verdict(True, 0.5, operations=3_450_000), "3.5M/0.50"),
+        ):
+            self.assertEqual(text, report.cell(fields))
+
+    def test_several_runs(self):
+        runs = [oracles.Verdict(True, seconds, operations, what)
+                for seconds, operations, what in ((0.2, 20, "x"), (3.0, 300, "y"), (0.4, 40, "z"))]
+        both = oracles.combine(runs, 2)
+        self.assertEqual((True, 0.4, 40, "z", 3.0, 2),
+                         (both.found, both.seconds, both.operations, both.what, both.worst,
+                          both.shrunk))
+        missed = oracles.combine([*runs[:1], oracles.Verdict(False, 60.0)])
+        self.assertFalse(missed.found)
+        self.assertEqual("missed with seed 2", missed.what)
+
+    def test_samples(self):
+        names = list(range(50))
+        self.assertEqual(names[:5], patches.sample(names[:5], 8, "salt"))
+        seen = set()
+        for salt in map(str, range(60)):
+            chosen = patches.sample(names, 8, salt)
+            self.assertEqual(8, len(set(chosen)))
+            self.assertEqual(chosen, patches.sample(names, 8, salt))
+            seen |= set(chosen)
+        self.assertEqual(set(names), seen)
+
+    def test_words_and_operations(self):
+        text = ("a.txt: passed, 10 operations, 9 acted, 0 moves\n"
+                "b.txt: passed, 5 operations, 5 acted, 0 moves\n"
+                "c.txt: FAILURE property=blocks detail=free size op=3 kind=free\n"
+                "d.txt: passed, 7 operations, 7 acted, 0 moves\n")
+        match = oracles.RUN.search(text)
+        self.assertEqual("blocks free size", oracles.words_of(match))
+        seen = watch.Seen(match, 1.0, text, 1, None)
+        self.assertEqual(19, oracles.operations_to(seen))
+        self.assertIsNone(oracles.RUN.search("FAILURE property=blocks detail=size op=3 ki"))
+        for pattern, line, words in (
+            (oracles.RUN, "tagheap: canary smashed: block 0", "canary smashed"),
+            (oracles.RUN, "tagheap: assertion failed: a.c:1: x", "assertion failed: a.c:1: x"),
+            (oracles.ASAN, "==1==ERROR: AddressSanitizer: use-after-poison on address 0x1",
+             "use-after-poison"),
+            (oracles.UBSAN, "a.c:1:2: runtime error: shift", "shift"),
+            (oracles.MEMCHECK, "==1== Conditional jump or move depends", "Conditional jump"),
+            (oracles.FUZZED, "==1== ERROR: libFuzzer: timeout after 1 s",
+             "libFuzzer: timeout after 1 s"),
+        ):
+            self.assertEqual(words, oracles.words_of(pattern.search(line + "\n")))
+        self.assertIsNone(oracles.ASAN.search("tagheap: canary smashed: block 0\n"))
+
+    def test_where_a_bug_in_heaplab_is_looked_for_first(self):
+        for path, first in (("fuzz/runner/ops.c", "suite"), ("scripts/fuzz_lib/job.py", "scripts"),
+                            ("fuzz/record/plan.c", "scripts")):
+            order = judges.order(types.SimpleNamespace(touched=(path,)))
+            self.assertEqual(first, order[0])
+            self.assertEqual(sorted(judges.JUDGES), sorted(order))
+
+
+class Watching(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="test-bugs-")
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+
+    def watch(self, command, limit=20):
+        return watch.run(["/bin/sh", "-c", command], self.folder, self.folder / "log", limit,
+                         oracles.RUN, dict(os.environ))
+
+    def test_ends_with_the_first_finding(self):
+        seen = self.watch("echo 'tagheap: double free: x'; sleep 30")
+        self.assertEqual("double free", oracles.words_of(seen.match))
+        self.assertLess(seen.seconds, 15)
+
+    def test_ends_with_the_program_or_the_limit(self):
+        seen = self.watch("echo nothing; exit 3")
+        self.assertEqual((None, 3, "nothing\n"), (seen.match, seen.status, seen.text))
+        self.assertEqual("exit status 3", oracles.end_of(seen))
+        seen = self.watch("kill -SEGV $$")
+        self.assertEqual("SIGSEGV", oracles.end_of(seen))
+        seen = self.watch("sleep 30", 0.2)
+        self.assertEqual("no end", oracles.end_of(seen))
+
+    def test_what_is_printed_last_is_seen(self):
+        for _ in range(5):
+            seen = self.watch("echo 'tagheap: double free: x'; exit 1")
+            self.assertIsNotNone(seen.match)
+
+
+if __name__ == "__main__":
+    unittest.main()
