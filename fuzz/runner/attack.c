@@ -199,7 +199,7 @@ static bool provoke_compact(lab_runner *r, const attack *a, const lab_extent *mo
         return true;
     }
     uint32_t moved = th_heap_compact(&r->heap, veto_all, NULL).blocks_moved;
-    r->heap.compact_cursor = a->control.compact_cursor;
+    uncount(r, a);
     return expect_fault(r, a, "compact past it", moved == 0);
 }
 
