@@ -25,8 +25,8 @@ def make_source(root, patch):
     return source
 
 
-def build(source, root, programs=PROGRAMS):
-    goals = [f"build/fuzz/{name}" for name in programs]
+def build(source, root):
+    goals = [f"build/fuzz/{name}" for name in PROGRAMS]
     log_path = root / "build" / "canary" / "build.log"
     if not plant.make(source, goals, log_path):
         shown = program.shown(log_path, root)
