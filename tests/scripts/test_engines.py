@@ -240,7 +240,9 @@ class BadSetup(AflTest):
         self.assert_refused(env={"ENGINE": "all"}, words=["ENGINE='all'"])
         self.assert_refused("--canary", "--engine", "afl", words=["--canary"])
         command = ["make", "--no-print-directory", "-C", TREE, "fuzz", "ENGINE=all"]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        alone = {name: value for name, value in os.environ.items()
+                 if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        made = subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
         self.assertEqual((2, ""), (made.returncode, made.stdout))
         self.assert_one_line(made.stderr, "ENGINE='all'", "libfuzzer, afl, both")
 
