@@ -294,6 +294,10 @@ def combine(runs, shrunk=None):
         max(run.seconds for run in runs), middle.executions, shrunk)
 
 
+# afl-fuzz refuses to begin where even the one small input that it is given fails.
+NO_SEED = "We need at least one valid input seed"
+
+
 def afl(context):
     """AFL++ from an empty corpus, on one core, as `make fuzz ENGINE=afl` runs it."""
     engine = importlib.import_module("fuzz_lib.afl")  # comes with the variant
@@ -315,6 +319,8 @@ def afl(context):
     stats = worker.out / "fuzzer_stats"
     done = re.search(r"^execs_done\s*: (\d+)", stats.read_text(), re.M) if stats.exists() else None
     if not found and done is None:
+        if NO_SEED in worker.log_path.read_text(errors="replace"):
+            return Verdict(True, spent, None, "crash of the first input", executions=1)
         raise SetupError("afl-fuzz did not work: see "
                          f"{program.shown(worker.log_path, context.root)}")
     return Verdict(found, spent, None, "crash" if found else "",
