@@ -197,8 +197,22 @@ static void oversized(int level) {
     arena_stop();
 }
 
+/* A quarter of a chunk still fits into the next one; a byte more does not wait for it. */
+static void cross_a_quarter(int level) {
+    for (size_t more = 0; more <= 1; more++) {
+        arena_start(level);
+        size_t room = arena_capacity();
+        (void)arena_take(room, 1);
+        (void)arena_take(room / 4 + more, 2);
+        CHECK_EQ(th_arena_get_stats(&arena).large_chunks, more);
+        CHECK_EQ(th_arena_get_stats(&arena).chunks, 2 - more);
+        arena_stop();
+    }
+}
+
 static void oversized_requests_get_their_own_chunk(void) {
     at_levels(0, oversized);
+    at_levels(0, cross_a_quarter);
 }
 
 static void exhaust(int level) {

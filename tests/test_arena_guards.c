@@ -61,7 +61,8 @@ static void smash_headers(int level) {
     size_t bytes = (size_t)(arena.span.base - headers[0]);
     for (size_t h = 0; h < 2; h++) {
         for (size_t i = 0; i < bytes; i++) {
-            unsigned char was = poke(headers[h] + i, 0xEE);
+            unsigned char was = poke(headers[h] + i, 0);
+            (void)poke(headers[h] + i, (unsigned char)~was);
             th_fault fault;
             bool noticed = th_arena_check(&arena, &fault) == TH_ERR_CORRUPT;
             CHECK(!noticed || fault.kind == TH_FAULT_HEADER);

@@ -131,6 +131,28 @@ static void good_marks_stay_good_at_any_depth(void) {
     at_levels(0, nest_deeply);
 }
 
+/* Rollbacks to one place again and again need one note, and crowd no other out. */
+static void repeat_a_rollback(int level) {
+    arena_start(level);
+    (void)arena_take(16, 0);
+    th_arena_mark low = th_arena_take_mark(&arena);
+    (void)arena_take(100, 1);
+    th_arena_mark stale = th_arena_take_mark(&arena);
+    CHECK_EQ(th_arena_rollback(&arena, &low), TH_OK);
+    (void)arena_take(200, 2);
+    th_arena_mark high = th_arena_take_mark(&arena);
+    for (uint32_t i = 0; i < 3 * TH_ARENA_NOTES; i++) {
+        (void)arena_take(20, i);
+        CHECK_EQ(th_arena_rollback(&arena, &high), TH_OK);
+    }
+    expect_stale(&stale);
+    arena_stop();
+}
+
+static void repeated_rollbacks_crowd_no_note_out(void) {
+    at_levels(1, repeat_a_rollback);
+}
+
 /* More rollbacks to ever higher positions than the arena remembers: no good mark is refused. */
 static void forget_notes(int level) {
     th_arena_mark marks[2 * TH_ARENA_NOTES];
@@ -240,5 +262,5 @@ static void a_simple_model_agrees(void) {
 
 TH_SUITE("arena_marks", TEST(rollback_frees_what_came_after_the_mark),
          TEST(stale_marks_are_noticed), TEST(a_mark_in_a_lost_chunk_is_stale),
-         TEST(good_marks_stay_good_at_any_depth), TEST(forgotten_rollbacks_refuse_no_good_mark),
-         TEST(a_simple_model_agrees))
+         TEST(good_marks_stay_good_at_any_depth), TEST(repeated_rollbacks_crowd_no_note_out),
+         TEST(forgotten_rollbacks_refuse_no_good_mark), TEST(a_simple_model_agrees))
