@@ -12,12 +12,13 @@
 
 #include "alloc/guarding.h"
 #include "base/align.h"
-#include "base/assert.h"
 #include "base/track.h"
 
 #define UNIT_MIN     ((size_t)16)
 #define UNIT_DEFAULT ((size_t)64)
 #define UNITS_MAX    ((size_t)1 << 30)
+
+#define BOOKKEEPING_ALIGNMENT ((size_t)8)
 
 /* ---- shape -------------------------------------------------------------------------------- */
 
@@ -77,8 +78,7 @@ static bool keeps_slack(int level) {
 /* Tree, slack, use from level 2 on. */
 static size_t bookkeeping_bytes(uint8_t order_max, int level) {
     size_t units = (size_t)1 << order_max;
-    return 2 * units + (keeps_slack(level) ? units * sizeof(uint32_t) : 0) +
-           (level >= 2 ? units : 0);
+    return 2 * units + (keeps_slack(level) ? units * sizeof(size_t) : 0) + (level >= 2 ? units : 0);
 }
 
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config) {
@@ -99,6 +99,15 @@ static int level_of(const th_buddy *b) {
     return th_guarding_level(&b->config.guarding);
 }
 
+/* The units inside the memory are [lowest, end). */
+static size_t lowest_unit(const th_buddy *b) {
+    return (b->low - b->origin) >> b->unit_log2;
+}
+
+static size_t end_unit(const th_buddy *b) {
+    return (b->high - b->origin) >> b->unit_log2;
+}
+
 static unsigned char *unit_at(const th_buddy *b, size_t unit) {
     return (unsigned char *)(b->origin + ((uintptr_t)unit << b->unit_log2));
 }
@@ -112,10 +121,12 @@ static size_t first_unit(const th_buddy *b, size_t node, unsigned order) {
     return (node << order) - units_of(b);
 }
 
-/* The smallest order whose blocks hold `bytes` bytes; above order_max if there is none. */
+/* The smallest order whose blocks hold `bytes` bytes; above order_max if there is none. A root over
+ * memory that straddles the middle of the address space has more bytes than a size_t can say. */
 static unsigned order_for(const th_buddy *b, size_t bytes) {
+    size_t units = (bytes - 1) >> b->unit_log2;
     unsigned order = 0;
-    while (order <= b->order_max && block_bytes(b, order) < bytes) {
+    while (order <= b->order_max && units >> order != 0) {
         order++;
     }
     return order;
@@ -142,17 +153,26 @@ static void update_above(th_buddy *b, size_t node, unsigned order) {
     }
 }
 
-static bool is_block(const th_buddy *b, size_t node, unsigned order) {
-    return b->tree[node] == 0 && (order == 0 || b->tree[2 * node] == order);
+/* The largest node around a unit inside the memory that is a block, which holds 0, or free as a
+ * whole. */
+static size_t find_extent(const th_buddy *b, size_t unit, unsigned *order) {
+    const uint8_t *tree = b->tree;
+    size_t node = units_of(b) + unit;
+    size_t above = node / 2;
+    *order = 0;
+    while (above > 0 && tree[2 * above] == *order + 1 &&
+           (tree[above] == *order + 2 || tree[above] == 0)) {
+        node = above;
+        above /= 2;
+        ++*order;
+    }
+    return node;
 }
 
 /* The block that a unit belongs to: its node, and *order; 0: the unit is free. */
 static size_t find_block(const th_buddy *b, size_t unit, unsigned *order) {
-    size_t node = units_of(b) + unit;
-    for (*order = 0; node > 0 && !is_block(b, node, *order); ++*order) {
-        node /= 2;
-    }
-    return node;
+    size_t node = find_extent(b, unit, order);
+    return b->tree[node] == 0 ? node : 0;
 }
 
 /* The lowest free node of that order: there is one. */
@@ -166,10 +186,9 @@ static size_t descend(const th_buddy *b, unsigned order) {
 
 static void build(th_buddy *b) {
     size_t units = units_of(b);
-    size_t first = (b->low - b->origin) >> b->unit_log2;
-    size_t end = (b->high - b->origin) >> b->unit_log2;
+    size_t first = lowest_unit(b);
     memset(b->tree + units, 0, units);
-    memset(b->tree + units + first, 1, end - first);
+    memset(b->tree + units + first, 1, end_unit(b) - first);
     for (unsigned order = 1; order <= b->order_max; order++) {
         size_t nodes = units >> order;
         for (size_t node = nodes; node < 2 * nodes; node++) {
@@ -184,6 +203,11 @@ static void build(th_buddy *b) {
 static void raise(const th_buddy *b, th_fault_kind kind, size_t unit, size_t offset,
                   uint32_t expected, uint32_t found) {
     th_guarding_raise(&b->config.guarding, kind, unit, offset, expected, found);
+}
+
+/* Of a live block: does the book say that some of its bytes were asked for? */
+static bool has_size(const th_buddy *b, size_t unit, unsigned order) {
+    return b->slack[unit] < block_bytes(b, order);
 }
 
 /* The first damaged byte of a block's canary, from the block's start; its size if there is none. */
@@ -237,8 +261,7 @@ static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t
         th_track_open(at + opened, bytes - opened);
     }
     if (b->slack != NULL) {
-        TH_ASSERT(slack <= UINT32_MAX);
-        b->slack[unit] = (uint32_t)slack;
+        b->slack[unit] = slack;
     }
     if (level_of(b) >= 1) {
         th_pattern_fill(at + bytes, TH_CANARY_BYTE, slack);
@@ -281,6 +304,10 @@ static size_t claim(const th_buddy *b, const void *pointer, unsigned *order) {
         raise(b, TH_FAULT_NOT_A_BLOCK, first, distance, (uint32_t)(first << b->unit_log2), low);
         return 0;
     }
+    if (!has_size(b, unit, *order)) {
+        raise(b, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, (uint32_t)b->slack[unit]);
+        return 0;
+    }
     uint32_t found = 0;
     size_t smashed = find_smashed(b, unit, *order, &found);
     if (smashed != block_bytes(b, *order)) {
@@ -305,7 +332,7 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
         return status;
     }
     int level = th_guarding_level(&c.guarding);
-    if (!th_is_aligned((uintptr_t)bookkeeping, sizeof(uint32_t))) {
+    if (!th_is_aligned((uintptr_t)bookkeeping, BOOKKEEPING_ALIGNMENT)) {
         return TH_ERR_MISALIGNED;
     }
     if (room < bookkeeping_bytes(s.order_max, level)) {
@@ -321,8 +348,8 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
                         .config = c};
     if (keeps_slack(level)) {
         buddy->slack = bookkeeping;
-        memset(buddy->slack, 0, units * sizeof(uint32_t));
-        at += units * sizeof(uint32_t);
+        memset(buddy->slack, 0, units * sizeof(size_t));
+        at += units * sizeof(size_t);
     }
     buddy->tree = at;
     if (level >= 2) {
@@ -381,16 +408,14 @@ void th_buddy_reset(th_buddy *buddy) {
     if (buddy->tree == NULL) {
         return;
     }
-    size_t first = (buddy->low - buddy->origin) >> buddy->unit_log2;
-    for (size_t i = first; i < units_of(buddy);) {
+    size_t count;
+    for (size_t i = lowest_unit(buddy); i < end_unit(buddy); i += count) {
         unsigned order;
-        size_t node =
-            unit_at(buddy, i) < (unsigned char *)buddy->high ? find_block(buddy, i, &order) : 0;
-        size_t count = node != 0 ? (size_t)1 << order : 1;
+        size_t node = find_block(buddy, i, &order);
+        count = (size_t)1 << order;
         if (node != 0) {
             wipe(buddy, i, count);
         }
-        i += count;
     }
     build(buddy);
     buddy->live_blocks = 0;
@@ -537,9 +562,22 @@ void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {
 
 /* ---- the checker -------------------------------------------------------------------------- */
 
+static th_status check_leaves(const th_buddy *b, th_fault *fault) {
+    size_t units = units_of(b);
+    for (size_t unit = 0; unit < units; unit++) {
+        unsigned most = unit - lowest_unit(b) < end_unit(b) - lowest_unit(b) ? 1 : 0;
+        uint8_t leaf = b->tree[units + unit];
+        if (leaf > most) {
+            return th_guarding_corrupt(fault, TH_FAULT_CHAIN, unit, SIZE_MAX, most, leaf);
+        }
+    }
+    return TH_OK;
+}
+
 static th_status check_tree(const th_buddy *b, th_fault *fault) {
     size_t units = units_of(b);
-    for (unsigned order = b->order_max; order > 0; order--) {
+    th_status status = check_leaves(b, fault);
+    for (unsigned order = 1; status == TH_OK && order <= b->order_max; order++) {
         size_t nodes = units >> order;
         for (size_t node = nodes; node < 2 * nodes; node++) {
             uint8_t due = join(b->tree, node, order);
@@ -550,59 +588,67 @@ static th_status check_tree(const th_buddy *b, th_fault *fault) {
             }
         }
     }
-    return TH_OK;
+    return status;
 }
 
-/* One block or free unit; *unit becomes the next one. */
-static th_status check_unit(const th_buddy *b, size_t *unit, size_t *blocks, size_t *bytes,
-                            th_fault *fault) {
-    unsigned order = 0;
+static th_status check_block(const th_buddy *b, size_t unit, unsigned order, th_fault *fault) {
     uint32_t found = 0;
-    size_t node = find_block(b, *unit, &order);
-    size_t at = *unit;
-    *unit += node != 0 ? (size_t)1 << order : 1;
-    if (node == 0) {
-        size_t bad = level_of(b) >= 2 ? find_written(b, at, 1, &found) : SIZE_MAX;
-        return bad == SIZE_MAX
-                   ? TH_OK
-                   : th_guarding_corrupt(fault, TH_FAULT_POISON, at, bad, TH_POISON_BYTE, found);
-    }
-    ++*blocks;
-    *bytes += block_bytes(b, order);
     if (level_of(b) == 0) {
         return TH_OK;
     }
-    size_t smashed = find_smashed(b, at, order, &found);
+    if (!has_size(b, unit, order)) {
+        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0,
+                                   (uint32_t)b->slack[unit]);
+    }
+    size_t smashed = find_smashed(b, unit, order, &found);
     return smashed == block_bytes(b, order)
                ? TH_OK
-               : th_guarding_corrupt(fault, TH_FAULT_CANARY, at, (at << b->unit_log2) + smashed,
+               : th_guarding_corrupt(fault, TH_FAULT_CANARY, unit, (unit << b->unit_log2) + smashed,
                                      TH_CANARY_BYTE, found);
 }
 
+static th_status check_free(const th_buddy *b, size_t unit, size_t count, th_fault *fault) {
+    uint32_t found = 0;
+    size_t bad = level_of(b) >= 2 ? find_written(b, unit, count, &found) : SIZE_MAX;
+    return bad == SIZE_MAX ? TH_OK
+                           : th_guarding_corrupt(fault, TH_FAULT_POISON, bad >> b->unit_log2, bad,
+                                                 TH_POISON_BYTE, found);
+}
+
+static th_status check_counts(const th_buddy *b, size_t blocks, size_t bytes, th_fault *fault) {
+    if (blocks != b->live_blocks) {
+        return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)blocks,
+                                   (uint32_t)b->live_blocks);
+    }
+    if (bytes != b->live_bytes || bytes > b->high_water_bytes) {
+        size_t wrong = bytes != b->live_bytes ? b->live_bytes : b->high_water_bytes;
+        return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)bytes,
+                                   (uint32_t)wrong);
+    }
+    return TH_OK;
+}
+
 th_status th_buddy_check(const th_buddy *buddy, th_fault *fault) {
+    const th_buddy *b = buddy;
     size_t blocks = 0;
     size_t bytes = 0;
-    if (buddy == NULL) {
+    size_t count;
+    if (b == NULL) {
         return TH_ERR_NULL;
     }
-    if (buddy->tree == NULL) {
+    if (b->tree == NULL) {
         return TH_OK;
     }
-    th_status status = check_tree(buddy, fault);
-    size_t end = (buddy->high - buddy->origin) >> buddy->unit_log2;
-    size_t unit = (buddy->low - buddy->origin) >> buddy->unit_log2;
-    while (status == TH_OK && unit < end) {
-        status = check_unit(buddy, &unit, &blocks, &bytes, fault);
+    th_status status = check_tree(b, fault);
+    for (size_t unit = lowest_unit(b); status == TH_OK && unit < end_unit(b); unit += count) {
+        unsigned order;
+        bool live = find_block(b, unit, &order) != 0;
+        count = (size_t)1 << order;
+        blocks += live;
+        bytes += live ? block_bytes(b, order) : 0;
+        status = live ? check_block(b, unit, order, fault) : check_free(b, unit, count, fault);
     }
-    if (status == TH_OK && blocks != buddy->live_blocks) {
-        status = th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)blocks,
-                                     (uint32_t)buddy->live_blocks);
-    }
-    if (status == TH_OK && bytes != buddy->live_bytes) {
-        status = th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)bytes,
-                                     (uint32_t)buddy->live_bytes);
-    }
-    return status;
+    return status == TH_OK ? check_counts(b, blocks, bytes, fault) : status;
 }
 
 /* ---- the interface ------------------------------------------------------------------------ */
