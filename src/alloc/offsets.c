@@ -515,7 +515,8 @@ static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fa
 /* What is in no extent is in the list of unused nodes. */
 static th_status check_unused(const th_offsets *o, tally *t, th_fault *fault) {
     for (uint32_t i = o->unused; i != NONE; i = o->nodes[i].behind) {
-        if (i >= o->nodes_max || ++t->nodes > o->nodes_max || is_live(&o->nodes[i])) {
+        const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
+        if (n == NULL || ++t->nodes > o->nodes_max || is_live(n) || n->bytes != 0) {
             return corrupt(fault, TH_FAULT_CHAIN, i, o->nodes_max, t->nodes);
         }
     }
