@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/contract.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,21 +28,43 @@ void lab_contract_start(lab_contract *contract) {
 
 /* ---- contents ----------------------------------------------------------------------------- */
 
+/* Looked at after each operation: by words. */
+#define WORD_BYTES 8u
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte_of counts from the low end");
+
 /* No two blocks, and no two places of one block, have the same sequence. */
-static unsigned char byte_at(uint32_t seed, size_t i) {
-    uint64_t word = (seed + (uint64_t)(i / 8)) * 0x9E3779B97F4A7C15u;
-    return (unsigned char)(word >> (8 * (i % 8)));
+static uint64_t word_at(uint32_t seed, size_t i) {
+    return (seed + (uint64_t)(i / WORD_BYTES)) * 0x9E3779B97F4A7C15u;
+}
+
+static unsigned char byte_of(uint64_t word, size_t i) {
+    return (unsigned char)(word >> (8 * (i % WORD_BYTES)));
 }
 
 static void fill(const lab_live *block, size_t from) {
-    for (size_t i = from; i < block->bytes; i++) {
-        block->at[i] = byte_at(block->seed, i);
+    size_t i = from;
+    while (i < block->bytes) {
+        uint64_t word = word_at(block->seed, i);
+        if (i % WORD_BYTES == 0 && block->bytes - i >= WORD_BYTES) {
+            memcpy(block->at + i, &word, WORD_BYTES);
+            i += WORD_BYTES;
+        } else {
+            block->at[i] = byte_of(word, i);
+            i++;
+        }
     }
 }
 
 static size_t first_wrong(const unsigned char *at, uint32_t seed, size_t bytes) {
     size_t i = 0;
-    while (i < bytes && at[i] == byte_at(seed, i)) {
+    uint64_t word = 0;
+    for (; bytes - i >= WORD_BYTES; i += WORD_BYTES) {
+        memcpy(&word, at + i, WORD_BYTES);
+        if (word != word_at(seed, i)) {
+            break;
+        }
+    }
+    while (i < bytes && at[i] == byte_of(word_at(seed, i), i)) {
         i++;
     }
     return i;

@@ -259,13 +259,17 @@ static void do_mark(lab_referee *r, bool *acted) {
 }
 
 /* All or nothing, and the blocks of a batch are ordinary ones. */
-static bool do_batch(lab_referee *r, const lab_op *op) {
+static bool do_batch(lab_referee *r, const lab_op *op, bool *acted) {
     enum { COUNT_MAX = 8 };
     void *blocks[COUNT_MAX] = {NULL};
     th_allocator allocator = r->instance.allocator;
     size_t count = op->size.value % COUNT_MAX;
     size_t bytes = op->size.value / COUNT_MAX + 1;
     size_t alignment = r->script->config.alignment;
+    *acted = !is_spared(r, bytes, alignment);
+    if (!*acted) {
+        return true;
+    }
     bool all = th_allocator_alloc_batch(allocator, bytes, alignment, blocks, count);
     r->model.touched = true;
     for (size_t i = 0; i < count; i++) {
@@ -445,7 +449,7 @@ bool lab_referee_do(lab_referee *r, const lab_op *op, bool *acted) {
         do_mark(r, acted);
         return true;
     case LAB_OP_COMPACT_SOME:
-        return do_batch(r, op);
+        return do_batch(r, op, acted);
     case LAB_OP_FIND:
         return do_find(r, op, acted);
     case LAB_OP_NULL:

@@ -22,7 +22,7 @@ static bool start(state *s, const lab_setup *setup, const th_buddy_config *confi
         return false;
     }
     size_t room = th_buddy_bookkeeping_bytes(s->memory + shift, memory_bytes - shift, config);
-    s->bookkeeping = th_allocator_alloc_aligned(s->backing, room, 4);
+    s->bookkeeping = th_allocator_alloc_aligned(s->backing, room, 8);
     return th_buddy_init(&s->buddy, s->memory + shift, memory_bytes - shift, s->bookkeeping, room,
                          config) == TH_OK;
 }

@@ -5,7 +5,8 @@
 #include "subjects/subjects.h"
 #include "tagheap/offsets.h"
 
-enum { NODES = 512, MEMORY_ALIGNMENT = 4096 };
+/* Few enough nodes for scripts with many blocks to use them up. */
+enum { NODES = 96, MEMORY_ALIGNMENT = 4096 };
 
 typedef struct state {
     th_fit_heap heap;

@@ -2,10 +2,15 @@
 /* The system's malloc, through the library's adapter. */
 #include "subjects/subjects.h"
 
+/* As much as the backing would give, which it does not use: else most of the time is spent in the
+ * kernel, on pages for large blocks. */
+#define BYTES_LEAST ((size_t)4 << 10)
+#define BYTES_MOST  ((size_t)256 << 10)
+
 static bool create(const lab_setup *setup, lab_instance *instance) {
-    (void)setup;
+    size_t bytes = setup->bytes > BYTES_LEAST ? setup->bytes : BYTES_LEAST;
     instance->allocator = th_system_allocator();
-    instance->bytes_max = (size_t)1 << 18;
+    instance->bytes_max = bytes < BYTES_MOST ? bytes : BYTES_MOST;
     instance->alignment_max = 4096;
     return true;
 }

@@ -52,7 +52,7 @@ typedef struct th_buddy {
     uintptr_t low, high; /* the units inside the memory: [low, high) are addresses */
     uint8_t *tree;       /* tree[1 .. 2 * units - 1]: 1 + log2 of the largest free block, in units,
                             below that node; 0: none */
-    uint32_t *slack;     /* of each block that is live or was, at its first unit: bytes behind those
+    size_t *slack;       /* of each block that is live or was, at its first unit: bytes behind those
                             asked for; NULL without guards */
     uint8_t *used;       /* of each unit: was it ever part of a block? NULL below level 2 */
     uint8_t unit_log2;
@@ -72,7 +72,7 @@ typedef struct th_buddy {
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config);
 
 /* Starts with all of memory[0 .. bytes-1] free, what is no whole unit at its ends excepted. The
- * memory is not touched; bookkeeping[0 .. bookkeeping_bytes-1] must be aligned to 4. config may be
+ * memory is not touched; bookkeeping[0 .. bookkeeping_bytes-1] must be aligned to 8. config may be
  * NULL. Fails, leaving *buddy untouched, iff a pointer is NULL (TH_ERR_NULL), the unit is no power
  * of two or below 16 (TH_ERR_ALIGNMENT), the guard level is not 0 to 3 (TH_ERR_CONFIG), there is no
  * whole unit in the memory, or not enough bookkeeping (TH_ERR_TOO_SMALL), there are more than 2^30

@@ -91,13 +91,13 @@ size_t th_offsets_bookkeeping_bytes(size_t extents);
 th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping,
                           size_t bookkeeping_bytes, const th_offsets_config *config);
 
-/* *offsets is zeroed; every block is dead. NULL is allowed. O(1). */
+/* *offsets is zeroed: it has no blocks, and its calls do nothing. NULL is allowed. O(1). */
 void th_offsets_clean_up(th_offsets *offsets);
 
 /* A block of `bytes` bytes at a multiple of `alignment`. generation 0 iff bytes is 0, alignment is
- * no power of two, no free extent has room (failed_allocs counts that), or there are not enough
- * nodes. Good fit: O(1) where the first class with large enough extents is not empty, else
- * O(extents). */
+ * no power of two, no free extent has room, or fewer than two nodes are unused (failed_allocs
+ * counts the last two). Good fit: O(1) where the first class with large enough extents is not
+ * empty, else O(extents). */
 th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes, uint64_t alignment);
 
 /* Frees a block, and merges it with free neighbours. A block with generation 0 is allowed. O(1).
@@ -107,7 +107,8 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block);
 
 /* Makes the block `bytes` bytes long where it is: what is not needed any more is freed, what is
  * needed is taken from the free extent above. False, with nothing changed, iff there is not enough
- * of that, bytes is 0, there are no nodes, or after a fault. O(1). */
+ * of that, bytes is 0, a node is needed (to give up a part below a live block) and none is unused,
+ * or after a fault. O(1). */
 bool th_offsets_resize(th_offsets *offsets, th_offsets_block block, uint64_t bytes);
 
 /* Frees everything: every block is dead. O(nodes). */
@@ -142,8 +143,8 @@ typedef struct th_fit_heap {
     unsigned char *memory;
 } th_fit_heap;
 
-/* As th_offsets_init, for memory[0 .. bytes-1]. Alignments hold for addresses if memory is aligned
- * to them. */
+/* As th_offsets_init, for memory[0 .. bytes-1], which may be aligned to anything. A request for an
+ * alignment that memory does not have is refused: only offsets are aligned. */
 th_status th_fit_heap_init(th_fit_heap *heap, void *memory, size_t bytes, void *bookkeeping,
                            size_t bookkeeping_bytes, const th_offsets_config *config);
 void th_fit_heap_clean_up(th_fit_heap *heap);

@@ -43,7 +43,7 @@ class Bug(NamedTuple):
         for path, target in TARGETS:
             if self.touched == (path,):
                 return target
-        return "heap"
+        return "subjects" if self.area == "src/alloc" else "heap"
 
 
 def field(head, name, shown):

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree. Node 1 is the root, nodes 2n and 2n + 1 are the halves of node n; the leaves, from node
- * `units` on, are the units. A node of order k (2^k units) holds
- *   k + 1        it is free as a whole; so say all nodes below it
- *   0            nothing below it is free: it is a block (then the nodes below it still say that
- *                they are free), or both of its halves hold 0
- *   1 .. k       what its larger half holds
- * Units outside the memory are leaves that hold 0. */
+/* Splitting and merging; the tree itself is described in buddy_tree.h, its checker is
+ * buddy_check.c. */
 #include "tagheap/buddy.h"
 
 #include <string.h>
 
+#include "alloc/buddy_tree.h"
 #include "alloc/guarding.h"
 #include "base/align.h"
-#include "base/assert.h"
 #include "base/track.h"
 
 #define UNIT_MIN     ((size_t)16)
 #define UNIT_DEFAULT ((size_t)64)
 #define UNITS_MAX    ((size_t)1 << 30)
+
+#define BOOKKEEPING_ALIGNMENT ((size_t)8)
 
 /* ---- shape -------------------------------------------------------------------------------- */
 
@@ -77,8 +74,7 @@ static bool keeps_slack(int level) {
 /* Tree, slack, use from level 2 on. */
 static size_t bookkeeping_bytes(uint8_t order_max, int level) {
     size_t units = (size_t)1 << order_max;
-    return 2 * units + (keeps_slack(level) ? units * sizeof(uint32_t) : 0) +
-           (level >= 2 ? units : 0);
+    return 2 * units + (keeps_slack(level) ? units * sizeof(size_t) : 0) + (level >= 2 ? units : 0);
 }
 
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config) {
@@ -91,31 +87,12 @@ size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_bud
     return bookkeeping_bytes(s.order_max, th_guarding_level(&c.guarding));
 }
 
-static size_t units_of(const th_buddy *b) {
-    return (size_t)1 << b->order_max;
-}
-
-static int level_of(const th_buddy *b) {
-    return th_guarding_level(&b->config.guarding);
-}
-
-static unsigned char *unit_at(const th_buddy *b, size_t unit) {
-    return (unsigned char *)(b->origin + ((uintptr_t)unit << b->unit_log2));
-}
-
-static size_t block_bytes(const th_buddy *b, unsigned order) {
-    return (size_t)1 << (order + b->unit_log2);
-}
-
-/* The first unit of a node of that order. */
-static size_t first_unit(const th_buddy *b, size_t node, unsigned order) {
-    return (node << order) - units_of(b);
-}
-
-/* The smallest order whose blocks hold `bytes` bytes; above order_max if there is none. */
+/* The smallest order whose blocks hold `bytes` bytes; above order_max if there is none. A root over
+ * memory that straddles the middle of the address space has more bytes than a size_t can say. */
 static unsigned order_for(const th_buddy *b, size_t bytes) {
+    size_t units = (bytes - 1) >> b->unit_log2;
     unsigned order = 0;
-    while (order <= b->order_max && block_bytes(b, order) < bytes) {
+    while (order <= b->order_max && units >> order != 0) {
         order++;
     }
     return order;
@@ -123,36 +100,34 @@ static unsigned order_for(const th_buddy *b, size_t bytes) {
 
 /* ---- the tree ----------------------------------------------------------------------------- */
 
-/* What a node of order `order` must hold, by its halves. */
-static uint8_t join(const uint8_t *tree, size_t node, unsigned order) {
-    uint8_t left = tree[2 * node];
-    uint8_t right = tree[2 * node + 1];
-    if (left == order && right == order) {
-        return (uint8_t)(order + 1);
-    }
-    return left > right ? left : right;
-}
-
 /* The node has changed: so may have those above it. */
 static void update_above(th_buddy *b, size_t node, unsigned order) {
     while (node > 1) {
         node /= 2;
         order++;
-        b->tree[node] = join(b->tree, node, order);
+        b->tree[node] = th_buddy_join(b->tree, node, order);
     }
 }
 
-static bool is_block(const th_buddy *b, size_t node, unsigned order) {
-    return b->tree[node] == 0 && (order == 0 || b->tree[2 * node] == order);
-}
-
-/* The block that a unit belongs to: its node, and *order; 0: the unit is free. */
-static size_t find_block(const th_buddy *b, size_t unit, unsigned *order) {
-    size_t node = units_of(b) + unit;
-    for (*order = 0; node > 0 && !is_block(b, node, *order); ++*order) {
-        node /= 2;
+/* The largest node around a unit inside the memory that is a block, which holds 0, or free as a
+ * whole. */
+static size_t find_extent(const th_buddy *b, size_t unit, unsigned *order) {
+    const uint8_t *tree = b->tree;
+    size_t node = th_buddy_units(b) + unit;
+    size_t above = node / 2;
+    *order = 0;
+    while (above > 0 && tree[2 * above] == *order + 1 &&
+           (tree[above] == *order + 2 || tree[above] == 0)) {
+        node = above;
+        above /= 2;
+        ++*order;
     }
     return node;
+}
+
+size_t th_buddy_find_block(const th_buddy *b, size_t unit, unsigned *order) {
+    size_t node = find_extent(b, unit, order);
+    return b->tree[node] == 0 ? node : 0;
 }
 
 /* The lowest free node of that order: there is one. */
@@ -165,15 +140,14 @@ static size_t descend(const th_buddy *b, unsigned order) {
 }
 
 static void build(th_buddy *b) {
-    size_t units = units_of(b);
-    size_t first = (b->low - b->origin) >> b->unit_log2;
-    size_t end = (b->high - b->origin) >> b->unit_log2;
+    size_t units = th_buddy_units(b);
+    size_t first = th_buddy_lowest_unit(b);
     memset(b->tree + units, 0, units);
-    memset(b->tree + units + first, 1, end - first);
+    memset(b->tree + units + first, 1, th_buddy_end_unit(b) - first);
     for (unsigned order = 1; order <= b->order_max; order++) {
         size_t nodes = units >> order;
         for (size_t node = nodes; node < 2 * nodes; node++) {
-            b->tree[node] = join(b->tree, node, order);
+            b->tree[node] = th_buddy_join(b->tree, node, order);
         }
     }
     b->tree[0] = 0;
@@ -186,21 +160,23 @@ static void raise(const th_buddy *b, th_fault_kind kind, size_t unit, size_t off
     th_guarding_raise(&b->config.guarding, kind, unit, offset, expected, found);
 }
 
-/* The first damaged byte of a block's canary, from the block's start; its size if there is none. */
-static size_t find_smashed(const th_buddy *b, size_t unit, unsigned order, uint32_t *found) {
-    size_t bytes = block_bytes(b, order);
-    size_t slack = b->slack[unit];
-    return bytes - slack +
-           th_pattern_find(unit_at(b, unit) + bytes - slack, TH_CANARY_BYTE, slack, found);
+bool th_buddy_has_size(const th_buddy *b, size_t unit, unsigned order) {
+    return b->slack[unit] < th_buddy_block_bytes(b, order);
 }
 
-/* The first byte of the free units [unit, unit + count) that was written, from the origin; SIZE_MAX
- * if there is none. */
-static size_t find_written(const th_buddy *b, size_t unit, size_t count, uint32_t *found) {
-    size_t bytes = block_bytes(b, 0);
+size_t th_buddy_find_smashed(const th_buddy *b, size_t unit, unsigned order, uint32_t *found) {
+    size_t bytes = th_buddy_block_bytes(b, order);
+    size_t slack = b->slack[unit];
+    return bytes - slack +
+           th_pattern_find(th_buddy_unit_at(b, unit) + bytes - slack, TH_CANARY_BYTE, slack, found);
+}
+
+size_t th_buddy_find_written(const th_buddy *b, size_t unit, size_t count, uint32_t *found) {
+    size_t bytes = th_buddy_block_bytes(b, 0);
     for (size_t i = unit; i < unit + count; i++) {
-        size_t good =
-            b->used[i] == 0 ? bytes : th_pattern_find(unit_at(b, i), TH_POISON_BYTE, bytes, found);
+        size_t good = b->used[i] == 0
+                          ? bytes
+                          : th_pattern_find(th_buddy_unit_at(b, i), TH_POISON_BYTE, bytes, found);
         if (good < bytes) {
             return (i << b->unit_log2) + good;
         }
@@ -211,7 +187,7 @@ static size_t find_written(const th_buddy *b, size_t unit, size_t count, uint32_
 /* Before free units are used. False after a fault. */
 static bool verify_poison(const th_buddy *b, size_t unit, size_t count) {
     uint32_t found = 0;
-    size_t bad = level_of(b) >= 2 ? find_written(b, unit, count, &found) : SIZE_MAX;
+    size_t bad = th_buddy_level(b) >= 2 ? th_buddy_find_written(b, unit, count, &found) : SIZE_MAX;
     if (bad != SIZE_MAX) {
         raise(b, TH_FAULT_POISON, bad >> b->unit_log2, bad, TH_POISON_BYTE, found);
     }
@@ -220,9 +196,9 @@ static bool verify_poison(const th_buddy *b, size_t unit, size_t count) {
 
 /* Units have become free. */
 static void wipe(th_buddy *b, size_t unit, size_t count) {
-    unsigned char *at = unit_at(b, unit);
+    unsigned char *at = th_buddy_unit_at(b, unit);
     size_t bytes = count << b->unit_log2;
-    if (level_of(b) >= 2) {
+    if (th_buddy_level(b) >= 2) {
         th_pattern_fill(at, TH_POISON_BYTE, bytes);
         memset(b->used + unit, 1, count);
     }
@@ -231,16 +207,15 @@ static void wipe(th_buddy *b, size_t unit, size_t count) {
 
 /* A block has become live, or its size another one: bytes [opened, bytes) are new to the caller. */
 static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t bytes) {
-    unsigned char *at = unit_at(b, unit);
-    size_t slack = block_bytes(b, order) - bytes;
+    unsigned char *at = th_buddy_unit_at(b, unit);
+    size_t slack = th_buddy_block_bytes(b, order) - bytes;
     if (bytes > opened) {
         th_track_open(at + opened, bytes - opened);
     }
     if (b->slack != NULL) {
-        TH_ASSERT(slack <= UINT32_MAX);
-        b->slack[unit] = (uint32_t)slack;
+        b->slack[unit] = slack;
     }
-    if (level_of(b) >= 1) {
+    if (th_buddy_level(b) >= 1) {
         th_pattern_fill(at + bytes, TH_CANARY_BYTE, slack);
     }
     th_track_close(at + bytes, slack);
@@ -249,7 +224,7 @@ static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t
 /* Level 3: after each call. */
 static void settle(const th_buddy *b) {
     th_fault fault;
-    if (level_of(b) >= 3 && th_buddy_check(b, &fault) != TH_OK) {
+    if (th_buddy_level(b) >= 3 && th_buddy_check(b, &fault) != TH_OK) {
         th_guarding_report(&b->config.guarding, &fault);
     }
 }
@@ -259,31 +234,35 @@ static void settle(const th_buddy *b) {
 static size_t claim(const th_buddy *b, const void *pointer, unsigned *order) {
     uintptr_t distance = (uintptr_t)pointer - b->origin;
     size_t unit = distance >> b->unit_log2;
-    if (level_of(b) == 0) {
-        return find_block(b, unit, order);
+    if (th_buddy_level(b) == 0) {
+        return th_buddy_find_block(b, unit, order);
     }
     uint32_t low = (uint32_t)distance;
     if ((uintptr_t)pointer < b->low || (uintptr_t)pointer >= b->high) {
         raise(b, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, low);
         return 0;
     }
-    if (distance % block_bytes(b, 0) != 0) {
+    if (distance % th_buddy_block_bytes(b, 0) != 0) {
         raise(b, TH_FAULT_MISALIGNED, unit, distance, 0, low);
         return 0;
     }
-    size_t node = find_block(b, unit, order);
+    size_t node = th_buddy_find_block(b, unit, order);
     if (node == 0) {
         raise(b, TH_FAULT_DOUBLE_FREE, unit, distance, 0, low);
         return 0;
     }
-    size_t first = first_unit(b, node, *order);
+    size_t first = th_buddy_first_unit(b, node, *order);
     if (first != unit) {
         raise(b, TH_FAULT_NOT_A_BLOCK, first, distance, (uint32_t)(first << b->unit_log2), low);
         return 0;
     }
+    if (!th_buddy_has_size(b, unit, *order)) {
+        raise(b, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, (uint32_t)b->slack[unit]);
+        return 0;
+    }
     uint32_t found = 0;
-    size_t smashed = find_smashed(b, unit, *order, &found);
-    if (smashed != block_bytes(b, *order)) {
+    size_t smashed = th_buddy_find_smashed(b, unit, *order, &found);
+    if (smashed != th_buddy_block_bytes(b, *order)) {
         raise(b, TH_FAULT_CANARY, unit, distance + smashed, TH_CANARY_BYTE, found);
         return 0;
     }
@@ -305,7 +284,7 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
         return status;
     }
     int level = th_guarding_level(&c.guarding);
-    if (!th_is_aligned((uintptr_t)bookkeeping, sizeof(uint32_t))) {
+    if (!th_is_aligned((uintptr_t)bookkeeping, BOOKKEEPING_ALIGNMENT)) {
         return TH_ERR_MISALIGNED;
     }
     if (room < bookkeeping_bytes(s.order_max, level)) {
@@ -321,8 +300,8 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
                         .config = c};
     if (keeps_slack(level)) {
         buddy->slack = bookkeeping;
-        memset(buddy->slack, 0, units * sizeof(uint32_t));
-        at += units * sizeof(uint32_t);
+        memset(buddy->slack, 0, units * sizeof(size_t));
+        at += units * sizeof(size_t);
     }
     buddy->tree = at;
     if (level >= 2) {
@@ -381,16 +360,14 @@ void th_buddy_reset(th_buddy *buddy) {
     if (buddy->tree == NULL) {
         return;
     }
-    size_t first = (buddy->low - buddy->origin) >> buddy->unit_log2;
-    for (size_t i = first; i < units_of(buddy);) {
+    size_t count;
+    for (size_t i = th_buddy_lowest_unit(buddy); i < th_buddy_end_unit(buddy); i += count) {
         unsigned order;
-        size_t node =
-            unit_at(buddy, i) < (unsigned char *)buddy->high ? find_block(buddy, i, &order) : 0;
-        size_t count = node != 0 ? (size_t)1 << order : 1;
+        size_t node = th_buddy_find_block(buddy, i, &order);
+        count = (size_t)1 << order;
         if (node != 0) {
             wipe(buddy, i, count);
         }
-        i += count;
     }
     build(buddy);
     buddy->live_blocks = 0;
@@ -417,17 +394,17 @@ void *th_buddy_alloc_aligned(th_buddy *buddy, size_t bytes, size_t alignment) {
         return NULL;
     }
     size_t node = descend(buddy, order);
-    size_t unit = first_unit(buddy, node, order);
+    size_t unit = th_buddy_first_unit(buddy, node, order);
     if (!verify_poison(buddy, unit, (size_t)1 << order)) {
         return NULL;
     }
     buddy->tree[node] = 0;
     update_above(buddy, node, order);
     buddy->live_blocks++;
-    count_live(buddy, block_bytes(buddy, order));
+    count_live(buddy, th_buddy_block_bytes(buddy, order));
     open(buddy, unit, order, 0, bytes);
     settle(buddy);
-    return unit_at(buddy, unit);
+    return th_buddy_unit_at(buddy, unit);
 }
 
 void *th_buddy_alloc(th_buddy *buddy, size_t bytes) {
@@ -441,8 +418,8 @@ void th_buddy_free(th_buddy *buddy, void *pointer) {
         return;
     }
     buddy->live_blocks--;
-    buddy->live_bytes -= block_bytes(buddy, order);
-    wipe(buddy, first_unit(buddy, node, order), (size_t)1 << order);
+    buddy->live_bytes -= th_buddy_block_bytes(buddy, order);
+    wipe(buddy, th_buddy_first_unit(buddy, node, order), (size_t)1 << order);
     buddy->tree[node] = (uint8_t)(order + 1);
     update_above(buddy, node, order);
     settle(buddy);
@@ -476,7 +453,7 @@ static void give_halves(th_buddy *b, size_t node, unsigned order, unsigned wante
     size_t below = node << (order - wanted);
     b->tree[below] = 0;
     update_above(b, below, wanted);
-    wipe(b, first_unit(b, below, wanted) + ((size_t)1 << wanted),
+    wipe(b, th_buddy_first_unit(b, below, wanted) + ((size_t)1 << wanted),
          ((size_t)1 << order) - ((size_t)1 << wanted));
 }
 
@@ -490,8 +467,8 @@ bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
     if (node == 0 || wanted > buddy->order_max) {
         return false;
     }
-    size_t unit = first_unit(buddy, node, order);
-    size_t old = block_bytes(buddy, order);
+    size_t unit = th_buddy_first_unit(buddy, node, order);
+    size_t old = th_buddy_block_bytes(buddy, order);
     size_t opened = buddy->slack != NULL ? old - buddy->slack[unit] : old;
     if (wanted > order) {
         size_t above = climb(buddy, node, order, wanted);
@@ -503,7 +480,7 @@ bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
     } else if (wanted < order) {
         give_halves(buddy, node, order, wanted);
     }
-    count_live(buddy, block_bytes(buddy, wanted) - old);
+    count_live(buddy, th_buddy_block_bytes(buddy, wanted) - old);
     open(buddy, unit, wanted, opened, bytes);
     settle(buddy);
     return true;
@@ -512,14 +489,14 @@ bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
 size_t th_buddy_usable_size(const th_buddy *buddy, const void *pointer) {
     unsigned order;
     size_t node = pointer != NULL && buddy->tree != NULL ? claim(buddy, pointer, &order) : 0;
-    return node != 0 ? block_bytes(buddy, order) : 0;
+    return node != 0 ? th_buddy_block_bytes(buddy, order) : 0;
 }
 
 bool th_buddy_owns(const th_buddy *buddy, const void *address) {
     uintptr_t at = (uintptr_t)address;
     unsigned order;
     return at >= buddy->low && at < buddy->high &&
-           find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &order) != 0;
+           th_buddy_find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &order) != 0;
 }
 
 void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {
@@ -531,78 +508,8 @@ void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {
                               .live_blocks = buddy->live_blocks,
                               .failed_allocs = buddy->failed_allocs};
     if (buddy->tree != NULL && buddy->tree[1] != 0) {
-        stats->largest_free_bytes = block_bytes(buddy, buddy->tree[1] - 1u);
+        stats->largest_free_bytes = th_buddy_block_bytes(buddy, buddy->tree[1] - 1u);
     }
-}
-
-/* ---- the checker -------------------------------------------------------------------------- */
-
-static th_status check_tree(const th_buddy *b, th_fault *fault) {
-    size_t units = units_of(b);
-    for (unsigned order = b->order_max; order > 0; order--) {
-        size_t nodes = units >> order;
-        for (size_t node = nodes; node < 2 * nodes; node++) {
-            uint8_t due = join(b->tree, node, order);
-            bool block = b->tree[node] == 0 && due == order + 1;
-            if (b->tree[node] != due && !block) {
-                return th_guarding_corrupt(fault, TH_FAULT_CHAIN, first_unit(b, node, order),
-                                           SIZE_MAX, due, b->tree[node]);
-            }
-        }
-    }
-    return TH_OK;
-}
-
-/* One block or free unit; *unit becomes the next one. */
-static th_status check_unit(const th_buddy *b, size_t *unit, size_t *blocks, size_t *bytes,
-                            th_fault *fault) {
-    unsigned order = 0;
-    uint32_t found = 0;
-    size_t node = find_block(b, *unit, &order);
-    size_t at = *unit;
-    *unit += node != 0 ? (size_t)1 << order : 1;
-    if (node == 0) {
-        size_t bad = level_of(b) >= 2 ? find_written(b, at, 1, &found) : SIZE_MAX;
-        return bad == SIZE_MAX
-                   ? TH_OK
-                   : th_guarding_corrupt(fault, TH_FAULT_POISON, at, bad, TH_POISON_BYTE, found);
-    }
-    ++*blocks;
-    *bytes += block_bytes(b, order);
-    if (level_of(b) == 0) {
-        return TH_OK;
-    }
-    size_t smashed = find_smashed(b, at, order, &found);
-    return smashed == block_bytes(b, order)
-               ? TH_OK
-               : th_guarding_corrupt(fault, TH_FAULT_CANARY, at, (at << b->unit_log2) + smashed,
-                                     TH_CANARY_BYTE, found);
-}
-
-th_status th_buddy_check(const th_buddy *buddy, th_fault *fault) {
-    size_t blocks = 0;
-    size_t bytes = 0;
-    if (buddy == NULL) {
-        return TH_ERR_NULL;
-    }
-    if (buddy->tree == NULL) {
-        return TH_OK;
-    }
-    th_status status = check_tree(buddy, fault);
-    size_t end = (buddy->high - buddy->origin) >> buddy->unit_log2;
-    size_t unit = (buddy->low - buddy->origin) >> buddy->unit_log2;
-    while (status == TH_OK && unit < end) {
-        status = check_unit(buddy, &unit, &blocks, &bytes, fault);
-    }
-    if (status == TH_OK && blocks != buddy->live_blocks) {
-        status = th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)blocks,
-                                     (uint32_t)buddy->live_blocks);
-    }
-    if (status == TH_OK && bytes != buddy->live_bytes) {
-        status = th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)bytes,
-                                     (uint32_t)buddy->live_bytes);
-    }
-    return status;
 }
 
 /* ---- the interface ------------------------------------------------------------------------ */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The placement-policy heap: th_offsets over memory. */
-#include <string.h>
-
+/* The placement-policy heap: th_offsets over memory. All bytes of a block are open to the caller,
+ * to the granule: what was asked for is not kept. */
 #include "alloc/guarding.h"
+#include "base/align.h"
 #include "base/track.h"
 #include "tagheap/offsets.h"
 
@@ -32,6 +32,9 @@ void th_fit_heap_clean_up(th_fit_heap *heap) {
 static th_offsets_block look_up(const th_fit_heap *heap, const void *pointer) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
     th_offsets_block block = {0};
+    if (heap->memory == NULL) {
+        return block;
+    }
     th_fault_kind kind = TH_FAULT_FOREIGN;
     if (distance < heap->offsets.bytes) {
         block = th_offsets_find(&heap->offsets, distance);
@@ -48,7 +51,8 @@ static th_offsets_block look_up(const th_fit_heap *heap, const void *pointer) {
 
 static void *table_alloc(void *self, size_t bytes, size_t alignment) {
     th_fit_heap *heap = self;
-    if (((uintptr_t)heap->memory & (alignment - 1)) != 0) {
+    if (!th_is_aligned((uintptr_t)heap->memory, alignment)) {
+        heap->offsets.failed_allocs++;
         return NULL;
     }
     th_offsets_block block = th_offsets_alloc(&heap->offsets, bytes, alignment);
@@ -56,7 +60,7 @@ static void *table_alloc(void *self, size_t bytes, size_t alignment) {
         return NULL;
     }
     unsigned char *at = heap->memory + block.offset;
-    th_track_open(at, bytes);
+    th_track_open(at, (size_t)th_offsets_size(&heap->offsets, block));
     return at;
 }
 
@@ -79,11 +83,12 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
     if (!th_offsets_resize(&heap->offsets, block, bytes)) {
         return false;
     }
+    size_t now = (size_t)th_offsets_size(&heap->offsets, block);
     unsigned char *at = pointer;
-    if (bytes > old) {
-        th_track_open(at + old, bytes - old);
+    if (now > old) {
+        th_track_open(at + old, now - old);
     } else {
-        th_track_close(at + bytes, old - bytes);
+        th_track_close(at + now, old - now);
     }
     return true;
 }

@@ -9,6 +9,7 @@
 
 #include "alloc/guarding.h"
 #include "base/align.h"
+#include "base/track.h"
 
 #define NONE      UINT32_MAX
 #define BYTES_MAX ((uint64_t)1 << 62)
@@ -289,6 +290,9 @@ static bool raise(const th_offsets *o, th_fault_kind kind, th_offsets_block bloc
 
 /* Is the block live? False after a fault. */
 static bool claim(const th_offsets *o, th_offsets_block block) {
+    if (o->nodes == NULL) {
+        return false;
+    }
     if (block.node >= o->nodes_max || block.generation % 2 == 0) {
         return raise(o, TH_FAULT_NOT_A_BLOCK, block);
     }
@@ -481,10 +485,31 @@ static th_status check_extents(const th_offsets *o, tally *t, th_fault *fault) {
     return t->bytes == o->bytes ? TH_OK : corrupt(fault, TH_FAULT_CHAIN, below, o->bytes, t->bytes);
 }
 
+/* Do the bitmaps say which classes have extents? Without branches: level 3 looks at all of them
+ * after each call. */
+TH_TRACK_BLIND static bool are_bitmaps_sound(const th_offsets *o) {
+    uint64_t powers = 0;
+    bool sound = true;
+    for (unsigned power = 0; power < sizeof o->steps; power++) {
+        const uint32_t *heads = o->heads + power * STEPS;
+        unsigned steps = 0;
+        for (unsigned step = 0; step < STEPS; step++) {
+            steps |= (unsigned)(heads[step] != NONE) << step;
+        }
+        sound &= o->steps[power] == steps;
+        powers |= (uint64_t)(steps != 0) << power;
+    }
+    return sound & (o->powers == powers);
+}
+
 /* Every free extent is in its class, and nothing else. */
 static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fault) {
     uint32_t count = 0;
-    for (unsigned class = 0; class < TH_OFFSETS_CLASSES; class ++) {
+    if (!are_bitmaps_sound(o)) {
+        return corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, 0, 0);
+    }
+    for (unsigned class = next_class(o, 0); class < TH_OFFSETS_CLASSES;
+         class = next_class(o, class + 1)) {
         uint32_t before = NONE;
         for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
             const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
@@ -494,46 +519,48 @@ static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fa
             }
             before = i;
         }
-        bool marked = (o->steps[class / STEPS] >> class % STEPS & 1) != 0;
-        if (marked != (o->heads[class] != NONE)) {
-            return corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, !marked, marked);
-        }
-    }
-    for (unsigned power = 0; power < sizeof o->steps; power++) {
-        if ((o->powers >> power & 1) != (o->steps[power] != 0)) {
-            return corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, o->steps[power] != 0, power);
-        }
     }
     return count == t->free ? TH_OK : corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->free, count);
 }
 
-th_status th_offsets_check(const th_offsets *offsets, th_fault *fault) {
-    const th_offsets *o = offsets;
-    tally t = {0};
-    if (o == NULL) {
-        return TH_ERR_NULL;
-    }
-    if (o->nodes == NULL) {
-        return TH_OK;
-    }
-    th_status status = check_extents(o, &t, fault);
-    if (status == TH_OK) {
-        status = check_classes(o, &t, fault);
-    }
-    for (uint32_t i = o->unused; status == TH_OK && i != NONE; i = o->nodes[i].behind) {
-        if (i >= o->nodes_max || ++t.nodes > o->nodes_max || is_live(&o->nodes[i])) {
-            status = corrupt(fault, TH_FAULT_CHAIN, i, o->nodes_max, t.nodes);
-            break;
+/* What is in no extent is in the list of unused nodes. */
+static th_status check_unused(const th_offsets *o, tally *t, th_fault *fault) {
+    for (uint32_t i = o->unused; i != NONE; i = o->nodes[i].behind) {
+        const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
+        if (n == NULL || ++t->nodes > o->nodes_max || is_live(n) || n->bytes != 0) {
+            return corrupt(fault, TH_FAULT_CHAIN, i, o->nodes_max, t->nodes);
         }
     }
-    if (status == TH_OK && t.nodes != o->nodes_max) {
-        status = corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, o->nodes_max, t.nodes);
+    return t->nodes == o->nodes_max
+               ? TH_OK
+               : corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, o->nodes_max, t->nodes);
+}
+
+static th_status check_counts(const th_offsets *o, const tally *t, th_fault *fault) {
+    if (t->live != o->live_blocks) {
+        return corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->live, o->live_blocks);
     }
-    if (status == TH_OK && (t.live != o->live_blocks || t.free != o->free_extents)) {
-        status = corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t.live, o->live_blocks);
+    if (t->free != o->free_extents) {
+        return corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->free, o->free_extents);
     }
-    if (status == TH_OK && t.live_bytes != o->live_bytes) {
-        status = corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t.live_bytes, o->live_bytes);
+    if (t->live_bytes != o->live_bytes) {
+        return corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->live_bytes, o->live_bytes);
     }
-    return status;
+    return t->live_bytes <= o->high_water_bytes
+               ? TH_OK
+               : corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->live_bytes, o->high_water_bytes);
+}
+
+th_status th_offsets_check(const th_offsets *offsets, th_fault *fault) {
+    tally t = {0};
+    if (offsets == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (offsets->nodes == NULL) {
+        return TH_OK;
+    }
+    th_status status = check_extents(offsets, &t, fault);
+    status = status == TH_OK ? check_classes(offsets, &t, fault) : status;
+    status = status == TH_OK ? check_unused(offsets, &t, fault) : status;
+    return status == TH_OK ? check_counts(offsets, &t, fault) : status;
 }
