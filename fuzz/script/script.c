@@ -27,29 +27,6 @@ const uint8_t lab_op_fields[LAB_OP_COUNT] = {
     [LAB_OP_ATTACK] = LAB_FIELD_SLOT | LAB_FIELD_ATTACK | LAB_FIELD_SIZE,
 };
 
-bool lab_op_suits(const lab_op *op, bool live) {
-    switch ((lab_op_kind)op->kind) {
-    case LAB_OP_ALLOC:
-    case LAB_OP_ALIGNED:
-        return !live;
-    case LAB_OP_RESIZE:
-    case LAB_OP_TRIM:
-    case LAB_OP_FREE:
-    case LAB_OP_ATTACK:
-        return live;
-    case LAB_OP_FREE_TAGS:
-    case LAB_OP_COMPACT:
-    case LAB_OP_COMPACT_SOME:
-    case LAB_OP_COPY:
-    case LAB_OP_FIND:
-    case LAB_OP_NULL:
-    case LAB_OP_INIT:
-    case LAB_OP_COUNT:
-        break;
-    }
-    return true;
-}
-
 #define NAME(subject) #subject,
 const char *const lab_subject_names[] = {
     [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", LAB_SUBJECTS(NAME)};

@@ -90,8 +90,11 @@ enum {
 };
 extern const uint8_t lab_op_fields[LAB_OP_COUNT];
 
-/* Does the operation's slot, live or empty, suit it? */
-bool lab_op_suits(const lab_op *op, bool live);
+/* Does the operation's slot, live or empty, suit it? What gives a slot a tag wants it empty. */
+static inline bool lab_op_suits(const lab_op *op, bool live) {
+    unsigned fields = lab_op_fields[op->kind];
+    return (fields & LAB_FIELD_SLOT) == 0 || live == ((fields & LAB_FIELD_TAG) == 0);
+}
 
 /* align 0 .. 31: 1 << align bytes. 32 .. 39: no power of two (0, 3, 6, 12, 24, 48, 96, 5). */
 #define LAB_ALIGN_MAX 39u
