@@ -69,7 +69,8 @@ static void wrong_pointers_at(int level) {
     refuse_at(level, a + 64, (th_fault){TH_FAULT_NOT_A_BLOCK, 2, 0, 192, 128, 192});
     refuse_at(level, region, (th_fault){TH_FAULT_FOREIGN, none, 0, none, 0, 0});
     refuse_at(level, unit_at(15), (th_fault){TH_FAULT_FOREIGN, none, 0, none, 0, 960});
-    refuse_at(level, region - 1, (th_fault){TH_FAULT_FOREIGN, none, 0, none, 0, UINT32_MAX});
+    refuse_at(level, (unsigned char *)((uintptr_t)region - 1),
+              (th_fault){TH_FAULT_FOREIGN, none, 0, none, 0, UINT32_MAX});
     uint32_t distance = (uint32_t)((uintptr_t)elsewhere - (uintptr_t)region);
     refuse_at(level, elsewhere, (th_fault){TH_FAULT_FOREIGN, none, 0, none, 0, distance});
     th_buddy_free(&buddy, a);

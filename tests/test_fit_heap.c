@@ -94,7 +94,7 @@ static void blocks_hold_contents(void) {
         CHECK_EQ((uintptr_t)c & 1023, 0);
         CHECK_EQ(th_allocator_usable_size(allocator, a), 100);
         CHECK(th_allocator_owns(allocator, a + 99));
-        CHECK(!th_allocator_owns(allocator, region - 1));
+        CHECK(!th_allocator_owns(allocator, (void *)((uintptr_t)region - 1)));
         CHECK(!th_allocator_owns(allocator, region + BYTES));
         CHECK(a[0] == 1 && a[99] == 1 && b[0] == 2 && b[32] == 2 && c[0] == 3 && c[49] == 3);
         th_allocator_free(allocator, b);
@@ -175,7 +175,7 @@ static void wrong_pointers_at(int level) {
     refuse_at(level, region + BYTES, (th_fault){TH_FAULT_FOREIGN, none, 0, BYTES, 0, BYTES});
     th_allocator_free(allocator, b);
     refuse_at(level, b, (th_fault){TH_FAULT_DOUBLE_FREE, none, 0, 32, 0, 32});
-    th_allocator_free(allocator, region - 1);
+    th_allocator_free(allocator, (void *)((uintptr_t)region - 1));
     CHECK_EQ(faults.first.kind, TH_FAULT_FOREIGN);
     CHECK_EQ(faults.count, 1);
     faults.count = 0;

@@ -20,6 +20,7 @@ int lab_cli_draw(int argc, char **argv);
 int lab_cli_bench(int argc, char **argv);
 int lab_cli_explore(int argc, char **argv);
 int lab_cli_diff(int argc, char **argv);
+int lab_cli_fragmentation(int argc, char **argv);
 int lab_cli_attack(int argc, char **argv);
 int lab_cli_sweep(int argc, char **argv);
 int lab_cli_subjects(int argc, char **argv);
