@@ -82,6 +82,8 @@ RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
 SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
 TESTS_SRC   := $(filter-out tests/test_% tests/driver_%,$(call sources,tests))
 MISUSES     := $(notdir $(basename $(call sources,tests/misuse)))
+EXAMPLES    := $(notdir $(basename $(shell grep -l '^int main\>' /dev/null examples/*.c)))
+PLUGINS     := $(filter-out $(EXAMPLES),$(notdir $(basename $(call sources,examples))))
 VARIANTS    := $(sort $(notdir $(basename $(wildcard sanitize/*.mk))))
 MACHINE     := $(shell uname -m)
 
@@ -110,15 +112,18 @@ $(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
 $(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 $(1)_SUITES   := $(SUITES:%=build/$(1)/tests/%)
 $(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
+$(1)_EXAMPLES := $(EXAMPLES:%=build/$(1)/examples/%)
 $(1)_REPLAYS  := $(TARGETS:%=build/$(1)/replay_%)
 $(1)_HEAPLAB  := $(if $(filter fuzz/cli/main.c,$(CLI_SRC)),build/$(1)/heaplab)
 $(1)_CONVERT  := $(if $(filter fuzz/record/convert.c,$(RECORD_SRC)),build/$(1)/labconvert)
 $(1)_RECORDER := $(if $(wildcard fuzz/record/recorder.c),build/$(1)/liblabrecord.so)
 $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
-$(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_REPLAYS) $$($(1)_HEAPLAB)
+$(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPLAYS) \
+	$$($(1)_HEAPLAB)
 $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
 	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
-	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
+	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
+	$(PLUGINS:%=examples/%.c)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
 	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
@@ -154,10 +159,13 @@ build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtest
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) \
 		$(if $(filter cmocka,$($(1)_DRIVER)),-lcmocka) -o $$@
 
-build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o build/$(1)/libtagheap.a $$($(1)_LINKED_O)
+# What needs the library alone.
+$$($(1)_MISUSES): build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o
+$$($(1)_EXAMPLES): build/$(1)/examples/%: build/$(1)/obj/examples/%.o
+$$($(1)_MISUSES) $$($(1)_EXAMPLES): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 	$$(call say,LD,$(1),$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
 
 build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines/replay.o \
 		$(call objects,$(1),$(ENGINE_SRC)) $$($(1)_LIBS) build/$(1)/lists
@@ -363,6 +371,11 @@ FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -
 format-check: | bootstrap-format
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo '$(words $(FORMATTED)) files formatted'
+
+.PHONY: examples
+## examples: builds and runs the examples, which check themselves (docs/examples.md)
+examples: $(debug_EXAMPLES)
+	@for example in $^; do "$$example"; done
 
 ##@ Other
 .PHONY: format lib build bootstrap clean

@@ -6,4 +6,4 @@ clang_GUARD   := 3
 clang_ASSERTS := 1
 clang_DRIVER  := cmocka
 clang_NEEDS   := clang
-clang_RUN     := --replay
+clang_RUN     := --replay --examples

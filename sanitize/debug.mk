@@ -6,4 +6,4 @@ debug_GUARD   := 3
 debug_ASSERTS := 1
 debug_DRIVER  := cmocka
 debug_NEEDS   := test
-debug_RUN     := --replay --misuse
+debug_RUN     := --replay --misuse --examples

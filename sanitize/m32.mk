@@ -8,5 +8,5 @@ m32_GUARD    := 3
 m32_ASSERTS  := 1
 m32_DRIVER   := plain
 m32_NEEDS    := m32
-m32_RUN      := --replay --misuse
+m32_RUN      := --replay --misuse --examples
 m32_MACHINES := x86_64

@@ -7,5 +7,5 @@ msan_GUARD   := 3
 msan_ASSERTS := 1
 msan_DRIVER  := plain
 msan_NEEDS   := clang
-msan_RUN     := --replay --misuse
+msan_RUN     := --replay --misuse --examples
 msan_ENV     := MSAN_OPTIONS=halt_on_error=1

@@ -6,4 +6,4 @@ release_GUARD   := 0
 release_ASSERTS := 0
 release_DRIVER  := cmocka
 release_NEEDS   := test
-release_RUN     := --replay
+release_RUN     := --replay --examples

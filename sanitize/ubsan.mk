@@ -10,5 +10,5 @@ ubsan_GUARD   := 3
 ubsan_ASSERTS := 1
 ubsan_DRIVER  := cmocka
 ubsan_NEEDS   := clang
-ubsan_RUN     := --replay --misuse
+ubsan_RUN     := --replay --misuse --examples
 ubsan_ENV     := UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1

@@ -8,4 +8,4 @@ valgrind_ASSERTS := 1
 valgrind_DRIVER  := cmocka
 valgrind_NEEDS   := valgrind
 valgrind_WRAP    := valgrind $(shell grep -v '^\#' valgrind/memcheck.options)
-valgrind_RUN     := --misuse --timeout 900
+valgrind_RUN     := --misuse --examples --timeout 900

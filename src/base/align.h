@@ -17,6 +17,11 @@ static inline uint32_t th_round_up(uint32_t value, uint32_t unit) {
     return (value + unit - 1) & ~(unit - 1);
 }
 
+/* The same for sizes; round_up wants value <= SIZE_MAX - (unit - 1). */
+static inline size_t th_size_round_up(size_t value, size_t unit) {
+    return (value + unit - 1) & ~(unit - 1);
+}
+
 static inline bool th_is_aligned(uintptr_t address, size_t alignment) {
     return (address & (alignment - 1)) == 0;
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "alloc/cells.h"
+
+static size_t offset_of(const th_cells *cells, const void *pointer) {
+    return (size_t)((uintptr_t)pointer - (uintptr_t)cells->start);
+}
+
+th_status th_cells_find(const th_cells *cells, const void *pointer, size_t *index,
+                        th_fault *fault) {
+    size_t offset = offset_of(cells, pointer);
+    size_t cell = offset / cells->stride;
+    size_t cell_offset = cell * cells->stride;
+    if (!th_is_aligned((uintptr_t)pointer, cells->alignment)) {
+        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, cell, offset, (uint32_t)cell_offset,
+                                   (uint32_t)offset);
+    }
+    if (offset != cell_offset || cell >= cells->used) {
+        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, cell, offset, (uint32_t)cell_offset,
+                                   (uint32_t)offset);
+    }
+    *index = cell;
+    return TH_OK;
+}
+
+th_status th_cells_double_free(const th_cells *cells, size_t index, th_fault *fault) {
+    size_t offset = index * cells->stride;
+    return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, index, offset, (uint32_t)offset,
+                               (uint32_t)offset);
+}
+
+th_status th_cells_foreign(const void *pointer, th_fault *fault) {
+    return th_guarding_corrupt(fault, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0,
+                               (uint32_t)(uintptr_t)pointer);
+}
+
+th_status th_cells_bad_link(const th_cells *cells, size_t index, const void *next,
+                            th_fault *fault) {
+    return th_guarding_corrupt(fault, TH_FAULT_CHAIN, index, index * cells->stride, 0,
+                               (uint32_t)(uintptr_t)next);
+}
+
+static th_status verify(const th_cells *cells, size_t index, size_t from, size_t to, unsigned byte,
+                        th_fault_kind kind, th_fault *fault) {
+    uint32_t found = 0;
+    size_t bad = th_pattern_find(th_cell_at(cells, index) + from, byte, to - from, &found);
+    if (bad == to - from) {
+        return TH_OK;
+    }
+    return th_guarding_corrupt(fault, kind, index, index * cells->stride + from + bad, byte, found);
+}
+
+th_status th_cell_verify_canary(const th_cells *cells, size_t index, size_t from, size_t to,
+                                th_fault *fault) {
+    return verify(cells, index, from, to, TH_CANARY_BYTE, TH_FAULT_CANARY, fault);
+}
+
+th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from, th_fault *fault) {
+    return verify(cells, index, from, cells->stride, TH_POISON_BYTE, TH_FAULT_POISON, fault);
+}
+
+/* The rest of a live cell, behind its `bytes` open bytes. */
+static void seal(const th_cells *cells, size_t index, size_t bytes, size_t to, int level) {
+    unsigned char *rest = th_cell_at(cells, index) + bytes;
+    if (bytes == cells->stride) {
+        return;
+    }
+    if (level >= 1) {
+        th_pattern_fill(rest, TH_CANARY_BYTE, to - bytes);
+    }
+    th_track_close(rest, cells->stride - bytes);
+}
+
+void th_cell_open(const th_cells *cells, size_t index, size_t bytes, size_t to, bool kept,
+                  int level) {
+    if (kept) {
+        th_track_release(th_cell_at(cells, index), bytes);
+    } else {
+        th_track_open(th_cell_at(cells, index), bytes);
+    }
+    seal(cells, index, bytes, to, level);
+}
+
+void th_cell_reopen(const th_cells *cells, size_t index, size_t old_bytes, size_t bytes, size_t to,
+                    int level) {
+    if (bytes > old_bytes) {
+        th_track_open(th_cell_at(cells, index) + old_bytes, bytes - old_bytes);
+    }
+    seal(cells, index, bytes, to, level);
+}
+
+void th_cell_close(const th_cells *cells, size_t index, size_t from, int level) {
+    unsigned char *cell = th_cell_at(cells, index);
+    if (level >= 2 && from < cells->stride) {
+        th_pattern_fill(cell + from, TH_POISON_BYTE, cells->stride - from);
+    }
+    th_track_close(cell, cells->stride);
+}

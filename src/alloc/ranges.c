@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "alloc/ranges.h"
+
+#include <stdbool.h>
+
+#include "base/assert.h"
+
+/* A bijection, so that no two priorities are equal (splitmix64's finalizer). */
+static uint64_t priority(const th_range *node) {
+    uint64_t mixed = (uintptr_t)node->start;
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return mixed ^ (mixed >> 31);
+}
+
+static bool is_below(const th_range *node, const th_range *other) {
+    return (uintptr_t)node->start < (uintptr_t)other->start;
+}
+
+void th_ranges_insert(th_range **root, th_range *node) {
+    th_range **link = root;
+    th_range **below = &node->below;
+    th_range **above = &node->above;
+    while (*link != NULL && priority(*link) >= priority(node)) {
+        link = is_below(node, *link) ? &(*link)->below : &(*link)->above;
+    }
+    for (th_range *rest = *link; rest != NULL;) {
+        if (is_below(rest, node)) {
+            *below = rest;
+            below = &rest->above;
+            rest = rest->above;
+        } else {
+            *above = rest;
+            above = &rest->below;
+            rest = rest->below;
+        }
+    }
+    *below = NULL;
+    *above = NULL;
+    *link = node;
+}
+
+void th_ranges_remove(th_range **root, const th_range *node) {
+    th_range **link = root;
+    th_range *below = node->below;
+    th_range *above = node->above;
+    while (*link != node) {
+        TH_ASSERT(*link != NULL);
+        link = is_below(node, *link) ? &(*link)->below : &(*link)->above;
+    }
+    while (below != NULL && above != NULL) {
+        if (priority(below) >= priority(above)) {
+            *link = below;
+            link = &below->above;
+            below = below->above;
+        } else {
+            *link = above;
+            link = &above->below;
+            above = above->below;
+        }
+    }
+    *link = below != NULL ? below : above;
+}
+
+th_range *th_ranges_find(th_range *root, const void *pointer) {
+    uintptr_t address = (uintptr_t)pointer;
+    while (root != NULL && address - (uintptr_t)root->start >= root->bytes) {
+        root = address < (uintptr_t)root->start ? root->below : root->above;
+    }
+    return root;
+}

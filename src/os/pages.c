@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages from mmap. An aligned reservation is made larger than asked for, and what is too much at
+ * both ends goes back. */
+#define _DEFAULT_SOURCE
+
+#include "tagheap/pages.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/align.h"
+
+size_t th_pages_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t th_pages_round(size_t bytes) {
+    size_t page = th_pages_size();
+    return bytes <= (size_t)PTRDIFF_MAX - (page - 1) ? (bytes + page - 1) & ~(page - 1) : 0;
+}
+
+static th_status status_of(int result) {
+    if (result == 0) {
+        return TH_OK;
+    }
+    return errno == EINVAL ? TH_ERR_MISALIGNED : TH_ERR_EXHAUSTED;
+}
+
+/* What lies before the first multiple of the alignment, and behind the `bytes` bytes from there on,
+ * goes back. */
+static void *trim(unsigned char *pages, size_t whole, size_t bytes, size_t alignment) {
+    size_t before = (size_t)(0 - (uintptr_t)pages) & (alignment - 1);
+    size_t behind = whole - before - bytes;
+    if (before > 0) {
+        (void)munmap(pages, before);
+    }
+    if (behind > 0) {
+        (void)munmap(pages + before + bytes, behind);
+    }
+    return pages + before;
+}
+
+static void *map(size_t bytes, size_t alignment, int protection, int flags) {
+    size_t page = th_pages_size();
+    size_t whole;
+    alignment = alignment < page ? page : alignment;
+    bytes = th_pages_round(bytes);
+    if (bytes == 0 || !th_is_power_of_two(alignment) ||
+        __builtin_add_overflow(bytes, alignment - page, &whole)) {
+        return NULL;
+    }
+    void *pages = mmap(NULL, whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    return pages != MAP_FAILED ? trim(pages, whole, bytes, alignment) : NULL;
+}
+
+void *th_pages_reserve(size_t bytes, size_t alignment) {
+    return map(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+}
+
+void *th_pages_map(size_t bytes, size_t alignment) {
+    return map(bytes, alignment, PROT_READ | PROT_WRITE, 0);
+}
+
+th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access) {
+    static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE};
+    if (pages == NULL) {
+        return TH_ERR_NULL;
+    }
+    if ((unsigned)access > TH_PAGES_READ_WRITE) {
+        return TH_ERR_CONFIG;
+    }
+    return status_of(mprotect(pages, bytes, protections[access]));
+}
+
+th_status th_pages_commit(void *pages, size_t bytes) {
+    return th_pages_protect(pages, bytes, TH_PAGES_READ_WRITE);
+}
+
+/* Mapping anew over them is the one call that gives the memory back at once on every system. */
+th_status th_pages_decommit(void *pages, size_t bytes) {
+    if (pages == NULL) {
+        return TH_ERR_NULL;
+    }
+    void *anew = mmap(pages, bytes, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    return status_of(anew != MAP_FAILED ? 0 : -1);
+}
+
+th_status th_pages_release(void *pages, size_t bytes) {
+    return pages != NULL ? status_of(munmap(pages, bytes)) : TH_ERR_NULL;
+}
