@@ -138,7 +138,7 @@ static void results_are_canonical_and_fit(void) {
         size_t size = 0, kept_size = 0;
         for (unsigned round = 0; round < 5000; round++) {
             if (round % 50 == 0) { /* any bytes */
-                size = th_test_random(&random) % (max + 1);
+                size = (size_t)(th_test_random(&random) % (max + 1));
                 for (size_t at = 0; at < size; at++) {
                     bytes[at] = (uint8_t)th_test_random(&random);
                 }
