@@ -86,6 +86,7 @@ static void init_refuses(void) {
         {TH_ERR_TOO_SMALL, 100, nodes, sizeof nodes[0] - 1, 1, 0, 0},
         {TH_ERR_TOO_LARGE, most + 1, nodes, sizeof nodes, 1, 0, 0},
         {TH_ERR_TOO_LARGE, UINT64_MAX, nodes, sizeof nodes, 1, 0, 0},
+        {TH_ERR_TOO_LARGE, 100, nodes, SIZE_MAX, 1, 0, 0},
         {TH_ERR_MISALIGNED, 100, book + 4, sizeof nodes - 4, 1, 0, 0},
         {TH_ERR_MISALIGNED, 100, book + 1, sizeof nodes - 1, 1, 0, 0},
     };
@@ -108,12 +109,11 @@ static void bookkeeping_is_counted(void) {
     CHECK_EQ(th_offsets_bookkeeping_bytes(0), 0);
     CHECK_EQ(th_offsets_bookkeeping_bytes(1), sizeof(th_offsets_node));
     CHECK_EQ(th_offsets_bookkeeping_bytes(1000), 1000 * sizeof(th_offsets_node));
-    CHECK_EQ(th_offsets_bookkeeping_bytes((size_t)1 << 31), 0);
+    CHECK_EQ(th_offsets_bookkeeping_bytes((size_t)1 << TH_OFFSETS_EXTENTS_LOG2), 0);
     CHECK_EQ(th_offsets_bookkeeping_bytes(SIZE_MAX), 0);
     CHECK_EQ(th_offsets_bookkeeping_bytes(SIZE_MAX / sizeof(th_offsets_node) + 1), 0);
-#if SIZE_MAX > UINT32_MAX
-    CHECK(th_offsets_bookkeeping_bytes(((size_t)1 << 31) - 1) > 0);
-#endif
+    size_t most = ((size_t)1 << TH_OFFSETS_EXTENTS_LOG2) - 1;
+    CHECK_EQ(th_offsets_bookkeeping_bytes(most) / sizeof(th_offsets_node), most);
 }
 
 /* A config of NULL: granule 1, good fit. What is no whole granule at the end is left out. */

@@ -138,6 +138,10 @@ static void try_64(uint64_t *field) {
         *field = good ^ (uint64_t)1 << bit;
         expect_corrupt();
     }
+    if (good != 0) {
+        *field = 0;
+        expect_corrupt();
+    }
     *field = good;
 }
 

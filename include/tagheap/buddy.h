@@ -67,8 +67,9 @@ typedef struct th_buddy {
 } th_buddy;
 
 /* The bytes of bookkeeping that init needs for this memory, or 0 if the config or the size is not
- * acceptable. It depends on the address: with 64-byte units some 3 % of the memory, or twice that
- * if the memory straddles a large power of two. */
+ * acceptable. It depends on the address: with 64-byte units 3 % of the next power of two that
+ * covers the memory, or twice that if the memory straddles a large power of two; with guards, or in
+ * builds for ASan, MSan or Valgrind, up to six times as much. */
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config);
 
 /* Starts with all of memory[0 .. bytes-1] free, what is no whole unit at its ends excepted. The

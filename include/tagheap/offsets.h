@@ -56,6 +56,12 @@ typedef struct th_offsets_node {
 
 #define TH_OFFSETS_CLASSES 496
 
+#if SIZE_MAX > UINT32_MAX
+#define TH_OFFSETS_EXTENTS_LOG2 31
+#else
+#define TH_OFFSETS_EXTENTS_LOG2 26
+#endif
+
 /* Zeroed, it is a range without bytes. */
 typedef struct th_offsets {
     uint64_t bytes;
@@ -79,7 +85,7 @@ typedef struct th_offsets_block {
 } th_offsets_block;
 
 /* The bytes of bookkeeping for up to `extents` extents at a time: twice the blocks that will be
- * live, plus one, always suffice. 0 if there are too many (2^31). */
+ * live, plus one, always suffice. 0 if there are too many (2^31; on 32-bit machines 2^26). */
 size_t th_offsets_bookkeeping_bytes(size_t extents);
 
 /* Starts with the range [0, bytes) free, what is no whole granule at its end excepted. As many
@@ -87,7 +93,8 @@ size_t th_offsets_bookkeeping_bytes(size_t extents);
  * be NULL. Fails, leaving *offsets untouched, iff a pointer is NULL (TH_ERR_NULL), the granule is
  * no power of two (TH_ERR_ALIGNMENT), policy or guard level are none (TH_ERR_CONFIG), the range has
  * no whole granule or the bookkeeping no room for a node (TH_ERR_TOO_SMALL), the range is larger
- * than 2^62 (TH_ERR_TOO_LARGE), or the bookkeeping is misaligned (TH_ERR_MISALIGNED). O(nodes). */
+ * than 2^62 or the bookkeeping has room for too many extents (TH_ERR_TOO_LARGE), or the bookkeeping
+ * is misaligned (TH_ERR_MISALIGNED). O(nodes). */
 th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping,
                           size_t bookkeeping_bytes, const th_offsets_config *config);
 

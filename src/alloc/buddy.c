@@ -429,7 +429,7 @@ void th_buddy_free(th_buddy *buddy, void *pointer) {
  * 0 if it is not so. */
 static size_t climb(const th_buddy *b, size_t node, unsigned order, unsigned wanted) {
     for (; order < wanted; order++) {
-        if (node % 2 != 0 || node < 2 || b->tree[node + 1] != order + 1) {
+        if (node % 2 != 0 || b->tree[node + 1] != order + 1) {
             return 0;
         }
         node /= 2;

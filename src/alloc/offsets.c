@@ -5,6 +5,7 @@
  * whose extents are large enough. */
 #include "tagheap/offsets.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "alloc/guarding.h"
@@ -13,10 +14,12 @@
 
 #define NONE      UINT32_MAX
 #define BYTES_MAX ((uint64_t)1 << 62)
-#define NODES_MAX ((size_t)1 << 31)
+#define NODES_MAX ((size_t)1 << TH_OFFSETS_EXTENTS_LOG2)
 #define STEPS     8u
 
 typedef th_offsets_node node;
+
+static_assert(SIZE_MAX / sizeof(node) > NODES_MAX, "bookkeeping that a size_t can say");
 
 /* ---- classes ------------------------------------------------------------------------------ */
 
@@ -80,12 +83,10 @@ static void take_from_class(th_offsets *o, uint32_t index) {
     o->free_extents--;
 }
 
-/* The first class from `class` on that is not empty; TH_OFFSETS_CLASSES if there is none. */
+/* The first class from `class` on that is not empty; TH_OFFSETS_CLASSES if there is none. No
+ * request leads to the last classes, so that there is always one above. */
 static unsigned next_class(const th_offsets *o, unsigned class) {
     unsigned power = class / STEPS;
-    if (class >= TH_OFFSETS_CLASSES) {
-        return TH_OFFSETS_CLASSES;
-    }
     unsigned steps = o->steps[power] & (0xFFu << class % STEPS);
     if (steps == 0) {
         uint64_t powers = o->powers & ~(((uint64_t)2 << power) - 1);
@@ -135,17 +136,13 @@ static void insert_free(th_offsets *o, uint32_t below, uint64_t offset, uint64_t
     put_in_class(o, index);
 }
 
-/* Takes the extent, which is in no class, out of the range. */
+/* Takes the extent, which is in no class and not the lowest, out of the range. */
 static void remove_node(th_offsets *o, uint32_t index) {
     const node *n = &o->nodes[index];
     if (n->above != NONE) {
         o->nodes[n->above].below = n->below;
     }
-    if (n->below != NONE) {
-        o->nodes[n->below].above = n->above;
-    } else {
-        o->lowest = n->above;
-    }
+    o->nodes[n->below].above = n->above;
     give_node(o, index);
 }
 
@@ -208,7 +205,7 @@ static uint32_t find_room(const th_offsets *o, uint64_t bytes, uint64_t alignmen
 /* ---- life --------------------------------------------------------------------------------- */
 
 size_t th_offsets_bookkeeping_bytes(size_t extents) {
-    return extents < NODES_MAX && extents <= SIZE_MAX / sizeof(node) ? extents * sizeof(node) : 0;
+    return extents < NODES_MAX ? extents * sizeof(node) : 0;
 }
 
 void th_offsets_reset(th_offsets *offsets) {
@@ -247,10 +244,10 @@ th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping
     if ((unsigned)c.policy > TH_OFFSETS_WORST_FIT || !th_guarding_is_valid(&c.guarding)) {
         return TH_ERR_CONFIG;
     }
-    if (bytes > BYTES_MAX) {
+    size_t nodes = bookkeeping_bytes / sizeof(node);
+    if (bytes > BYTES_MAX || nodes >= NODES_MAX) {
         return TH_ERR_TOO_LARGE;
     }
-    size_t nodes = bookkeeping_bytes / sizeof(node);
     if (bytes < c.granule || nodes == 0) {
         return TH_ERR_TOO_SMALL;
     }
@@ -260,7 +257,7 @@ th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping
     memset(offsets, 0, sizeof *offsets);
     offsets->bytes = bytes & ~(c.granule - 1);
     offsets->nodes = bookkeeping;
-    offsets->nodes_max = nodes < NODES_MAX ? (uint32_t)nodes : (uint32_t)NODES_MAX;
+    offsets->nodes_max = (uint32_t)nodes;
     offsets->config = c;
     memset(offsets->nodes, 0, offsets->nodes_max * sizeof(node));
     th_offsets_reset(offsets);
@@ -300,7 +297,10 @@ static bool claim(const th_offsets *o, th_offsets_block block) {
     if (n->generation != block.generation) {
         return raise(o, TH_FAULT_DOUBLE_FREE, block);
     }
-    return n->offset == block.offset || raise(o, TH_FAULT_NOT_A_BLOCK, block);
+    if (n->offset != block.offset) {
+        return raise(o, TH_FAULT_NOT_A_BLOCK, block);
+    }
+    return true;
 }
 
 static void count_live(th_offsets *o, uint64_t more, uint64_t less) {
@@ -464,11 +464,12 @@ static th_status corrupt(th_fault *fault, th_fault_kind kind, size_t block, uint
     return th_guarding_corrupt(fault, kind, block, SIZE_MAX, (uint32_t)expected, (uint32_t)found);
 }
 
-/* From the bottom up: tiling, links, no two free neighbours. */
+/* From the bottom up: tiling, links, no two free neighbours. It ends, since nothing can be above
+ * two extents. */
 static th_status check_extents(const th_offsets *o, tally *t, th_fault *fault) {
     uint32_t below = NONE;
     for (uint32_t i = o->lowest; i != NONE; i = o->nodes[i].above) {
-        if (i >= o->nodes_max || ++t->nodes > o->nodes_max) {
+        if (i >= o->nodes_max) {
             return corrupt(fault, TH_FAULT_CHAIN, below, o->nodes_max, i);
         }
         const node *n = &o->nodes[i];
@@ -476,6 +477,7 @@ static th_status check_extents(const th_offsets *o, tally *t, th_fault *fault) {
         if (n->below != below || n->offset != t->bytes || n->bytes == 0 || adjacent) {
             return corrupt(fault, TH_FAULT_CHAIN, i, t->bytes, n->offset);
         }
+        t->nodes++;
         t->bytes += n->bytes;
         t->live += is_live(n);
         t->free += !is_live(n);
@@ -502,7 +504,8 @@ TH_TRACK_BLIND static bool are_bitmaps_sound(const th_offsets *o) {
     return sound & (o->powers == powers);
 }
 
-/* Every free extent is in its class, and nothing else. */
+/* Every free extent is in its class, and nothing else. It ends, since nothing can be behind two
+ * extents. */
 static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fault) {
     uint32_t count = 0;
     if (!are_bitmaps_sound(o)) {
@@ -514,10 +517,11 @@ static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fa
         for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
             const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
             if (n == NULL || is_live(n) || n->bytes == 0 || n->before != before ||
-                ++count > t->free || class_of(granules_of(o, n->bytes)) != class) {
+                class_of(granules_of(o, n->bytes)) != class) {
                 return corrupt(fault, TH_FAULT_CHAIN, i, class, count);
             }
             before = i;
+            count++;
         }
     }
     return count == t->free ? TH_OK : corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->free, count);
