@@ -344,7 +344,7 @@ static th_status verify_free(const th_cells *cells, const th_slab_head *head, si
     return level >= 2 ? th_cell_verify_poison(cells, index, TH_CELL_LINK_BYTES, fault) : TH_OK;
 }
 
-static th_status verify_head(const th_slab_head *head, th_fault *fault) {
+th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault) {
     uint32_t due = check_due(head);
     if (head->check == due) {
         return TH_OK;
@@ -367,7 +367,7 @@ static th_status find_live(const th_slab *slab, const void *pointer, place *at, 
     if (at->head == NULL) {
         return th_cells_foreign(pointer, fault);
     }
-    th_status status = verify_head(at->head, fault);
+    th_status status = th_slab_verify_head(at->head, fault);
     if (status != TH_OK) {
         return status;
     }
@@ -401,7 +401,7 @@ th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *faul
 static bool take_object(const th_slab *slab, th_slab_head *head, place *at) {
     th_fault fault;
     at->head = head;
-    if (level_of(slab) >= 1 && !report(slab, verify_head(head, &fault), &fault)) {
+    if (level_of(slab) >= 1 && !report(slab, th_slab_verify_head(head, &fault), &fault)) {
         return false;
     }
     if (head->free_list == NULL) {
@@ -575,7 +575,7 @@ static th_status check_slab(const th_slab *slab, const th_slab_head *head, const
         return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
                                    (uint32_t)(uintptr_t)head);
     }
-    th_status status = verify_head(head, fault);
+    th_status status = th_slab_verify_head(head, fault);
     if (status != TH_OK) {
         return status;
     }

@@ -40,6 +40,9 @@ static inline th_slab_head *th_slab_find(th_range *ranges, const void *address) 
  * what is wrong with it. */
 th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *fault);
 
+/* Raises nothing: TH_ERR_CORRUPT if the header does not agree with its check word. */
+th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault);
+
 /* Where object 0 of a slab without colour begins, and how many objects a slab holds. */
 typedef struct th_slab_layout {
     uint32_t first;
