@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Large blocks: each has memory of its own, whole mapped pages or one block of a backing
+ * allocator, and goes back the moment it is freed. What is known of a block is kept beside, in a
+ * slab of records, so that a block of n pages takes n pages, and no overflow reaches a record.
+ *
+ *   [requested bytes: open][canary at level 1: closed]      one mapping: whole pages
+ *
+ * Sizes are bytes; alignments are any powers of two.
+ * Ownership: the th_large owns its blocks' memory and its records; the caller owns the th_large and
+ * the backing, which must outlive it. A block is the caller's until it is freed, or all are. A
+ * th_large must not be copied or moved once it is initialised.
+ * Thread rule: one th_large, one thread at a time.
+ * Complexity: O(log blocks) expected, and what the system or the backing costs; for mapped pages
+ * that is a system call or two, and a page of memory and its first touch for each page of the
+ * block. At level 1 O(a page) more, at level 3 O(blocks * a page).
+ * Guards. Level 1: a pointer that comes back; the canary between the bytes asked for and the end of
+ * the last page, verified when the block is freed or resized. (A backing gives as many bytes as are
+ * asked for, and has guards of its own.) Higher levels: freed blocks are not there any more, so
+ * there is nothing to poison. In a th_fault, `block` is TH_FAULT_NOWHERE, `offset` in bytes from
+ * the block's start; `found` of a foreign pointer is its low 32 bits. A block that was freed is
+ * foreign. */
+#ifndef TAGHEAP_LARGE_H
+#define TAGHEAP_LARGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tagheap/allocator.h"
+#include "tagheap/guarding.h"
+#include "tagheap/slab.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Everything may be zero. */
+typedef struct th_large_config {
+    th_allocator backing;     /* of blocks and records; zeroed: mapped pages */
+    size_t record_slab_bytes; /* of each slab of records; 0: a page, or 1024 over a backing */
+    th_guarding guarding;
+} th_large_config;
+
+struct th_large_record;
+
+/* The control structure. Its fields are the library's own. Zeroed: an allocator without memory. */
+typedef struct th_large {
+    struct th_large_record *newest; /* all blocks, newest first */
+    th_range *ranges;
+    th_slab records;
+    size_t live;
+    size_t requested_bytes;
+    size_t bytes;
+    size_t bytes_max;
+    uint64_t failed_allocs;
+    th_large_config config;
+} th_large;
+
+typedef struct th_large_stats {
+    size_t live;            /* blocks */
+    size_t requested_bytes; /* of them */
+    size_t bytes;           /* their memory */
+    size_t bytes_max;       /* most at once */
+    uint64_t failed_allocs; /* that returned NULL for want of memory */
+} th_large_stats;
+
+/* Starts an allocator with no block. *config is copied; NULL means all defaults. Fails, leaving
+ * *large untouched, iff large is NULL (TH_ERR_NULL), the guard level is not 0 to 3, or
+ * record_slab_bytes is no power of two, or smaller than a page where there is no backing
+ * (TH_ERR_CONFIG), or has no room for a record (TH_ERR_TOO_SMALL), or exceeds TH_SLAB_BYTES_MAX
+ * (TH_ERR_TOO_LARGE). May be initialised again only after th_large_clean_up. O(1). */
+th_status th_large_init(th_large *large, const th_large_config *config);
+
+/* Gives back all memory, and zeroes *large. Every block is dead. NULL is allowed. O(blocks). */
+void th_large_clean_up(th_large *large);
+
+/* A block of `bytes` bytes at a multiple of `alignment` (0: 16). On mapped pages it is zeroed. NULL
+ * iff bytes is 0 or above PTRDIFF_MAX, the alignment is neither 0 nor a power of two, or there is
+ * no memory for it or its record. */
+void *th_large_alloc(th_large *large, size_t bytes, size_t alignment);
+
+/* Frees a block. NULL is allowed, and does nothing. */
+void th_large_free(th_large *large, void *block);
+
+/* Makes the block `bytes` bytes long where it is: up to the end of its last page, or shorter, when
+ * pages that are not needed go back; over a backing, whatever that can do. False, with nothing
+ * changed, iff bytes is 0, that is not possible, block is NULL, or damage was met and reported. */
+bool th_large_resize(th_large *large, void *block, size_t bytes);
+
+/* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */
+size_t th_large_requested_size(const th_large *large, const void *block);
+
+/* Frees all blocks. From guard level 1 on everything is verified first; nothing is done if damage
+ * was met and reported. O(blocks). */
+void th_large_reset(th_large *large);
+
+/* Is this address among the requested bytes of a live block? Any address may be asked about. */
+bool th_large_owns(const th_large *large, const void *address);
+
+/* O(1). */
+th_large_stats th_large_get_stats(const th_large *large);
+
+/* Proves records, counts and canaries. Raises no fault: TH_OK, or TH_ERR_CORRUPT with the first
+ * thing wrong in *fault, which may be NULL. O(blocks * a page). */
+th_status th_large_check(const th_large *large, th_fault *fault);
+
+/* As an allocator: mapped pages, for instance, as the backing of another one. */
+th_allocator th_large_allocator(th_large *large);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

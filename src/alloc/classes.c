@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* Size classes: every class is a th_slab, and all of them share one set of ranges, which tells
+ * their objects from large blocks. */
+#include "tagheap/classes.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "alloc/large.h"
+#include "alloc/slab.h"
+#include "base/align.h"
+#include "base/assert.h"
+#include "tagheap/pages.h"
+
+#define STEP_BYTES  ((size_t)16)   /* between the smallest classes */
+#define LINEAR_MAX  ((size_t)128)  /* the last of those */
+#define LINEAR      8u             /* their number */
+#define PER_DOUBLE  4u             /* classes to every doubling behind them */
+#define SLAB_SHARES 8u             /* the largest class is this part of a slab */
+#define ALIGNED_MAX ((size_t)4096) /* no class is aligned to more */
+
+/* ---- the mapping -------------------------------------------------------------------------- */
+
+static unsigned log2_floor(size_t value) {
+    return (unsigned)(63 - __builtin_clzll(value));
+}
+
+unsigned th_class_of(size_t bytes) {
+    if (bytes <= LINEAR_MAX) {
+        return bytes > 0 ? (unsigned)((bytes - 1) / STEP_BYTES) : 0;
+    }
+    unsigned power = log2_floor(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
+    unsigned quarter = (unsigned)((bytes - 1) >> (power - 2)) & (PER_DOUBLE - 1);
+    return LINEAR + (power - log2_floor(LINEAR_MAX)) * PER_DOUBLE + quarter;
+}
+
+size_t th_class_bytes(unsigned number) {
+    if (number < LINEAR) {
+        return (number + 1) * STEP_BYTES;
+    }
+    unsigned doublings = (number - LINEAR) / PER_DOUBLE;
+    size_t quarters = PER_DOUBLE + (number - LINEAR) % PER_DOUBLE + 1;
+    return (LINEAR_MAX / PER_DOUBLE * quarters) << doublings;
+}
+
+/* What the objects of a class are aligned to. */
+static size_t class_alignment(size_t bytes) {
+    size_t lowest = bytes & (0 - bytes);
+    return lowest < ALIGNED_MAX ? lowest : ALIGNED_MAX;
+}
+
+/* The first class for the size that has the alignment, too. A power of two has it, if it is no
+ * more than ALIGNED_MAX: there are at most PER_DOUBLE to look at. */
+static unsigned aligned_class_of(size_t bytes, size_t alignment) {
+    unsigned number = th_class_of(bytes > alignment ? bytes : alignment);
+    while (class_alignment(th_class_bytes(number)) < alignment) {
+        number++;
+    }
+    return number;
+}
+
+/* ---- start and end ------------------------------------------------------------------------ */
+
+static int level_of(const th_classes *classes) {
+    return th_guarding_level(&classes->config.guarding);
+}
+
+static bool report(const th_classes *classes, th_status status, const th_fault *fault) {
+    if (status == TH_OK) {
+        return true;
+    }
+    th_guarding_report(&classes->config.guarding, fault);
+    return false;
+}
+
+static void settle(const th_classes *classes) {
+    th_fault fault;
+    if (level_of(classes) >= 3) {
+        (void)report(classes, th_classes_check(classes, &fault), &fault);
+    }
+}
+
+static th_status verify_config(const th_classes_config *config, size_t slab_bytes) {
+    bool mapped = config->backing.table == NULL;
+    if (!th_guarding_is_valid(&config->guarding) || !th_is_power_of_two(slab_bytes) ||
+        slab_bytes < TH_CLASSES_SLAB_BYTES_MIN || slab_bytes > TH_CLASSES_SLAB_BYTES_MAX ||
+        (mapped && slab_bytes < th_pages_size())) {
+        return TH_ERR_CONFIG;
+    }
+    return TH_OK;
+}
+
+static void init_parts(th_classes *classes, size_t slab_bytes) {
+    const th_classes_config *config = &classes->config;
+    th_guarding guarding = config->guarding;
+    if (guarding.level == 3) {
+        guarding.level = 2; /* the whole is verified after each operation, not its parts */
+    }
+    const th_large_config large = {.backing = config->backing, .guarding = guarding};
+    th_status status = th_large_init(&classes->large, &large);
+    for (unsigned number = 0; number < classes->count && status == TH_OK; number++) {
+        size_t bytes = th_class_bytes(number);
+        const th_slab_config slab = {.object_bytes = bytes,
+                                     .alignment = class_alignment(bytes),
+                                     .slab_bytes = slab_bytes,
+                                     .empty_slabs_max = config->empty_slabs_max,
+                                     .coloured = true,
+                                     .backing = config->backing,
+                                     .guarding = guarding};
+        status = th_slab_init_shared(&classes->slabs[number], &slab, &classes->slab_ranges);
+    }
+    TH_ASSERT(status == TH_OK);
+}
+
+th_status th_classes_init(th_classes *classes, const th_classes_config *config) {
+    static const th_classes_config defaults;
+    if (classes == NULL) {
+        return TH_ERR_NULL;
+    }
+    config = config != NULL ? config : &defaults;
+    size_t slab_bytes = config->slab_bytes != 0 ? config->slab_bytes : TH_CLASSES_SLAB_BYTES;
+    th_status status = verify_config(config, slab_bytes);
+    if (status != TH_OK) {
+        return status;
+    }
+    memset(classes, 0, sizeof *classes);
+    classes->config = *config;
+    classes->class_bytes_max = slab_bytes / SLAB_SHARES;
+    classes->count = th_class_of(classes->class_bytes_max) + 1;
+    init_parts(classes, slab_bytes);
+    return TH_OK;
+}
+
+void th_classes_clean_up(th_classes *classes) {
+    if (classes == NULL) {
+        return;
+    }
+    for (unsigned number = 0; number < classes->count; number++) {
+        th_slab_clean_up(&classes->slabs[number]);
+    }
+    th_large_clean_up(&classes->large);
+    memset(classes, 0, sizeof *classes);
+}
+
+/* ---- allocation --------------------------------------------------------------------------- */
+
+/* A good request. */
+static void *alloc(th_classes *classes, size_t bytes, size_t alignment) {
+    bool is_small = bytes <= classes->class_bytes_max && alignment <= classes->class_bytes_max &&
+                    alignment <= ALIGNED_MAX;
+    unsigned number = is_small ? aligned_class_of(bytes, alignment) : classes->count;
+    void *block;
+    if (number < classes->count) {
+        block = th_slab_alloc_bytes(&classes->slabs[number], bytes);
+        classes->requested_bytes += block != NULL ? bytes : 0;
+    } else {
+        block = th_large_alloc(&classes->large, bytes, alignment);
+    }
+    classes->failed_allocs += block == NULL;
+    return block;
+}
+
+void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t bytes) {
+    if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
+        return NULL;
+    }
+    void *block = alloc(classes, bytes, alignment);
+    settle(classes);
+    return block;
+}
+
+void *th_classes_alloc(th_classes *classes, size_t bytes) {
+    return th_classes_alloc_aligned(classes, TH_ALLOCATOR_ALIGNMENT, bytes);
+}
+
+void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        return NULL;
+    }
+    bool is_zeroed = bytes > classes->class_bytes_max && classes->config.backing.table == NULL;
+    void *block = th_classes_alloc(classes, bytes);
+    return block != NULL && !is_zeroed ? memset(block, 0, bytes) : block;
+}
+
+/* The class whose block this may be; NULL: none, it is large or foreign. */
+static th_slab *slab_of(const th_classes *classes, const void *block) {
+    const th_slab_head *head = th_slab_find(classes->slab_ranges, block);
+    return head != NULL ? head->owner : NULL;
+}
+
+/* What is asked for of a live block; 0 after a report. All that is done to a block begins here. */
+static size_t requested(const th_classes *classes, const void *block) {
+    th_fault fault;
+    const th_slab_head *head = th_slab_find(classes->slab_ranges, block);
+    if (head == NULL) {
+        return th_large_requested_size(&classes->large, block);
+    }
+    if (level_of(classes) >= 1 && !report(classes, th_slab_verify_head(head, &fault), &fault)) {
+        return 0;
+    }
+    return th_slab_requested_size(head->owner, block);
+}
+
+/* Frees a block of which `bytes` bytes were asked for. */
+static void free_block(th_classes *classes, void *block, size_t bytes) {
+    th_slab *slab = slab_of(classes, block);
+    if (slab != NULL) {
+        th_slab_free(slab, block);
+        classes->requested_bytes -= bytes;
+    } else {
+        th_large_free(&classes->large, block);
+    }
+}
+
+void th_classes_free(th_classes *classes, void *block) {
+    size_t bytes = requested(classes, block);
+    if (bytes > 0) {
+        free_block(classes, block, bytes);
+    }
+    settle(classes);
+}
+
+/* ---- resize ------------------------------------------------------------------------------- */
+
+static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, size_t bytes) {
+    th_slab *slab = slab_of(classes, block);
+    if (slab == NULL) {
+        return th_large_resize(&classes->large, block, bytes);
+    }
+    if (!th_slab_resize(slab, block, bytes)) {
+        return false;
+    }
+    classes->requested_bytes += bytes;
+    classes->requested_bytes -= old_bytes;
+    return true;
+}
+
+/* Is a block of that many bytes worth its place? Half empty is too much, unless it is large and
+ * stays so: then its last pages go back. */
+static bool is_snug(const th_classes *classes, const void *block, size_t bytes) {
+    const th_slab *slab = slab_of(classes, block);
+    return slab != NULL ? bytes >= slab->config.object_bytes / 2 : bytes > classes->class_bytes_max;
+}
+
+/* A good request for a live block. */
+static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t bytes,
+                    size_t alignment) {
+    if (is_snug(classes, block, bytes) && resize_in_place(classes, block, old_bytes, bytes)) {
+        return block;
+    }
+    void *moved = alloc(classes, bytes, alignment);
+    if (moved != NULL) {
+        memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
+        free_block(classes, block, old_bytes);
+        return moved;
+    }
+    return resize_in_place(classes, block, old_bytes, bytes) ? block : NULL;
+}
+
+void *th_classes_resize_aligned(th_classes *classes, void *block, size_t alignment, size_t bytes) {
+    void *resized = NULL;
+    if (block == NULL) {
+        return th_classes_alloc_aligned(classes, alignment, bytes);
+    }
+    if (bytes == 0) {
+        th_classes_free(classes, block);
+        return NULL;
+    }
+    if (bytes > PTRDIFF_MAX || !th_is_power_of_two(alignment) ||
+        !th_is_aligned((uintptr_t)block, alignment)) {
+        return NULL;
+    }
+    size_t old_bytes = requested(classes, block);
+    if (old_bytes > 0) {
+        resized = resize(classes, block, old_bytes, bytes, alignment);
+    }
+    settle(classes);
+    return resized;
+}
+
+void *th_classes_resize(th_classes *classes, void *block, size_t bytes) {
+    return th_classes_resize_aligned(classes, block, TH_ALLOCATOR_ALIGNMENT, bytes);
+}
+
+bool th_classes_resize_in_place(th_classes *classes, void *block, size_t bytes) {
+    size_t old_bytes = bytes - 1 < PTRDIFF_MAX ? requested(classes, block) : 0;
+    bool done = old_bytes > 0 && resize_in_place(classes, block, old_bytes, bytes);
+    settle(classes);
+    return done;
+}
+
+/* ---- all at once -------------------------------------------------------------------------- */
+
+void th_classes_reset(th_classes *classes) {
+    th_fault fault;
+    if (level_of(classes) < 1 || report(classes, th_classes_check(classes, &fault), &fault)) {
+        for (unsigned number = 0; number < classes->count; number++) {
+            th_slab_reset(&classes->slabs[number]);
+        }
+        th_large_reset(&classes->large);
+        classes->requested_bytes = 0;
+    }
+    settle(classes);
+}
+
+size_t th_classes_trim(th_classes *classes) {
+    size_t slabs = 0;
+    for (unsigned number = 0; number < classes->count; number++) {
+        slabs += th_slab_trim(&classes->slabs[number]);
+    }
+    settle(classes);
+    return slabs;
+}
+
+/* ---- queries ------------------------------------------------------------------------------ */
+
+size_t th_classes_requested_size(const th_classes *classes, const void *block) {
+    return block != NULL ? requested(classes, block) : 0;
+}
+
+bool th_classes_owns(const th_classes *classes, const void *address) {
+    const th_slab *slab = slab_of(classes, address);
+    return slab != NULL ? th_slab_owns(slab, address) : th_large_owns(&classes->large, address);
+}
+
+th_classes_stats th_classes_get_stats(const th_classes *classes) {
+    th_large_stats large = th_large_get_stats(&classes->large);
+    th_classes_stats stats = {.live = large.live,
+                              .live_large = large.live,
+                              .requested_bytes = classes->requested_bytes + large.requested_bytes,
+                              .block_bytes = large.bytes,
+                              .memory_bytes = large.bytes,
+                              .class_bytes_max = classes->class_bytes_max,
+                              .failed_allocs = classes->failed_allocs};
+    for (unsigned number = 0; number < classes->count; number++) {
+        th_slab_stats slab = th_slab_get_stats(&classes->slabs[number]);
+        stats.live += slab.live;
+        stats.slabs += slab.slabs;
+        stats.block_bytes += slab.live * slab.stride;
+        stats.memory_bytes += slab.slabs * slab.slab_bytes;
+    }
+    th_slab_stats records = th_slab_get_stats(&classes->large.records);
+    stats.memory_bytes += records.slabs * records.slab_bytes;
+    return stats;
+}
+
+th_status th_classes_check(const th_classes *classes, th_fault *fault) {
+    th_status status = th_large_check(&classes->large, fault);
+    for (unsigned number = 0; number < classes->count && status == TH_OK; number++) {
+        status = th_slab_check(&classes->slabs[number], fault);
+    }
+    return status;
+}
+
+/* ---- as an allocator ---------------------------------------------------------------------- */
+
+static bool is_live_block(const th_classes *classes, const void *block) {
+    const th_slab *slab = slab_of(classes, block);
+    th_status status = slab != NULL ? th_slab_verify(slab, block, NULL)
+                                    : th_large_verify(&classes->large, block, NULL);
+    return status == TH_OK;
+}
+
+static void *table_alloc(void *self, size_t bytes, size_t alignment) {
+    return th_classes_alloc_aligned(self, alignment, bytes);
+}
+
+static void table_free(void *self, void *pointer) {
+    th_classes_free(self, pointer);
+}
+
+static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
+    return th_classes_resize_in_place(self, pointer, bytes);
+}
+
+/* A block remembers its own size. resize_in_place has been asked before, and has reported what is
+ * bad. */
+static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    (void)kept;
+    if (level_of(self) >= 1 && !is_live_block(self, pointer)) {
+        return NULL;
+    }
+    return th_classes_resize_aligned(self, pointer, alignment, bytes);
+}
+
+static void reset(void *self) {
+    th_classes_reset(self);
+}
+
+static bool owns(const void *self, const void *pointer) {
+    return th_classes_owns(self, pointer);
+}
+
+static size_t usable_size(const void *self, const void *pointer) {
+    return th_classes_requested_size(self, pointer);
+}
+
+static th_status check(const void *self, th_fault *fault) {
+    return th_classes_check(self, fault);
+}
+
+th_allocator th_classes_allocator(th_classes *classes) {
+    static const th_allocator_table table = {.alloc = table_alloc,
+                                             .free = table_free,
+                                             .resize_in_place = table_resize_in_place,
+                                             .resize = table_resize,
+                                             .reset = reset,
+                                             .owns = owns,
+                                             .usable_size = usable_size,
+                                             .check = check};
+    return (th_allocator){.table = &table, .self = classes};
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+#include "alloc/large.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "alloc/cells.h"
+#include "alloc/ranges.h"
+#include "alloc/slab.h"
+#include "tagheap/pages.h"
+
+#define RECORD_SLAB_BYTES ((size_t)1024)
+
+typedef struct th_large_record {
+    th_range range; /* the block's memory */
+    struct th_large_record *older, *newer;
+    size_t requested;
+} th_large_record;
+
+static_assert(offsetof(th_large_record, range) == 0, "a range of the set is a record");
+
+static int level_of(const th_large *large) {
+    return th_guarding_level(&large->config.guarding);
+}
+
+static bool is_mapped(const th_large *large) {
+    return large->config.backing.table == NULL;
+}
+
+static bool report(const th_large *large, th_status status, const th_fault *fault) {
+    if (status == TH_OK) {
+        return true;
+    }
+    th_guarding_report(&large->config.guarding, fault);
+    return false;
+}
+
+static void settle(const th_large *large) {
+    th_fault fault;
+    if (level_of(large) >= 3) {
+        (void)report(large, th_large_check(large, &fault), &fault);
+    }
+}
+
+static unsigned char *block_of(const th_large_record *record) {
+    return (unsigned char *)(uintptr_t)record->range.start;
+}
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+static unsigned char *get_memory(const th_large *large, size_t bytes, size_t alignment,
+                                 size_t *whole) {
+    *whole = bytes;
+    if (!is_mapped(large)) {
+        return th_allocator_alloc_aligned(large->config.backing, bytes, alignment);
+    }
+    *whole = th_pages_round(bytes);
+    return th_pages_map(bytes, alignment);
+}
+
+static void return_memory(const th_large *large, unsigned char *block, size_t bytes) {
+    th_track_open(block, bytes);
+    if (is_mapped(large)) {
+        (void)th_pages_release(block, bytes);
+    } else {
+        th_allocator_free(large->config.backing, block);
+    }
+}
+
+/* What lies behind the requested bytes in the last page: canary, closed. */
+static void seal(const th_large *large, const th_large_record *record) {
+    unsigned char *end = block_of(record) + record->requested;
+    size_t rest = record->range.bytes - record->requested;
+    if (rest == 0) {
+        return;
+    }
+    if (level_of(large) >= 1) {
+        th_pattern_fill(end, TH_CANARY_BYTE, rest);
+    }
+    th_track_close(end, rest);
+}
+
+static th_status verify_canary(const th_large *large, const th_large_record *record,
+                               th_fault *fault) {
+    uint32_t found = 0;
+    size_t rest = record->range.bytes - record->requested;
+    if (level_of(large) < 1) {
+        return TH_OK;
+    }
+    size_t bad =
+        th_pattern_find(block_of(record) + record->requested, TH_CANARY_BYTE, rest, &found);
+    if (bad == rest) {
+        return TH_OK;
+    }
+    return th_guarding_corrupt(fault, TH_FAULT_CANARY, SIZE_MAX, record->requested + bad,
+                               TH_CANARY_BYTE, found);
+}
+
+/* ---- records ------------------------------------------------------------------------------ */
+
+static void count_bytes(th_large *large, const th_large_record *record) {
+    large->requested_bytes += record->requested;
+    large->bytes += record->range.bytes;
+    large->bytes_max = large->bytes > large->bytes_max ? large->bytes : large->bytes_max;
+}
+
+static void discount_bytes(th_large *large, const th_large_record *record) {
+    large->requested_bytes -= record->requested;
+    large->bytes -= record->range.bytes;
+}
+
+static void enter(th_large *large, th_large_record *record) {
+    record->newer = NULL;
+    record->older = large->newest;
+    if (record->older != NULL) {
+        record->older->newer = record;
+    }
+    large->newest = record;
+    large->live++;
+    th_ranges_insert(&large->ranges, &record->range);
+    count_bytes(large, record);
+}
+
+/* The block and its record end. */
+static void end_block(th_large *large, th_large_record *record) {
+    if (record->older != NULL) {
+        record->older->newer = record->newer;
+    }
+    if (record->newer != NULL) {
+        record->newer->older = record->older;
+    } else {
+        large->newest = record->older;
+    }
+    large->live--;
+    th_ranges_remove(&large->ranges, &record->range);
+    discount_bytes(large, record);
+    return_memory(large, block_of(record), record->range.bytes);
+    th_slab_free(&large->records, record);
+}
+
+static th_status find(const th_large *large, const void *block, th_large_record **record,
+                      th_fault *fault) {
+    *record = (th_large_record *)th_ranges_find(large->ranges, block);
+    if (*record == NULL) {
+        return th_cells_foreign(block, fault);
+    }
+    size_t offset = (size_t)((uintptr_t)block - (uintptr_t)(*record)->range.start);
+    if (offset != 0) {
+        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, SIZE_MAX, offset, 0,
+                                   (uint32_t)offset);
+    }
+    return verify_canary(large, *record, fault);
+}
+
+th_status th_large_verify(const th_large *large, const void *block, th_fault *fault) {
+    th_large_record *record;
+    return find(large, block, &record, fault);
+}
+
+/* NULL if there is no such block: with a report, from level 1 on. */
+static th_large_record *claim(const th_large *large, const void *block) {
+    th_fault fault;
+    th_large_record *record;
+    th_status status = block != NULL ? find(large, block, &record, &fault) : TH_ERR_NULL;
+    if (status == TH_ERR_CORRUPT && level_of(large) >= 1) {
+        th_guarding_report(&large->config.guarding, &fault);
+    }
+    return status == TH_OK ? record : NULL;
+}
+
+/* ---- start and end ------------------------------------------------------------------------ */
+
+th_status th_large_init(th_large *large, const th_large_config *config) {
+    static const th_large_config defaults;
+    th_large started = {.config = config != NULL ? *config : defaults};
+    if (large == NULL) {
+        return TH_ERR_NULL;
+    }
+    th_slab_config records = {.object_bytes = sizeof(th_large_record),
+                              .slab_bytes = started.config.record_slab_bytes,
+                              .backing = started.config.backing,
+                              .guarding = started.config.guarding};
+    if (records.slab_bytes == 0) {
+        records.slab_bytes = is_mapped(&started) ? th_pages_size() : RECORD_SLAB_BYTES;
+    }
+    th_status status = th_slab_init(&started.records, &records);
+    if (status == TH_OK) {
+        *large = started; /* and with it the records' set of ranges */
+        large->records.ranges = &large->records.own_ranges;
+    }
+    return status;
+}
+
+static void end_all(th_large *large) {
+    while (large->newest != NULL) {
+        end_block(large, large->newest);
+    }
+}
+
+void th_large_clean_up(th_large *large) {
+    if (large != NULL) {
+        end_all(large);
+        th_slab_clean_up(&large->records);
+        memset(large, 0, sizeof *large);
+    }
+}
+
+/* ---- blocks ------------------------------------------------------------------------------- */
+
+static void *make_block(th_large *large, size_t bytes, size_t alignment) {
+    size_t whole;
+    th_large_record *record = th_slab_alloc(&large->records);
+    if (record == NULL) {
+        return NULL;
+    }
+    unsigned char *block = get_memory(large, bytes, alignment, &whole);
+    if (block == NULL) {
+        th_slab_free(&large->records, record);
+        return NULL;
+    }
+    *record = (th_large_record){.range = {.start = block, .bytes = whole}, .requested = bytes};
+    enter(large, record);
+    seal(large, record);
+    return block;
+}
+
+void *th_large_alloc(th_large *large, size_t bytes, size_t alignment) {
+    alignment = alignment != 0 ? alignment : TH_ALLOCATOR_ALIGNMENT;
+    if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
+        return NULL;
+    }
+    void *block = make_block(large, bytes, alignment);
+    large->failed_allocs += block == NULL;
+    settle(large);
+    return block;
+}
+
+void th_large_free(th_large *large, void *block) {
+    th_large_record *record = claim(large, block);
+    if (record != NULL) {
+        end_block(large, record);
+    }
+    settle(large);
+}
+
+/* Gives back the pages that a shorter block has no use for. False iff it is longer, and the system
+ * does not take part. */
+static bool fit_pages(th_large_record *record, size_t bytes) {
+    size_t whole = th_pages_round(bytes);
+    if (bytes > record->range.bytes) {
+        return false;
+    }
+    if (whole < record->range.bytes) {
+        unsigned char *rest = block_of(record) + whole;
+        th_track_open(rest, record->range.bytes - whole);
+        if (th_pages_release(rest, record->range.bytes - whole) == TH_OK) {
+            record->range.bytes = whole;
+        }
+    }
+    return true;
+}
+
+static bool fit_backing(const th_large *large, th_large_record *record, size_t bytes) {
+    if (!th_allocator_resize_in_place(large->config.backing, block_of(record), bytes)) {
+        return false;
+    }
+    record->range.bytes = bytes;
+    return true;
+}
+
+static bool resize_block(th_large *large, th_large_record *record, size_t bytes) {
+    size_t old_bytes = record->requested;
+    discount_bytes(large, record);
+    bool fits = is_mapped(large) ? fit_pages(record, bytes) : fit_backing(large, record, bytes);
+    if (fits) {
+        record->requested = bytes;
+        if (bytes > old_bytes) {
+            th_track_open(block_of(record) + old_bytes, bytes - old_bytes);
+        }
+        seal(large, record);
+    }
+    count_bytes(large, record);
+    return fits;
+}
+
+bool th_large_resize(th_large *large, void *block, size_t bytes) {
+    th_large_record *record = bytes - 1 < PTRDIFF_MAX ? claim(large, block) : NULL;
+    bool done = record != NULL && resize_block(large, record, bytes);
+    settle(large);
+    return done;
+}
+
+size_t th_large_requested_size(const th_large *large, const void *block) {
+    const th_large_record *record = claim(large, block);
+    return record != NULL ? record->requested : 0;
+}
+
+void th_large_reset(th_large *large) {
+    th_fault fault;
+    if (level_of(large) < 1 || report(large, th_large_check(large, &fault), &fault)) {
+        end_all(large);
+    }
+    settle(large);
+}
+
+/* ---- the checker and queries -------------------------------------------------------------- */
+
+static th_status wrong_count(size_t expected, size_t found, th_fault *fault) {
+    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)expected,
+                               (uint32_t)found);
+}
+
+static th_status check_record(const th_large *large, const th_large_record *record,
+                              const th_large_record *newer, th_fault *fault) {
+    if (!th_slab_owns(&large->records, record) || record->newer != newer ||
+        th_ranges_find(large->ranges, record->range.start) != &record->range ||
+        record->requested > record->range.bytes) {
+        return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
+                                   (uint32_t)(uintptr_t)record);
+    }
+    return verify_canary(large, record, fault);
+}
+
+th_status th_large_check(const th_large *large, th_fault *fault) {
+    const th_large_record *newer = NULL;
+    size_t live = 0;
+    size_t bytes = 0;
+    size_t requested = 0;
+    th_status status = th_slab_check(&large->records, fault);
+    for (const th_large_record *record = large->newest; record != NULL && status == TH_OK;
+         record = record->older) {
+        status = check_record(large, record, newer, fault);
+        newer = record;
+        if (status == TH_OK) {
+            live++;
+            bytes += record->range.bytes;
+            requested += record->requested;
+        }
+    }
+    if (status != TH_OK) {
+        return status;
+    }
+    if (live != large->live || live != large->records.live) {
+        return wrong_count(live, large->live, fault);
+    }
+    if (bytes != large->bytes) {
+        return wrong_count(bytes, large->bytes, fault);
+    }
+    return requested == large->requested_bytes
+               ? TH_OK
+               : wrong_count(requested, large->requested_bytes, fault);
+}
+
+bool th_large_owns(const th_large *large, const void *address) {
+    const th_large_record *record = (const th_large_record *)th_ranges_find(large->ranges, address);
+    return record != NULL &&
+           (uintptr_t)address - (uintptr_t)record->range.start < record->requested;
+}
+
+th_large_stats th_large_get_stats(const th_large *large) {
+    return (th_large_stats){.live = large->live,
+                            .requested_bytes = large->requested_bytes,
+                            .bytes = large->bytes,
+                            .bytes_max = large->bytes_max,
+                            .failed_allocs = large->failed_allocs};
+}
+
+/* ---- as an allocator ---------------------------------------------------------------------- */
+
+static void *alloc(void *self, size_t bytes, size_t alignment) {
+    return th_large_alloc(self, bytes, alignment);
+}
+
+static void free_block(void *self, void *pointer) {
+    th_large_free(self, pointer);
+}
+
+static bool resize_in_place(void *self, void *pointer, size_t bytes) {
+    return th_large_resize(self, pointer, bytes);
+}
+
+/* resize_in_place has been asked before, and has reported what is bad. */
+static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    th_large *large = self;
+    th_large_record *record;
+    void *block = NULL;
+    if (find(large, pointer, &record, NULL) == TH_OK) {
+        block = th_large_alloc(large, bytes, alignment);
+    }
+    if (block != NULL) {
+        memcpy(block, pointer, kept < bytes ? kept : bytes);
+        th_large_free(large, pointer);
+    }
+    return block;
+}
+
+static void reset(void *self) {
+    th_large_reset(self);
+}
+
+static bool owns(const void *self, const void *pointer) {
+    return th_large_owns(self, pointer);
+}
+
+static size_t usable_size(const void *self, const void *pointer) {
+    return th_large_requested_size(self, pointer);
+}
+
+static th_status check(const void *self, th_fault *fault) {
+    return th_large_check(self, fault);
+}
+
+th_allocator th_large_allocator(th_large *large) {
+    static const th_allocator_table table = {.alloc = alloc,
+                                             .free = free_block,
+                                             .resize_in_place = resize_in_place,
+                                             .resize = resize,
+                                             .reset = reset,
+                                             .owns = owns,
+                                             .usable_size = usable_size,
+                                             .check = check};
+    return (th_allocator){.table = &table, .self = large};
+}

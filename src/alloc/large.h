@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What allocators that hand large requests on need of them. */
+#ifndef TH_ALLOC_LARGE_H
+#define TH_ALLOC_LARGE_H
+
+#include "tagheap/large.h"
+
+/* Is there a live block at exactly this address? Raises nothing. */
+th_status th_large_verify(const th_large *large, const void *block, th_fault *fault);
+
+#endif

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: MIT */
+#include "alloc/slab.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "tagheap/pages.h"
+
+#define COLOUR_BYTES       64u /* a cache line */
+#define OBJECTS_BY_DEFAULT 8u
+
+enum { EMPTY, PARTIAL, FULL };
+
+static_assert(offsetof(th_slab_head, range) == 0, "a range of the set is a slab");
+
+/* The number of unused bytes of an object, in its last bytes. */
+typedef uint32_t __attribute__((may_alias)) slack_word;
+
+/* A live object, or one about to be. */
+typedef struct place {
+    th_slab_head *head;
+    th_cells cells;
+    size_t index;
+    size_t requested;
+    size_t canary_end;
+} place;
+
+static int level_of(const th_slab *slab) {
+    return th_guarding_level(&slab->config.guarding);
+}
+
+static bool report(const th_slab *slab, th_status status, const th_fault *fault) {
+    if (status == TH_OK) {
+        return true;
+    }
+    th_guarding_report(&slab->config.guarding, fault);
+    return false;
+}
+
+static void settle(const th_slab *slab) {
+    th_fault fault;
+    if (level_of(slab) >= 3) {
+        (void)report(slab, th_slab_check(slab, &fault), &fault);
+    }
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+th_slab_layout th_slab_lay_out(size_t slab_bytes, size_t stride, size_t alignment) {
+    size_t fixed = sizeof(th_slab_head) + 2 * TH_CELL_WALL_BYTES;
+    size_t count = slab_bytes > fixed ? (slab_bytes - fixed) / (stride + 1) : 0;
+    for (; count > 0; count--) {
+        size_t first =
+            th_size_round_up(sizeof(th_slab_head) + count + TH_CELL_WALL_BYTES, alignment);
+        if (first + count * stride + TH_CELL_WALL_BYTES <= slab_bytes) {
+            return (th_slab_layout){(uint32_t)first, (uint32_t)count};
+        }
+    }
+    return (th_slab_layout){0, 0};
+}
+
+/* slab_bytes: 0 if no slab may be so large. */
+static size_t default_bytes(const th_slab_config *config, size_t stride, size_t alignment) {
+    size_t bytes = TH_SLAB_BYTES_BACKING;
+    if (config->backing.table == NULL) {
+        size_t page = th_pages_size();
+        bytes = page > TH_SLAB_BYTES_PAGES ? page : TH_SLAB_BYTES_PAGES;
+    }
+    while (bytes <= TH_SLAB_BYTES_MAX &&
+           th_slab_lay_out(bytes, stride, alignment).capacity < OBJECTS_BY_DEFAULT) {
+        bytes *= 2;
+    }
+    return bytes <= TH_SLAB_BYTES_MAX ? bytes : 0;
+}
+
+static th_status set_sizes(th_slab *slab) {
+    const th_slab_config *config = &slab->config;
+    size_t bytes = config->object_bytes;
+    size_t alignment = config->alignment;
+    if (bytes == 0 || !th_guarding_is_valid(&config->guarding)) {
+        return TH_ERR_CONFIG;
+    }
+    if (alignment == 0) {
+        alignment = th_cell_natural_alignment(bytes);
+    }
+    if (!th_is_power_of_two(alignment)) {
+        return TH_ERR_ALIGNMENT;
+    }
+    alignment = alignment < sizeof(void *) ? sizeof(void *) : alignment;
+    if (bytes > TH_SLAB_BYTES_MAX || alignment > TH_SLAB_BYTES_MAX) {
+        return TH_ERR_TOO_LARGE;
+    }
+    slab->alignment = alignment;
+    slab->stride = th_size_round_up(bytes, alignment);
+    slab->slab_bytes = config->slab_bytes;
+    if (slab->slab_bytes == 0) {
+        slab->slab_bytes = default_bytes(config, slab->stride, alignment);
+    } else if (!th_is_power_of_two(slab->slab_bytes) ||
+               (config->backing.table == NULL && slab->slab_bytes < th_pages_size())) {
+        return TH_ERR_CONFIG;
+    }
+    return slab->slab_bytes - 1 < TH_SLAB_BYTES_MAX ? TH_OK : TH_ERR_TOO_LARGE;
+}
+
+/* How far the objects may begin later than they could, in whole lines; less than an object. */
+static void set_colours(th_slab *slab) {
+    size_t end = slab->first + slab->capacity * slab->stride + TH_CELL_WALL_BYTES;
+    size_t spare = slab->slab_bytes - end;
+    size_t step = slab->alignment > COLOUR_BYTES ? slab->alignment : COLOUR_BYTES;
+    spare = spare < slab->stride ? spare : slab->stride - 1;
+    slab->colour_step = (uint32_t)step;
+    slab->colours = slab->config.coloured ? (uint32_t)(spare / step) + 1 : 1;
+}
+
+th_status th_slab_init_shared(th_slab *slab, const th_slab_config *config, th_range **ranges) {
+    th_slab started = {.config = *config};
+    th_status status = set_sizes(&started);
+    if (status != TH_OK) {
+        return status;
+    }
+    th_slab_layout layout = th_slab_lay_out(started.slab_bytes, started.stride, started.alignment);
+    if (layout.capacity == 0) {
+        return TH_ERR_TOO_SMALL;
+    }
+    started.capacity = layout.capacity;
+    started.first = layout.first;
+    set_colours(&started);
+    started.empty_slabs_max = config->empty_slabs_max == 0 ? 1 : config->empty_slabs_max;
+    if (config->empty_slabs_max == TH_SLAB_KEEP_NONE) {
+        started.empty_slabs_max = 0;
+    }
+    *slab = started;
+    slab->ranges = ranges;
+    return TH_OK;
+}
+
+th_status th_slab_init(th_slab *slab, const th_slab_config *config) {
+    if (slab == NULL || config == NULL) {
+        return TH_ERR_NULL;
+    }
+    return th_slab_init_shared(slab, config, &slab->own_ranges);
+}
+
+/* ---- slabs and their lists ---------------------------------------------------------------- */
+
+static uint32_t check_due(const th_slab_head *head) {
+    const uint64_t values[] = {(uintptr_t)head->range.start, head->range.bytes,
+                               (uintptr_t)head->owner, head->first, (uintptr_t)head};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        sum = (sum ^ values[i]) * UINT64_C(0x9E3779B97F4A7C15);
+        sum ^= sum >> 32;
+    }
+    return (uint32_t)sum;
+}
+
+static int kind_of(const th_slab_head *head) {
+    if (head->live == 0) {
+        return EMPTY;
+    }
+    return head->live == head->owner->capacity ? FULL : PARTIAL;
+}
+
+static void link_slab(th_slab *slab, th_slab_head *head, int kind) {
+    head->prev = NULL;
+    head->next = slab->lists[kind];
+    if (head->next != NULL) {
+        head->next->prev = head;
+    }
+    slab->lists[kind] = head;
+    slab->empty_slabs += kind == EMPTY;
+}
+
+static void unlink_slab(th_slab *slab, th_slab_head *head, int kind) {
+    if (head->next != NULL) {
+        head->next->prev = head->prev;
+    }
+    if (head->prev != NULL) {
+        head->prev->next = head->next;
+    } else {
+        slab->lists[kind] = head->next;
+    }
+    slab->empty_slabs -= kind == EMPTY;
+}
+
+static th_slab_head *get_memory(const th_slab *slab) {
+    if (slab->config.slabs_max != 0 && slab->slabs >= slab->config.slabs_max) {
+        return NULL;
+    }
+    if (slab->config.backing.table == NULL) {
+        return th_pages_map(slab->slab_bytes, slab->slab_bytes);
+    }
+    return th_allocator_alloc_aligned(slab->config.backing, slab->slab_bytes, slab->slab_bytes);
+}
+
+static th_slab_head *make_slab(th_slab *slab) {
+    th_slab_head *head = get_memory(slab);
+    if (head == NULL) {
+        return NULL;
+    }
+    uint32_t first = slab->first + slab->next_colour * slab->colour_step;
+    slab->next_colour = (slab->next_colour + 1) % slab->colours;
+    *head = (th_slab_head){
+        .range = {.start = (unsigned char *)head + first, .bytes = slab->capacity * slab->stride},
+        .owner = slab,
+        .first = first};
+    head->check = check_due(head);
+    unsigned char *states_end = head->state + slab->capacity;
+    th_track_close(states_end, (size_t)((unsigned char *)head + slab->slab_bytes - states_end));
+    th_ranges_insert(slab->ranges, &head->range);
+    link_slab(slab, head, EMPTY);
+    slab->slabs++;
+    slab->slabs_made++;
+    return head;
+}
+
+/* An empty slab leaves. */
+static void return_slab(th_slab *slab, th_slab_head *head) {
+    unlink_slab(slab, head, EMPTY);
+    th_ranges_remove(slab->ranges, &head->range);
+    slab->slabs--;
+    slab->slabs_returned++;
+    th_track_open(head, slab->slab_bytes);
+    if (slab->config.backing.table == NULL) {
+        (void)th_pages_release(head, slab->slab_bytes);
+    } else {
+        th_allocator_free(slab->config.backing, head);
+    }
+}
+
+/* The slab was in this list: which is right for it now? */
+static void relist(th_slab *slab, th_slab_head *head, int was) {
+    int kind = kind_of(head);
+    if (kind != was) {
+        unlink_slab(slab, head, was);
+        link_slab(slab, head, kind);
+    }
+    if (kind == EMPTY && slab->empty_slabs > slab->empty_slabs_max) {
+        return_slab(slab, head);
+    }
+}
+
+static void return_all(th_slab *slab) {
+    for (int kind = EMPTY; kind <= FULL; kind++) {
+        while (slab->lists[kind] != NULL) {
+            th_slab_head *head = slab->lists[kind];
+            unlink_slab(slab, head, kind);
+            head->live = 0;
+            link_slab(slab, head, EMPTY);
+            return_slab(slab, head);
+        }
+    }
+}
+
+void th_slab_clean_up(th_slab *slab) {
+    if (slab != NULL) {
+        return_all(slab);
+        memset(slab, 0, sizeof *slab);
+    }
+}
+
+/* ---- objects ------------------------------------------------------------------------------ */
+
+static th_cells cells_of(const th_slab_head *head) {
+    return (th_cells){(unsigned char *)(uintptr_t)head->range.start, head->owner->stride,
+                      head->owner->alignment, head->used};
+}
+
+static slack_word *slack_place(const place *at) {
+    return (slack_word *)(void *)(th_cell_at(&at->cells, at->index) + at->cells.stride -
+                                  sizeof(slack_word));
+}
+
+static TH_TRACK_BLIND uint32_t load_slack(const place *at) {
+    th_track_blind_begin();
+    uint32_t slack = *slack_place(at);
+    th_track_trust(&slack, sizeof slack);
+    th_track_blind_end();
+    return slack;
+}
+
+static TH_TRACK_BLIND void store_slack(const place *at, uint32_t slack) {
+    th_track_blind_begin();
+    *slack_place(at) = slack;
+    th_track_blind_end();
+}
+
+/* Notes in the object's state how many of its bytes are asked for; before it is closed. */
+static void set_requested(place *at, size_t bytes) {
+    size_t slack = at->cells.stride - bytes;
+    bool is_long = slack > TH_SLAB_SLACK_MAX;
+    at->requested = bytes;
+    at->canary_end = at->cells.stride - (is_long ? sizeof(slack_word) : 0);
+    at->head->state[at->index] = is_long ? TH_SLAB_STATE_LONG : (uint8_t)(1 + slack);
+    if (is_long) {
+        store_slack(at, (uint32_t)slack);
+    }
+}
+
+/* Reads the state of a live object. TH_ERR_CORRUPT: its last bytes cannot be what was written. */
+static th_status get_requested(place *at, th_fault *fault) {
+    size_t stride = at->cells.stride;
+    unsigned state = at->head->state[at->index];
+    if (state != TH_SLAB_STATE_LONG) {
+        at->requested = stride - (state - 1);
+        at->canary_end = stride;
+        return TH_OK;
+    }
+    uint32_t slack = load_slack(at);
+    at->canary_end = stride - sizeof(slack_word);
+    if (slack <= TH_SLAB_SLACK_MAX || slack >= stride) {
+        return th_guarding_corrupt(fault, TH_FAULT_CANARY, at->index,
+                                   at->index * stride + at->canary_end, TH_SLAB_SLACK_MAX + 1,
+                                   slack);
+    }
+    at->requested = stride - slack;
+    return TH_OK;
+}
+
+/* A live object's state and canary. */
+static th_status verify_live(place *at, int level, th_fault *fault) {
+    th_status status = get_requested(at, fault);
+    if (status != TH_OK || level < 1) {
+        return status;
+    }
+    return th_cell_verify_canary(&at->cells, at->index, at->requested, at->canary_end, fault);
+}
+
+/* Could `object` be the next in the free list of this slab? */
+static bool is_free_object(const th_cells *cells, const th_slab_head *head, const void *object) {
+    size_t index;
+    return (uintptr_t)object - (uintptr_t)cells->start < head->range.bytes &&
+           th_cells_find(cells, object, &index, NULL) == TH_OK &&
+           head->state[index] == TH_SLAB_STATE_FREE;
+}
+
+static th_status verify_free(const th_cells *cells, const th_slab_head *head, size_t index,
+                             const void *next, th_fault *fault) {
+    int level = level_of(head->owner);
+    if (level >= 1 && next != NULL && !is_free_object(cells, head, next)) {
+        return th_cells_bad_link(cells, index, next, fault);
+    }
+    return level >= 2 ? th_cell_verify_poison(cells, index, TH_CELL_LINK_BYTES, fault) : TH_OK;
+}
+
+th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault) {
+    uint32_t due = check_due(head);
+    if (head->check == due) {
+        return TH_OK;
+    }
+    return th_guarding_corrupt(fault, TH_FAULT_HEADER, SIZE_MAX, SIZE_MAX, due, head->check);
+}
+
+/* The live object at `pointer`; at level 0 it is taken to be one. */
+static th_status find_live(const th_slab *slab, const void *pointer, place *at, th_fault *fault) {
+    if (level_of(slab) < 1) {
+        at->head = (th_slab_head *)((uintptr_t)pointer & ~(uintptr_t)(slab->slab_bytes - 1));
+        at->cells = cells_of(at->head);
+        at->index = (size_t)((const unsigned char *)pointer - at->cells.start) / at->cells.stride;
+        if (get_requested(at, fault) != TH_OK) {
+            at->requested = at->canary_end;
+        }
+        return TH_OK;
+    }
+    at->head = slab->ranges != NULL ? th_slab_find(*slab->ranges, pointer) : NULL;
+    if (at->head == NULL) {
+        return th_cells_foreign(pointer, fault);
+    }
+    th_status status = th_slab_verify_head(at->head, fault);
+    if (status != TH_OK) {
+        return status;
+    }
+    if (at->head->owner != slab) {
+        return th_cells_foreign(pointer, fault);
+    }
+    at->cells = cells_of(at->head);
+    status = th_cells_find(&at->cells, pointer, &at->index, fault);
+    if (status != TH_OK) {
+        return status;
+    }
+    if (at->head->state[at->index] == TH_SLAB_STATE_FREE) {
+        return th_cells_double_free(&at->cells, at->index, fault);
+    }
+    return verify_live(at, level_of(slab), fault);
+}
+
+static bool claim(const th_slab *slab, const void *pointer, place *at) {
+    th_fault fault;
+    return pointer != NULL && report(slab, find_live(slab, pointer, at, &fault), &fault);
+}
+
+th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *fault) {
+    place at;
+    return find_live(slab, object, &at, fault);
+}
+
+/* ---- allocation --------------------------------------------------------------------------- */
+
+/* Takes an object out of a slab that is not full. False iff damage was met and reported. */
+static bool take_object(const th_slab *slab, th_slab_head *head, place *at) {
+    th_fault fault;
+    at->head = head;
+    if (level_of(slab) >= 1 && !report(slab, th_slab_verify_head(head, &fault), &fault)) {
+        return false;
+    }
+    if (head->free_list == NULL) {
+        at->index = head->used++;
+        at->cells = cells_of(head);
+        return true;
+    }
+    at->cells = cells_of(head);
+    at->index = (size_t)((unsigned char *)head->free_list - at->cells.start) / at->cells.stride;
+    void *next = th_cell_link_load(head->free_list);
+    if (!report(slab, verify_free(&at->cells, head, at->index, next, &fault), &fault)) {
+        return false;
+    }
+    head->free_list = next;
+    return true;
+}
+
+static void *alloc_bytes(th_slab *slab, size_t bytes) {
+    place at;
+    int kind = slab->lists[PARTIAL] != NULL ? PARTIAL : EMPTY;
+    th_slab_head *head = slab->lists[kind];
+    if (head == NULL) {
+        head = make_slab(slab);
+    }
+    if (head == NULL) {
+        slab->failed_allocs++;
+        return NULL;
+    }
+    if (!take_object(slab, head, &at)) {
+        return NULL;
+    }
+    set_requested(&at, bytes);
+    th_cell_open(&at.cells, at.index, bytes, at.canary_end, false, level_of(slab));
+    head->live++;
+    slab->live++;
+    slab->live_max = slab->live > slab->live_max ? slab->live : slab->live_max;
+    relist(slab, head, kind);
+    return th_cell_at(&at.cells, at.index);
+}
+
+void *th_slab_alloc_bytes(th_slab *slab, size_t bytes) {
+    if (bytes - 1 >= slab->config.object_bytes) {
+        return NULL;
+    }
+    void *object = alloc_bytes(slab, bytes);
+    settle(slab);
+    return object;
+}
+
+void *th_slab_alloc(th_slab *slab) {
+    return th_slab_alloc_bytes(slab, slab->config.object_bytes);
+}
+
+void th_slab_free(th_slab *slab, void *object) {
+    place at;
+    if (slab->slab_bytes != 0 && claim(slab, object, &at)) {
+        int kind = kind_of(at.head);
+        th_cell_link_store(object, at.head->free_list);
+        th_cell_close(&at.cells, at.index, TH_CELL_LINK_BYTES, level_of(slab));
+        at.head->free_list = object;
+        at.head->state[at.index] = TH_SLAB_STATE_FREE;
+        at.head->live--;
+        slab->live--;
+        relist(slab, at.head, kind);
+    }
+    settle(slab);
+}
+
+bool th_slab_resize(th_slab *slab, void *object, size_t bytes) {
+    place at;
+    bool done = bytes - 1 < slab->config.object_bytes && claim(slab, object, &at);
+    if (done) {
+        size_t old_bytes = at.requested;
+        set_requested(&at, bytes);
+        th_cell_reopen(&at.cells, at.index, old_bytes, bytes, at.canary_end, level_of(slab));
+    }
+    settle(slab);
+    return done;
+}
+
+size_t th_slab_requested_size(const th_slab *slab, const void *object) {
+    place at;
+    return slab->slab_bytes != 0 && claim(slab, object, &at) ? at.requested : 0;
+}
+
+/* ---- all at once -------------------------------------------------------------------------- */
+
+void th_slab_reset(th_slab *slab) {
+    th_fault fault;
+    if (level_of(slab) >= 1 && !report(slab, th_slab_check(slab, &fault), &fault)) {
+        return;
+    }
+    for (int kind = PARTIAL; kind <= FULL; kind++) {
+        while (slab->lists[kind] != NULL) {
+            th_slab_head *head = slab->lists[kind];
+            head->live = 0;
+            head->used = 0;
+            head->free_list = NULL;
+            th_track_close(head->range.start, head->range.bytes);
+            relist(slab, head, kind);
+        }
+    }
+    slab->live = 0;
+    settle(slab);
+}
+
+size_t th_slab_trim(th_slab *slab) {
+    size_t before = slab->slabs;
+    while (slab->lists[EMPTY] != NULL) {
+        return_slab(slab, slab->lists[EMPTY]);
+    }
+    settle(slab);
+    return before - slab->slabs;
+}
+
+/* ---- the checker -------------------------------------------------------------------------- */
+
+static th_status wrong_count(size_t expected, size_t found, th_fault *fault) {
+    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)expected,
+                               (uint32_t)found);
+}
+
+/* Is this the header of one of our slabs? An address that every colour gives to an object leads to
+ * it, if it is, and nothing else is touched. */
+static bool is_slab(const th_slab *slab, const th_slab_head *head) {
+    size_t inside = slab->first + (slab->colours - 1) * slab->colour_step;
+    return th_is_aligned((uintptr_t)head, slab->slab_bytes) &&
+           th_slab_find(*slab->ranges, (const unsigned char *)head + inside) == head;
+}
+
+static th_status check_objects(const th_slab_head *head, th_fault *fault) {
+    place at = {.head = (th_slab_head *)(uintptr_t)head, .cells = cells_of(head)};
+    size_t live = 0;
+    for (at.index = 0; at.index < head->used; at.index++) {
+        if (head->state[at.index] != TH_SLAB_STATE_FREE) {
+            th_status status = verify_live(&at, level_of(head->owner), fault);
+            if (status != TH_OK) {
+                return status;
+            }
+            live++;
+        }
+    }
+    return live == head->live ? TH_OK : wrong_count(live, head->live, fault);
+}
+
+/* Exactly the objects that were used and are not live. */
+static th_status check_free_list(const th_slab_head *head, th_fault *fault) {
+    th_cells cells = cells_of(head);
+    size_t due = head->used - head->live;
+    size_t count = 0;
+    const unsigned char *object = head->free_list;
+    if (object != NULL && !is_free_object(&cells, head, object)) {
+        return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
+                                   (uint32_t)(uintptr_t)object);
+    }
+    for (; object != NULL && count <= due; count++) {
+        size_t index = (size_t)(object - cells.start) / cells.stride;
+        const void *next = th_cell_link_load(object);
+        th_status status = verify_free(&cells, head, index, next, fault);
+        if (status != TH_OK) {
+            return status;
+        }
+        object = next;
+    }
+    return count == due ? TH_OK : wrong_count(due, count, fault);
+}
+
+static th_status check_slab(const th_slab *slab, const th_slab_head *head, const th_slab_head *prev,
+                            int kind, th_fault *fault) {
+    if (!is_slab(slab, head) || head->prev != prev) {
+        return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
+                                   (uint32_t)(uintptr_t)head);
+    }
+    th_status status = th_slab_verify_head(head, fault);
+    if (status != TH_OK) {
+        return status;
+    }
+    if (head->used > slab->capacity || head->live > head->used || kind_of(head) != kind) {
+        return wrong_count(head->used, head->live, fault);
+    }
+    status = check_objects(head, fault);
+    return status == TH_OK ? check_free_list(head, fault) : status;
+}
+
+th_status th_slab_check(const th_slab *slab, th_fault *fault) {
+    size_t slabs = 0;
+    size_t live = 0;
+    size_t empty = 0;
+    for (int kind = EMPTY; kind <= FULL; kind++) {
+        const th_slab_head *prev = NULL;
+        for (const th_slab_head *head = slab->lists[kind]; head != NULL; head = head->next) {
+            th_status status = check_slab(slab, head, prev, kind, fault);
+            if (status != TH_OK) {
+                return status;
+            }
+            slabs++;
+            live += head->live;
+            empty += kind == EMPTY;
+            prev = head;
+        }
+    }
+    if (slabs != slab->slabs) {
+        return wrong_count(slabs, slab->slabs, fault);
+    }
+    if (empty != slab->empty_slabs) {
+        return wrong_count(empty, slab->empty_slabs, fault);
+    }
+    return live == slab->live ? TH_OK : wrong_count(live, slab->live, fault);
+}
+
+/* ---- queries ------------------------------------------------------------------------------ */
+
+bool th_slab_owns(const th_slab *slab, const void *address) {
+    const th_slab_head *head = slab->ranges != NULL ? th_slab_find(*slab->ranges, address) : NULL;
+    if (head == NULL || head->owner != slab) {
+        return false;
+    }
+    size_t offset = (size_t)((uintptr_t)address - (uintptr_t)head->range.start);
+    size_t index = offset / slab->stride;
+    return index < head->used && head->state[index] != TH_SLAB_STATE_FREE;
+}
+
+th_slab_stats th_slab_get_stats(const th_slab *slab) {
+    return (th_slab_stats){.live = slab->live,
+                           .live_max = slab->live_max,
+                           .capacity = slab->slabs * slab->capacity,
+                           .slabs = slab->slabs,
+                           .empty_slabs = slab->empty_slabs,
+                           .slab_bytes = slab->slab_bytes,
+                           .stride = slab->stride,
+                           .slabs_made = slab->slabs_made,
+                           .slabs_returned = slab->slabs_returned,
+                           .failed_allocs = slab->failed_allocs};
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What is built from slabs knows this much of them. Several th_slabs may share one set of ranges:
+ * whose an object is then says the header of its slab. */
+#ifndef TH_ALLOC_SLAB_H
+#define TH_ALLOC_SLAB_H
+
+#include "alloc/cells.h"
+#include "alloc/ranges.h"
+#include "tagheap/slab.h"
+
+/* At the start of each slab. Open memory of ours: a closed wall lies between it and the objects. */
+typedef struct th_slab_head {
+    th_range range; /* of the objects */
+    th_slab *owner;
+    struct th_slab_head *prev, *next; /* in its list */
+    void *free_list;
+    uint32_t first; /* offset of the first object */
+    uint32_t used;  /* objects handed out at least once */
+    uint32_t live;
+    uint32_t check;  /* sum of range.start, range.bytes, owner, first and where the slab lies */
+    uint8_t state[]; /* of each object below used: see below */
+} th_slab_head;
+
+/* State of an object: 0 free, else 1 + the bytes of it that were not asked for, where these are
+ * at most TH_SLAB_SLACK_MAX; if they are more, TH_SLAB_STATE_LONG, and their number stands in the
+ * last 4 bytes of the object, which nobody asked for. */
+#define TH_SLAB_STATE_FREE 0u
+#define TH_SLAB_STATE_LONG 255u
+#define TH_SLAB_SLACK_MAX  253u
+
+/* th_slab_init with a set of ranges that others share. */
+th_status th_slab_init_shared(th_slab *slab, const th_slab_config *config, th_range **ranges);
+
+/* The slab whose objects an address lies among; NULL if there is none. */
+static inline th_slab_head *th_slab_find(th_range *ranges, const void *address) {
+    return (th_slab_head *)th_ranges_find(ranges, address);
+}
+
+/* Is there a live object at exactly this address? Raises nothing: TH_ERR_CORRUPT says in *fault
+ * what is wrong with it. */
+th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *fault);
+
+/* Raises nothing: TH_ERR_CORRUPT if the header does not agree with its check word. */
+th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault);
+
+/* Where object 0 of a slab without colour begins, and how many objects a slab holds. */
+typedef struct th_slab_layout {
+    uint32_t first;
+    uint32_t capacity;
+} th_slab_layout;
+th_slab_layout th_slab_lay_out(size_t slab_bytes, size_t stride, size_t alignment);
+
+#endif

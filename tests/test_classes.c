@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/* Size classes: the mapping and its bound, and malloc's semantics on top of it. */
+#include <string.h>
+
+#include "alloc/slab.h"
+#include "alloc_fixture.h"
+#include "heap_fixture.h"
+#include "tagheap/classes.h"
+#include "tagheap/pages.h"
+
+#define CANARY 0xC5u
+
+static fault_log faults;
+static backing blocks;
+static th_classes classes;
+
+/* Small slabs, so that level 3 has little to look at. */
+static void start(int level) {
+    const th_classes_config config = {.backing = backing_start(&blocks),
+                                      .slab_bytes = 4096,
+                                      .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
+    CHECK_EQ(classes.class_bytes_max, 512);
+}
+
+static void stop(void) {
+    CHECK_EQ(th_classes_check(&classes, NULL), TH_OK);
+    CHECK_EQ(faults.count, 0);
+    th_classes_clean_up(&classes);
+    static const th_classes zeroed;
+    CHECK(memcmp(&classes, &zeroed, sizeof classes) == 0);
+    CHECK(th_classes_alloc(&classes, 1) == NULL);
+    CHECK(th_classes_resize(&classes, NULL, 100000) == NULL);
+    th_classes_free(&classes, &classes);
+    CHECK(th_classes_resize(&classes, &classes, 5) == NULL);
+    CHECK(!th_classes_owns(&classes, &classes));
+    th_classes_reset(&classes);
+    CHECK_EQ(th_classes_trim(&classes), 0);
+    backing_stop(&blocks);
+}
+
+static unsigned char *take(size_t bytes, uint32_t seed) {
+    unsigned char *block = th_classes_alloc(&classes, bytes);
+    CHECK(block != NULL);
+    CHECK_EQ((uintptr_t)block % 16, 0);
+    fill(block, bytes, seed);
+    return block;
+}
+
+/* ---- the mapping ---------------------------------------------------------------------------- */
+
+static void the_boundaries_are_where_they_are_said_to_be(void) {
+    static const size_t sizes[] = {16,  32,  48,  64,  80,  96,  112, 128,  160,  192,  224,  256,
+                                   320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048};
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        CHECK_EQ(th_class_bytes(i), sizes[i]);
+        CHECK_EQ(th_class_of(sizes[i]), i);
+        CHECK_EQ(th_class_of(sizes[i] + 1), i + 1);
+    }
+    CHECK_EQ(th_class_of(0), 0);
+    CHECK_EQ(th_class_of(1), 0);
+    CHECK_EQ(th_class_bytes(TH_CLASSES_COUNT_MAX - 1), TH_CLASSES_SLAB_BYTES_MAX / 8);
+}
+
+/* For every size there is: the first class that is large enough, and the waste that is promised. */
+static void the_waste_is_bounded(void) {
+    unsigned before = 0;
+    for (size_t bytes = 1; bytes <= TH_CLASSES_SLAB_BYTES_MAX / 8; bytes++) {
+        unsigned number = th_class_of(bytes);
+        size_t taken = th_class_bytes(number);
+        size_t waste = taken - bytes;
+        CHECK(taken >= bytes);
+        CHECK(number == 0 || th_class_bytes(number - 1) < bytes);
+        CHECK(number == before || number == before + 1);
+        CHECK(waste < 16 || waste * 4 < bytes);
+        CHECK(bytes <= 64 || waste * 5 < taken);
+        CHECK_EQ(taken % 16, 0);
+        before = number;
+    }
+    CHECK_EQ(before, TH_CLASSES_COUNT_MAX - 1);
+}
+
+/* What a slab spends: that of each class, of each size of slab. */
+static void slabs_waste_little(void) {
+    for (size_t slab = TH_CLASSES_SLAB_BYTES_MIN; slab <= TH_CLASSES_SLAB_BYTES_MAX; slab *= 2) {
+        th_classes_config config = {.slab_bytes = slab, .backing = th_system_allocator()};
+        CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
+        CHECK_EQ(classes.class_bytes_max, slab / 8);
+        for (unsigned i = 0; i < classes.count; i++) {
+            const th_slab *of = &classes.slabs[i];
+            size_t spent = slab - of->capacity * of->stride;
+            CHECK_EQ(of->stride, th_class_bytes(i));
+            CHECK(of->capacity >= 6);
+            CHECK(spent < 128 + of->capacity + of->stride + of->alignment);
+        }
+        th_classes_clean_up(&classes);
+    }
+}
+
+/* ---- malloc, calloc, aligned_alloc ---------------------------------------------------------- */
+
+static void every_size(int level) {
+    start(level);
+    for (size_t bytes = 1; bytes <= 700; bytes += level == 3 ? 23 : 1) {
+        unsigned char *block = take(bytes, (uint32_t)bytes);
+        size_t taken = bytes <= 512 ? th_class_bytes(th_class_of(bytes)) : bytes;
+        CHECK_EQ(th_classes_requested_size(&classes, block), bytes);
+        th_classes_stats stats = th_classes_get_stats(&classes);
+        CHECK_EQ(stats.live, 1);
+        CHECK_EQ(stats.live_large, bytes > 512);
+        CHECK_EQ(stats.requested_bytes, bytes);
+        CHECK_EQ(stats.block_bytes, taken);
+        CHECK(stats.memory_bytes >= taken);
+        CHECK(th_classes_owns(&classes, block) && th_classes_owns(&classes, block + bytes - 1));
+        CHECK(filled(block, bytes, (uint32_t)bytes));
+        th_classes_free(&classes, block);
+        CHECK(!th_classes_owns(&classes, block));
+    }
+    th_classes_free(&classes, NULL);
+    CHECK_EQ(th_classes_requested_size(&classes, NULL), 0);
+    CHECK_EQ(th_classes_get_stats(&classes).requested_bytes, 0);
+    CHECK(th_classes_trim(&classes) > 0);
+    CHECK_EQ(th_classes_get_stats(&classes).slabs, 0);
+    stop();
+}
+
+static void every_size_works(void) {
+    at_levels(0, every_size);
+}
+
+static void zeroed_memory_is_zero(void) {
+    for (int mapped = 0; mapped < 2; mapped++) {
+        th_classes_config config = {.backing =
+                                        mapped != 0 ? (th_allocator){0} : backing_start(&blocks)};
+        CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
+        for (size_t count = 1; count < 30000; count = count * 3 + 1) {
+            for (int round = 0; round < 2; round++) {
+                unsigned char *block = th_classes_alloc_zeroed(&classes, count, 7);
+                CHECK(block != NULL);
+                for (size_t i = 0; i < count * 7; i++) {
+                    CHECK_EQ(block[i], 0);
+                }
+                memset(block, 0xAA, count * 7);
+                th_classes_free(&classes, block);
+            }
+        }
+        CHECK(th_classes_alloc_zeroed(&classes, SIZE_MAX / 2, 3) == NULL);
+        CHECK(th_classes_alloc_zeroed(&classes, 0, 3) == NULL);
+        CHECK(th_classes_alloc_zeroed(&classes, 3, 0) == NULL);
+        stop();
+    }
+}
+
+static void every_alignment(int level) {
+    start(level);
+    for (size_t alignment = 1; alignment <= 16384; alignment *= 2) {
+        for (size_t bytes = 1; bytes <= 1300; bytes = bytes * 2 + 1) {
+            unsigned char *block = th_classes_alloc_aligned(&classes, alignment, bytes);
+            CHECK(block != NULL);
+            CHECK_EQ((uintptr_t)block % alignment, 0);
+            fill(block, bytes, 1);
+            size_t larger = bytes > alignment ? bytes : alignment;
+            if (larger <= 512) {
+                CHECK_EQ(th_classes_get_stats(&classes).live_large, 0);
+                CHECK(th_classes_get_stats(&classes).block_bytes < 2 * larger + 16);
+            }
+            CHECK(filled(block, bytes, 1));
+            th_classes_free(&classes, block);
+        }
+    }
+    CHECK(th_classes_alloc_aligned(&classes, 0, 8) == NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 24, 8) == NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 16, 0) == NULL);
+    CHECK(th_classes_alloc(&classes, (size_t)PTRDIFF_MAX + 1) == NULL);
+    CHECK_EQ(th_classes_get_stats(&classes).failed_allocs, 0);
+    stop();
+}
+
+static void every_alignment_works(void) {
+    at_levels(0, every_alignment);
+}
+
+/* ---- realloc -------------------------------------------------------------------------------- */
+
+static void resize_from_all_to_all(int level) {
+    static const size_t sizes[] = {1, 15, 16, 17, 100, 128, 129, 256, 500, 512, 513, 2000, 20000};
+    enum { COUNT = sizeof sizes / sizeof sizes[0] };
+    start(level);
+    for (size_t from = 0; from < COUNT; from++) {
+        for (size_t to = 0; to < COUNT; to++) {
+            unsigned char *block = take(sizes[from], 3);
+            block = th_classes_resize(&classes, block, sizes[to]);
+            CHECK(block != NULL);
+            CHECK(filled(block, sizes[from] < sizes[to] ? sizes[from] : sizes[to], 3));
+            CHECK_EQ(th_classes_requested_size(&classes, block), sizes[to]);
+            th_classes_stats stats = th_classes_get_stats(&classes);
+            CHECK_EQ(stats.live, 1);
+            CHECK_EQ(stats.requested_bytes, sizes[to]);
+            CHECK(stats.block_bytes <= 2 * sizes[to] + 16);
+            CHECK(th_classes_resize(&classes, block, 0) == NULL);
+            CHECK_EQ(th_classes_get_stats(&classes).live, 0);
+        }
+    }
+    stop();
+}
+
+static void resize_keeps_the_contents(void) {
+    at_levels(0, resize_from_all_to_all);
+}
+
+static void resize_stays_where_it_can(void) {
+    start(1);
+    unsigned char *block = th_classes_resize(&classes, NULL, 200);
+    CHECK(block != NULL);
+    for (size_t bytes = 112; bytes <= 224; bytes++) {
+        CHECK_PTR_EQ(th_classes_resize(&classes, block, bytes), block);
+    }
+    CHECK(th_classes_resize_in_place(&classes, block, 1));
+    CHECK(th_classes_resize_in_place(&classes, block, 224));
+    CHECK(!th_classes_resize_in_place(&classes, block, 225));
+    CHECK(!th_classes_resize_in_place(&classes, block, 0));
+    CHECK(!th_classes_resize_in_place(&classes, NULL, 5));
+    CHECK(th_classes_resize(&classes, block, 111) != block);
+    stop();
+}
+
+static void a_shrinking_block_stays_when_there_is_no_room(void) {
+    start(1);
+    unsigned char *block = take(512, 1);
+    blocks.left = 0;
+    CHECK_PTR_EQ(th_classes_resize(&classes, block, 20), block);
+    CHECK(filled(block, 20, 1));
+    CHECK_EQ(th_classes_requested_size(&classes, block), 20);
+    CHECK(th_classes_resize(&classes, block, 600) == NULL);
+    CHECK(filled(block, 20, 1));
+    CHECK_EQ(th_classes_get_stats(&classes).failed_allocs, 2);
+    stop();
+}
+
+static void alignment_is_kept_when_asked_for(void) {
+    start(1);
+    unsigned char *block = th_classes_alloc_aligned(&classes, 256, 100);
+    fill(block, 100, 1);
+    unsigned char *moved = th_classes_resize_aligned(&classes, block, 256, 3000);
+    CHECK(moved != NULL && moved != block && (uintptr_t)moved % 256 == 0);
+    CHECK(filled(moved, 100, 1));
+    CHECK(th_classes_resize_aligned(&classes, moved, 24, 50) == NULL);
+    CHECK(th_classes_resize_aligned(&classes, moved + 1, 256, 50) == NULL);
+    CHECK(th_classes_resize_aligned(&classes, moved, 256, SIZE_MAX) == NULL);
+    CHECK(filled(moved, 100, 1));
+    stop();
+}
+
+static void reset_frees_everything(void) {
+    start(1);
+    for (uint32_t i = 1; i < 60; i++) {
+        (void)take(i * 20, i);
+    }
+    th_classes_reset(&classes);
+    th_classes_stats stats = th_classes_get_stats(&classes);
+    CHECK_EQ(stats.live, 0);
+    CHECK_EQ(stats.requested_bytes, 0);
+    (void)take(100, 1);
+    stop();
+}
+
+/* By default: on mapped pages, classes up to 8 KiB. */
+static void defaults_work(void) {
+    CHECK_EQ(th_classes_init(&classes, NULL), TH_OK);
+    CHECK_EQ(th_classes_get_stats(&classes).class_bytes_max, TH_CLASSES_SLAB_BYTES / 8);
+    unsigned char *small = take(8192, 1);
+    unsigned char *big = take(8193, 2);
+    CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
+    big = th_classes_resize(&classes, big, 3 * th_pages_size());
+    CHECK(filled(big, 8193, 2) && filled(small, 8192, 1));
+    stop();
+}
+
+static void expect_refused(th_classes_config config) {
+    CHECK_EQ(th_classes_init(&classes, &config), TH_ERR_CONFIG);
+}
+
+static void bad_configs_are_refused(void) {
+    CHECK_EQ(th_classes_init(NULL, NULL), TH_ERR_NULL);
+    expect_refused((th_classes_config){.guarding = {.level = 5}});
+    expect_refused((th_classes_config){.slab_bytes = 5000});
+    expect_refused((th_classes_config){.slab_bytes = 512, .backing = th_system_allocator()});
+    expect_refused((th_classes_config){.slab_bytes = TH_CLASSES_SLAB_BYTES_MAX * 2});
+    expect_refused((th_classes_config){.slab_bytes = th_pages_size() / 2});
+    th_classes_clean_up(NULL);
+}
+
+/* ---- guards --------------------------------------------------------------------------------- */
+
+static void misuse_every_kind(int level, size_t bytes) {
+    start(level);
+    unsigned char *block = take(bytes, 1);
+    unsigned char *freed = take(bytes, 2);
+    th_classes_free(&classes, freed);
+    th_classes_free(&classes, freed);
+    CHECK_EQ(faults.first.kind, bytes > 512 ? TH_FAULT_FOREIGN : TH_FAULT_DOUBLE_FREE);
+    CHECK_EQ(faults.count, 1);
+    faults.count = 0;
+    th_classes_free(&classes, &classes);
+    CHECK_EQ(faults.first.kind, TH_FAULT_FOREIGN);
+    faults.count = 0;
+    CHECK(th_classes_resize(&classes, block + 16, 8) == NULL);
+    CHECK_EQ(faults.first.kind, TH_FAULT_NOT_A_BLOCK);
+    CHECK_EQ(faults.count, 1);
+    faults.count = 0;
+    CHECK(!th_classes_resize_in_place(&classes, freed, 8));
+    CHECK_EQ(faults.count, 1);
+    faults.count = 0;
+    bool moved;
+    CHECK(th_allocator_resize(th_classes_allocator(&classes), freed, 1, 2, 16, &moved) == NULL);
+    CHECK_EQ(faults.count, 1);
+    faults.count = 0;
+    CHECK_EQ(th_classes_get_stats(&classes).live, 1);
+    CHECK(filled(block, bytes, 1));
+    stop();
+}
+
+static void misuse(int level) {
+    misuse_every_kind(level, 40);
+    misuse_every_kind(level, 1000);
+}
+
+static void misuse_is_named(void) {
+    at_levels(1, misuse);
+}
+
+static void overflow(int level) {
+    start(level);
+    unsigned char *block = take(40, 1);
+    (void)poke(block + 40, 0x41);
+    th_classes_free(&classes, block);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
+    th_classes_reset(&classes);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
+    CHECK(filled(block, 40, 1));
+    (void)poke(block + 40, CANARY);
+    th_slab_head *head = th_slab_find(classes.slab_ranges, block);
+    head->check ^= 1;
+    th_classes_free(&classes, block);
+    CHECK_EQ(faults.first.kind, TH_FAULT_HEADER);
+    head->check ^= 1;
+    faults.count = 0;
+    stop();
+}
+
+static void overflow_and_damaged_headers_are_noticed(void) {
+    at_levels(1, overflow);
+}
+
+/* Level 3 looks at the other classes, and at large blocks, too. */
+static void level_3_looks_at_everything(void) {
+    if (th_heap_guard_max() < 3) {
+        return;
+    }
+    start(3);
+    unsigned char *block = take(40, 1);
+    (void)poke(block + 40, 0x41);
+    unsigned char *other = take(100, 2);
+    CHECK_EQ(faults.count, 1);
+    CHECK_EQ(th_classes_trim(&classes), 0);
+    CHECK_EQ(faults.count, 2);
+    (void)poke(block + 40, CANARY);
+    faults.count = 0;
+    th_classes_free(&classes, other);
+    stop();
+}
+
+/* ---- as an allocator, and at random --------------------------------------------------------- */
+
+static void resize_through_the_table(int level) {
+    start(level);
+    th_allocator allocator = th_classes_allocator(&classes);
+    unsigned char *block = th_allocator_alloc_aligned(allocator, 100, 128);
+    fill(block, 100, 1);
+    bool moved;
+    CHECK_PTR_EQ(th_allocator_resize(allocator, block, 100, 128, 128, &moved), block);
+    CHECK(!moved);
+    unsigned char *larger = th_allocator_resize(allocator, block, 100, 3000, 128, &moved);
+    CHECK(larger != NULL && moved && (uintptr_t)larger % 128 == 0);
+    CHECK(filled(larger, 100, 1));
+    CHECK_EQ(th_allocator_usable_size(allocator, larger), 3000);
+    CHECK(th_allocator_owns(allocator, larger + 2999));
+    void *batch[20];
+    CHECK(th_allocator_alloc_batch(allocator, 33, 16, batch, 20));
+    th_allocator_free_batch(allocator, batch, 20);
+    th_allocator_free(allocator, larger);
+    CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
+    CHECK(th_allocator_reset(allocator));
+    stop();
+}
+
+static void it_works_as_an_allocator(void) {
+    at_levels(0, resize_through_the_table);
+}
+
+static void play_at_random(int level) {
+    enum { SLOTS = 100 };
+    unsigned char *owned[SLOTS] = {NULL};
+    size_t sizes[SLOTS] = {0};
+    uint64_t state = th_test_seed(3);
+    size_t requested = 0;
+    start(level);
+    for (uint32_t step = 0; step < (level == 3 ? 600u : 4000u); step++) {
+        uint64_t random = th_test_random(&state);
+        size_t slot = (size_t)random % SLOTS;
+        size_t bytes = (size_t)(random >> 16) % (random >> 60 == 0 ? 5000 : 520);
+        CHECK(owned[slot] == NULL || filled(owned[slot], sizes[slot], (uint32_t)slot));
+        if ((random >> 40) % 4 == 0) {
+            th_classes_free(&classes, owned[slot]);
+            owned[slot] = NULL;
+            bytes = 0;
+        } else {
+            size_t kept = sizes[slot] < bytes ? sizes[slot] : bytes;
+            owned[slot] = th_classes_resize(&classes, owned[slot], bytes);
+            CHECK((owned[slot] != NULL) == (bytes > 0));
+            CHECK(bytes == 0 || filled(owned[slot], kept, (uint32_t)slot));
+        }
+        requested += bytes - sizes[slot];
+        sizes[slot] = bytes;
+        fill(owned[slot], bytes, (uint32_t)slot);
+        CHECK_EQ(th_classes_get_stats(&classes).requested_bytes, requested);
+        if (step % 100 == 0) {
+            CHECK_EQ(th_classes_check(&classes, NULL), TH_OK);
+        }
+    }
+    stop();
+}
+
+static void random_use_agrees_with_a_model(void) {
+    at_levels(0, play_at_random);
+}
+
+TH_SUITE("classes", TEST(the_boundaries_are_where_they_are_said_to_be), TEST(the_waste_is_bounded),
+         TEST(slabs_waste_little), TEST(every_size_works), TEST(zeroed_memory_is_zero),
+         TEST(every_alignment_works), TEST(resize_keeps_the_contents),
+         TEST(resize_stays_where_it_can), TEST(a_shrinking_block_stays_when_there_is_no_room),
+         TEST(alignment_is_kept_when_asked_for), TEST(reset_frees_everything), TEST(defaults_work),
+         TEST(bad_configs_are_refused), TEST(misuse_is_named),
+         TEST(overflow_and_damaged_headers_are_noticed), TEST(level_3_looks_at_everything),
+         TEST(it_works_as_an_allocator), TEST(random_use_agrees_with_a_model))

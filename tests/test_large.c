@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* Large blocks: on mapped pages and over a backing. */
+#include <string.h>
+
+#include "alloc/large.h"
+#include "alloc_fixture.h"
+#include "base/track.h"
+#include "heap_fixture.h"
+#include "tagheap/pages.h"
+
+#define CANARY 0xC5u
+
+static fault_log faults;
+static backing blocks;
+static th_large large;
+static size_t page;
+
+static void start(int level, bool mapped) {
+    page = th_pages_size();
+    const th_large_config config = {.backing = mapped ? (th_allocator){0} : backing_start(&blocks),
+                                    .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_large_init(&large, &config), TH_OK);
+}
+
+static void stop(void) {
+    CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+    CHECK_EQ(faults.count, 0);
+    th_large_clean_up(&large);
+    static const th_large zeroed;
+    CHECK(memcmp(&large, &zeroed, sizeof large) == 0);
+    CHECK(th_large_alloc(&large, 1, 1) == NULL);
+    th_large_free(&large, &large);
+    CHECK(!th_large_resize(&large, &large, 1));
+    CHECK(!th_large_owns(&large, &large));
+    th_large_reset(&large);
+    backing_stop(&blocks);
+}
+
+static unsigned char *take(size_t bytes, size_t alignment, uint32_t seed) {
+    unsigned char *block = th_large_alloc(&large, bytes, alignment);
+    CHECK(block != NULL);
+    CHECK_EQ((uintptr_t)block % (alignment != 0 ? alignment : 16), 0);
+    fill(block, bytes, seed);
+    return block;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static void come_and_go(int level) {
+    static const size_t sizes[] = {1, 100, 4096, 5000, 70000};
+    for (size_t mapped = 0; mapped < 2; mapped++) {
+        unsigned char *taken[5];
+        start(level, mapped != 0);
+        for (uint32_t i = 0; i < 5; i++) {
+            taken[i] = take(sizes[i], i == 0 ? 0 : (size_t)16 << (2 * i), i);
+        }
+        th_large_stats stats = th_large_get_stats(&large);
+        CHECK_EQ(stats.live, 5);
+        CHECK_EQ(stats.requested_bytes, 1 + 100 + 4096 + 5000 + 70000);
+        CHECK(mapped != 0 ? stats.bytes % page == 0 : stats.bytes == stats.requested_bytes);
+        for (uint32_t i = 0; i < 5; i++) {
+            CHECK(filled(taken[i], sizes[i], i));
+            CHECK_EQ(th_large_requested_size(&large, taken[i]), sizes[i]);
+            CHECK(th_large_owns(&large, taken[i] + sizes[i] - 1));
+            CHECK(mapped == 0 || sizes[i] % page == 0 ||
+                  !th_large_owns(&large, taken[i] + sizes[i]));
+        }
+        th_large_free(&large, taken[2]);
+        th_large_free(&large, taken[0]);
+        th_large_free(&large, taken[4]);
+        th_large_free(&large, NULL);
+        CHECK_EQ(th_large_get_stats(&large).live, 2);
+        CHECK(filled(taken[1], sizes[1], 1) && filled(taken[3], sizes[3], 3));
+        th_large_reset(&large);
+        CHECK_EQ(th_large_get_stats(&large).live, 0);
+        CHECK_EQ(th_large_get_stats(&large).bytes, 0);
+        CHECK_EQ(th_large_get_stats(&large).bytes_max, stats.bytes);
+        (void)take(10, 0, 0);
+        stop();
+    }
+}
+
+static void blocks_come_and_go(void) {
+    at_levels(0, come_and_go);
+}
+
+static void mapped_blocks_are_zeroed(void) {
+    start(0, true);
+    for (int round = 0; round < 3; round++) {
+        unsigned char *block = th_large_alloc(&large, 3 * page, 0);
+        for (size_t i = 0; i < 3 * page; i++) {
+            CHECK_EQ(block[i], 0);
+        }
+        memset(block, 0xAA, 3 * page);
+        th_large_free(&large, block);
+    }
+    stop();
+}
+
+static void resize_mapped(int level) {
+    start(level, true);
+    unsigned char *block = take(3 * page + 5, 0, 1);
+    CHECK(th_large_resize(&large, block, 4 * page));
+    CHECK(filled(block, 3 * page + 5, 1));
+    memset(block + 3 * page, 0x11, page);
+    CHECK(!th_large_resize(&large, block, 4 * page + 1));
+    CHECK(!th_large_resize(&large, block, 0));
+    CHECK(!th_large_resize(&large, block, SIZE_MAX));
+    CHECK(th_large_resize(&large, block, page - 7));
+    CHECK_EQ(th_large_get_stats(&large).bytes, page);
+    CHECK_EQ(th_pages_commit(block + page, 3 * page), TH_ERR_EXHAUSTED); /* gone */
+    CHECK(!th_large_resize(&large, block, page + 1));
+    CHECK_EQ(th_large_requested_size(&large, block), page - 7);
+    CHECK(filled(block, page - 7, 1));
+    CHECK(!th_large_resize(&large, NULL, 5));
+    stop();
+}
+
+static void pages_that_are_not_needed_go_back(void) {
+    at_levels(0, resize_mapped);
+}
+
+/* Over the tagged heap, which can grow a block where it is. */
+static void a_backing_that_can_resizes_in_place(void) {
+    static uint32_t region[4096];
+    static th_heap heap;
+    th_tagged_allocator adapter;
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, NULL), TH_OK);
+    const th_large_config config = {.backing = th_heap_allocator(&adapter, &heap, 0x1001)};
+    CHECK_EQ(th_large_init(&large, &config), TH_OK);
+    unsigned char *block = take(500, 0, 1);
+    CHECK(th_large_resize(&large, block, 100));
+    CHECK(th_large_resize(&large, block, 400));
+    CHECK(filled(block, 100, 1));
+    CHECK(!th_large_resize(&large, block, 100000));
+    CHECK_EQ(th_large_requested_size(&large, block), 400);
+    CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+    th_large_clean_up(&large);
+    th_heap_clean_up(&heap);
+}
+
+static void failures_change_nothing(void) {
+    start(0, false);
+    blocks.left = 1; /* the record's slab, but not the block */
+    CHECK(th_large_alloc(&large, 1000, 0) == NULL);
+    CHECK_EQ(blocks.live, 1);
+    blocks.left = 1;
+    unsigned char *block = take(1000, 0, 1);
+    size_t count = 1;
+    blocks.left = SIZE_MAX;
+    while (large.records.live < large.records.capacity) {
+        (void)take(10, 0, 0);
+        count++;
+    }
+    blocks.left = 0;
+    CHECK(th_large_alloc(&large, 1000, 0) == NULL);
+    CHECK_EQ(th_large_get_stats(&large).live, count);
+    CHECK_EQ(th_large_get_stats(&large).failed_allocs, 2);
+    CHECK(filled(block, 1000, 1));
+    CHECK(th_large_alloc(&large, 0, 0) == NULL);
+    CHECK(th_large_alloc(&large, SIZE_MAX, 0) == NULL);
+    CHECK(th_large_alloc(&large, 10, 3) == NULL);
+    CHECK_EQ(th_large_get_stats(&large).failed_allocs, 2);
+    stop();
+    start(0, true);
+    CHECK(th_large_alloc(&large, PTRDIFF_MAX, 0) == NULL);
+    stop();
+}
+
+static void bad_configs_are_refused(void) {
+    th_large_config config = {.guarding = {.level = 4}};
+    CHECK_EQ(th_large_init(NULL, &config), TH_ERR_NULL);
+    CHECK_EQ(th_large_init(&large, &config), TH_ERR_CONFIG);
+    config = (th_large_config){.record_slab_bytes = 1000};
+    CHECK_EQ(th_large_init(&large, &config), TH_ERR_CONFIG);
+    config = (th_large_config){.record_slab_bytes = 64, .backing = th_system_allocator()};
+    CHECK_EQ(th_large_init(&large, &config), TH_ERR_TOO_SMALL);
+    CHECK_EQ(th_large_init(&large, NULL), TH_OK);
+    th_large_clean_up(&large);
+    th_large_clean_up(NULL);
+}
+
+/* ---- guards --------------------------------------------------------------------------------- */
+
+static void bring_back_bad_pointers(int level) {
+    start(level, true);
+    unsigned char *block = take(100, 0, 1);
+    th_large_free(&large, block + 16);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_NOT_A_BLOCK, TH_FAULT_NOWHERE, 0, 16, 0, 16);
+    th_large_free(&large, &large);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_FOREIGN, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE, 0,
+                  (uint32_t)(uintptr_t)&large);
+    unsigned char *gone = take(100, 0, 2);
+    th_large_free(&large, gone);
+    th_large_free(&large, gone);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_FOREIGN, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE, 0,
+                  (uint32_t)(uintptr_t)gone);
+    CHECK(th_allocator_resize(th_large_allocator(&large), gone, 1, 9, 16, NULL) == NULL);
+    CHECK_EQ(faults.count, 1);
+    faults.count = 0;
+    CHECK(filled(block, 100, 1));
+    stop();
+}
+
+static void bad_pointers_are_named(void) {
+    at_levels(1, bring_back_bad_pointers);
+}
+
+static void smash_canaries(int level) {
+    start(level, true);
+    unsigned char *block = take(page - 40, 0, 1);
+    for (size_t i = page - 40; i < page; i += 13) {
+        CHECK_EQ(poke(block + i, 0x41), CANARY);
+        th_large_free(&large, block);
+        EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, TH_FAULT_NOWHERE, 0, (uint32_t)i, CANARY,
+                      0x41);
+        CHECK(!th_large_resize(&large, block, 10));
+        EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, TH_FAULT_NOWHERE, 0, (uint32_t)i, CANARY,
+                      0x41);
+        CHECK_EQ(th_large_requested_size(&large, block), 0);
+        faults.count = 0;
+        th_large_reset(&large);
+        EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, TH_FAULT_NOWHERE, 0, (uint32_t)i, CANARY,
+                      0x41);
+        (void)poke(block + i, CANARY);
+    }
+    CHECK(filled(block, page - 40, 1));
+    stop();
+}
+
+static void an_overflow_is_noticed_to_the_byte(void) {
+    at_levels(1, smash_canaries);
+}
+
+static void expect_found(th_fault_kind kind) {
+    th_fault fault = {0};
+    CHECK_EQ(th_large_check(&large, &fault), TH_ERR_CORRUPT);
+    CHECK_EQ(fault.kind, kind);
+}
+
+static void damage_the_structure(int level) {
+    start(level, true);
+    (void)take(100, 0, 1);
+    (void)take(5000, 0, 2);
+    large.live++;
+    expect_found(TH_FAULT_COUNT);
+    large.live--;
+    large.records.live++;
+    expect_found(TH_FAULT_COUNT);
+    large.records.live--;
+    large.bytes++;
+    expect_found(TH_FAULT_COUNT);
+    large.bytes--;
+    large.requested_bytes++;
+    expect_found(TH_FAULT_COUNT);
+    large.requested_bytes--;
+    th_range *ranges = large.ranges;
+    large.ranges = NULL;
+    expect_found(TH_FAULT_CHAIN);
+    large.ranges = ranges;
+    struct th_large_record *newest = large.newest;
+    large.newest = (struct th_large_record *)(void *)&large;
+    expect_found(TH_FAULT_CHAIN);
+    large.newest = newest;
+    unsigned char *object = (unsigned char *)newest;
+    large.newest = *(struct th_large_record **)(void *)(object + sizeof(th_range)); /* older */
+    expect_found(TH_FAULT_CHAIN);
+    large.newest = newest;
+    size_t *requested = (size_t *)(void *)(object + sizeof(th_range) + 2 * sizeof(void *));
+    CHECK_EQ(*requested, 5000);
+    *requested = 1000000;
+    expect_found(TH_FAULT_CHAIN);
+    *requested = 5000;
+    stop();
+}
+
+static void the_checker_finds_damage_in_the_structure(void) {
+    at_levels(0, damage_the_structure);
+}
+
+/* ---- as an allocator ------------------------------------------------------------------------ */
+
+static void use_as_allocator(int level) {
+    start(level, true);
+    th_allocator allocator = th_large_allocator(&large);
+    unsigned char *block = th_allocator_alloc_aligned(allocator, 100, 8192);
+    CHECK(block != NULL && (uintptr_t)block % 8192 == 0);
+    fill(block, 100, 1);
+    CHECK_EQ(th_allocator_usable_size(allocator, block), 100);
+    bool moved;
+    CHECK_PTR_EQ(th_allocator_resize(allocator, block, 100, page, 8192, &moved), block);
+    CHECK(!moved);
+    unsigned char *larger = th_allocator_resize(allocator, block, 100, 5 * page, 8192, &moved);
+    CHECK(larger != NULL && moved && (uintptr_t)larger % 8192 == 0);
+    CHECK(filled(larger, 100, 1));
+    CHECK(th_allocator_resize(allocator, larger, 100, PTRDIFF_MAX, 16, &moved) == NULL);
+    CHECK(th_allocator_owns(allocator, larger + 99));
+    CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
+    th_allocator_free(allocator, larger);
+    CHECK(th_allocator_alloc(allocator, 1) != NULL);
+    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_large_get_stats(&large).live, 0);
+    stop();
+}
+
+static void it_works_as_an_allocator(void) {
+    at_levels(0, use_as_allocator);
+}
+
+TH_SUITE("large", TEST(blocks_come_and_go), TEST(mapped_blocks_are_zeroed),
+         TEST(pages_that_are_not_needed_go_back), TEST(a_backing_that_can_resizes_in_place),
+         TEST(failures_change_nothing), TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
+         TEST(an_overflow_is_noticed_to_the_byte), TEST(the_checker_finds_damage_in_the_structure),
+         TEST(it_works_as_an_allocator))
