@@ -117,10 +117,10 @@ bool lab_contract_move(lab_contract *contract, uint32_t slot, unsigned char *at,
     bool intact = first_wrong(at, block->seed, kept) == kept;
     contract->live_bytes += bytes - block->bytes;
     contract->touched = true;
+    block->frame = at != block->at ? contract->frame : block->frame;
     block->at = at;
     block->bytes = bytes;
     block->serial = ++contract->serial;
-    block->frame = contract->frame;
     fill(block, kept);
     return intact;
 }

@@ -15,7 +15,7 @@ typedef struct lab_live {
     size_t bytes;      /* asked for */
     size_t alignment;
     uint32_t seed;   /* of its contents */
-    uint32_t frame;  /* the number of frames that had ended when it was allocated */
+    uint32_t frame;  /* the number of frames that had ended when it was allocated, or moved */
     uint64_t serial; /* of its last allocation or resize */
 } lab_live;
 

@@ -98,6 +98,10 @@ static bool end_subject(lab_referee *r) {
         return true;
     }
     destroy(r);
+    if (r->faults != 0) {
+        return lab_objects(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind),
+                           "destroy raised a fault, though no rule was broken");
+    }
     if (r->backing.count != 0) {
         return lab_objects(r, LAB_PROPERTY_INIT, "leak",
                            "after destroy, %zu blocks of the backing were not returned",

@@ -27,7 +27,7 @@ const uint8_t lab_op_fields[LAB_OP_COUNT] = {
     [LAB_OP_ATTACK] = LAB_FIELD_SLOT | LAB_FIELD_ATTACK | LAB_FIELD_SIZE,
 };
 
-#define NAME(subject) #subject,
+#define NAME(subject, name) name,
 const char *const lab_subject_names[] = {
     [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", LAB_SUBJECTS(NAME)};
 const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];

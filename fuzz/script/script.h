@@ -116,10 +116,21 @@ typedef struct lab_config {
  * exact model; the others are played by the referee (runner/contract.h). "plugin" is whatever was
  * loaded, or linked in. */
 #define LAB_SUBJECTS(X)                                                                            \
-    X(malloc)                                                                                      \
-    X(tagged)                                                                                      \
-    X(buddy)                                                                                       \
-    X(fit)
+    X(malloc, "malloc")                                                                            \
+    X(tagged, "tagged")                                                                            \
+    X(buddy, "buddy")                                                                              \
+    X(fit, "fit")                                                                                  \
+    X(bump, "bump")                                                                                \
+    X(frame, "frame")                                                                              \
+    X(arena, "arena")                                                                              \
+    X(arena_reset, "arena-reset")                                                                  \
+    X(arena_buffer, "arena-buffer")                                                                \
+    X(arena_heap, "arena-heap")                                                                    \
+    X(arena_buddy, "arena-buddy")                                                                  \
+    X(region, "region")                                                                            \
+    X(region_heap, "region-heap")                                                                  \
+    X(hybrid, "hybrid")                                                                            \
+    X(buddy_arena, "buddy-arena")
 extern const char *const lab_subject_names[];
 extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The buddy allocator on memory of any alignment: the variant says how far the memory begins above
- * a unit's, and the size of the units. */
+ * a unit's, and the size of the units. Over an arena, it takes its memory itself. */
 #include <stdlib.h>
 
+#include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/buddy.h"
 
 typedef struct state {
     th_buddy buddy;
+    lab_ground ground; /* of the one over an arena */
     th_allocator backing;
-    unsigned char *memory;
+    unsigned char *memory; /* NULL: it has taken its memory itself */
     void *bookkeeping;
 } state;
 
@@ -32,19 +34,23 @@ static void destroy(void *self) {
     th_buddy_clean_up(&s->buddy);
     th_allocator_free(s->backing, s->bookkeeping);
     th_allocator_free(s->backing, s->memory);
+    lab_ground_end(&s->ground);
     free(s);
 }
 
-static bool create(const lab_setup *setup, lab_instance *instance) {
+static bool start_over_arena(state *s, const lab_setup *setup, const th_buddy_config *config) {
+    return lab_ground_start(&s->ground, LAB_GROUND_ARENA, setup) &&
+           th_buddy_create(&s->buddy, s->ground.allocator, setup->bytes / 4, config) == TH_OK;
+}
+
+static bool create(const lab_setup *setup, lab_instance *instance, bool over_arena) {
     state *s = calloc(1, sizeof *s);
     th_buddy_config config = {.unit = setup->variant % 2 == 0 ? 0 : 16,
-                              .guarding = {.level = setup->guard,
-                                           .on_fault = setup->on_fault,
-                                           .fault_context = setup->fault_context}};
+                              .guarding = lab_ground_guarding(setup)};
     if (s == NULL) {
         return false;
     }
-    if (!start(s, setup, &config)) {
+    if (!(over_arena ? start_over_arena(s, setup, &config) : start(s, setup, &config))) {
         destroy(s);
         return false;
     }
@@ -56,12 +62,32 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     return true;
 }
 
+static bool create_plain(const lab_setup *setup, lab_instance *instance) {
+    return create(setup, instance, false);
+}
+
+static bool create_over_arena(const lab_setup *setup, lab_instance *instance) {
+    return create(setup, instance, true);
+}
+
+#define FLAGS                                                                                      \
+    (LAB_SUBJECT_FREES | LAB_SUBJECT_TRACKED | LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES |       \
+     LAB_SUBJECT_POISON)
+
 const lab_subject lab_subject_buddy = {
     .version = LAB_SUBJECT_VERSION,
     .name = "buddy",
     .purpose = "the buddy allocator, bookkeeping outside the blocks",
-    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_TRACKED | LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES |
-             LAB_SUBJECT_POISON,
-    .create = create,
+    .flags = FLAGS,
+    .create = create_plain,
+    .destroy = destroy,
+};
+
+const lab_subject lab_subject_buddy_arena = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "buddy-arena",
+    .purpose = "the buddy allocator over an arena's memory",
+    .flags = FLAGS,
+    .create = create_over_arena,
     .destroy = destroy,
 };

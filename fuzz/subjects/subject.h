@@ -78,7 +78,8 @@ typedef struct lab_subject {
     void (*mark)(void *state);
     void (*rollback)(void *state);
 
-    /* Optional: a frame ends. Every block allocated before the last but one call is gone. */
+    /* Optional: a frame ends. Every block that was allocated, or moved by a resize, before the last
+     * but one call is gone. */
     void (*flip)(void *state);
 } lab_subject;
 

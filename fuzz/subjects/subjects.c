@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* In the order of lab_subject_names. */
-#define ADDRESS(subject) &lab_subject_##subject,
+#define ADDRESS(subject, name) &lab_subject_##subject,
 static const lab_subject *const subjects[] = {
     [LAB_SUBJECT_HEAP] = NULL, [LAB_SUBJECT_PLUGIN] = NULL, LAB_SUBJECTS(ADDRESS)};
 

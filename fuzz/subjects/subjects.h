@@ -16,7 +16,7 @@ const char *lab_subject_objection(const lab_subject *subject);
  * has that one from the start. */
 void lab_subject_plug_in(const lab_subject *subject);
 
-#define LAB_SUBJECT_DECLARE(subject) extern const lab_subject lab_subject_##subject;
+#define LAB_SUBJECT_DECLARE(subject, name) extern const lab_subject lab_subject_##subject;
 LAB_SUBJECTS(LAB_SUBJECT_DECLARE)
 
 #endif

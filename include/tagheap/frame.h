@@ -114,7 +114,8 @@ th_frame_stats th_frame_get_stats(const th_frame *frame);
 th_status th_frame_check(const th_frame *frame, th_fault *fault);
 
 /* The current frame as an allocator, valid as long as *frame is; what it gives lives as long as any
- * block of its frame. free does nothing (but verifies the pointer); reset is th_frame_flip. */
+ * block of its frame, and so does a block that a resize has left where it was. free does nothing
+ * (but verifies the pointer); reset is th_frame_flip. */
 th_allocator th_frame_allocator(th_frame *frame);
 
 #ifdef __cplusplus

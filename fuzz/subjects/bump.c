@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The bump heap. The variant says how far above a multiple of 16 its memory begins. */
+#include <stdlib.h>
+
+#include "subjects/ground.h"
+#include "subjects/subjects.h"
+#include "tagheap/bump.h"
+
+typedef struct state {
+    th_bump bump;
+    th_allocator backing;
+    unsigned char *memory;
+} state;
+
+static void destroy(void *self) {
+    state *s = self;
+    th_bump_clean_up(&s->bump);
+    th_allocator_free(s->backing, s->memory);
+    free(s);
+}
+
+static bool create(const lab_setup *setup, lab_instance *instance) {
+    th_bump_config config = {.guarding = lab_ground_guarding(setup)};
+    size_t shift = setup->variant;
+    state *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return false;
+    }
+    s->backing = setup->backing;
+    s->memory = th_allocator_alloc_aligned(s->backing, setup->bytes, TH_ALLOCATOR_ALIGNMENT);
+    if (s->memory == NULL || setup->bytes <= shift ||
+        th_bump_init(&s->bump, s->memory + shift, setup->bytes - shift, &config) != TH_OK) {
+        destroy(s);
+        return false;
+    }
+    size_t skipped = (size_t)(0 - (uintptr_t)(s->memory + shift)) & (setup->alignment - 1);
+    instance->state = s;
+    instance->allocator = th_bump_allocator(&s->bump);
+    instance->empty_sure = setup->bytes - shift > skipped ? setup->bytes - shift - skipped : 0;
+    return true;
+}
+
+const lab_subject lab_subject_bump = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "bump",
+    .purpose = "the bump heap, on memory of any alignment by variant",
+    .flags = LAB_SUBJECT_TRACKED,
+    .create = create,
+    .destroy = destroy,
+};

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "subjects/ground.h"
+
+th_guarding lab_ground_guarding(const lab_setup *setup) {
+    return (th_guarding){
+        .level = setup->guard, .on_fault = setup->on_fault, .fault_context = setup->fault_context};
+}
+
+static bool start_heap(lab_ground *ground, const lab_setup *setup) {
+    th_heap_config config = {.alignment = setup->alignment,
+                             .guard = setup->guard,
+                             .on_fault = setup->on_fault,
+                             .fault_context = setup->fault_context};
+    ground->region = th_allocator_alloc_aligned(setup->backing, setup->bytes, setup->alignment);
+    if (ground->region == NULL ||
+        th_heap_init(&ground->heap, ground->region, setup->bytes, &config) != TH_OK) {
+        th_allocator_free(setup->backing, ground->region);
+        return false;
+    }
+    ground->allocator = th_heap_allocator(&ground->adapter, &ground->heap, 0x1234);
+    ground->empty_sure = th_heap_largest_free_bytes(&ground->heap);
+    if (ground->empty_sure > TH_HEAP_BLOCK_BYTES_MAX) {
+        ground->empty_sure = TH_HEAP_BLOCK_BYTES_MAX;
+    }
+    return true;
+}
+
+static bool start_buddy(lab_ground *ground, const lab_setup *setup) {
+    th_buddy_config config = {.guarding = lab_ground_guarding(setup)};
+    th_buddy_stats stats;
+    if (th_buddy_create(&ground->buddy, setup->backing, setup->bytes / 2, &config) != TH_OK) {
+        return false;
+    }
+    th_buddy_get_stats(&ground->buddy, &stats);
+    ground->allocator = th_buddy_allocator(&ground->buddy);
+    ground->empty_sure = stats.largest_free_bytes;
+    return true;
+}
+
+static bool start_arena(lab_ground *ground, const lab_setup *setup) {
+    th_arena_config config = {.backing = setup->backing, .guarding = lab_ground_guarding(setup)};
+    if (th_arena_init(&ground->arena, &config) != TH_OK) {
+        return false;
+    }
+    ground->allocator = th_arena_allocator(&ground->arena);
+    return true;
+}
+
+bool lab_ground_start(lab_ground *ground, lab_ground_kind kind, const lab_setup *setup) {
+    *ground = (lab_ground){.allocator = setup->backing, .backing = setup->backing};
+    bool started = true;
+    if (kind == LAB_GROUND_HEAP) {
+        started = start_heap(ground, setup);
+    } else if (kind == LAB_GROUND_BUDDY) {
+        started = start_buddy(ground, setup);
+    } else if (kind == LAB_GROUND_ARENA) {
+        started = start_arena(ground, setup);
+    }
+    ground->kind = started ? kind : LAB_GROUND_BACKING;
+    return started;
+}
+
+void lab_ground_end(lab_ground *ground) {
+    if (ground->kind == LAB_GROUND_HEAP) {
+        th_heap_clean_up(&ground->heap);
+        th_allocator_free(ground->backing, ground->region);
+    } else if (ground->kind == LAB_GROUND_BUDDY) {
+        th_buddy_clean_up(&ground->buddy);
+    } else if (ground->kind == LAB_GROUND_ARENA) {
+        th_arena_clean_up(&ground->arena);
+    }
+    *ground = (lab_ground){.kind = LAB_GROUND_BACKING};
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What a composition stands on: the backing itself, or an allocator of ours over it. */
+#ifndef LAB_SUBJECTS_GROUND_H
+#define LAB_SUBJECTS_GROUND_H
+
+#include "subjects/subject.h"
+#include "tagheap/arena.h"
+#include "tagheap/buddy.h"
+
+typedef enum lab_ground_kind {
+    LAB_GROUND_BACKING,
+    LAB_GROUND_HEAP,  /* the tagged heap */
+    LAB_GROUND_BUDDY, /* the buddy allocator */
+    LAB_GROUND_ARENA
+} lab_ground_kind;
+
+typedef struct lab_ground {
+    th_allocator allocator; /* to be used */
+    size_t empty_sure;      /* bytes of the largest block to be had while it is empty; 0: as much as
+                               the backing gives */
+    lab_ground_kind kind;
+    th_allocator backing;
+    void *region; /* the heap's */
+    th_heap heap;
+    th_tagged_allocator adapter;
+    th_buddy buddy;
+    th_arena arena;
+} lab_ground;
+
+/* The guarding that a subject is to have. */
+th_guarding lab_ground_guarding(const lab_setup *setup);
+
+/* False: there is not enough memory, and nothing of the backing is kept. */
+bool lab_ground_start(lab_ground *ground, lab_ground_kind kind, const lab_setup *setup);
+
+/* Gives everything back. A zeroed ground is allowed. */
+void lab_ground_end(lab_ground *ground);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Regions. A mark begins a phase, in which all that follows is allocated: a child of the last one,
+ * or in odd variants of the root. Going back ends the phase; the next one begins with the next
+ * allocation. The variant also says whether emptied chunks go back at once (bit 1), and how large
+ * chunks are (bits 2, 3). Every region has a cleanup; that one has not run, or has run twice, is
+ * raised as a fault. */
+#include <stdlib.h>
+
+#include "subjects/ground.h"
+#include "subjects/subjects.h"
+#include "tagheap/region.h"
+
+enum { SIBLINGS = 1, RETURNS = 2, ALIGNMENT_MAX = 1 << 30, PHASES_FIRST = 16 };
+
+/* A phase, and whether its cleanup was registered: that takes memory. */
+typedef struct phase {
+    th_region *region; /* NULL: not begun yet */
+    bool deferred;
+} phase;
+
+typedef struct state {
+    th_region root;
+    bool root_deferred;
+    phase *phases; /* phases[0 .. count-1], the oldest first; only the last may not have begun */
+    size_t count, capacity;
+    bool are_siblings;
+    size_t ran; /* cleanups, since they were last accounted for */
+    lab_ground ground;
+    lab_setup setup;
+} state;
+
+/* ---- cleanups ----------------------------------------------------------------------------- */
+
+static void note_cleanup(void *context) {
+    state *s = context;
+    s->ran++;
+}
+
+static bool defer(state *s, th_region *region) {
+    return th_region_defer(region, note_cleanup, s) == TH_OK;
+}
+
+static void expect_cleanups(state *s, size_t due) {
+    const th_fault fault = {
+        .kind = TH_FAULT_COUNT, .expected = (uint32_t)due, .found = (uint32_t)s->ran};
+    if (s->ran != due) {
+        s->setup.on_fault(s->setup.fault_context, &fault);
+    }
+    s->ran = 0;
+}
+
+static size_t count_deferred(const state *s) {
+    size_t count = s->root_deferred;
+    for (size_t i = 0; i < s->count; i++) {
+        count += s->phases[i].deferred;
+    }
+    return count;
+}
+
+/* ---- phases ------------------------------------------------------------------------------- */
+
+/* The region of now; NULL iff there is no memory to begin it. */
+static th_region *current(state *s) {
+    if (s->count == 0) {
+        return &s->root;
+    }
+    phase *last = &s->phases[s->count - 1];
+    if (last->region == NULL) {
+        bool under_root = s->are_siblings || s->count == 1;
+        last->region = th_region_begin(under_root ? &s->root : last[-1].region);
+        last->deferred = last->region != NULL && defer(s, last->region);
+    }
+    return last->region;
+}
+
+static void mark(void *self) {
+    state *s = self;
+    if (s->count > 0 && s->phases[s->count - 1].region == NULL) {
+        return;
+    }
+    if (s->count == s->capacity) {
+        size_t capacity = s->capacity != 0 ? 2 * s->capacity : PHASES_FIRST;
+        phase *phases = realloc(s->phases, capacity * sizeof *phases);
+        if (phases == NULL) {
+            abort();
+        }
+        s->phases = phases;
+        s->capacity = capacity;
+    }
+    s->phases[s->count++] = (phase){.region = NULL};
+}
+
+static void rollback(void *self) {
+    state *s = self;
+    if (s->count == 0) {
+        (void)th_region_reset(&s->root);
+        expect_cleanups(s, s->root_deferred);
+        s->root_deferred = defer(s, &s->root);
+    } else if (s->phases[s->count - 1].region != NULL) {
+        phase *last = &s->phases[s->count - 1];
+        (void)th_region_end(last->region);
+        expect_cleanups(s, last->deferred);
+        *last = (phase){.region = NULL};
+    }
+}
+
+/* ---- as an allocator ---------------------------------------------------------------------- */
+
+/* The region that owns the pointer as an allocator; the root, if none does. */
+static th_allocator owner_of(const state *s, const void *pointer) {
+    for (size_t i = s->count; i-- > 0;) {
+        th_region *region = s->phases[i].region;
+        if (region != NULL && th_allocator_owns(th_region_allocator(region), pointer)) {
+            return th_region_allocator(region);
+        }
+    }
+    return th_region_allocator((th_region *)&s->root);
+}
+
+static void *alloc(void *self, size_t bytes, size_t alignment) {
+    th_region *region = current(self);
+    return region != NULL ? th_region_alloc_aligned(region, bytes, alignment) : NULL;
+}
+
+static void free_block(void *self, void *pointer) {
+    th_allocator_free(owner_of(self, pointer), pointer);
+}
+
+static bool resize_in_place(void *self, void *pointer, size_t bytes) {
+    return th_allocator_resize_in_place(owner_of(self, pointer), pointer, bytes);
+}
+
+static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    th_allocator owner = owner_of(self, pointer);
+    return owner.table->resize(owner.self, pointer, kept, bytes, alignment);
+}
+
+static bool owns(const void *self, const void *pointer) {
+    return th_allocator_owns(owner_of(self, pointer), pointer);
+}
+
+static th_status check(const void *self, th_fault *fault) {
+    const state *s = self;
+    th_status status = th_region_check(&s->root, fault);
+    return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
+}
+
+/* ---- as a subject ------------------------------------------------------------------------- */
+
+static void destroy(void *self) {
+    state *s = self;
+    size_t due = count_deferred(s);
+    (void)th_region_end(&s->root);
+    expect_cleanups(s, due);
+    lab_ground_end(&s->ground);
+    free(s->phases);
+    free(s);
+}
+
+static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_kind kind) {
+    static const th_allocator_table table = {.alloc = alloc,
+                                             .free = free_block,
+                                             .resize_in_place = resize_in_place,
+                                             .resize = resize,
+                                             .owns = owns,
+                                             .check = check};
+    static const size_t chunk_bytes[] = {0, 128, 512, 2048};
+    th_arena_config config = {.chunk_bytes = chunk_bytes[setup->variant / 4 % 4],
+                              .return_chunks = (setup->variant & RETURNS) != 0,
+                              .guarding = lab_ground_guarding(setup)};
+    state *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return false;
+    }
+    s->setup = *setup;
+    s->are_siblings = (setup->variant & SIBLINGS) != 0;
+    bool started = lab_ground_start(&s->ground, kind, setup);
+    config.backing = s->ground.allocator;
+    if (!started || th_region_init(&s->root, &config) != TH_OK) {
+        destroy(s);
+        return false;
+    }
+    s->root_deferred = defer(s, &s->root);
+    instance->state = s;
+    instance->allocator = (th_allocator){.table = &table, .self = s};
+    instance->bytes_max = setup->bytes;
+    instance->alignment_max = ALIGNMENT_MAX;
+    return true;
+}
+
+static bool create_plain(const lab_setup *setup, lab_instance *instance) {
+    return create(setup, instance, LAB_GROUND_BACKING);
+}
+
+static bool create_over_heap(const lab_setup *setup, lab_instance *instance) {
+    return create(setup, instance, LAB_GROUND_HEAP);
+}
+
+const lab_subject lab_subject_region = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "region",
+    .purpose = "regions, nested or side by side by variant",
+    .flags = LAB_SUBJECT_GROWS | LAB_SUBJECT_TRACKED,
+    .create = create_plain,
+    .destroy = destroy,
+    .mark = mark,
+    .rollback = rollback,
+};
+
+const lab_subject lab_subject_region_heap = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "region-heap",
+    .purpose = "regions over the tagged heap",
+    .flags = LAB_SUBJECT_TRACKED,
+    .create = create_over_heap,
+    .destroy = destroy,
+    .mark = mark,
+    .rollback = rollback,
+};
