@@ -98,6 +98,10 @@ bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given
 /* The same for scripts for the heap. */
 bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script *script);
 
+/* Can the subject be played here? False: it cannot, which has been said; of the script in `path`,
+ * if that is not empty. */
+bool lab_cli_has_subject(const char *name, const char *path, unsigned number);
+
 /* The number of the subject called VALUE, or of the plug-in that the path VALUE leads to, which is
  * loaded. -1: there is none, which has been said. */
 int lab_cli_subject(const char *name, const char *value);

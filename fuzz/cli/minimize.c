@@ -110,7 +110,8 @@ int lab_cli_minimize(int argc, char **argv) {
         status = lab_cli_check_out(argv[0], &given);
     }
     if (status == LAB_CLI_DONE) {
-        status = lab_cli_read(argv[0], given.in, &given, &script)
+        status = lab_cli_read(argv[0], given.in, &given, &script) &&
+                         lab_cli_has_subject(argv[0], given.in, script.config.subject)
                      ? minimize(argv[0], &given, limit_ms, &script)
                      : LAB_CLI_BAD_INPUT;
     }

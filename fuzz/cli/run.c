@@ -54,6 +54,10 @@ static int run_file(const players *with, const char *path, const lab_cli_files *
         lab_script_clean_up(&script);
         return LAB_CLI_BAD_INPUT;
     }
+    if (!lab_cli_has_subject("run", path, script.config.subject)) {
+        lab_script_clean_up(&script);
+        return LAB_CLI_BAD_INPUT;
+    }
     if (with->bare != NULL && script.config.subject != 0) {
         lab_script_clean_up(&script);
         return lab_cli_complain_of("run", path, "is for another subject; --bare plays the heap");

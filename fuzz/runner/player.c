@@ -40,6 +40,9 @@ static bool play_subject(lab_referee *referee, const lab_script *script,
     if (subject == NULL) {
         return fail_for_want(failure, "subject", "the script's plug-in is not there");
     }
+    if (lab_subject_missing(subject) != NULL) {
+        return fail_for_want(failure, "subject", lab_subject_missing(subject));
+    }
     bool passed = lab_referee_begin(referee, subject, script, NULL, failure);
     if (passed && tells) {
         options->after_op(options->context, NULL, NULL, 0);

@@ -130,7 +130,9 @@ typedef struct lab_config {
     X(region, "region")                                                                            \
     X(region_heap, "region-heap")                                                                  \
     X(hybrid, "hybrid")                                                                            \
-    X(buddy_arena, "buddy-arena")
+    X(buddy_arena, "buddy-arena")                                                                  \
+    X(mimalloc, "mimalloc")                                                                        \
+    X(jemalloc, "jemalloc")
 extern const char *const lab_subject_names[];
 extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u

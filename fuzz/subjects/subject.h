@@ -58,7 +58,7 @@ typedef struct lab_instance {
                              met; 0: nothing promised */
 } lab_instance;
 
-#define LAB_SUBJECT_VERSION 1
+#define LAB_SUBJECT_VERSION 2
 
 typedef struct lab_subject {
     int version;         /* LAB_SUBJECT_VERSION */
@@ -81,6 +81,10 @@ typedef struct lab_subject {
     /* Optional: a frame ends. Every block that was allocated, or moved by a resize, before the last
      * but one call is gone. */
     void (*flip)(void *state);
+
+    /* Optional: for subjects that need something of the machine. What is missing, in a few words
+     * that are valid for good; NULL: nothing. */
+    const char *(*missing)(void);
 } lab_subject;
 
 #define LAB_SUBJECT_NAME_MAX 15

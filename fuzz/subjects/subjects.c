@@ -25,6 +25,10 @@ const lab_subject *lab_subject_at(unsigned number) {
     return number < SUBJECTS ? subjects[number] : NULL;
 }
 
+const char *lab_subject_missing(const lab_subject *subject) {
+    return subject->missing != NULL ? subject->missing() : NULL;
+}
+
 const char *lab_subject_objection(const lab_subject *subject) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     if (subject->version != LAB_SUBJECT_VERSION) {

@@ -9,6 +9,14 @@
 /* NULL: the heap, or a plug-in that is not there. */
 const lab_subject *lab_subject_at(unsigned number);
 
+/* What keeps the subject from being played here, as a static string; NULL: nothing. */
+const char *lab_subject_missing(const lab_subject *subject);
+
+/* Part of what is missing where a peer's library finds no room for its thread-local variables; the
+ * environment variable that makes room has to be there when the process starts. */
+#define LAB_PEER_NO_ROOM "static TLS"
+#define LAB_PEER_ROOM    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384"
+
 /* What is wrong with a subject's table, as a static string; NULL: nothing. */
 const char *lab_subject_objection(const lab_subject *subject);
 

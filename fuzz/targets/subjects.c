@@ -33,6 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     } else if (script.config.subject == LAB_SUBJECT_PLUGIN) {
         return 0;
     }
+    const lab_subject *subject = lab_subject_at(script.config.subject);
+    if (subject != NULL && lab_subject_missing(subject) != NULL) {
+        return 0;
+    }
     bool passed = lab_player_play(player, &script, NULL, &failure, &counts);
     lab_run_stats_publish(&counts);
     if (!passed) {
