@@ -26,6 +26,7 @@ int lab_cli_sweep(int argc, char **argv);
 int lab_cli_subjects(int argc, char **argv);
 int lab_cli_minimize(int argc, char **argv);
 int lab_cli_to_c(int argc, char **argv);
+int lab_cli_random(int argc, char **argv);
 int lab_cli_swarm(int argc, char **argv);
 
 /* show and asm: FILE [-o OUT] [-f], to `form`; standard output, as text, without OUT. */

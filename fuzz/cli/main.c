@@ -45,6 +45,8 @@ static const subcommand subcommands[] = {
      lab_cli_attack},
     {"sweep", " [-v] [--guard 0..3] [--seconds N] [--only KIND:N[+]] [FORM] FILE...",
      "let the n-th allocation, low-memory request, move fail, for every n", lab_cli_sweep},
+    {"random", " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [-o OUT] [-f]",
+     "play scripts that nobody wrote, until one fails", lab_cli_random},
     {"swarm", " SEED [EPOCH]", "print how a fuzzing run weighed what it did", lab_cli_swarm},
     {"subjects", "", "list the allocators that scripts can be played on", lab_cli_subjects},
 };

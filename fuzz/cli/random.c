@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* heaplab random: plays scripts that the mutator makes, on one subject, until one fails or the time
+ * is up; or, to keep going, until the time is up, and tells the different failures apart. Nothing
+ * guides it, so it needs no instrumented build: for allocators that cannot be compiled with it.
+ * The same seed makes the same scripts. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "mutate/mutate.h"
+
+enum {
+    POOL = 64, /* scripts that further ones are made from */
+    BYTES_MAX = 4096,
+    OPS_MAX = (BYTES_MAX - LAB_HEADER_BYTES) / LAB_RECORD_BYTES,
+    SECONDS_DEFAULT = 10,
+    SECONDS_MAX = 24 * 3600,
+    FAILURES_MAX = 32 /* different ones; more are counted with the last */
+};
+
+typedef struct settings {
+    lab_cli_files given;
+    uint64_t seconds, seed;
+    bool keep_going;
+} settings;
+
+/* Failures with the same signature. */
+typedef struct failure {
+    char signature[LAB_SIGNATURE_BYTES_MAX];
+    uint64_t count;
+} failure;
+
+typedef struct run {
+    const settings *wanted;
+    lab_mutator *mutator;
+    lab_judge *judge;
+    lab_script script;
+    uint8_t bytes[POOL][BYTES_MAX];
+    size_t sizes[POOL];
+    uint64_t scripts, ops;
+    failure failures[FAILURES_MAX];
+    unsigned failure_count;
+} run;
+
+static int take_number(lab_cli_arguments *from, const char *option, uint64_t most,
+                       uint64_t *number) {
+    const char *value = lab_cli_value(from, option);
+    char *end = NULL;
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
+    }
+    errno = 0;
+    *number = strtoull(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || *number > most) {
+        return lab_cli_refuse(from->argv[0], "no number that can be used:", value);
+    }
+    return LAB_CLI_DONE;
+}
+
+static int take_option(lab_cli_arguments *from, const char *option, settings *wanted) {
+    if (strcmp(option, "--seconds") == 0) {
+        return take_number(from, option, SECONDS_MAX, &wanted->seconds);
+    }
+    if (strcmp(option, "--seed") == 0) {
+        return take_number(from, option, UINT64_MAX, &wanted->seed);
+    }
+    if (strcmp(option, "-f") == 0) {
+        wanted->given.overwrite = true;
+        return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--keep-going") == 0) {
+        wanted->keep_going = true;
+        return LAB_CLI_DONE;
+    }
+    bool is_out = strcmp(option, "-o") == 0;
+    if (!is_out && strcmp(option, "--subject") != 0) {
+        return lab_cli_refuse(from->argv[0], "unknown option", option);
+    }
+    const char *value = lab_cli_value(from, option);
+    if (value != NULL && is_out) {
+        wanted->given.out = value;
+    } else if (value != NULL) {
+        wanted->given.subject = lab_cli_subject(from->argv[0], value);
+    }
+    return value != NULL && (is_out || wanted->given.subject >= 0) ? LAB_CLI_DONE
+                                                                   : LAB_CLI_BAD_INPUT;
+}
+
+static int read_arguments(int argc, char **argv, settings *wanted) {
+    lab_cli_arguments from = {argc, argv, 1, false};
+    bool is_option = false;
+    const char *word;
+    while ((word = lab_cli_next(&from, &is_option)) != NULL) {
+        if (!is_option) {
+            return lab_cli_refuse(argv[0], "unexpected argument", word);
+        }
+        if (take_option(&from, word, wanted) != LAB_CLI_DONE) {
+            return LAB_CLI_BAD_INPUT;
+        }
+    }
+    return lab_cli_check_out(argv[0], &wanted->given);
+}
+
+/* The next script, in r->script. False: no memory. */
+static bool make_script(run *r) {
+    size_t at = (size_t)(r->scripts % POOL);
+    size_t size = lab_mutate(r->mutator, r->bytes[at], r->sizes[at], BYTES_MAX, r->scripts);
+    r->sizes[at] = size;
+    bool made = size > 0 && lab_script_decode(&r->script, r->bytes[at], size);
+    r->script.config.subject = (uint8_t)r->wanted->given.subject;
+    return made;
+}
+
+/* Counts the failure; true: it is the first of its kind. */
+static bool note_failure(run *r, const char *signature) {
+    unsigned at = 0;
+    while (at < r->failure_count && strcmp(r->failures[at].signature, signature) != 0) {
+        at++;
+    }
+    bool is_new = at == r->failure_count && at < FAILURES_MAX;
+    if (is_new) {
+        (void)snprintf(r->failures[at].signature, sizeof r->failures[at].signature, "%s",
+                       signature);
+        r->failure_count++;
+    }
+    r->failures[at < FAILURES_MAX ? at : FAILURES_MAX - 1].count++;
+    return is_new;
+}
+
+/* The first script of its kind; to OUT, if there is one, and it is the first of all. */
+static int report(const run *r, const lab_verdict *verdict) {
+    const lab_cli_files *given = &r->wanted->given;
+    char message[1024];
+    (void)printf("script %" PRIu64 " with seed %" PRIu64 " fails: %s (operation %zu of %zu)\n",
+                 r->scripts, r->wanted->seed, verdict->signature, verdict->op, r->script.count);
+    if (given->out == NULL || r->failure_count > 1) {
+        lab_script_print(&r->script, stdout);
+    } else if (lab_script_write_file(&r->script, given->out, LAB_FORM_TEXT, given->overwrite,
+                                     message, sizeof message)) {
+        (void)printf("written to %s\n", given->out);
+    } else {
+        return lab_cli_complain("random", message);
+    }
+    return LAB_CLI_FOUND;
+}
+
+static int play(run *r) {
+    time_t end = time(NULL) + (time_t)r->wanted->seconds;
+    lab_verdict verdict;
+    while (time(NULL) <= end) {
+        if (!make_script(r) || !lab_judge_try(r->judge, &r->script, &verdict)) {
+            return lab_cli_complain("random", strerror(errno));
+        }
+        if (verdict.end != LAB_END_PASSED && note_failure(r, verdict.signature) &&
+            report(r, &verdict) == LAB_CLI_BAD_INPUT) {
+            return LAB_CLI_BAD_INPUT;
+        }
+        r->scripts++;
+        r->ops += r->script.count;
+        if (r->failure_count > 0 && !r->wanted->keep_going) {
+            break;
+        }
+    }
+    (void)printf("%" PRIu64 " scripts with seed %" PRIu64 ", %" PRIu64 " operations: %s\n",
+                 r->scripts, r->wanted->seed, r->ops, r->failure_count > 0 ? "failed" : "passed");
+    for (unsigned i = 0; i < r->failure_count; i++) {
+        (void)printf("%8" PRIu64 " %s\n", r->failures[i].count, r->failures[i].signature);
+    }
+    return r->failure_count > 0 ? LAB_CLI_FOUND : LAB_CLI_DONE;
+}
+
+int lab_cli_random(int argc, char **argv) {
+    settings wanted = {.given = {.subject = LAB_SUBJECT_HEAP}, .seconds = SECONDS_DEFAULT};
+    wanted.seed = (uint64_t)time(NULL);
+    int status = read_arguments(argc, argv, &wanted);
+    run *r = status == LAB_CLI_DONE ? calloc(1, sizeof *r) : NULL;
+    if (r != NULL) {
+        r->wanted = &wanted;
+        r->mutator = lab_mutator_new(wanted.seed, LAB_MUTATE_SCRIPT, NULL);
+        r->judge = lab_judge_new(OPS_MAX);
+        bool ready = r->mutator != NULL && r->judge != NULL;
+        status = ready ? play(r) : lab_cli_complain(argv[0], "no memory");
+        lab_mutator_destroy(r->mutator);
+        lab_judge_destroy(r->judge);
+        lab_script_clean_up(&r->script);
+        free(r);
+    }
+    return status;
+}
