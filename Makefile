@@ -46,6 +46,7 @@ FINDINGS     ?=
 OUT          ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
+PEERS_TIME   ?= 60
 BUGS         ?=
 EXTRA_CFLAGS ?=
 AR           := ar
@@ -219,7 +220,7 @@ build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*
 .PHONY: FORCE
 FORCE:
 
-GROUPS     := all headers format $(sort $(foreach v,$(VARIANTS),$($(v)_NEEDS)))
+GROUPS     := all headers format peers $(sort $(foreach v,$(VARIANTS),$($(v)_NEEDS)))
 BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
 .PHONY: $(BOOTSTRAPS)
 $(BOOTSTRAPS): bootstrap-%:
@@ -296,7 +297,7 @@ sweep: build/debug/heaplab
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
 
-.PHONY: fuzz-canary triage regress minimize bench corpus coverage coverage-heap
+.PHONY: fuzz-canary triage regress minimize bench corpus coverage coverage-heap peers
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
 	+@scripts/fuzz --canary
@@ -332,6 +333,16 @@ coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) build/cov/libtagheap.a corpus
 ## bench: checked operations per second in the fuzz build
 bench: build/fuzz/heaplab
 	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
+
+## peers: plays the corpora and random scripts on mimalloc, jemalloc, malloc (PEERS_TIME=60 s each)
+peers: build/debug/heaplab | bootstrap-peers
+	@for peer in malloc mimalloc jemalloc; do \
+		echo "$$peer:"; \
+		build/debug/heaplab run --subject $$peer $(call corpus_texts,heap) \
+			$(call corpus_texts,subjects) || [[ $$? == 1 ]]; \
+		build/debug/heaplab random --subject $$peer --seed 1 --keep-going \
+			--seconds $(PEERS_TIME) || [[ $$? == 1 ]]; \
+	done
 
 .PHONY: bugs
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
