@@ -47,6 +47,8 @@ OUT          ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
 PEERS_TIME   ?= 60
+SUBJECT_SRC  ?=
+SUBJECT_FLAGS ?=
 BUGS         ?=
 EXTRA_CFLAGS ?=
 AR           := ar
@@ -59,6 +61,12 @@ ifneq ($(filter regress minimize,$(MAKECMDGOALS)),)
 ifeq ($(CRASH),)
 $(error $(filter regress minimize,$(MAKECMDGOALS)): which file? make $(firstword $(filter \
 	regress minimize,$(MAKECMDGOALS))) CRASH=file)
+endif
+endif
+
+ifneq ($(SUBJECT_SRC),)
+ifneq ($(ENGINE),libfuzzer)
+$(error SUBJECT_SRC is fuzzed by ENGINE=libfuzzer only)
 endif
 endif
 
@@ -240,11 +248,16 @@ help:
 ## test: builds the debug variant, runs all suites, replays the corpus
 test: run-debug
 
-## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), ends with a summary
+## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), or your allocator (SUBJECT_SRC=mine.c)
 fuzz: export FUZZ_TIME := $(FUZZ_TIME)
 fuzz: export ENGINE := $(ENGINE)
+ifeq ($(SUBJECT_SRC),)
 fuzz: fuzz-programs corpus $(if $(filter afl both,$(ENGINE)),afl-programs)
 	@scripts/fuzz --time="$$FUZZ_TIME"
+else
+fuzz: fuzz-plugin corpus-subjects
+	@scripts/fuzz --time="$$FUZZ_TIME" plugin
+endif
 
 ## check: all that CI runs (.ci/run)
 check:
@@ -279,8 +292,22 @@ scripts-test: build-debug | bootstrap-afl bootstrap-cov
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
 ##@ Fuzzing
-.PHONY: fuzz-programs afl-programs
+.PHONY: fuzz-programs fuzz-plugin afl-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
+
+# The target `subjects` with a plug-in linked in, which is all that it plays then, and the plug-in as
+# a shared object for heaplab. Our warnings are not for other people's code.
+PLUGIN_OBJECTS = build/fuzz/obj/fuzz/targets/subjects.o $(call objects,fuzz,$(ENGINE_SRC))
+PLUGIN_FLAGS   = $(STD) -Iinclude -Ifuzz $(fuzz_CFLAGS) $(EXTRA_CFLAGS) $(SUBJECT_FLAGS)
+fuzz-plugin: export SUBJECT_SRC := $(SUBJECT_SRC)
+fuzz-plugin: $(PLUGIN_OBJECTS) build/fuzz/obj/fuzz/engines/replay.o \
+		$(call objects,fuzz,$(fuzz_SHIM)) $(fuzz_LIBS) $(fuzz_HEAPLAB)
+	@scripts/plugin "$$SUBJECT_SRC" \
+		'$(fuzz_CC) $(PLUGIN_FLAGS)' '-shared -fPIC $(fuzz_LDFLAGS)' build/fuzz/plugin.so \
+		'$(fuzz_FUZZER) $(PLUGIN_OBJECTS) $(call objects,fuzz,$(fuzz_SHIM)) $(fuzz_LIBS)' \
+		build/fuzz/fuzz_plugin \
+		'$(fuzz_LDFLAGS) $(PLUGIN_OBJECTS) build/fuzz/obj/fuzz/engines/replay.o $(fuzz_LIBS)' \
+		build/fuzz/replay_plugin
 afl-programs: $(afl_FUZZERS) build/afl/mutator.so
 
 .PHONY: attack explore sweep
@@ -312,11 +339,15 @@ regress: export CRASH := $(CRASH)
 regress: fuzz-programs
 	@scripts/regress -- "$$CRASH"
 
+# What the fuzzing job has kept is bytes, whatever it looks like.
+minimize_form = $(if $(findstring findings/plugin-,$(1)),--numbered --subject build/fuzz/plugin.so,$(if \
+	$(findstring findings/subjects-,$(1)),--numbered,$(if $(findstring findings/,$(1)),--bytes)))
+
 ## minimize: shrinks CRASH=file (a failing script) to OUT (default: CRASH.min.txt)
 minimize: export CRASH := $(CRASH)
 minimize: export OUT := $(OUT)
 minimize: build/fuzz/heaplab
-	@$(fuzz_ENV) build/fuzz/heaplab minimize $(if $(findstring findings/,$(CRASH)),--bytes) \
+	@$(fuzz_ENV) build/fuzz/heaplab minimize $(call minimize_form,$(CRASH)) \
 		-o "$${OUT:-$$CRASH.min.txt}" -- "$$CRASH"
 
 ## corpus: assembles the text corpora to build/corpus/TARGET/

@@ -13,7 +13,7 @@ from fuzz_lib.program import SetupError
 BAD_INPUT = 2  # exit status of heaplab and the replay programs
 CORPORA = ("corpus", "fuzz-corpus")  # folders that have one folder for each target
 SETS = ("regress", "seed")
-BYTES, TEXT, GUESS = findings.BYTES, findings.TEXT, ()
+BYTES, TEXT, GUESS = target_table.BYTES, target_table.TEXT, ()
 RUNS = 3  # of each input: a failure that is not always the same is flaky
 HEADER = re.compile(r"^# Failed on \S+: (.*)$", re.MULTILINE)  # in an adopted script
 
@@ -28,7 +28,7 @@ class Flaky(SetupError):
 def choose_target(root, path, name=None):
     """`name`, else from the folder or (what a killed job left) the file's name, else from the
     environment."""
-    known = target_table.discover(root)
+    known = [*target_table.discover(root), target_table.PLUGIN]
     names = ", ".join(target.name for target in known)
     if name is None:
         parts = path.resolve().parts
@@ -48,12 +48,17 @@ def choose_target(root, path, name=None):
     raise SetupError(f"unknown target '{name}': there are {names}")
 
 
-def choose_form(path):
-    """Text by its name; bytes if the fuzzing job has kept it; else the programs find out."""
+def choose_form(path, target):
+    """Text by its name; bytes if the fuzzing job has kept it; else the programs find out. Only what
+    begins as no text may has a number in front."""
     if path.suffix == ".txt":
         return TEXT
     folders = path.resolve().parts[-3:-1]
-    return BYTES if "findings" in folders else GUESS
+    if "findings" in folders:
+        return BYTES
+    if target.form == "numbered" and path.is_file():
+        return GUESS if path.read_bytes().lstrip()[:4] in (b"", b"heap") else BYTES
+    return GUESS
 
 
 # ---- how it fails
@@ -104,7 +109,8 @@ def observe(target, path, form, root, kind=None):
     try:
         if target.text_cases and form != BYTES:  # the engine reads bytes only
             heaplab = root / "build" / "fuzz" / "heaplab"
-            done = program.run([heaplab, "asm", *form, path, "-o", scratch], root)
+            command = [heaplab, "asm", *target.options(form), path, "-o", scratch]
+            done = program.run(command, root)
             if done.status != 0:
                 raise SetupError(refusal(done.text, f"{path}: `heaplab asm` fails"))
         else:
@@ -156,9 +162,9 @@ def significant(text):
     return "\n".join(" ".join(words) for words in lines if words)
 
 
-def script_text(path, form, root):
+def script_text(target, path, form, root):
     heaplab = root / "build" / "fuzz" / "heaplab"
-    shown = program.run([heaplab, "show", *form, path], root)
+    shown = program.run([heaplab, "show", *target.options(form), path], root)
     if shown.status != 0:
         raise SetupError(refusal(shown.text, f"{path}: `heaplab show` cannot print it"))
     return shown.text

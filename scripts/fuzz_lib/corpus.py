@@ -30,7 +30,7 @@ class Corpus:
         build = root / "build"
         self.root = root
         self.target = target
-        self.source = build / "corpus" / target.name
+        self.source = build / "corpus" / (target.seeds or target.name)
         self.seeds = build / "fuzz-seeds" / target.name
         self.folder = build / "fuzz-corpus" / target.name
         self.aside = build / "fuzz-corpus" / f".{target.name}.old"

@@ -16,13 +16,13 @@ import shlex
 import subprocess
 import time
 
-from fuzz_lib import program
+from fuzz_lib import program, targets
 from fuzz_lib import signature as signatures
+from fuzz_lib.targets import BYTES
 
 REPLAY_SECONDS_MAX = 5
 REPORT_LINES_MAX = 5
 ENGINE_KINDS = ("timeout", "oom", "leak")  # only the engine notices these
-BYTES, TEXT = ("--bytes",), ("--text",)  # heaplab's options for the form of a script file
 
 
 class Finding:
@@ -61,7 +61,7 @@ def plain_command(target, path, form=BYTES):
     """Runs one input without the engine. `form`: how the file, which may look like either, is to
     be read: BYTES, as what the engine left; TEXT; or nothing, which leaves it to the program."""
     if target.runs_in_heaplab:
-        return ["build/fuzz/heaplab", "run", *form, path]
+        return ["build/fuzz/heaplab", "run", *target.options(form), path]
     either = ["--scripts"] if target.text_cases and form != BYTES else []
     return [f"build/fuzz/replay_{target.name}", *either, path]
 
@@ -169,7 +169,7 @@ class Store:
         heaplab = self.root / "build" / "fuzz" / "heaplab"
         if target.script and heaplab.exists() and path.stat().st_size > 0:
             shown = program.run(
-                [heaplab, "show", *BYTES, path], self.root, REPLAY_SECONDS_MAX,
+                [heaplab, "show", *target.options(BYTES), path], self.root, REPLAY_SECONDS_MAX,
                 stderr=subprocess.DEVNULL,
             )
             if shown.status == 0:
@@ -243,8 +243,10 @@ def describe(found, root):
         lines += ["    " + line for line in shorten(text, 20, 10)]
     command = (folder / "command").read_text().strip()
     lines.append(f"  replay: {program.command_shown(command, root)}")
-    adopt = f"make regress CRASH={program.shown(folder / 'input', root)}"
-    lines.append(f"  adopt:  {program.command_shown(adopt, root)}")
+    crash = program.shown(folder / "input", root)
+    goal = "minimize" if found.target == targets.PLUGIN else "regress"
+    lines.append(f"  {'shrink' if goal == 'minimize' else 'adopt'}:  " +
+                 program.command_shown(f"make {goal} CRASH={crash}", root))
     if found.replays is False:
         lines.append(f"  beware: that command did not show the same failure; see {folder}/log.txt")
     return lines

@@ -73,6 +73,11 @@ class Job:
         if not known:
             raise SetupError(f"{self.root}/fuzz/targets holds no target")
         wanted = self.settings.names or [target.name for target in known]
+        plugin = target_table.PLUGIN
+        if plugin.name in wanted:
+            if self.settings.timeout is not None:
+                plugin = plugin._replace(timeout=self.settings.timeout)
+            known.append(plugin)
         for name in wanted:
             if name not in [target.name for target in known]:
                 all_names = ", ".join(target.name for target in known)
@@ -358,7 +363,7 @@ class Job:
                 self.problem(f"target {target.name} checked no operation: its harness is dead")
             if checked >= summary.CHECKED_BEFORE_COUNTERS_COUNT:
                 for name, value in counters.items():
-                    if value == 0:
+                    if value == 0 and name not in target.idle:
                         self.problem(
                             f"target {target.name}: '{name}' stayed 0 in {checked:,} checked "
                             "operations: part of its harness is dead"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The fuzz targets and how each is run. A target exists because fuzz/targets/NAME.c does; what
-differs from the defaults stands in OPTIONS."""
+differs from the defaults stands in OPTIONS. The plug-in is the target `subjects` with somebody's
+allocator linked in, built and fuzzed only when it is asked for."""
 
 import re
 from typing import NamedTuple
@@ -18,15 +19,36 @@ class Target(NamedTuple):
     text_cases: bool = False  # what it fails on is adopted as a script in text form
     flags: tuple = ()  # further libFuzzer flags
     form: str = "script"  # what its inputs are, for the mutator: as the target's source says
+    seeds: str = None  # the target whose seeds it takes; None: its own
+    heaplab: tuple = ()  # further options of heaplab for its inputs
+    idle: tuple = ()  # counters that say nothing when they stay 0
+
+    def options(self, form):
+        """heaplab's options for a file of this target. `form`: BYTES, as what an engine left; TEXT;
+        or nothing, which leaves it to heaplab."""
+        numbered = self.form == "numbered" and form == BYTES
+        return [*(NUMBERED if numbered else form), *self.heaplab]
 
 
+BYTES, TEXT, NUMBERED = ("--bytes",), ("--text",), ("--numbered",)  # forms of script files
+
+HEAP_ONLY = ("moves", "vetoes", "copy")  # what only the tagged heap does
 OPTIONS = {
     "heap": {
         "heavy": True, "checked": True, "script": True, "runs_in_heaplab": True, "text_cases": True,
     },
     "classic": {"script": True, "text_cases": True},
     "script": {"script": True},
+    "subjects": {
+        "script": True, "runs_in_heaplab": True, "text_cases": True, "form": "numbered",
+        "idle": HEAP_ONLY,
+    },
 }
+PLUGIN = Target(
+    "plugin", script=True, runs_in_heaplab=True, text_cases=True, form="numbered",
+    seeds="subjects", heaplab=("--subject", "build/fuzz/plugin.so"), heavy=True,
+    idle=(*HEAP_ONLY, "freetags", "compact", "find", "attack"),  # as its table has it
+)
 
 
 FORM = re.compile(r"^const lab_mutate_form lab_target_form = LAB_MUTATE_(\w+);", re.MULTILINE)
@@ -46,6 +68,11 @@ def discover(root):
     sources = sorted((root / "fuzz" / "targets").glob("*.c"))
     targets = [read_form(describe(source.stem), source) for source in sources]
     return sorted(targets, key=lambda target: not target.heavy)
+
+
+def find(name, targets):
+    """The target of that name among these, or the plug-in; None: there is none."""
+    return next((target for target in [*targets, PLUGIN] if target.name == name), None)
 
 
 def share_cores(targets, cores):
