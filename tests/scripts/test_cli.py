@@ -146,6 +146,12 @@ class GoodUse(CliTest):
         self.assertEqual((0, ""), (status, err))
         self.assertRegex(out, "^heap +the tagged heap")
 
+    def test_random(self):
+        for more in ([], ["--subject", "arena"], ["--keep-going"]):
+            status, out, err = self.call("random", "--seed", "7", "--seconds", "0", *more)
+            self.assertEqual((0, ""), (status, err))
+            self.assertRegex(out, r"^\d+ scripts with seed 7, \d+ operations: passed\n$")
+
     def test_run(self):
         self.assert_output("1 script passed, 0 failed\n", "run", "good.txt")
         self.assert_output("2 scripts passed, 0 failed\n", "run", "good.bin", "good.txt")
@@ -409,7 +415,36 @@ class Subjects(CliTest):
         self.assert_refused("diff", "tagged", words=["no --with"])
 
 
+    def test_peers(self):
+        """Where they are installed, they play; where not, that is said."""
+        self.write("script", "heap dwords=64 subject=heap\nalloc s0 tag=0 bytes=8\n")
+        listed = self.call("subjects")[1]
+        for name, package in (("mimalloc", "libmimalloc2.0"), ("jemalloc", "libjemalloc2")):
+            if f"(not installed (package {package}))" in listed:
+                self.assert_refused("run", "--subject", name, "script", words=[name, package])
+            else:
+                self.assert_output("1 script passed, 0 failed\n", "run", "--subject", name, "script")
+
+
 class BadArguments(CliTest):
+    def test_peers(self):
+        """A library that cannot be loaded is a reason, too."""
+        (self.folder / "libjemalloc.so.2").write_text("")
+        self.write("named", "heap dwords=64 subject=jemalloc\nalloc s0 tag=0 bytes=8\n")
+        env = os.environ | {"LD_LIBRARY_PATH": str(self.folder)}
+        for arguments in (["--subject", "jemalloc", "good.txt"], ["named"]):
+            words = ["subject jemalloc is not usable", "libjemalloc.so.2"]
+            self.assert_refused("run", *arguments, words=words, env=env)
+
+    def test_random(self):
+        self.assert_refused("random", "good.txt", words=["unexpected argument 'good.txt'"])
+        for option in ("--seconds", "--seed"):
+            self.assert_refused("random", option, words=["a value is missing", option])
+            for number in ("x", "-1", "1.5", "99999999999999999999"):
+                self.assert_refused("random", option, number, words=["no number", f"'{number}'"])
+        self.assert_refused("random", "-o", "good.txt", words=["good.txt: exists", "without -f"])
+        self.assert_refused("random", "-x", words=["unknown option '-x'"])
+
     def test_subcommands(self):
         self.assert_refused(words=["no subcommand", "heaplab help"])
         for name in ("play", "", "--version", "-x", "run\nrun", "r" * 5000):

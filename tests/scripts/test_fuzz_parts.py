@@ -35,15 +35,23 @@ class Parts(unittest.TestCase):
     def test_forms_of_scripts_are_said_to_the_programs(self):
         heap, classic, text = map(targets.describe, ("heap", "classic", "text"))
         for target, form, words in (
-            (heap, findings.BYTES, "build/fuzz/heaplab run --bytes x"),
-            (heap, findings.TEXT, "build/fuzz/heaplab run --text x"),
+            (heap, targets.BYTES, "build/fuzz/heaplab run --bytes x"),
+            (heap, targets.TEXT, "build/fuzz/heaplab run --text x"),
             (heap, (), "build/fuzz/heaplab run x"),
-            (classic, findings.BYTES, "build/fuzz/replay_classic x"),
-            (classic, findings.TEXT, "build/fuzz/replay_classic --scripts x"),
-            (text, findings.BYTES, "build/fuzz/replay_text x"),
-            (text, findings.TEXT, "build/fuzz/replay_text x"),
+            (classic, targets.BYTES, "build/fuzz/replay_classic x"),
+            (classic, targets.TEXT, "build/fuzz/replay_classic --scripts x"),
+            (text, targets.BYTES, "build/fuzz/replay_text x"),
+            (text, targets.TEXT, "build/fuzz/replay_text x"),
         ):
             self.assertEqual(words.split(), findings.plain_command(target, "x", form))
+        subjects = targets.describe("subjects")
+        self.assertEqual("build/fuzz/heaplab run --numbered x".split(),
+                         findings.plain_command(subjects, "x"))
+        self.assertEqual("build/fuzz/heaplab run --text x".split(),
+                         findings.plain_command(subjects, "x", targets.TEXT))
+        plugin = "--subject build/fuzz/plugin.so"
+        self.assertEqual(f"build/fuzz/heaplab run --numbered {plugin} x".split(),
+                         findings.plain_command(targets.PLUGIN, "x"))
         commands = findings.replay_commands(heap, "blocks", "x")
         self.assertEqual("heaplab run --bytes", " ".join(commands[0])[11:-2])
         self.assertEqual(["build/fuzz/replay_heap", "x"], commands[1])

@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of scripts/plugin, and of what becomes of somebody's allocator in heaplab: the example of
+docs/your-allocator.md passes, and a mistake planted in it is found and shrunk. Takes some seconds:
+
+  tests/scripts/test_plugin.py [-v] [NAME...]
+
+HEAPLAB names the program (default: build/debug/heaplab).
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
+EXAMPLE = TREE / "examples" / "my_subject.c"
+
+
+class PluginTest(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        (self.folder / "build" / "fuzz").mkdir(parents=True)
+        (self.folder / "build" / "fuzz" / "heaplab").symlink_to(HEAPLAB)
+
+    def run_here(self, *command):
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def build(self, sources):
+        compiler = f"gcc -std=c11 -I{TREE}/include -I{TREE}/fuzz"
+        return self.run_here(TREE / "scripts" / "plugin", sources, compiler, "-shared -fPIC",
+                             "build/fuzz/plugin.so")
+
+    def assert_refused(self, sources, *words):
+        done = self.build(sources)
+        self.assertEqual((2, "", 1), (done.returncode, done.stdout, done.stderr.count("\n")), done)
+        for word in ("fuzz: SUBJECT_SRC: ", *words):
+            self.assertIn(word, done.stderr)
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+
+    def random(self, *more):
+        return self.run_here(HEAPLAB, "random", "--subject", "build/fuzz/plugin.so", "--seed", "1",
+                             *more)
+
+    def test_the_example_passes(self):
+        self.assertEqual(0, self.build(EXAMPLE).returncode)
+        done = self.random("--seconds", "1")
+        self.assertEqual((0, ""), (done.returncode, done.stderr), done.stdout)
+        self.assertIn("passed", done.stdout)
+
+    def test_a_mistake_is_found_and_shrunk(self):
+        text = EXAMPLE.read_text()
+        self.assertIn("bytes <= CELL &&", text)
+        self.write("broken.c", text.replace("bytes <= CELL &&", "bytes <= CELL + 8 &&"))
+        self.assertEqual(0, self.build("broken.c").returncode)
+        done = self.random("--seconds", "20", "-o", "found.txt")
+        self.assertEqual(1, done.returncode, done.stdout + done.stderr)
+        self.assertIn("property=result detail=overlap", done.stdout)
+        self.run_here(HEAPLAB, "minimize", "--subject", "build/fuzz/plugin.so", "found.txt", "-o",
+                      "small.txt")
+        small = (self.folder / "small.txt").read_text()
+        self.assertRegex(small, r"^heap .*subject=plugin\n(.*\n){2}$")
+
+    def test_several_files(self):
+        self.write("a.c", EXAMPLE.read_text().replace("= cells_free}", "= cells_free_elsewhere}")
+                   .replace("static void cells_free", "void cells_free_elsewhere(void *, void *);\n"
+                            "void cells_give(void *self, void *pointer);\n"
+                            "void cells_give"))
+        self.write("b.c", "void cells_give(void *, void *);\nvoid cells_free_elsewhere(void *, void *);"
+                   "\nvoid cells_free_elsewhere(void *s, void *p) { cells_give(s, p); }\n")
+        done = self.build("a.c b.c")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual(0, self.random("--seconds", "1").returncode)
+
+    def test_what_cannot_be_used(self):
+        self.assert_refused("none.c", "none.c: there is no such file")
+        (self.folder / "folder.c").mkdir()
+        self.assert_refused("folder.c", "folder.c: cannot be read")
+        self.write("bad.c", "int x = ;\n")
+        self.assert_refused("bad.c", "does not compile: bad.c:1:", "plugin.so.log")
+        self.write("empty.c", "int x;\n")
+        self.assert_refused("empty.c", "is no subject: it exports no lab_subject_export")
+        text = EXAMPLE.read_text()
+        self.write("named.c", text.replace('"cells"', '"Cells"'))
+        self.assert_refused("named.c", "its name must be")
+
+
+if __name__ == "__main__":
+    unittest.main()
