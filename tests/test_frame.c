@@ -58,6 +58,28 @@ static void a_block_lives_to_the_end_of_the_next_frame(void) {
     at_levels(0, live_two_frames);
 }
 
+/* Whatever a frame's size is, each buffer takes a block of that size. */
+static void fill_odd_frames(int level) {
+    for (size_t bytes = FRAME; bytes < FRAME + TH_ALLOCATOR_ALIGNMENT; bytes++) {
+        const th_frame_config config = {.frame_bytes = bytes,
+                                        .backing = backing_start(&own),
+                                        .guarding = guarding_with(&faults, level)};
+        CHECK_EQ(th_frame_init(&frame, &config), TH_OK);
+        for (unsigned n = 0; n < 3; n++) {
+            unsigned char *whole = th_frame_alloc(&frame, bytes);
+            CHECK(whole != NULL && (uintptr_t)whole % TH_ALLOCATOR_ALIGNMENT == 0);
+            fill(whole, bytes, n);
+            CHECK_EQ(th_frame_flip(&frame), TH_OK);
+            CHECK(filled(whole, bytes, n));
+        }
+        stop();
+    }
+}
+
+static void both_buffers_are_aligned_and_whole(void) {
+    at_levels(0, fill_odd_frames);
+}
+
 static void run_out(int level) {
     start(level);
     unsigned char *old = th_frame_alloc(&frame, FRAME);
@@ -325,8 +347,9 @@ static void a_simple_model_agrees(void) {
 }
 
 TH_SUITE("frame", TEST(a_block_lives_to_the_end_of_the_next_frame),
-         TEST(exhaustion_is_told_and_recycles_nothing), TEST(both_buffers_may_be_the_callers),
-         TEST(init_refuses_bad_arguments), TEST(nothing_works_after_clean_up),
-         TEST(a_frame_is_an_allocator), TEST(an_overflow_is_noticed),
-         TEST(a_write_two_frames_late_is_noticed), TEST(bad_pointers_are_noticed),
-         TEST(clean_up_reports_and_goes_on), TEST(a_simple_model_agrees))
+         TEST(both_buffers_are_aligned_and_whole), TEST(exhaustion_is_told_and_recycles_nothing),
+         TEST(both_buffers_may_be_the_callers), TEST(init_refuses_bad_arguments),
+         TEST(nothing_works_after_clean_up), TEST(a_frame_is_an_allocator),
+         TEST(an_overflow_is_noticed), TEST(a_write_two_frames_late_is_noticed),
+         TEST(bad_pointers_are_noticed), TEST(clean_up_reports_and_goes_on),
+         TEST(a_simple_model_agrees))

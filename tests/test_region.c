@@ -84,6 +84,32 @@ static void nest(int level) {
     stop();
 }
 
+/* The caller's memory is the root's alone: the children begin with chunks of their own. */
+static void begin_in_memory(int level) {
+    TH_ALLOCATOR_ALIGNAS static unsigned char memory[4096];
+    const th_arena_config config = {.backing = backing_start(&own),
+                                    .memory = memory,
+                                    .memory_bytes = sizeof memory,
+                                    .chunk_bytes = CHUNK,
+                                    .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_region_init(&root, &config), TH_OK);
+    const unsigned char *outer = take(&root, 100, 1);
+    th_region *child = begin(&root);
+    const unsigned char *inner = take(child, 100, 2);
+    CHECK((uintptr_t)outer - (uintptr_t)memory < sizeof memory);
+    CHECK((uintptr_t)inner - (uintptr_t)memory >= sizeof memory);
+    CHECK(filled(outer, 100, 1) && filled(inner, 100, 2));
+    CHECK_EQ(own.live, 1);
+    CHECK_EQ(th_region_end(child), TH_OK);
+    CHECK_EQ(own.live, 0);
+    CHECK(filled(outer, 100, 1));
+    stop();
+}
+
+static void the_callers_memory_is_the_roots(void) {
+    at_levels(0, begin_in_memory);
+}
+
 static void phases_nest(void) {
     at_levels(0, nest);
 }
@@ -417,7 +443,8 @@ static void a_simple_model_agrees(void) {
     at_levels(0, play_at_random);
 }
 
-TH_SUITE("region", TEST(phases_nest), TEST(cleanups_run_in_reverse_and_children_first),
+TH_SUITE("region", TEST(phases_nest), TEST(the_callers_memory_is_the_roots),
+         TEST(cleanups_run_in_reverse_and_children_first),
          TEST(repeated_phases_need_no_more_memory), TEST(a_region_can_be_reset),
          TEST(bad_arguments_are_refused), TEST(exhaustion_changes_nothing),
          TEST(cleanups_cannot_end_their_region), TEST(ending_twice_is_noticed),

@@ -16,6 +16,8 @@ typedef struct state {
     th_arena arena;
     th_arena_mark mark;
     bool marked;
+    size_t used_at_mark;
+    lab_setup setup;
     lab_ground ground;
     th_allocator backing;
     unsigned char *buffer;
@@ -90,6 +92,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     }
     s->table = *th_arena_allocator(&s->arena).table;
     s->table.check = check;
+    s->setup = *setup;
     instance->state = s;
     instance->allocator = (th_allocator){.table = &s->table, .self = s};
     instance->bytes_max = setup->bytes;
@@ -119,14 +122,27 @@ static void mark(void *self) {
     (void)th_arena_trim(&s->arena);
     s->mark = th_arena_take_mark(&s->arena);
     s->marked = true;
+    s->used_at_mark = th_arena_get_stats(&s->arena).used_bytes;
+}
+
+/* Everything beyond the mark is gone. */
+static void expect_used(const state *s, size_t due) {
+    size_t used = th_arena_get_stats(&s->arena).used_bytes;
+    const th_fault fault = {
+        .kind = TH_FAULT_COUNT, .expected = (uint32_t)due, .found = (uint32_t)used};
+    if (used != due) {
+        s->setup.on_fault(s->setup.fault_context, &fault);
+    }
 }
 
 static void rollback(void *self) {
     state *s = self;
     if (s->marked) {
         (void)th_arena_rollback(&s->arena, &s->mark);
+        expect_used(s, s->used_at_mark);
     } else {
         (void)th_arena_reset(&s->arena);
+        expect_used(s, 0);
     }
 }
 

@@ -2,8 +2,8 @@
 /* Regions. A mark begins a phase, in which all that follows is allocated: a child of the last one,
  * or in odd variants of the root. Going back ends the phase; the next one begins with the next
  * allocation. The variant also says whether emptied chunks go back at once (bit 1), and how large
- * chunks are (bits 2, 3). Every region has a cleanup; that one has not run, or has run twice, is
- * raised as a fault. */
+ * chunks are (bits 2, 3); with the largest, the root begins in a buffer of its own. Every region
+ * has a cleanup; that one has not run, or has run twice, is raised as a fault. */
 #include <stdlib.h>
 
 #include "subjects/ground.h"
@@ -26,6 +26,7 @@ typedef struct state {
     bool are_siblings;
     size_t ran; /* cleanups, since they were last accounted for */
     lab_ground ground;
+    unsigned char *buffer; /* NULL: none */
     lab_setup setup;
 } state;
 
@@ -152,9 +153,32 @@ static void destroy(void *self) {
     size_t due = count_deferred(s);
     (void)th_region_end(&s->root);
     expect_cleanups(s, due);
+    th_allocator_free(s->setup.backing, s->buffer);
     lab_ground_end(&s->ground);
     free(s->phases);
     free(s);
+}
+
+/* False: not enough memory. */
+static bool start(state *s, const lab_setup *setup, lab_ground_kind kind) {
+    static const size_t chunk_bytes[] = {0, 128, 512, 2048};
+    unsigned chunks = setup->variant / 4 % 4;
+    th_arena_config config = {.chunk_bytes = chunk_bytes[chunks],
+                              .return_chunks = (setup->variant & RETURNS) != 0,
+                              .guarding = lab_ground_guarding(setup)};
+    if (!lab_ground_start(&s->ground, kind, setup)) {
+        return false;
+    }
+    if (chunks == 3 && kind == LAB_GROUND_BACKING) {
+        config.memory_bytes = setup->bytes / 4;
+        s->buffer = th_allocator_alloc_aligned(setup->backing, config.memory_bytes, 1);
+        config.memory = s->buffer;
+        if (s->buffer == NULL) {
+            return false;
+        }
+    }
+    config.backing = s->ground.allocator;
+    return th_region_init(&s->root, &config) == TH_OK;
 }
 
 static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_kind kind) {
@@ -164,19 +188,13 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
                                              .resize = resize,
                                              .owns = owns,
                                              .check = check};
-    static const size_t chunk_bytes[] = {0, 128, 512, 2048};
-    th_arena_config config = {.chunk_bytes = chunk_bytes[setup->variant / 4 % 4],
-                              .return_chunks = (setup->variant & RETURNS) != 0,
-                              .guarding = lab_ground_guarding(setup)};
     state *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return false;
     }
     s->setup = *setup;
     s->are_siblings = (setup->variant & SIBLINGS) != 0;
-    bool started = lab_ground_start(&s->ground, kind, setup);
-    config.backing = s->ground.allocator;
-    if (!started || th_region_init(&s->root, &config) != TH_OK) {
+    if (!start(s, setup, kind)) {
         destroy(s);
         return false;
     }
