@@ -50,6 +50,7 @@ PEERS_TIME   ?= 60
 SUBJECT_SRC  ?=
 SUBJECT_FLAGS ?=
 BUGS         ?=
+PROFILE      ?=
 EXTRA_CFLAGS ?=
 AR           := ar
 
@@ -87,6 +88,7 @@ CLI_SRC     := $(call sources,fuzz/cli)
 SHIM_SRC    := fuzz/engines/libfuzzer.c fuzz/engines/afl.c
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c $(SHIM_SRC),$(call sources,fuzz/engines))
 TARGETS     := $(notdir $(basename $(call sources,fuzz/targets)))
+BENCH_SRC   := $(call sources,bench)
 RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
 SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
 TESTS_SRC   := $(filter-out tests/test_% tests/driver_%,$(call sources,tests))
@@ -122,6 +124,7 @@ $(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_
 $(1)_SUITES   := $(SUITES:%=build/$(1)/tests/%)
 $(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
 $(1)_EXAMPLES := $(EXAMPLES:%=build/$(1)/examples/%)
+$(1)_BENCH    := $(if $(BENCH_SRC),build/$(1)/bench)
 $(1)_REPLAYS  := $(TARGETS:%=build/$(1)/replay_%)
 $(1)_HEAPLAB  := $(if $(filter fuzz/cli/main.c,$(CLI_SRC)),build/$(1)/heaplab)
 $(1)_CONVERT  := $(if $(filter fuzz/record/convert.c,$(RECORD_SRC)),build/$(1)/labconvert)
@@ -132,14 +135,14 @@ $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPL
 $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
 	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
 	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
-	$(PLUGINS:%=examples/%.c)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
+	$(PLUGINS:%=examples/%.c) $(BENCH_SRC)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
 	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
 		'$$($(1)_SUBJECT)' '$$($(1)_ORACLE)')
 build/$(1)/lists: FORCE
 	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
-		'$(RECORD_SRC)')
+		'$(RECORD_SRC)' '$(BENCH_SRC)')
 
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$(1),$$<)
@@ -171,7 +174,8 @@ build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtest
 # What needs the library alone.
 $$($(1)_MISUSES): build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o
 $$($(1)_EXAMPLES): build/$(1)/examples/%: build/$(1)/obj/examples/%.o
-$$($(1)_MISUSES) $$($(1)_EXAMPLES): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
+$$($(1)_BENCH): $(call objects,$(1),$(BENCH_SRC)) build/$(1)/lists
+$$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_BENCH): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 	$$(call say,LD,$(1),$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
@@ -264,7 +268,7 @@ check:
 	+@.ci/run
 
 ##@ The same suites in other builds
-.PHONY: release-test m32-test asan-test ubsan-test msan-test valgrind-test clang-test scripts-test
+.PHONY: release-test m32-test asan-test lsan-test ubsan-test msan-test valgrind-test clang-test scripts-test
 ## release-test: guards and assertions compiled out
 release-test: run-release
 
@@ -273,6 +277,9 @@ m32-test: run-m32
 
 ## asan-test: AddressSanitizer and LeakSanitizer
 asan-test: run-asan
+
+## lsan-test: LeakSanitizer alone
+lsan-test: run-lsan
 
 ## ubsan-test: UndefinedBehaviorSanitizer, each finding fatal
 ubsan-test: run-ubsan
@@ -290,6 +297,15 @@ clang-test: run-clang
 scripts-test: build-debug | bootstrap-afl bootstrap-cov
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
+
+.PHONY: tools-test
+## tools-test: the benchmarks' budgets, and what Valgrind's tools report
+TOOLS_PROGRAMS := build/release/bench build/release/examples/connection_arenas \
+	$(valgrind_EXAMPLES) $(valgrind_MISUSES)
+run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tools/test_*.py))
+tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
+	@mkdir -p build/tools
+	$(Q)$(run_tools)
 
 ##@ Fuzzing
 .PHONY: fuzz-programs fuzz-plugin afl-programs
@@ -376,6 +392,12 @@ peers: build/debug/heaplab | bootstrap-peers
 	done
 
 .PHONY: bugs
+
+.PHONY: bench-alloc bugs
+## bench-alloc: what allocators and layouts cost, in instructions and cache misses; budgets hold
+bench-alloc: build/release/bench | bootstrap-valgrind
+	@scripts/bench-alloc
+
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all
 	+@scripts/bugs $(BUGS)
@@ -383,7 +405,9 @@ bugs: | bootstrap-all
 ##@ Checks
 .PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
 ## scenarios: every requirement of a finished area has a test that passed
-scenarios: build/debug/results.tsv
+SCENARIO_SUITES := $(sort debug $(shell sed -n 's/^[^#\t]*\t\([a-z0-9-]*\):.*/\1/p' \
+	tests/scenarios.tsv))
+scenarios: $(SCENARIO_SUITES:%=build/%/results.tsv)
 	@scripts/scenarios
 
 ## properties: each property that the runner checks fails for a mistake planted for it
@@ -413,6 +437,16 @@ FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -
 format-check: | bootstrap-format
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo '$(words $(FORMATTED)) files formatted'
+
+.PHONY: memcheck cachegrind callgrind massif
+## memcheck: runs an example, or PROFILE='program argument ...', under that tool of Valgrind's
+## cachegrind: the same: cache misses and mispredicted branches, by function
+## callgrind: the same: instructions, by function and caller
+## massif: the same: memory of malloc over time
+memcheck: build/valgrind/examples/connection_arenas
+cachegrind callgrind massif: build/release/examples/connection_arenas
+memcheck cachegrind callgrind massif: | bootstrap-valgrind
+	@scripts/profile $@ $(or $(PROFILE),$<)
 
 .PHONY: examples
 ## examples: builds and runs the examples, which check themselves (docs/examples.md)
@@ -481,6 +515,10 @@ $(patsubst %,corpus-%,$(filter-out $(ASSEMBLED) classic,$(TARGETS))): corpus-%:
 		cp "$$file" "build/corpus/$*/$$(basename "$$(dirname "$$file")")-$$(basename "$$file")"; \
 	done
 
-# The results of the debug suites, for `make scenarios`. Failures are scenarios' to report.
-build/debug/results.tsv: $(debug_PROGRAMS)
-	$(Q)$(call run_suites,debug) || true
+# The results of suites, for `make scenarios`. Failures are scenarios' to report.
+$(VARIANTS:%=build/%/results.tsv): build/%/results.tsv:
+	$(Q)$(call run_suites,$*) || true
+$(foreach v,$(VARIANTS),$(eval build/$(v)/results.tsv: $($(v)_PROGRAMS)))
+build/tools/results.tsv: $(TOOLS_PROGRAMS) | bootstrap-valgrind
+	@mkdir -p build/tools
+	$(Q)$(run_tools) || true
