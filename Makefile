@@ -391,8 +391,6 @@ peers: build/debug/heaplab | bootstrap-peers
 			--seconds $(PEERS_TIME) || [[ $$? == 1 ]]; \
 	done
 
-.PHONY: bugs
-
 .PHONY: bench-alloc bugs
 ## bench-alloc: what allocators and layouts cost, in instructions and cache misses; budgets hold
 bench-alloc: build/release/bench | bootstrap-valgrind
