@@ -78,6 +78,7 @@ CLI_SRC     := $(call sources,fuzz/cli)
 SHIM_SRC    := fuzz/engines/libfuzzer.c fuzz/engines/afl.c
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c $(SHIM_SRC),$(call sources,fuzz/engines))
 TARGETS     := $(notdir $(basename $(call sources,fuzz/targets)))
+BENCH_SRC   := $(call sources,bench)
 RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
 SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
 TESTS_SRC   := $(filter-out tests/test_% tests/driver_%,$(call sources,tests))
@@ -113,6 +114,7 @@ $(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_
 $(1)_SUITES   := $(SUITES:%=build/$(1)/tests/%)
 $(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
 $(1)_EXAMPLES := $(EXAMPLES:%=build/$(1)/examples/%)
+$(1)_BENCH    := $(if $(BENCH_SRC),build/$(1)/bench)
 $(1)_REPLAYS  := $(TARGETS:%=build/$(1)/replay_%)
 $(1)_HEAPLAB  := $(if $(filter fuzz/cli/main.c,$(CLI_SRC)),build/$(1)/heaplab)
 $(1)_CONVERT  := $(if $(filter fuzz/record/convert.c,$(RECORD_SRC)),build/$(1)/labconvert)
@@ -123,14 +125,14 @@ $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPL
 $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
 	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
 	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
-	$(PLUGINS:%=examples/%.c)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
+	$(PLUGINS:%=examples/%.c) $(BENCH_SRC)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
 
 build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
 	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
 		'$$($(1)_SUBJECT)' '$$($(1)_ORACLE)')
 build/$(1)/lists: FORCE
 	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
-		'$(RECORD_SRC)')
+		'$(RECORD_SRC)' '$(BENCH_SRC)')
 
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$(1),$$<)
@@ -162,7 +164,8 @@ build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtest
 # What needs the library alone.
 $$($(1)_MISUSES): build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o
 $$($(1)_EXAMPLES): build/$(1)/examples/%: build/$(1)/obj/examples/%.o
-$$($(1)_MISUSES) $$($(1)_EXAMPLES): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
+$$($(1)_BENCH): $(call objects,$(1),$(BENCH_SRC)) build/$(1)/lists
+$$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_BENCH): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 	$$(call say,LD,$(1),$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
@@ -277,6 +280,14 @@ scripts-test: build-debug | bootstrap-afl bootstrap-cov
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
+.PHONY: tools-test
+## tools-test: the benchmarks' budgets, and what Valgrind's tools report
+TOOLS_PROGRAMS := build/release/bench
+run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tools/test_*.py))
+tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
+	@mkdir -p build/tools
+	$(Q)$(run_tools)
+
 ##@ Fuzzing
 .PHONY: fuzz-programs afl-programs
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
@@ -333,7 +344,11 @@ coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) build/cov/libtagheap.a corpus
 bench: build/fuzz/heaplab
 	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
 
-.PHONY: bugs
+.PHONY: bench-alloc bugs
+## bench-alloc: what allocators and layouts cost, in instructions and cache misses; budgets hold
+bench-alloc: build/release/bench | bootstrap-valgrind
+	@scripts/bench-alloc
+
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all
 	+@scripts/bugs $(BUGS)
@@ -341,7 +356,9 @@ bugs: | bootstrap-all
 ##@ Checks
 .PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
 ## scenarios: every requirement of a finished area has a test that passed
-scenarios: build/debug/results.tsv
+SCENARIO_SUITES := $(sort debug $(shell sed -n 's/^[^#\t]*\t\([a-z0-9-]*\):.*/\1/p' \
+	tests/scenarios.tsv))
+scenarios: $(SCENARIO_SUITES:%=build/%/results.tsv)
 	@scripts/scenarios
 
 ## properties: each property that the runner checks fails for a mistake planted for it
@@ -439,6 +456,10 @@ $(patsubst %,corpus-%,$(filter-out $(ASSEMBLED) classic,$(TARGETS))): corpus-%:
 		cp "$$file" "build/corpus/$*/$$(basename "$$(dirname "$$file")")-$$(basename "$$file")"; \
 	done
 
-# The results of the debug suites, for `make scenarios`. Failures are scenarios' to report.
-build/debug/results.tsv: $(debug_PROGRAMS)
-	$(Q)$(call run_suites,debug) || true
+# The results of suites, for `make scenarios`. Failures are scenarios' to report.
+$(VARIANTS:%=build/%/results.tsv): build/%/results.tsv:
+	$(Q)$(call run_suites,$*) || true
+$(foreach v,$(VARIANTS),$(eval build/$(v)/results.tsv: $($(v)_PROGRAMS)))
+build/tools/results.tsv: $(TOOLS_PROGRAMS) | bootstrap-valgrind
+	@mkdir -p build/tools
+	$(Q)$(run_tools) || true

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The cases of build/release/bench, which scripts/bench-alloc runs under callgrind and by itself,
+ * and makes a table of. A case prepares what it needs and then calls bench_measure once, around the
+ * work that is counted; what one allocator call costs is counted around that function instead. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct bench_case {
+    const char *name;
+    void (*run)(size_t n); /* n: operations, elements, or what the case says */
+} bench_case;
+
+extern const bench_case bench_allocators[];
+extern const bench_case bench_layouts[]; /* both end with a NULL name */
+
+/* Calls work(context). Processor time spent in it adds up; callgrind collects inside it. */
+void bench_measure(void (*work)(void *context), void *context);
+
+/* Keeps the compiler from removing what led to this value. */
+void bench_use(uint64_t value);
+
+/* Memory or the end of the program. */
+void *bench_memory(size_t bytes);
+
+/* The next number of the sequence that *state stands for. */
+uint64_t bench_random(uint64_t *state);
+
+/* Prints the sizes of the structures of the layout part, "name<TAB>bytes<TAB>alignment". */
+void bench_print_sizes(void);
+
+#endif
