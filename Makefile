@@ -253,7 +253,7 @@ check:
 	+@.ci/run
 
 ##@ The same suites in other builds
-.PHONY: release-test m32-test asan-test ubsan-test msan-test valgrind-test clang-test scripts-test
+.PHONY: release-test m32-test asan-test lsan-test ubsan-test msan-test valgrind-test clang-test scripts-test
 ## release-test: guards and assertions compiled out
 release-test: run-release
 
@@ -262,6 +262,9 @@ m32-test: run-m32
 
 ## asan-test: AddressSanitizer and LeakSanitizer
 asan-test: run-asan
+
+## lsan-test: LeakSanitizer alone
+lsan-test: run-lsan
 
 ## ubsan-test: UndefinedBehaviorSanitizer, each finding fatal
 ubsan-test: run-ubsan

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the misuse programs share. Each is one realistic mistake on a small heap; the guilty line
- * is marked. The comment at its top says, for scripts/misuse, what each detector reports:
+/* What the misuse programs share. Each is one realistic mistake, on a small heap or with another
+ * allocator; the guilty line is marked. The comment at its top says, for scripts/misuse, what each
+ * detector reports:
  *
  *   guards    at guard level 3: the line on standard error, before the program aborts
  *   level 2   the same at lower levels; "same": the same line
@@ -8,6 +9,7 @@
  *   asan      the words of AddressSanitizer's report, whose first frame is the guilty line
  *   memcheck  the same of Valgrind's memcheck
  *   msan      the same of MemorySanitizer
+ *   lsan      the same of LeakSanitizer alone; may be absent: like guards
  *
  * "nothing": the program prints nothing and ends with status 0. "guards": the tool itself has
  * nothing to say, and what is reported is the guards' line. */
@@ -27,9 +29,12 @@ static struct {
 } memory;
 
 /* The guard level is the first argument; without one it is the highest. */
+static inline int misuse_level(int argc, char **argv) {
+    return argc > 1 ? atoi(argv[1]) : th_heap_guard_max();
+}
+
 static inline void misuse_start(int argc, char **argv, size_t alignment) {
-    const th_heap_config config = {.alignment = alignment,
-                                   .guard = argc > 1 ? atoi(argv[1]) : th_heap_guard_max()};
+    const th_heap_config config = {.alignment = alignment, .guard = misuse_level(argc, argv)};
     if (th_heap_init(&heap, memory.region, sizeof memory.region, &config) != TH_OK) {
         exit(2);
     }

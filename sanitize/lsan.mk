@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# LeakSanitizer alone, which slows nothing down: looks for lost memory when a program ends.
+lsan_CC      := clang
+lsan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=leak
+lsan_LDFLAGS := -fsanitize=leak
+lsan_GUARD   := 3
+lsan_ASSERTS := 1
+lsan_DRIVER  := cmocka
+lsan_NEEDS   := clang
+lsan_RUN     := --replay --misuse --examples
