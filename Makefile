@@ -47,6 +47,7 @@ OUT          ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
 BUGS         ?=
+PROFILE      ?=
 EXTRA_CFLAGS ?=
 AR           := ar
 
@@ -285,7 +286,8 @@ scripts-test: build-debug | bootstrap-afl bootstrap-cov
 
 .PHONY: tools-test
 ## tools-test: the benchmarks' budgets, and what Valgrind's tools report
-TOOLS_PROGRAMS := build/release/bench
+TOOLS_PROGRAMS := build/release/bench build/release/examples/connection_arenas \
+	$(valgrind_EXAMPLES) $(valgrind_MISUSES)
 run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tools/test_*.py))
 tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
 	@mkdir -p build/tools
@@ -391,6 +393,16 @@ FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -
 format-check: | bootstrap-format
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo '$(words $(FORMATTED)) files formatted'
+
+.PHONY: memcheck cachegrind callgrind massif
+## memcheck: runs an example, or PROFILE='program argument ...', under that tool of Valgrind's
+## cachegrind: the same: cache misses and mispredicted branches, by function
+## callgrind: the same: instructions, by function and caller
+## massif: the same: memory of malloc over time
+memcheck: build/valgrind/examples/connection_arenas
+cachegrind callgrind massif: build/release/examples/connection_arenas
+memcheck cachegrind callgrind massif: | bootstrap-valgrind
+	@scripts/profile $@ $(or $(PROFILE),$<)
 
 .PHONY: examples
 ## examples: builds and runs the examples, which check themselves (docs/examples.md)
