@@ -154,7 +154,7 @@ static void zeroed_memory_is_zero(void) {
 static void every_alignment(int level) {
     start(level);
     for (size_t alignment = 1; alignment <= 16384; alignment *= 2) {
-        for (size_t bytes = 1; bytes <= 1300; bytes = bytes * 2 + 1) {
+        for (size_t bytes = 1; bytes <= 1300; bytes += 1 + bytes / 8) {
             unsigned char *block = th_classes_alloc_aligned(&classes, alignment, bytes);
             CHECK(block != NULL);
             CHECK_EQ((uintptr_t)block % alignment, 0);
@@ -271,6 +271,10 @@ static void defaults_work(void) {
     unsigned char *small = take(8192, 1);
     unsigned char *big = take(8193, 2);
     CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
+    CHECK(th_classes_alloc_aligned(&classes, 4096, 10) != NULL);
+    CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
+    CHECK(th_classes_alloc_aligned(&classes, 8192, 10) != NULL);
+    CHECK_EQ(th_classes_get_stats(&classes).live_large, 2);
     big = th_classes_resize(&classes, big, 3 * th_pages_size());
     CHECK(filled(big, 8193, 2) && filled(small, 8192, 1));
     stop();

@@ -248,6 +248,9 @@ static void damage_the_structure(int level) {
     large.records.live++;
     expect_found(TH_FAULT_COUNT);
     large.records.live--;
+    void *record = th_slab_alloc(&large.records); /* of no block */
+    expect_found(TH_FAULT_COUNT);
+    th_slab_free(&large.records, record);
     large.bytes++;
     expect_found(TH_FAULT_COUNT);
     large.bytes--;
@@ -300,6 +303,11 @@ static void use_as_allocator(int level) {
     CHECK(th_allocator_alloc(allocator, 1) != NULL);
     CHECK(th_allocator_reset(allocator));
     CHECK_EQ(th_large_get_stats(&large).live, 0);
+    stop();
+    start(level, false); /* a backing that cannot resize: even a smaller block is another one */
+    block = take(300, 0, 1);
+    larger = th_allocator_resize(th_large_allocator(&large), block, 300, 100, 16, &moved);
+    CHECK(larger != NULL && moved && filled(larger, 100, 1));
     stop();
 }
 

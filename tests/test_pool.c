@@ -155,6 +155,15 @@ static void the_limit_holds(void) {
     CHECK_EQ(th_pool_reserve(&pool, 7), TH_OK);
     CHECK_EQ(th_pool_reserve(&pool, 8), TH_ERR_TOO_LARGE);
     stop();
+    config.objects_max = SIZE_MAX;
+    config.memory_bytes = 200;
+    config.backing = backing_start(&chunks);
+    start(&config);
+    size_t inside = th_pool_get_stats(&pool).capacity;
+    CHECK_EQ(th_pool_reserve(&pool, inside + 1), TH_OK);
+    CHECK_EQ(th_pool_reserve(&pool, SIZE_MAX), TH_ERR_TOO_LARGE);
+    stop();
+    backing_stop(&chunks);
 }
 
 /* ---- over a backing ------------------------------------------------------------------------- */
@@ -448,6 +457,7 @@ static void bad_configs_are_refused(void) {
     CHECK_EQ(th_pool_bytes(&config, SIZE_MAX / 8), 0);
     config.object_bytes = PTRDIFF_MAX / 4;
     CHECK_EQ(th_pool_bytes(&config, 5), 0);
+    CHECK_EQ(th_pool_bytes(&config, 9), 0);
     config.object_bytes = 0;
     CHECK_EQ(th_pool_bytes(&config, 1), 0);
     th_pool_clean_up(NULL);

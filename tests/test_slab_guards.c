@@ -200,6 +200,12 @@ static void smash_links(int level) {
         CHECK_EQ(th_slab_check(&slab, NULL), TH_ERR_CORRUPT);
     }
     set_link(objects[4], objects[5]);
+    CHECK_PTR_EQ(th_slab_alloc(&slab), objects[4]);
+    set_link(objects[5], objects[4]); /* live again */
+    CHECK(th_slab_alloc(&slab) == NULL);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CHAIN, 1, 0, STRIDE, 0, (uint32_t)(uintptr_t)objects[4]);
+    set_link(objects[5], NULL);
+    th_slab_free(&slab, objects[4]);
     stop();
 }
 

@@ -90,6 +90,12 @@ static th_status verify_config(const th_classes_config *config, size_t slab_byte
     return TH_OK;
 }
 
+/* The configuration has been verified: a part cannot refuse its own. */
+static void must(th_status status) {
+    TH_ASSERT(status == TH_OK);
+    (void)status;
+}
+
 static void init_parts(th_classes *classes, size_t slab_bytes) {
     const th_classes_config *config = &classes->config;
     th_guarding guarding = config->guarding;
@@ -97,8 +103,8 @@ static void init_parts(th_classes *classes, size_t slab_bytes) {
         guarding.level = 2; /* the whole is verified after each operation, not its parts */
     }
     const th_large_config large = {.backing = config->backing, .guarding = guarding};
-    th_status status = th_large_init(&classes->large, &large);
-    for (unsigned number = 0; number < classes->count && status == TH_OK; number++) {
+    must(th_large_init(&classes->large, &large));
+    for (unsigned number = 0; number < classes->count; number++) {
         size_t bytes = th_class_bytes(number);
         const th_slab_config slab = {.object_bytes = bytes,
                                      .alignment = class_alignment(bytes),
@@ -107,9 +113,8 @@ static void init_parts(th_classes *classes, size_t slab_bytes) {
                                      .coloured = true,
                                      .backing = config->backing,
                                      .guarding = guarding};
-        status = th_slab_init_shared(&classes->slabs[number], &slab, &classes->slab_ranges);
+        must(th_slab_init_shared(&classes->slabs[number], &slab, &classes->slab_ranges));
     }
-    TH_ASSERT(status == TH_OK);
 }
 
 th_status th_classes_init(th_classes *classes, const th_classes_config *config) {

@@ -64,8 +64,7 @@ th_slab_layout th_slab_lay_out(size_t slab_bytes, size_t stride, size_t alignmen
 static size_t default_bytes(const th_slab_config *config, size_t stride, size_t alignment) {
     size_t bytes = TH_SLAB_BYTES_BACKING;
     if (config->backing.table == NULL) {
-        size_t page = th_pages_size();
-        bytes = page > TH_SLAB_BYTES_PAGES ? page : TH_SLAB_BYTES_PAGES;
+        bytes = th_pages_round(TH_SLAB_BYTES_PAGES); /* a page may be larger */
     }
     while (bytes <= TH_SLAB_BYTES_MAX &&
            th_slab_lay_out(bytes, stride, alignment).capacity < OBJECTS_BY_DEFAULT) {
@@ -363,7 +362,7 @@ static th_status find_live(const th_slab *slab, const void *pointer, place *at, 
         }
         return TH_OK;
     }
-    at->head = slab->ranges != NULL ? th_slab_find(*slab->ranges, pointer) : NULL;
+    at->head = th_slab_find(*slab->ranges, pointer);
     if (at->head == NULL) {
         return th_cells_foreign(pointer, fault);
     }
