@@ -110,6 +110,7 @@ static void every_size(int level) {
         CHECK_EQ(stats.live_large, bytes > 512);
         CHECK_EQ(stats.requested_bytes, bytes);
         CHECK_EQ(stats.block_bytes, taken);
+        CHECK_EQ(th_classes_usable_size(&classes, block), taken);
         CHECK(stats.memory_bytes >= taken);
         CHECK(th_classes_owns(&classes, block) && th_classes_owns(&classes, block + bytes - 1));
         CHECK(filled(block, bytes, (uint32_t)bytes));
@@ -339,6 +340,8 @@ static void overflow(int level) {
     (void)poke(block + 40, 0x41);
     th_classes_free(&classes, block);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
+    CHECK_EQ(th_classes_usable_size(&classes, block), 0);
+    faults.count = 0;
     th_classes_reset(&classes);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
     CHECK(filled(block, 40, 1));

@@ -79,6 +79,8 @@ static void free_bad_pointers(int level) {
     CHECK(!th_slab_resize(&slab, objects[4], 5));
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 0, 0, 0);
     CHECK_EQ(th_slab_requested_size(&slab, objects[4]), 0);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 0, 0, 0);
+    CHECK_EQ(th_allocator_usable_size(th_slab_allocator(&slab), objects[4]), 0);
     CHECK_EQ(faults.count, 1);
     faults.count = 0;
     stop();

@@ -351,37 +351,45 @@ th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault) {
     return th_guarding_corrupt(fault, TH_FAULT_HEADER, SIZE_MAX, SIZE_MAX, due, head->check);
 }
 
-/* The live object at `pointer`; at level 0 it is taken to be one. */
-static th_status find_live(const th_slab *slab, const void *pointer, place *at, th_fault *fault) {
-    if (level_of(slab) < 1) {
-        at->head = (th_slab_head *)((uintptr_t)pointer & ~(uintptr_t)(slab->slab_bytes - 1));
-        at->cells = cells_of(at->head);
+/* The object of this slab at `pointer`: at level 0 it is taken to be one, and live. */
+static th_status find_in(th_slab_head *head, const void *pointer, place *at, th_fault *fault) {
+    int level = level_of(head->owner);
+    at->head = head;
+    at->cells = cells_of(head);
+    if (level < 1) {
         at->index = (size_t)((const unsigned char *)pointer - at->cells.start) / at->cells.stride;
         if (get_requested(at, fault) != TH_OK) {
             at->requested = at->canary_end;
         }
         return TH_OK;
     }
-    at->head = th_slab_find(*slab->ranges, pointer);
-    if (at->head == NULL) {
-        return th_cells_foreign(pointer, fault);
-    }
-    th_status status = th_slab_verify_head(at->head, fault);
+    th_status status = th_cells_find(&at->cells, pointer, &at->index, fault);
     if (status != TH_OK) {
         return status;
     }
-    if (at->head->owner != slab) {
-        return th_cells_foreign(pointer, fault);
-    }
-    at->cells = cells_of(at->head);
-    status = th_cells_find(&at->cells, pointer, &at->index, fault);
-    if (status != TH_OK) {
-        return status;
-    }
-    if (at->head->state[at->index] == TH_SLAB_STATE_FREE) {
+    if (head->state[at->index] == TH_SLAB_STATE_FREE) {
         return th_cells_double_free(&at->cells, at->index, fault);
     }
-    return verify_live(at, level_of(slab), fault);
+    return verify_live(at, level, fault);
+}
+
+/* The live object at `pointer`. */
+static th_status find_live(const th_slab *slab, const void *pointer, place *at, th_fault *fault) {
+    th_slab_head *head;
+    if (level_of(slab) < 1) {
+        head = (th_slab_head *)((uintptr_t)pointer & ~(uintptr_t)(slab->slab_bytes - 1));
+        return find_in(head, pointer, at, fault);
+    }
+    head = th_slab_find(*slab->ranges, pointer);
+    if (head == NULL) {
+        return th_cells_foreign(pointer, fault);
+    }
+    th_status status = th_slab_verify_head(head, fault);
+    if (status != TH_OK) {
+        return status;
+    }
+    return head->owner == slab ? find_in(head, pointer, at, fault)
+                               : th_cells_foreign(pointer, fault);
 }
 
 static bool claim(const th_slab *slab, const void *pointer, place *at) {
@@ -454,19 +462,38 @@ void *th_slab_alloc(th_slab *slab) {
     return th_slab_alloc_bytes(slab, slab->config.object_bytes);
 }
 
+/* A live object ends. */
+static void free_object(th_slab *slab, const place *at) {
+    void *object = th_cell_at(&at->cells, at->index);
+    int kind = kind_of(at->head);
+    th_cell_link_store(object, at->head->free_list);
+    th_cell_close(&at->cells, at->index, TH_CELL_LINK_BYTES, level_of(slab));
+    at->head->free_list = object;
+    at->head->state[at->index] = TH_SLAB_STATE_FREE;
+    at->head->live--;
+    slab->live--;
+    relist(slab, at->head, kind);
+}
+
 void th_slab_free(th_slab *slab, void *object) {
     place at;
     if (slab->slab_bytes != 0 && claim(slab, object, &at)) {
-        int kind = kind_of(at.head);
-        th_cell_link_store(object, at.head->free_list);
-        th_cell_close(&at.cells, at.index, TH_CELL_LINK_BYTES, level_of(slab));
-        at.head->free_list = object;
-        at.head->state[at.index] = TH_SLAB_STATE_FREE;
-        at.head->live--;
-        slab->live--;
-        relist(slab, at.head, kind);
+        free_object(slab, &at);
     }
     settle(slab);
+}
+
+size_t th_slab_free_in(th_slab_head *head, void *object) {
+    th_slab *slab = head->owner;
+    th_fault fault;
+    place at;
+    size_t requested = 0;
+    if (report(slab, find_in(head, object, &at, &fault), &fault)) {
+        requested = at.requested;
+        free_object(slab, &at);
+    }
+    settle(slab);
+    return requested;
 }
 
 bool th_slab_resize(th_slab *slab, void *object, size_t bytes) {
