@@ -110,6 +110,7 @@ static void every_size(int level) {
         CHECK_EQ(stats.live_large, bytes > 512);
         CHECK_EQ(stats.requested_bytes, bytes);
         CHECK_EQ(stats.block_bytes, taken);
+        CHECK_EQ(th_classes_usable_size(&classes, block), taken);
         CHECK(stats.memory_bytes >= taken);
         CHECK(th_classes_owns(&classes, block) && th_classes_owns(&classes, block + bytes - 1));
         CHECK(filled(block, bytes, (uint32_t)bytes));
@@ -154,7 +155,7 @@ static void zeroed_memory_is_zero(void) {
 static void every_alignment(int level) {
     start(level);
     for (size_t alignment = 1; alignment <= 16384; alignment *= 2) {
-        for (size_t bytes = 1; bytes <= 1300; bytes = bytes * 2 + 1) {
+        for (size_t bytes = 1; bytes <= 1300; bytes += 1 + bytes / 8) {
             unsigned char *block = th_classes_alloc_aligned(&classes, alignment, bytes);
             CHECK(block != NULL);
             CHECK_EQ((uintptr_t)block % alignment, 0);
@@ -271,6 +272,10 @@ static void defaults_work(void) {
     unsigned char *small = take(8192, 1);
     unsigned char *big = take(8193, 2);
     CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
+    CHECK(th_classes_alloc_aligned(&classes, 4096, 10) != NULL);
+    CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
+    CHECK(th_classes_alloc_aligned(&classes, 8192, 10) != NULL);
+    CHECK_EQ(th_classes_get_stats(&classes).live_large, 2);
     big = th_classes_resize(&classes, big, 3 * th_pages_size());
     CHECK(filled(big, 8193, 2) && filled(small, 8192, 1));
     stop();
@@ -335,6 +340,8 @@ static void overflow(int level) {
     (void)poke(block + 40, 0x41);
     th_classes_free(&classes, block);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
+    CHECK_EQ(th_classes_usable_size(&classes, block), 0);
+    faults.count = 0;
     th_classes_reset(&classes);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
     CHECK(filled(block, 40, 1));

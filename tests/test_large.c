@@ -218,6 +218,7 @@ static void smash_canaries(int level) {
         EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, TH_FAULT_NOWHERE, 0, (uint32_t)i, CANARY,
                       0x41);
         CHECK_EQ(th_large_requested_size(&large, block), 0);
+        CHECK_EQ(th_large_usable_size(&large, block), 0);
         faults.count = 0;
         th_large_reset(&large);
         EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, TH_FAULT_NOWHERE, 0, (uint32_t)i, CANARY,
@@ -248,6 +249,9 @@ static void damage_the_structure(int level) {
     large.records.live++;
     expect_found(TH_FAULT_COUNT);
     large.records.live--;
+    void *record = th_slab_alloc(&large.records); /* of no block */
+    expect_found(TH_FAULT_COUNT);
+    th_slab_free(&large.records, record);
     large.bytes++;
     expect_found(TH_FAULT_COUNT);
     large.bytes--;
@@ -286,7 +290,7 @@ static void use_as_allocator(int level) {
     unsigned char *block = th_allocator_alloc_aligned(allocator, 100, 8192);
     CHECK(block != NULL && (uintptr_t)block % 8192 == 0);
     fill(block, 100, 1);
-    CHECK_EQ(th_allocator_usable_size(allocator, block), 100);
+    CHECK_EQ(th_allocator_usable_size(allocator, block), page);
     bool moved;
     CHECK_PTR_EQ(th_allocator_resize(allocator, block, 100, page, 8192, &moved), block);
     CHECK(!moved);
@@ -300,6 +304,11 @@ static void use_as_allocator(int level) {
     CHECK(th_allocator_alloc(allocator, 1) != NULL);
     CHECK(th_allocator_reset(allocator));
     CHECK_EQ(th_large_get_stats(&large).live, 0);
+    stop();
+    start(level, false); /* a backing that cannot resize: even a smaller block is another one */
+    block = take(300, 0, 1);
+    larger = th_allocator_resize(th_large_allocator(&large), block, 300, 100, 16, &moved);
+    CHECK(larger != NULL && moved && filled(larger, 100, 1));
     stop();
 }
 

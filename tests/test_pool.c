@@ -110,6 +110,28 @@ static void the_memory_is_used_to_the_last_object(void) {
     }
 }
 
+/* The map begins where it is first needed, whatever the memory held before. */
+static void a_map_over_used_memory_is_right(void) {
+    memset(memory, 0xFF, sizeof memory);
+    th_pool_config config = {.object_bytes = 32,
+                             .memory = memory,
+                             .memory_bytes = sizeof memory,
+                             .iterable = true,
+                             .guarding = guarding_with(&faults, 3)};
+    start(&config);
+    for (size_t count = 1; count <= 70; count++) {
+        size_t met = 0;
+        th_pool_free(&pool, take(0)); /* the first without a live one above it in the map */
+        CHECK(count == 1 || th_pool_next(&pool, memory + (count - 2) * 32) == NULL);
+        (void)take(0);
+        for (void *o = th_pool_next(&pool, NULL); o != NULL; o = th_pool_next(&pool, o)) {
+            met++;
+        }
+        CHECK_EQ(met, count);
+    }
+    stop();
+}
+
 /* Nothing is written before it is needed: neither the objects nor their map. */
 static void starting_touches_no_memory(void) {
     memset(memory, 0x77, sizeof memory);
@@ -155,6 +177,15 @@ static void the_limit_holds(void) {
     CHECK_EQ(th_pool_reserve(&pool, 7), TH_OK);
     CHECK_EQ(th_pool_reserve(&pool, 8), TH_ERR_TOO_LARGE);
     stop();
+    config.objects_max = SIZE_MAX;
+    config.memory_bytes = 200;
+    config.backing = backing_start(&chunks);
+    start(&config);
+    size_t inside = th_pool_get_stats(&pool).capacity;
+    CHECK_EQ(th_pool_reserve(&pool, inside + 1), TH_OK);
+    CHECK_EQ(th_pool_reserve(&pool, SIZE_MAX), TH_ERR_TOO_LARGE);
+    stop();
+    backing_stop(&chunks);
 }
 
 /* ---- over a backing ------------------------------------------------------------------------- */
@@ -448,6 +479,7 @@ static void bad_configs_are_refused(void) {
     CHECK_EQ(th_pool_bytes(&config, SIZE_MAX / 8), 0);
     config.object_bytes = PTRDIFF_MAX / 4;
     CHECK_EQ(th_pool_bytes(&config, 5), 0);
+    CHECK_EQ(th_pool_bytes(&config, 9), 0);
     config.object_bytes = 0;
     CHECK_EQ(th_pool_bytes(&config, 1), 0);
     th_pool_clean_up(NULL);
@@ -579,11 +611,12 @@ static void random_use_agrees_with_a_model(void) {
 }
 
 TH_SUITE("pool", TEST(every_object_is_usable_and_reused),
-         TEST(the_memory_is_used_to_the_last_object), TEST(starting_touches_no_memory),
-         TEST(a_reset_pool_is_like_new), TEST(the_limit_holds), TEST(no_allocation_after_the_start),
-         TEST(growth_follows_its_policy), TEST(a_failing_backing_leaves_the_pool_usable),
-         TEST(empty_chunks_go_back), TEST(an_unused_pool_shrinks_to_nothing),
-         TEST(links_beside_leave_objects_alone), TEST(take_tells_what_is_fresh),
-         TEST(iteration_meets_live_objects_only), TEST(without_a_map_nothing_is_met),
-         TEST(bad_configs_are_refused), TEST(a_chunk_too_large_to_address_is_refused),
-         TEST(it_works_as_an_allocator), TEST(random_use_agrees_with_a_model))
+         TEST(the_memory_is_used_to_the_last_object), TEST(a_map_over_used_memory_is_right),
+         TEST(starting_touches_no_memory), TEST(a_reset_pool_is_like_new), TEST(the_limit_holds),
+         TEST(no_allocation_after_the_start), TEST(growth_follows_its_policy),
+         TEST(a_failing_backing_leaves_the_pool_usable), TEST(empty_chunks_go_back),
+         TEST(an_unused_pool_shrinks_to_nothing), TEST(links_beside_leave_objects_alone),
+         TEST(take_tells_what_is_fresh), TEST(iteration_meets_live_objects_only),
+         TEST(without_a_map_nothing_is_met), TEST(bad_configs_are_refused),
+         TEST(a_chunk_too_large_to_address_is_refused), TEST(it_works_as_an_allocator),
+         TEST(random_use_agrees_with_a_model))

@@ -48,6 +48,8 @@ static void stop(void) {
 
 static void free_bad_pointers(int level) {
     start(level, false);
+    th_pool_free(&pool, NULL);
+    CHECK_EQ(faults.count, 0);
     th_pool_free(&pool, &pool);
     EXPECT_LOGGED(&faults, level, TH_FAULT_FOREIGN, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE, 0,
                   (uint32_t)(uintptr_t)&pool);

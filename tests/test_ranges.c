@@ -76,4 +76,34 @@ static void the_depth_is_logarithmic(void) {
     CHECK(depth(root) <= 48);
 }
 
-TH_SUITE("ranges", TEST(agrees_with_a_list), TEST(the_depth_is_logarithmic))
+static bool same_shape(const th_range *one, const th_range *other) {
+    if (one == NULL || other == NULL) {
+        return one == other;
+    }
+    return one->start == other->start && same_shape(one->below, other->below) &&
+           same_shape(one->above, other->above);
+}
+
+/* However it came about: added in any order, with or without others that went again. */
+static void the_shape_depends_on_the_contents_only(void) {
+    static th_range all[RANGES];
+    static th_range kept[RANGES];
+    th_range *root = NULL;
+    th_range *straight = NULL;
+    for (size_t i = 0; i < RANGES; i++) {
+        all[i] = (th_range){.start = space + i * 20, .bytes = 20};
+        kept[i] = all[i];
+        th_ranges_insert(&root, &all[i]);
+    }
+    for (size_t i = RANGES; i-- > 0;) {
+        if (i % 3 == 1) {
+            th_ranges_insert(&straight, &kept[i]);
+        } else {
+            th_ranges_remove(&root, &all[i]);
+        }
+    }
+    CHECK(same_shape(root, straight));
+}
+
+TH_SUITE("ranges", TEST(agrees_with_a_list), TEST(the_depth_is_logarithmic),
+         TEST(the_shape_depends_on_the_contents_only))

@@ -43,6 +43,10 @@ static unsigned char *take(size_t bytes, uint32_t seed) {
     return object;
 }
 
+static void *head_of(unsigned char *object) {
+    return object - (uintptr_t)object % slab.slab_bytes;
+}
+
 /* ---- objects -------------------------------------------------------------------------------- */
 
 static void fill_three_slabs(int level, size_t bytes, size_t alignment, bool mapped) {
@@ -67,6 +71,7 @@ static void fill_three_slabs(int level, size_t bytes, size_t alignment, bool map
         CHECK(filled(objects[i], bytes, (uint32_t)i));
         CHECK(th_slab_owns(&slab, objects[i]) && th_slab_owns(&slab, objects[i] + bytes - 1));
         CHECK_EQ(th_slab_requested_size(&slab, objects[i]), bytes);
+        CHECK(i % capacity != 0 || !th_slab_owns(&slab, head_of(objects[i])));
         th_slab_free(&slab, objects[i]);
         CHECK(!th_slab_owns(&slab, objects[i]));
     }
@@ -127,6 +132,7 @@ static void requested_sizes(int level) {
                              .guarding = guarding_with(&faults, level)};
     start(&config);
     unsigned char *object = take(1, 5);
+    CHECK(!th_slab_owns(&slab, object + slab.stride)); /* never used */
     for (size_t bytes = 1; bytes <= 700; bytes++) {
         CHECK(th_slab_resize(&slab, object, bytes));
         CHECK_EQ(th_slab_requested_size(&slab, object), bytes);
@@ -338,7 +344,7 @@ static void use_as_allocator(int level) {
     CHECK(text != NULL && strcmp(text, "slab") == 0);
     CHECK(th_allocator_alloc(allocator, 41) == NULL);
     CHECK(th_allocator_alloc_aligned(allocator, 8, 32) == NULL);
-    CHECK_EQ(th_allocator_usable_size(allocator, text), 5);
+    CHECK_EQ(th_allocator_usable_size(allocator, text), 40);
     CHECK(th_allocator_owns(allocator, text));
     CHECK(!th_allocator_owns(allocator, &slab));
     bool moved = true;

@@ -79,6 +79,8 @@ static void free_bad_pointers(int level) {
     CHECK(!th_slab_resize(&slab, objects[4], 5));
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 0, 0, 0);
     CHECK_EQ(th_slab_requested_size(&slab, objects[4]), 0);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 0, 0, 0);
+    CHECK_EQ(th_allocator_usable_size(th_slab_allocator(&slab), objects[4]), 0);
     CHECK_EQ(faults.count, 1);
     faults.count = 0;
     stop();
@@ -200,6 +202,12 @@ static void smash_links(int level) {
         CHECK_EQ(th_slab_check(&slab, NULL), TH_ERR_CORRUPT);
     }
     set_link(objects[4], objects[5]);
+    CHECK_PTR_EQ(th_slab_alloc(&slab), objects[4]);
+    set_link(objects[5], objects[4]); /* live again */
+    CHECK(th_slab_alloc(&slab) == NULL);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CHAIN, 1, 0, STRIDE, 0, (uint32_t)(uintptr_t)objects[4]);
+    set_link(objects[5], NULL);
+    th_slab_free(&slab, objects[4]);
     stop();
 }
 

@@ -137,6 +137,11 @@ bool th_classes_resize_in_place(th_classes *classes, void *block, size_t bytes);
 /* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */
 size_t th_classes_requested_size(const th_classes *classes, const void *block);
 
+/* What it may be resized to without moving: its class, whole pages, or over a backing what was
+ * asked for; 0 as above. What is beyond the bytes asked for belongs to the guards until a resize.
+ */
+size_t th_classes_usable_size(const th_classes *classes, const void *block);
+
 /* Frees all blocks; keeps empty slabs as configured. From guard level 1 on everything is verified
  * first; nothing is done if damage was met and reported. */
 void th_classes_reset(th_classes *classes);

@@ -90,6 +90,10 @@ bool th_large_resize(th_large *large, void *block, size_t bytes);
 /* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */
 size_t th_large_requested_size(const th_large *large, const void *block);
 
+/* What it may be resized to without moving: whole pages, or over a backing what was asked for; 0 as
+ * above. What is beyond the bytes asked for belongs to the guards until a resize. */
+size_t th_large_usable_size(const th_large *large, const void *block);
+
 /* Frees all blocks. From guard level 1 on everything is verified first; nothing is done if damage
  * was met and reported. O(blocks). */
 void th_large_reset(th_large *large);

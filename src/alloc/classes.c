@@ -90,6 +90,12 @@ static th_status verify_config(const th_classes_config *config, size_t slab_byte
     return TH_OK;
 }
 
+/* The configuration has been verified: a part cannot refuse its own. */
+static void must(th_status status) {
+    TH_ASSERT(status == TH_OK);
+    (void)status;
+}
+
 static void init_parts(th_classes *classes, size_t slab_bytes) {
     const th_classes_config *config = &classes->config;
     th_guarding guarding = config->guarding;
@@ -97,8 +103,8 @@ static void init_parts(th_classes *classes, size_t slab_bytes) {
         guarding.level = 2; /* the whole is verified after each operation, not its parts */
     }
     const th_large_config large = {.backing = config->backing, .guarding = guarding};
-    th_status status = th_large_init(&classes->large, &large);
-    for (unsigned number = 0; number < classes->count && status == TH_OK; number++) {
+    must(th_large_init(&classes->large, &large));
+    for (unsigned number = 0; number < classes->count; number++) {
         size_t bytes = th_class_bytes(number);
         const th_slab_config slab = {.object_bytes = bytes,
                                      .alignment = class_alignment(bytes),
@@ -107,9 +113,8 @@ static void init_parts(th_classes *classes, size_t slab_bytes) {
                                      .coloured = true,
                                      .backing = config->backing,
                                      .guarding = guarding};
-        status = th_slab_init_shared(&classes->slabs[number], &slab, &classes->slab_ranges);
+        must(th_slab_init_shared(&classes->slabs[number], &slab, &classes->slab_ranges));
     }
-    TH_ASSERT(status == TH_OK);
 }
 
 th_status th_classes_init(th_classes *classes, const th_classes_config *config) {
@@ -189,35 +194,39 @@ static th_slab *slab_of(const th_classes *classes, const void *block) {
     return head != NULL ? head->owner : NULL;
 }
 
-/* What is asked for of a live block; 0 after a report. All that is done to a block begins here. */
-static size_t requested(const th_classes *classes, const void *block) {
+/* The slab that the block may be in; NULL: it is large, or foreign. False after a report. All that
+ * is done to a block begins here. */
+static bool look_up(const th_classes *classes, const void *block, th_slab_head **head) {
     th_fault fault;
-    const th_slab_head *head = th_slab_find(classes->slab_ranges, block);
-    if (head == NULL) {
-        return th_large_requested_size(&classes->large, block);
-    }
-    if (level_of(classes) >= 1 && !report(classes, th_slab_verify_head(head, &fault), &fault)) {
-        return 0;
-    }
-    return th_slab_requested_size(head->owner, block);
+    *head = th_slab_find(classes->slab_ranges, block);
+    return *head == NULL || level_of(classes) < 1 ||
+           report(classes, th_slab_verify_head(*head, &fault), &fault);
 }
 
-/* Frees a block of which `bytes` bytes were asked for. */
-static void free_block(th_classes *classes, void *block, size_t bytes) {
-    th_slab *slab = slab_of(classes, block);
-    if (slab != NULL) {
-        th_slab_free(slab, block);
-        classes->requested_bytes -= bytes;
+/* What is asked for of a live block; 0 after a report. */
+static size_t requested(const th_classes *classes, const void *block) {
+    th_slab_head *head;
+    if (!look_up(classes, block, &head)) {
+        return 0;
+    }
+    return head != NULL ? th_slab_requested_size(head->owner, block)
+                        : th_large_requested_size(&classes->large, block);
+}
+
+static void free_block(th_classes *classes, void *block) {
+    th_slab_head *head;
+    if (!look_up(classes, block, &head)) {
+        return;
+    }
+    if (head != NULL) {
+        classes->requested_bytes -= th_slab_free_in(head, block);
     } else {
         th_large_free(&classes->large, block);
     }
 }
 
 void th_classes_free(th_classes *classes, void *block) {
-    size_t bytes = requested(classes, block);
-    if (bytes > 0) {
-        free_block(classes, block, bytes);
-    }
+    free_block(classes, block);
     settle(classes);
 }
 
@@ -252,7 +261,7 @@ static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t b
     void *moved = alloc(classes, bytes, alignment);
     if (moved != NULL) {
         memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
-        free_block(classes, block, old_bytes);
+        free_block(classes, block);
         return moved;
     }
     return resize_in_place(classes, block, old_bytes, bytes) ? block : NULL;
@@ -317,6 +326,14 @@ size_t th_classes_trim(th_classes *classes) {
 
 size_t th_classes_requested_size(const th_classes *classes, const void *block) {
     return block != NULL ? requested(classes, block) : 0;
+}
+
+size_t th_classes_usable_size(const th_classes *classes, const void *block) {
+    const th_slab *slab = slab_of(classes, block);
+    if (slab == NULL) {
+        return th_large_usable_size(&classes->large, block);
+    }
+    return requested(classes, block) > 0 ? slab->config.object_bytes : 0;
 }
 
 bool th_classes_owns(const th_classes *classes, const void *address) {
@@ -393,7 +410,7 @@ static bool owns(const void *self, const void *pointer) {
 }
 
 static size_t usable_size(const void *self, const void *pointer) {
-    return th_classes_requested_size(self, pointer);
+    return th_classes_usable_size(self, pointer);
 }
 
 static th_status check(const void *self, th_fault *fault) {

@@ -295,6 +295,11 @@ size_t th_large_requested_size(const th_large *large, const void *block) {
     return record != NULL ? record->requested : 0;
 }
 
+size_t th_large_usable_size(const th_large *large, const void *block) {
+    const th_large_record *record = claim(large, block);
+    return record != NULL ? record->range.bytes : 0;
+}
+
 void th_large_reset(th_large *large) {
     th_fault fault;
     if (level_of(large) < 1 || report(large, th_large_check(large, &fault), &fault)) {
@@ -403,7 +408,7 @@ static bool owns(const void *self, const void *pointer) {
 }
 
 static size_t usable_size(const void *self, const void *pointer) {
-    return th_large_requested_size(self, pointer);
+    return th_large_usable_size(self, pointer);
 }
 
 static th_status check(const void *self, th_fault *fault) {

@@ -16,7 +16,12 @@ static_assert(TH_CELL_WALL_BYTES == TH_POOL_WALL_BYTES_, "static pools have the 
 static_assert(offsetof(th_pool_chunk, range) == 0, "a range of the set is a chunk");
 
 static bool can_be_quick(const th_pool *pool) {
-    return !TH_TRACK_ANY && !pool->config.links_beside && !th_pool_keeps_map(pool);
+#if TH_TRACK_ANY
+    (void)pool;
+    return false;
+#else
+    return !pool->config.links_beside && !th_pool_keeps_map(pool);
+#endif
 }
 
 static bool report(const th_pool *pool, th_status status, const th_fault *fault) {
@@ -508,7 +513,6 @@ static size_t mark_empty(th_pool *pool, size_t keep) {
     size_t going = 0;
     for (th_pool_chunk *chunk = pool->chunks; chunk != NULL; chunk = chunk->next) {
         if (chunk->block != NULL && chunk->free == chunk->used &&
-            pool->capacity - going >= chunk->capacity &&
             pool->capacity - going - chunk->capacity >= keep) {
             chunk->free = SIZE_MAX;
             going += chunk->capacity;

@@ -64,8 +64,7 @@ th_slab_layout th_slab_lay_out(size_t slab_bytes, size_t stride, size_t alignmen
 static size_t default_bytes(const th_slab_config *config, size_t stride, size_t alignment) {
     size_t bytes = TH_SLAB_BYTES_BACKING;
     if (config->backing.table == NULL) {
-        size_t page = th_pages_size();
-        bytes = page > TH_SLAB_BYTES_PAGES ? page : TH_SLAB_BYTES_PAGES;
+        bytes = th_pages_round(TH_SLAB_BYTES_PAGES); /* a page may be larger */
     }
     while (bytes <= TH_SLAB_BYTES_MAX &&
            th_slab_lay_out(bytes, stride, alignment).capacity < OBJECTS_BY_DEFAULT) {
@@ -352,37 +351,45 @@ th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault) {
     return th_guarding_corrupt(fault, TH_FAULT_HEADER, SIZE_MAX, SIZE_MAX, due, head->check);
 }
 
-/* The live object at `pointer`; at level 0 it is taken to be one. */
-static th_status find_live(const th_slab *slab, const void *pointer, place *at, th_fault *fault) {
-    if (level_of(slab) < 1) {
-        at->head = (th_slab_head *)((uintptr_t)pointer & ~(uintptr_t)(slab->slab_bytes - 1));
-        at->cells = cells_of(at->head);
+/* The object of this slab at `pointer`: at level 0 it is taken to be one, and live. */
+static th_status find_in(th_slab_head *head, const void *pointer, place *at, th_fault *fault) {
+    int level = level_of(head->owner);
+    at->head = head;
+    at->cells = cells_of(head);
+    if (level < 1) {
         at->index = (size_t)((const unsigned char *)pointer - at->cells.start) / at->cells.stride;
         if (get_requested(at, fault) != TH_OK) {
             at->requested = at->canary_end;
         }
         return TH_OK;
     }
-    at->head = slab->ranges != NULL ? th_slab_find(*slab->ranges, pointer) : NULL;
-    if (at->head == NULL) {
-        return th_cells_foreign(pointer, fault);
-    }
-    th_status status = th_slab_verify_head(at->head, fault);
+    th_status status = th_cells_find(&at->cells, pointer, &at->index, fault);
     if (status != TH_OK) {
         return status;
     }
-    if (at->head->owner != slab) {
-        return th_cells_foreign(pointer, fault);
-    }
-    at->cells = cells_of(at->head);
-    status = th_cells_find(&at->cells, pointer, &at->index, fault);
-    if (status != TH_OK) {
-        return status;
-    }
-    if (at->head->state[at->index] == TH_SLAB_STATE_FREE) {
+    if (head->state[at->index] == TH_SLAB_STATE_FREE) {
         return th_cells_double_free(&at->cells, at->index, fault);
     }
-    return verify_live(at, level_of(slab), fault);
+    return verify_live(at, level, fault);
+}
+
+/* The live object at `pointer`. */
+static th_status find_live(const th_slab *slab, const void *pointer, place *at, th_fault *fault) {
+    th_slab_head *head;
+    if (level_of(slab) < 1) {
+        head = (th_slab_head *)((uintptr_t)pointer & ~(uintptr_t)(slab->slab_bytes - 1));
+        return find_in(head, pointer, at, fault);
+    }
+    head = th_slab_find(*slab->ranges, pointer);
+    if (head == NULL) {
+        return th_cells_foreign(pointer, fault);
+    }
+    th_status status = th_slab_verify_head(head, fault);
+    if (status != TH_OK) {
+        return status;
+    }
+    return head->owner == slab ? find_in(head, pointer, at, fault)
+                               : th_cells_foreign(pointer, fault);
 }
 
 static bool claim(const th_slab *slab, const void *pointer, place *at) {
@@ -455,19 +462,38 @@ void *th_slab_alloc(th_slab *slab) {
     return th_slab_alloc_bytes(slab, slab->config.object_bytes);
 }
 
+/* A live object ends. */
+static void free_object(th_slab *slab, const place *at) {
+    void *object = th_cell_at(&at->cells, at->index);
+    int kind = kind_of(at->head);
+    th_cell_link_store(object, at->head->free_list);
+    th_cell_close(&at->cells, at->index, TH_CELL_LINK_BYTES, level_of(slab));
+    at->head->free_list = object;
+    at->head->state[at->index] = TH_SLAB_STATE_FREE;
+    at->head->live--;
+    slab->live--;
+    relist(slab, at->head, kind);
+}
+
 void th_slab_free(th_slab *slab, void *object) {
     place at;
     if (slab->slab_bytes != 0 && claim(slab, object, &at)) {
-        int kind = kind_of(at.head);
-        th_cell_link_store(object, at.head->free_list);
-        th_cell_close(&at.cells, at.index, TH_CELL_LINK_BYTES, level_of(slab));
-        at.head->free_list = object;
-        at.head->state[at.index] = TH_SLAB_STATE_FREE;
-        at.head->live--;
-        slab->live--;
-        relist(slab, at.head, kind);
+        free_object(slab, &at);
     }
     settle(slab);
+}
+
+size_t th_slab_free_in(th_slab_head *head, void *object) {
+    th_slab *slab = head->owner;
+    th_fault fault;
+    place at;
+    size_t requested = 0;
+    if (report(slab, find_in(head, object, &at, &fault), &fault)) {
+        requested = at.requested;
+        free_object(slab, &at);
+    }
+    settle(slab);
+    return requested;
 }
 
 bool th_slab_resize(th_slab *slab, void *object, size_t bytes) {

@@ -40,6 +40,10 @@ static inline th_slab_head *th_slab_find(th_range *ranges, const void *address) 
  * what is wrong with it. */
 th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *fault);
 
+/* Frees an object of this slab, whose header is sound, and returns how many of its bytes were asked
+ * for; 0 after a report. */
+size_t th_slab_free_in(th_slab_head *head, void *object);
+
 /* Raises nothing: TH_ERR_CORRUPT if the header does not agree with its check word. */
 th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault);
 

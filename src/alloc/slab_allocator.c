@@ -33,9 +33,9 @@ static bool owns(const void *self, const void *pointer) {
     return th_slab_owns(self, pointer);
 }
 
-/* What was asked for: the rest of the object belongs to the guards until a resize. */
 static size_t usable_size(const void *self, const void *pointer) {
-    return th_slab_requested_size(self, pointer);
+    const th_slab *slab = self;
+    return th_slab_requested_size(slab, pointer) > 0 ? slab->config.object_bytes : 0;
 }
 
 static th_status check(const void *self, th_fault *fault) {
