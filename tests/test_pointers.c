@@ -140,7 +140,14 @@ static void expect_untouched(void) {
     validate_heap(&heap, 4);
 }
 
+static void let_pass(void *context, const th_fault *fault) {
+    (void)context;
+    (void)fault;
+}
+
+/* At level 3 the end of a damaged heap is a fault, too: then there is nowhere to jump to. */
 static void stop_level(void) {
+    heap.config.on_fault = let_pass;
     th_heap_clean_up(&heap);
 }
 
