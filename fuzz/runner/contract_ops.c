@@ -43,7 +43,8 @@ static bool was_promised(const lab_referee *r, size_t bytes, size_t alignment) {
     if (empty && bytes <= instance->empty_sure && alignment <= r->script->config.alignment) {
         return true;
     }
-    return has(r, LAB_SUBJECT_GROWS) && !r->backing.refused;
+    /* What the backing can never give need not be asked of it. */
+    return has(r, LAB_SUBJECT_GROWS) && !r->backing.refused && bytes <= r->backing.budget;
 }
 
 /* Is NULL the right answer to the request? */
