@@ -91,16 +91,16 @@ struct th_heap {
     unsigned char *base;     /* start of the region */
     uint32_t dwords;         /* managed: header of LAST included */
     uint32_t last;           /* offset of LAST */
-    uint32_t compact_cursor; /* where a budgeted compaction goes on; 0: at the bottom */
     uint32_t low_used;       /* only dwords [0, low_used) and [high_used, dwords) have ever */
     uint32_t high_used;      /* been written; what lies between them was never touched */
+    uint32_t check_seed;     /* of the check words: another one after each init */
+    uint32_t compact_cursor; /* where a budgeted compaction goes on; 0: at the bottom */
     uint32_t head_blocks;
     uint32_t tail_blocks;
     uint32_t free_blocks; /* LAST not counted */
     uint32_t head_dwords; /* payloads of live HEAD blocks */
     uint32_t tail_dwords; /* payloads of live TAIL blocks */
     uint32_t high_water_dwords;
-    uint32_t check_seed; /* of the check words: another one after each init */
     uint64_t failed_allocs;
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* 6, or 8 at alignment 16 */
@@ -108,8 +108,8 @@ struct th_heap {
     bool busy;            /* inside a move callback */
     bool in_low_memory;   /* inside the low-memory callback */
     uint8_t reserved[3];  /* 0: no byte of a started th_heap is left undefined */
-    uint32_t seal_layout; /* guard level 3: check words over the fields above; else 0 */
-    uint32_t seal_counts;
+    uint64_t seal_layout; /* guard level 3: check words over the fields above; else 0 */
+    uint64_t seal_counts;
     th_heap_config config; /* not sealed: attach lets callers renew the hooks */
 };
 

@@ -130,15 +130,17 @@ TH_TRACK_BLIND_PART bool check_counts(walk *w) {
                        heap->high_water_dwords);
 }
 
-static bool check_seal(th_fault *fault, uint32_t expected, uint32_t found) {
+/* The fault shows the half that differs, the upper one if both do. */
+static bool check_seal(th_fault *fault, uint64_t expected, uint64_t found) {
     if (expected == found) {
         return true;
     }
+    unsigned shift = expected >> 32 != found >> 32 ? 32 : 0;
     *fault = (th_fault){.kind = TH_FAULT_CONTROL,
                         .block = TH_FAULT_NOWHERE,
                         .offset = TH_FAULT_NOWHERE,
-                        .expected = expected,
-                        .found = found};
+                        .expected = (uint32_t)(expected >> shift),
+                        .found = (uint32_t)(found >> shift)};
     return false;
 }
 

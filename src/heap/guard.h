@@ -139,26 +139,34 @@ bool th_check_blocks(const th_heap *heap, th_fault *fault);
 
 /* What the two are set to, or should be; .layout is never 0, which means that there is none. */
 typedef struct th_seals {
-    uint32_t layout;
-    uint32_t counts;
+    uint64_t layout;
+    uint64_t counts;
 } th_seals;
+
+#define TH_MIX_A 0x9E3779B97F4A7C15u
+#define TH_MIX_B 0xC2B2AE3D27D4EB4Fu
+#define TH_MIX_C 0x165667B19E3779F9u
+#define TH_MIX_D 0xD6E8FEB86659FD93u
+
+/* Two fields as one word. */
+TH_TRACK_BLIND_PART uint64_t th_word_pair(uint32_t low, uint32_t high) {
+    return (uint64_t)high << 32 | low;
+}
 
 /* As with headers: each word is multiplied by an odd constant, so that any change that is confined
  * to one changes the sum. The one-byte fields are taken as they lie in memory, for what was
  * overwritten need not be a bool. */
 TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
-    uint64_t base = (uintptr_t)heap->base;
     const th_word *flags = (const void *)&heap->unit_dwords;
-    uint32_t layout =
-        heap->check_seed + (uint32_t)base * 0x9E3779B1u + (uint32_t)(base >> 32) * 0x85EBCA77u +
-        heap->dwords * 0xC2B2AE3Du + heap->last * 0x27D4EB2Fu + heap->low_used * 0x165667B1u +
-        heap->high_used * 0xB5297A4Du + flags[0] * 0x68E31DA5u + flags[1] * 0x1B56C4E9u;
-    uint32_t counts = heap->compact_cursor * 0x9E3779B1u + heap->head_blocks * 0x85EBCA77u +
-                      heap->tail_blocks * 0xC2B2AE3Du + heap->free_blocks * 0x27D4EB2Fu +
-                      heap->head_dwords * 0x165667B1u + heap->tail_dwords * 0xB5297A4Du +
-                      heap->high_water_dwords * 0x68E31DA5u +
-                      (uint32_t)heap->failed_allocs * 0x1B56C4E9u +
-                      (uint32_t)(heap->failed_allocs >> 32) * 0x7F4A7C15u;
+    uint64_t layout = heap->check_seed + (uintptr_t)heap->base * TH_MIX_A +
+                      th_word_pair(heap->dwords, heap->last) * TH_MIX_B +
+                      th_word_pair(heap->low_used, heap->high_used) * TH_MIX_C +
+                      th_word_pair(flags[0], flags[1]) * TH_MIX_D;
+    uint64_t counts = heap->compact_cursor +
+                      th_word_pair(heap->head_blocks, heap->tail_blocks) * TH_MIX_A +
+                      th_word_pair(heap->free_blocks, heap->head_dwords) * TH_MIX_B +
+                      th_word_pair(heap->tail_dwords, heap->high_water_dwords) * TH_MIX_C +
+                      heap->failed_allocs * TH_MIX_D;
     return (th_seals){layout + (layout == 0), counts};
 }
 static_assert(offsetof(th_heap, seal_layout) ==
