@@ -65,27 +65,29 @@ static bool fits(const th_heap *heap, const th_header *free, uint32_t need, uint
 th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align_log2, uint32_t tag,
                               th_place *place) {
     bool tail = tag >= TH_TAG_TAIL_MIN;
-    th_header block;
-    if (!th_chain_load(heap, tail ? heap->last : 0, &block)) {
+    th_header slots[2]; /* taken in turn: the walk copies no headers */
+    th_header *block = &slots[0];
+    th_header *next = &slots[1];
+    if (!th_chain_load(heap, tail ? heap->last : 0, block)) {
         return TH_PLACE_BROKEN;
     }
     for (;;) {
-        if (th_is_spare(heap, &block) &&
-            fits(heap, &block, need, align_log2, tail, &place->offset)) {
-            place->free = block;
+        if (th_is_spare(heap, block) && fits(heap, block, need, align_log2, tail, &place->offset)) {
+            place->free = *block;
             /* Walking up, the block below has been verified on the way. */
-            bool sound = th_chain_above(heap, &block, &place->above) &&
-                         (!tail || th_guard_below(heap, &block));
+            bool sound = th_chain_above(heap, block, &place->above) &&
+                         (!tail || th_guard_below(heap, block));
             return sound ? TH_PLACE_FOUND : TH_PLACE_BROKEN;
         }
-        bool other_side = !th_is_free(&block) && th_is_tail(&block) != tail;
-        if (other_side || (tail ? block.offset == 0 : th_is_last(heap, &block))) {
+        bool other_side = !th_is_free(block) && th_is_tail(block) != tail;
+        if (other_side || (tail ? block->offset == 0 : th_is_last(heap, block))) {
             return TH_PLACE_NONE;
         }
-        th_header next;
-        if (!(tail ? th_chain_below(heap, &block, &next) : th_chain_above(heap, &block, &next))) {
+        if (!(tail ? th_chain_below(heap, block, next) : th_chain_above(heap, block, next))) {
             return TH_PLACE_BROKEN;
         }
+        th_header *walked = block;
         block = next;
+        next = walked;
     }
 }
