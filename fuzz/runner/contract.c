@@ -35,6 +35,10 @@ const lab_contract *lab_referee_contract(const lab_referee *r) {
     return &r->model;
 }
 
+bool lab_referee_has(const lab_referee *r, unsigned flag) {
+    return (r->subject->flags & ~r->instance.lacks & flag) != 0;
+}
+
 bool lab_referee_has_subject(const lab_referee *r) {
     return r->made;
 }
@@ -83,7 +87,7 @@ static bool make(lab_referee *r) {
 
 /* Blocks that come from elsewhere than the backing do not end with the subject. */
 static void destroy(lab_referee *r) {
-    bool elsewhere = (r->subject->flags & LAB_SUBJECT_OWN_MEMORY) != 0;
+    bool elsewhere = lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY);
     for (uint32_t i = 0; elsewhere && i < r->model.slots_used; i++) {
         th_allocator_free(r->instance.allocator, r->model.slots[i].at);
     }

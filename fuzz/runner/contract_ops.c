@@ -5,10 +5,6 @@
 #include "runner/content.h"
 #include "runner/referee.h"
 
-static bool has(const lab_referee *r, unsigned flag) {
-    return (r->subject->flags & flag) != 0;
-}
-
 static bool is_power_of_two(size_t value) {
     return value != 0 && (value & (value - 1)) == 0;
 }
@@ -27,7 +23,7 @@ static bool is_beyond(const lab_instance *instance, size_t bytes, size_t alignme
 
 /* May the subject not even be asked? */
 static bool is_spared(const lab_referee *r, size_t bytes, size_t alignment) {
-    return has(r, LAB_SUBJECT_OWN_MEMORY) && is_beyond(&r->instance, bytes, alignment);
+    return lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) && is_beyond(&r->instance, bytes, alignment);
 }
 
 /* Was a request refused that can be met? */
@@ -39,12 +35,13 @@ static bool was_promised(const lab_referee *r, size_t bytes, size_t alignment) {
     if (instance->blocks_sure > r->model.live) {
         return true;
     }
-    bool empty = has(r, LAB_SUBJECT_FREES) ? r->model.live == 0 : !r->model.touched;
+    bool empty = lab_referee_has(r, LAB_SUBJECT_FREES) ? r->model.live == 0 : !r->model.touched;
     if (empty && bytes <= instance->empty_sure && alignment <= r->script->config.alignment) {
         return true;
     }
     /* What the backing can never give need not be asked of it. */
-    return has(r, LAB_SUBJECT_GROWS) && !r->backing.refused && bytes <= r->backing.budget;
+    return lab_referee_has(r, LAB_SUBJECT_GROWS) && !r->backing.refused &&
+           bytes <= r->backing.budget;
 }
 
 /* Is NULL the right answer to the request? */
@@ -58,6 +55,25 @@ static bool accept_refusal(lab_referee *r, size_t bytes, size_t alignment) {
     return true;
 }
 
+/* Of a block of `bytes` bytes, those that its owner may use. */
+static size_t open_bytes(const lab_referee *r, size_t bytes) {
+    return r->instance.object_bytes > bytes ? r->instance.object_bytes : bytes;
+}
+
+/* Are there bytes behind these that are the guards'? `usable` as the subject says. */
+static bool has_slack(const lab_referee *r, size_t bytes, size_t usable) {
+    const lab_instance *instance = &r->instance;
+    return instance->object_bytes != 0 ? instance->object_stride > instance->object_bytes
+                                       : usable > bytes;
+}
+
+/* Are exactly the block's bytes accessible, where tools know which? */
+static bool is_tracked(const lab_referee *r, const unsigned char *at, size_t bytes, size_t usable) {
+    size_t open = open_bytes(r, bytes);
+    return has_slack(r, bytes, usable) ? lab_content_is_open(at, open)
+                                       : lab_content_is_accessible(at, open);
+}
+
 /* Is the block a right answer? `except` as lab_contract_objection says. */
 static bool accept_block(lab_referee *r, const unsigned char *at, size_t bytes, size_t alignment,
                          uint32_t except) {
@@ -66,7 +82,7 @@ static bool accept_block(lab_referee *r, const unsigned char *at, size_t bytes, 
     if (objection == NULL) {
         objection = lab_contract_objection(&r->model, at, bytes, alignment, except);
     }
-    if (objection == NULL && !has(r, LAB_SUBJECT_OWN_MEMORY) &&
+    if (objection == NULL && !lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) &&
         !lab_backing_contains(&r->backing, at, bytes)) {
         objection = "outside";
     }
@@ -77,8 +93,8 @@ static bool accept_block(lab_referee *r, const unsigned char *at, size_t bytes, 
     if (objection == NULL && allocator.table->usable_size != NULL && usable < bytes) {
         objection = "usable size";
     }
-    if (objection == NULL && has(r, LAB_SUBJECT_TRACKED) &&
-        !(usable > bytes ? lab_content_is_open(at, bytes) : lab_content_is_accessible(at, bytes))) {
+    if (objection == NULL && lab_referee_has(r, LAB_SUBJECT_TRACKED) &&
+        !is_tracked(r, at, bytes, usable)) {
         objection = "accessible bytes";
     }
     return objection == NULL || lab_objects(r, LAB_PROPERTY_RESULT, objection,
@@ -347,20 +363,21 @@ static bool account(lab_referee *r, const char *what) {
 static bool overflow(lab_referee *r, uint32_t slot, bool *acted) {
     th_allocator allocator = r->instance.allocator;
     const lab_live *block = &r->model.slots[slot];
-    *acted = has(r, LAB_SUBJECT_CANARIES) && allocator.table->usable_size != NULL &&
-             th_allocator_usable_size(allocator, block->at) > block->bytes;
+    unsigned char *behind = block->at + open_bytes(r, block->bytes);
+    *acted = lab_referee_has(r, LAB_SUBJECT_CANARIES) && allocator.table->usable_size != NULL &&
+             has_slack(r, block->bytes, th_allocator_usable_size(allocator, block->at));
     if (!*acted) {
         return true;
     }
-    lab_content_flip(block->at + block->bytes, 1);
+    lab_content_flip(behind, 1);
     th_allocator_free(allocator, block->at);
-    lab_content_flip(block->at + block->bytes, 1);
+    lab_content_flip(behind, 1);
     return account(r, "canary");
 }
 
 static bool free_wrong(lab_referee *r, uint32_t slot, size_t distance, bool *acted) {
     const lab_live *block = &r->model.slots[slot];
-    *acted = has(r, LAB_SUBJECT_POINTERS) && distance < block->bytes && distance > 0;
+    *acted = lab_referee_has(r, LAB_SUBJECT_POINTERS) && distance < block->bytes && distance > 0;
     if (!*acted) {
         return true;
     }
@@ -370,7 +387,7 @@ static bool free_wrong(lab_referee *r, uint32_t slot, size_t distance, bool *act
 
 static bool free_twice(lab_referee *r, uint32_t slot, bool *acted) {
     void *at = r->model.slots[slot].at;
-    *acted = has(r, LAB_SUBJECT_POINTERS);
+    *acted = lab_referee_has(r, LAB_SUBJECT_POINTERS);
     if (!*acted) {
         return true;
     }
@@ -387,14 +404,16 @@ static bool free_twice(lab_referee *r, uint32_t slot, bool *acted) {
 static bool write_after_free(lab_referee *r, uint32_t slot, bool *acted) {
     unsigned char *at = r->model.slots[slot].at;
     size_t last = r->model.slots[slot].bytes - 1;
-    *acted = has(r, LAB_SUBJECT_POISON) && r->script->config.guard >= 2 && th_heap_guard_max() >= 2;
+    *acted = lab_referee_has(r, LAB_SUBJECT_POISON) && r->script->config.guard >= 2 &&
+             th_heap_guard_max() >= 2;
     if (!*acted) {
         return true;
     }
     if (!do_free(r, slot)) {
         return false;
     }
-    if (!has(r, LAB_SUBJECT_OWN_MEMORY) && !lab_backing_contains(&r->backing, at, last + 1)) {
+    if (!lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) &&
+        !lab_backing_contains(&r->backing, at, last + 1)) {
         return true; /* went back to the backing */
     }
     lab_content_flip(at + last, 1);
@@ -473,7 +492,7 @@ bool lab_referee_free_all(lab_referee *r) {
         }
     }
     size_t sure = r->instance.empty_sure;
-    if (sure == 0 || !has(r, LAB_SUBJECT_FREES)) {
+    if (sure == 0 || !lab_referee_has(r, LAB_SUBJECT_FREES)) {
         return true;
     }
     r->backing.refused = false;

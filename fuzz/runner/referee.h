@@ -28,6 +28,9 @@ struct lab_referee {
 __attribute__((format(printf, 4, 5))) bool lab_objects(lab_referee *r, lab_property property,
                                                        const char *detail, const char *format, ...);
 
+/* Is this flag of the subject true of this instance of it? */
+bool lab_referee_has(const lab_referee *r, unsigned flag);
+
 /* Does one operation (not INIT); *acted says whether there was anything to do. */
 bool lab_referee_do(lab_referee *r, const lab_op *op, bool *acted);
 

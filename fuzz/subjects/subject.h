@@ -27,7 +27,7 @@ enum {
     LAB_SUBJECT_POINTERS = 16,  /* guard >= 1: freeing what is no live block raises a fault */
     LAB_SUBJECT_CANARIES = 32,  /* guard >= 1: a byte written right behind the bytes asked for
                                    raises a fault when the block is freed, if the block has one
-                                   (usable size > bytes asked for) */
+                                   (usable size > bytes asked for; of objects: stride > size) */
     LAB_SUBJECT_POISON = 64,    /* guard >= 2: the checker notices a byte written to a block that
                                    was freed, at its last byte asked for */
     LAB_SUBJECT_ANY_THREADS = 128 /* may be used by several threads at once */
@@ -56,9 +56,13 @@ typedef struct lab_instance {
     size_t empty_sure;    /* while no block is live (for subjects that do not free: after a
                              reset), a request for this many bytes aligned to setup.alignment is
                              met; 0: nothing promised */
+    size_t object_bytes;  /* every block is an object of this size, whatever was asked for, and
+                             what is said of the bytes asked for is true of these; 0: not so */
+    size_t object_stride; /* with those behind it that are the guards' */
+    unsigned lacks;       /* of the subject's flags, those that are not true of this one */
 } lab_instance;
 
-#define LAB_SUBJECT_VERSION 2
+#define LAB_SUBJECT_VERSION 3
 
 typedef struct lab_subject {
     int version;         /* LAB_SUBJECT_VERSION */
