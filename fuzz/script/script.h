@@ -132,7 +132,15 @@ typedef struct lab_config {
     X(hybrid, "hybrid")                                                                            \
     X(buddy_arena, "buddy-arena")                                                                  \
     X(mimalloc, "mimalloc")                                                                        \
-    X(jemalloc, "jemalloc")
+    X(jemalloc, "jemalloc")                                                                        \
+    X(pool, "pool")                                                                                \
+    X(pool_grows, "pool-grows")                                                                    \
+    X(pool_arena, "pool-arena")                                                                    \
+    X(pool_static, "pool-static")                                                                  \
+    X(slab, "slab")                                                                                \
+    X(slab_buddy, "slab-buddy")                                                                    \
+    X(classes, "classes")                                                                          \
+    X(large, "large")
 extern const char *const lab_subject_names[];
 extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u

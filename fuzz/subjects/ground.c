@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "subjects/ground.h"
 
+/* Of mapped pages as much is asked for as a backing would give: more costs time only. */
+#define MAPPED_BYTES_MIN     ((size_t)16 << 10)
+#define MAPPED_BYTES_MAX     ((size_t)256 << 10)
+#define MAPPED_ALIGNMENT_MAX ((size_t)64 << 10)
+
 th_guarding lab_ground_guarding(const lab_setup *setup) {
     return (th_guarding){
         .level = setup->guard, .on_fault = setup->on_fault, .fault_context = setup->fault_context};
+}
+
+void lab_ground_describe(lab_instance *instance, const lab_setup *setup, bool mapped) {
+    if (!mapped) {
+        instance->lacks |= LAB_SUBJECT_OWN_MEMORY;
+        return;
+    }
+    size_t bytes = setup->bytes > MAPPED_BYTES_MIN ? setup->bytes : MAPPED_BYTES_MIN;
+    instance->lacks |= LAB_SUBJECT_POISON; /* pages that went back cannot be looked at */
+    instance->bytes_max = bytes < MAPPED_BYTES_MAX ? bytes : MAPPED_BYTES_MAX;
+    instance->alignment_max = MAPPED_ALIGNMENT_MAX;
 }
 
 static bool start_heap(lab_ground *ground, const lab_setup *setup) {

@@ -30,6 +30,10 @@ typedef struct lab_ground {
 /* The guarding that a subject is to have. */
 th_guarding lab_ground_guarding(const lab_setup *setup);
 
+/* Says of an instance that it maps pages, or does not: what it lacks of its subject's flags, and
+ * how much may be asked of it. */
+void lab_ground_describe(lab_instance *instance, const lab_setup *setup, bool mapped);
+
 /* False: there is not enough memory, and nothing of the backing is kept. */
 bool lab_ground_start(lab_ground *ground, lab_ground_kind kind, const lab_setup *setup);
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Large blocks, on mapped pages, or in odd variants over a backing, which gives as many bytes as
+ * are asked for and has no room for canaries. */
+#include <stdlib.h>
+
+#include "subjects/ground.h"
+#include "subjects/subjects.h"
+#include "tagheap/large.h"
+
+static void destroy(void *self) {
+    th_large_clean_up(self);
+    free(self);
+}
+
+static bool create(const lab_setup *setup, lab_instance *instance) {
+    bool mapped = setup->variant % 2 == 0;
+    th_large_config config = {.guarding = lab_ground_guarding(setup)};
+    th_large *large = calloc(1, sizeof *large);
+    if (large == NULL) {
+        return false;
+    }
+    if (!mapped) {
+        config.backing = setup->backing;
+    }
+    if (th_large_init(large, &config) != TH_OK) {
+        free(large);
+        return false;
+    }
+    instance->state = large;
+    instance->allocator = th_large_allocator(large);
+    lab_ground_describe(instance, setup, mapped);
+    return true;
+}
+
+const lab_subject lab_subject_large = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "large",
+    .purpose = "large blocks on mapped pages, or over a backing by variant",
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_OWN_MEMORY | LAB_SUBJECT_TRACKED |
+             LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES,
+    .create = create,
+    .destroy = destroy,
+};
