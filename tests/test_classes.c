@@ -234,7 +234,7 @@ static void a_shrinking_block_stays_when_there_is_no_room(void) {
     CHECK_EQ(th_classes_requested_size(&classes, block), 20);
     CHECK(th_classes_resize(&classes, block, 600) == NULL);
     CHECK(filled(block, 20, 1));
-    CHECK_EQ(th_classes_get_stats(&classes).failed_allocs, 2);
+    CHECK_EQ(th_classes_get_stats(&classes).failed_allocs, 1); /* the other one was met */
     stop();
 }
 

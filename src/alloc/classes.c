@@ -161,7 +161,6 @@ static void *alloc(th_classes *classes, size_t bytes, size_t alignment) {
     } else {
         block = th_large_alloc(&classes->large, bytes, alignment);
     }
-    classes->failed_allocs += block == NULL;
     return block;
 }
 
@@ -170,6 +169,7 @@ void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t byt
         return NULL;
     }
     void *block = alloc(classes, bytes, alignment);
+    classes->failed_allocs += block == NULL;
     settle(classes);
     return block;
 }
@@ -264,7 +264,11 @@ static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t b
         free_block(classes, block);
         return moved;
     }
-    return resize_in_place(classes, block, old_bytes, bytes) ? block : NULL;
+    if (resize_in_place(classes, block, old_bytes, bytes)) {
+        return block;
+    }
+    classes->failed_allocs++;
+    return NULL;
 }
 
 void *th_classes_resize_aligned(th_classes *classes, void *block, size_t alignment, size_t bytes) {
