@@ -31,6 +31,15 @@ typedef enum mistake {
     ROLLS_BACK_TOO_FAR,
     RETURNS_TWICE,
     KEEPS_AFTER_REFUSAL,
+    COUNTS_TOO_MANY,
+    COUNTS_TOO_FEW_BYTES,
+    FORGETS_THE_PEAK,
+    PEAKS_TOO_HIGH,
+    KEEPS_RESERVES,
+    COUNTS_NO_MOVES,
+    COUNTS_REFUSALS_TWICE,
+    COUNTS_WHAT_CANNOT_FIT,
+    COUNTS_FRAMES_TOGETHER,
     MISTAKES
 } mistake;
 
@@ -46,7 +55,9 @@ typedef struct plain {
     unsigned char *at[BLOCKS_MAX];
     size_t bytes[BLOCKS_MAX];
     uint64_t serial[BLOCKS_MAX];
-    uint64_t clock, mark;
+    uint64_t frame[BLOCKS_MAX];
+    uint64_t clock, mark, frames;
+    lab_figures figures;
     unsigned char elsewhere[1 << 16];
 } plain;
 
@@ -65,11 +76,38 @@ static bool errs(plain *p, mistake kind) {
     return p->wrong == kind && ++p->calls % 4 == 0;
 }
 
+enum { FITTING_BYTES = 300 };
+
+static void *refuse(plain *p) {
+    p->figures.refused += errs(p, COUNTS_REFUSALS_TWICE) ? 2 : 1;
+    p->figures.refused_in_frame++;
+    return NULL;
+}
+
+static void count_block(plain *p, size_t bytes) {
+    lab_figures *f = &p->figures;
+    f->live += errs(p, COUNTS_TOO_MANY) ? 2 : 1;
+    f->requested += bytes;
+    f->used += bytes;
+    f->reserved += bytes;
+    f->peak = f->used > f->peak ? f->used + errs(p, PEAKS_TOO_HIGH) : f->peak;
+    f->allocs++;
+}
+
+static void discount_block(plain *p, size_t bytes) {
+    lab_figures *f = &p->figures;
+    f->live--;
+    f->requested -= errs(p, COUNTS_TOO_FEW_BYTES) ? bytes + 1 : bytes;
+    f->used -= bytes;
+    f->reserved -= errs(p, KEEPS_RESERVES) ? 0 : bytes;
+}
+
 static void *plain_alloc(void *self, size_t bytes, size_t alignment) {
     plain *p = self;
     unsigned slot = slot_of(p, NULL);
-    if (slot == BLOCKS_MAX || errs(p, REFUSES)) {
-        return NULL;
+    if (slot == BLOCKS_MAX || errs(p, REFUSES) ||
+        (p->wrong == COUNTS_WHAT_CANNOT_FIT && bytes > FITTING_BYTES)) {
+        return refuse(p);
     }
     if (p->clock > 0 && p->wrong == OVERLAPS && p->at[0] != NULL && bytes <= p->bytes[0]) {
         return p->at[0];
@@ -81,10 +119,12 @@ static void *plain_alloc(void *self, size_t bytes, size_t alignment) {
     unsigned char *at =
         p->backing.table->alloc(p->backing.self, bytes + (shift ? 1 : 0), alignment);
     if (at == NULL) {
-        return NULL;
+        return refuse(p);
     }
+    count_block(p, bytes);
     p->at[slot] = at;
     p->bytes[slot] = bytes;
+    p->frame[slot] = p->frames;
     p->serial[slot] = ++p->clock;
     if (errs(p, WRITES_BEYOND)) {
         at[bytes] ^= 1;
@@ -105,6 +145,7 @@ static void plain_free(void *self, void *pointer) {
         return; /* one of the mistakes' */
     }
     p->at[slot] = NULL;
+    discount_block(p, p->bytes[slot]);
     if (!errs(p, LEAKS)) {
         th_allocator_free(p->backing, pointer);
     }
@@ -130,6 +171,7 @@ static void *plain_resize(void *self, void *pointer, size_t kept, size_t bytes, 
         at[least - 1] ^= 1;
     }
     plain_free(self, pointer);
+    p->figures.allocs -= errs(p, COUNTS_NO_MOVES);
     return at;
 }
 
@@ -175,6 +217,7 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     p->wrong = planted;
     instance->state = p;
     instance->allocator = (th_allocator){.table = &table, .self = p};
+    instance->bytes_max = planted == COUNTS_WHAT_CANNOT_FIT ? FITTING_BYTES : 0;
     return true;
 }
 
@@ -197,11 +240,41 @@ static void plain_rollback(void *state) {
     if (p->wrong == ROLLS_BACK_TOO_FAR && from > 0) {
         from--;
     }
+    if (p->wrong == FORGETS_THE_PEAK) {
+        p->figures.peak = 0;
+    }
     for (unsigned i = 0; i < BLOCKS_MAX; i++) {
         if (p->at[i] != NULL && p->serial[i] > from) {
             memset(p->at[i], 0, p->bytes[i]); /* not live for the table, so nobody else's */
             plain_free(p, p->at[i]);
         }
+    }
+}
+
+/* Two frames old is gone. */
+static void plain_flip(void *state) {
+    plain *p = state;
+    p->frames++;
+    for (unsigned i = 0; i < BLOCKS_MAX; i++) {
+        if (p->at[i] != NULL && p->frames - p->frame[i] >= 2) {
+            plain_free(p, p->at[i]);
+        }
+    }
+    if (!errs(p, COUNTS_FRAMES_TOGETHER)) {
+        p->figures.refused_in_frame = 0;
+    }
+}
+
+/* Where something else is wrong, it is to be found as what it is. */
+static void plain_measure(const void *state, lab_figures *figures) {
+    const plain *p = state;
+    *figures = p->figures;
+    if (p->wrong == COUNTS_WHAT_CANNOT_FIT) {
+        figures->exact = LAB_FIGURE_REFUSED_FITTING;
+    } else if (p->wrong == NO_MISTAKE || p->wrong > KEEPS_AFTER_REFUSAL) {
+        figures->exact = LAB_FIGURE_LIVE | LAB_FIGURE_REQUESTED | LAB_FIGURE_PEAK |
+                         LAB_FIGURE_RESERVED | LAB_FIGURE_ALLOCS | LAB_FIGURE_REFUSED |
+                         LAB_FIGURE_REFUSED_IN_FRAME;
     }
 }
 
@@ -214,6 +287,18 @@ static const lab_subject plain_subject = {
     .destroy = plain_destroy,
     .mark = plain_mark,
     .rollback = plain_rollback,
+    .measure = plain_measure,
+};
+
+static const lab_subject framed_subject = {
+    .version = LAB_SUBJECT_VERSION,
+    .name = "framed",
+    .purpose = "the same in frames",
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS,
+    .create = plain_create,
+    .destroy = plain_destroy,
+    .flip = plain_flip,
+    .measure = plain_measure,
 };
 
 /* ---- random scripts ----------------------------------------------------------------------- */
@@ -288,10 +373,20 @@ static void mistakes_are_found(void) {
         [ROLLS_BACK_TOO_FAR] = {LAB_PROPERTY_CONTENTS, "bytes"},
         [RETURNS_TWICE] = {LAB_PROPERTY_BOUNDS, "returned what it never got"},
         [KEEPS_AFTER_REFUSAL] = {LAB_PROPERTY_CONTENTS, "bytes"},
+        [COUNTS_TOO_MANY] = {LAB_PROPERTY_STATS, "live blocks"},
+        [COUNTS_TOO_FEW_BYTES] = {LAB_PROPERTY_STATS, "requested bytes"},
+        [FORGETS_THE_PEAK] = {LAB_PROPERTY_STATS, "high-water mark"},
+        [PEAKS_TOO_HIGH] = {LAB_PROPERTY_STATS, "high-water mark"},
+        [KEEPS_RESERVES] = {LAB_PROPERTY_STATS, "reserved bytes"},
+        [COUNTS_NO_MOVES] = {LAB_PROPERTY_STATS, "allocations"},
+        [COUNTS_REFUSALS_TWICE] = {LAB_PROPERTY_STATS, "refusals"},
+        [COUNTS_WHAT_CANNOT_FIT] = {LAB_PROPERTY_STATS, "refusals"},
+        [COUNTS_FRAMES_TOGETHER] = {LAB_PROPERTY_STATS, "refusals in the frame"},
     };
     lab_failure failure;
     planted = NO_MISTAKE;
     CHECK(play(&plain_subject, TH_TRACK_VALGRIND ? 40 : 200, &failure, NULL));
+    CHECK(play(&framed_subject, TH_TRACK_VALGRIND ? 40 : 200, &failure, NULL));
     for (unsigned i = NO_MISTAKE + 1; i < MISTAKES; i++) {
         /* Where a tool watches, these end the process. */
         if ((TH_TRACK_ASAN || TH_TRACK_VALGRIND) &&
@@ -300,7 +395,8 @@ static void mistakes_are_found(void) {
         }
         planted = (mistake)i;
         (void)printf("# mistake %u\n", i);
-        CHECK(!play(&plain_subject, 400, &failure, NULL));
+        CHECK(!play(i == COUNTS_FRAMES_TOGETHER ? &framed_subject : &plain_subject, 400, &failure,
+                    NULL));
         CHECK_EQ(failure.property, due[i].property);
         CHECK(strcmp(failure.detail, due[i].detail) == 0);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runner/contract.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,9 @@ static bool make(lab_referee *r) {
         return lab_objects(r, LAB_PROPERTY_INIT, "leak", "a failed create kept %zu blocks",
                            r->backing.count);
     }
+    if (r->made) {
+        lab_witness_start(&r->witness, r->subject, &r->instance);
+    }
     return true;
 }
 
@@ -128,6 +132,15 @@ static bool check_contents(lab_referee *r) {
     return true;
 }
 
+static bool check_figures(lab_referee *r) {
+    uint64_t expected = 0;
+    uint64_t found = 0;
+    const char *wrong =
+        lab_witness_objection(&r->witness, &r->model, &r->backing, &expected, &found);
+    return wrong == NULL || lab_objects(r, LAB_PROPERTY_STATS, wrong,
+                                        "expected %" PRIu64 ", found %" PRIu64, expected, found);
+}
+
 static bool after(lab_referee *r, bool all_contents) {
     th_fault fault;
     if (r->faults != 0) {
@@ -138,6 +151,9 @@ static bool after(lab_referee *r, bool all_contents) {
     if (r->made && th_allocator_check(r->instance.allocator, &fault) != TH_OK) {
         return lab_objects(r, LAB_PROPERTY_CHECKER, th_fault_name(fault.kind),
                            "the checker: block %u byte %u", fault.block, fault.offset);
+    }
+    if (r->made && !check_figures(r)) {
+        return false;
     }
     if ((all_contents || r->model.live_bytes <= LOOK_BYTES_MAX) && !check_contents(r)) {
         return false;

@@ -255,6 +255,7 @@ static bool do_many(lab_referee *r, bool *acted) {
     if (r->subject->rollback != NULL) {
         r->subject->rollback(r->instance.state);
         lab_contract_rollback(&r->model);
+        lab_witness_look(&r->witness);
     } else if (th_allocator_reset(r->instance.allocator)) {
         lab_contract_reset(&r->model);
     } else {
@@ -268,10 +269,12 @@ static void do_mark(lab_referee *r, bool *acted) {
     if (r->subject->mark != NULL) {
         r->subject->mark(r->instance.state);
         lab_contract_mark(&r->model);
+        lab_witness_look(&r->witness);
     }
     if (r->subject->flip != NULL) {
         r->subject->flip(r->instance.state);
         lab_contract_flip(&r->model);
+        lab_witness_flip(&r->witness);
     }
 }
 

@@ -5,6 +5,7 @@
 #define LAB_RUNNER_REFEREE_H
 
 #include "runner/contract.h"
+#include "runner/witness.h"
 #include "subjects/backing.h"
 
 #define LAB_SLOTS_MAX 65536u
@@ -14,7 +15,8 @@ struct lab_referee {
     lab_contract model;
     const lab_subject *subject;
     const lab_script *script;
-    lab_instance instance;
+    lab_instance instance; /* its allocator is the witness */
+    lab_witness witness;
     bool made;
     lab_failure *failure;
     bool failed;

@@ -146,6 +146,19 @@ static void rollback(void *self) {
     }
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_arena_stats stats = th_arena_get_stats(&s->arena);
+    bool reserves = s->buffer == NULL && s->ground.kind == LAB_GROUND_BACKING;
+    *figures = (lab_figures){.exact = LAB_FIGURE_PEAK | LAB_FIGURE_ALLOCS | LAB_FIGURE_REFUSED |
+                                      (reserves ? LAB_FIGURE_RESERVED : 0),
+                             .used = stats.used_bytes,
+                             .peak = stats.high_water_bytes,
+                             .reserved = stats.reserved_bytes,
+                             .allocs = stats.allocs,
+                             .refused = stats.failed_allocs};
+}
+
 const lab_subject lab_subject_arena = {
     .version = LAB_SUBJECT_VERSION,
     .name = "arena",
@@ -153,6 +166,7 @@ const lab_subject lab_subject_arena = {
     .flags = LAB_SUBJECT_GROWS | LAB_SUBJECT_TRACKED,
     .create = create_plain,
     .destroy = destroy,
+    .measure = measure,
     .mark = mark,
     .rollback = rollback,
 };
@@ -164,6 +178,7 @@ const lab_subject lab_subject_arena_reset = {
     .flags = LAB_SUBJECT_GROWS | LAB_SUBJECT_TRACKED,
     .create = create_plain,
     .destroy = destroy,
+    .measure = measure,
 };
 
 const lab_subject lab_subject_arena_buffer = {
@@ -173,6 +188,7 @@ const lab_subject lab_subject_arena_buffer = {
     .flags = LAB_SUBJECT_TRACKED,
     .create = create_in_buffer,
     .destroy = destroy,
+    .measure = measure,
 };
 
 const lab_subject lab_subject_arena_heap = {
@@ -182,6 +198,7 @@ const lab_subject lab_subject_arena_heap = {
     .flags = LAB_SUBJECT_TRACKED,
     .create = create_over_heap,
     .destroy = destroy,
+    .measure = measure,
     .mark = mark,
     .rollback = rollback,
 };
@@ -193,6 +210,7 @@ const lab_subject lab_subject_arena_buddy = {
     .flags = LAB_SUBJECT_TRACKED,
     .create = create_over_buddy,
     .destroy = destroy,
+    .measure = measure,
     .mark = mark,
     .rollback = rollback,
 };

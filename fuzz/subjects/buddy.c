@@ -70,6 +70,17 @@ static bool create_over_arena(const lab_setup *setup, lab_instance *instance) {
     return create(setup, instance, true);
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_buddy_stats stats;
+    th_buddy_get_stats(&s->buddy, &stats);
+    *figures = (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_PEAK | LAB_FIGURE_REFUSED,
+                             .live = stats.live_blocks,
+                             .used = stats.live_bytes,
+                             .peak = stats.high_water_bytes,
+                             .refused = stats.failed_allocs};
+}
+
 #define FLAGS                                                                                      \
     (LAB_SUBJECT_FREES | LAB_SUBJECT_TRACKED | LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES |       \
      LAB_SUBJECT_POISON)
@@ -81,6 +92,7 @@ const lab_subject lab_subject_buddy = {
     .flags = FLAGS,
     .create = create_plain,
     .destroy = destroy,
+    .measure = measure,
 };
 
 const lab_subject lab_subject_buddy_arena = {
@@ -90,4 +102,5 @@ const lab_subject lab_subject_buddy_arena = {
     .flags = FLAGS,
     .create = create_over_arena,
     .destroy = destroy,
+    .measure = measure,
 };

@@ -40,6 +40,16 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     return true;
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_bump_stats stats = th_bump_get_stats(&s->bump);
+    *figures = (lab_figures){.exact = LAB_FIGURE_PEAK | LAB_FIGURE_ALLOCS | LAB_FIGURE_REFUSED,
+                             .used = stats.used_bytes,
+                             .peak = stats.high_water_bytes,
+                             .allocs = stats.allocs,
+                             .refused = stats.failed_allocs};
+}
+
 const lab_subject lab_subject_bump = {
     .version = LAB_SUBJECT_VERSION,
     .name = "bump",
@@ -47,4 +57,5 @@ const lab_subject lab_subject_bump = {
     .flags = LAB_SUBJECT_TRACKED,
     .create = create,
     .destroy = destroy,
+    .measure = measure,
 };

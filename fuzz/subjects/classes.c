@@ -96,6 +96,18 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     return true;
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_classes_stats stats = th_classes_get_stats(&s->classes);
+    bool reserves = s->classes.config.backing.table != NULL;
+    *figures = (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_REQUESTED | LAB_FIGURE_REFUSED |
+                                      (reserves ? LAB_FIGURE_RESERVED : 0),
+                             .live = stats.live,
+                             .requested = stats.requested_bytes,
+                             .reserved = stats.memory_bytes,
+                             .refused = stats.failed_allocs};
+}
+
 const lab_subject lab_subject_classes = {
     .version = LAB_SUBJECT_VERSION,
     .name = "classes",
@@ -104,4 +116,5 @@ const lab_subject lab_subject_classes = {
              LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES | LAB_SUBJECT_POISON,
     .create = create,
     .destroy = destroy,
+    .measure = measure,
 };

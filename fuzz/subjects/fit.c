@@ -48,6 +48,17 @@ static void destroy(void *self) {
     free(s);
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_offsets_stats stats;
+    th_offsets_get_stats(&s->heap.offsets, &stats);
+    *figures = (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_PEAK | LAB_FIGURE_REFUSED,
+                             .live = stats.live_blocks,
+                             .used = stats.live_bytes,
+                             .peak = stats.high_water_bytes,
+                             .refused = stats.failed_allocs};
+}
+
 const lab_subject lab_subject_fit = {
     .version = LAB_SUBJECT_VERSION,
     .name = "fit",
@@ -55,4 +66,5 @@ const lab_subject lab_subject_fit = {
     .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_POINTERS,
     .create = create,
     .destroy = destroy,
+    .measure = measure,
 };

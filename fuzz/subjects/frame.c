@@ -57,6 +57,18 @@ static void flip(void *self) {
     (void)th_frame_flip(&s->frame);
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_frame_stats stats = th_frame_get_stats(&s->frame);
+    *figures = (lab_figures){.exact = LAB_FIGURE_PEAK | LAB_FIGURE_ALLOCS | LAB_FIGURE_REFUSED |
+                                      LAB_FIGURE_REFUSED_IN_FRAME,
+                             .used = stats.used_bytes,
+                             .peak = stats.high_water_bytes,
+                             .allocs = stats.allocs,
+                             .refused = stats.failed_allocs,
+                             .refused_in_frame = stats.failed_in_frame};
+}
+
 const lab_subject lab_subject_frame = {
     .version = LAB_SUBJECT_VERSION,
     .name = "frame",
@@ -65,4 +77,5 @@ const lab_subject lab_subject_frame = {
     .create = create,
     .destroy = destroy,
     .flip = flip,
+    .measure = measure,
 };

@@ -41,6 +41,16 @@ static void drop(state *s, buffer *b) {
     free(b);
 }
 
+/* The buffer found no memory for `bytes` bytes: there must be none, not just none to spare. */
+static void expect_none(const state *s, size_t bytes, size_t alignment) {
+    const th_fault fault = {.kind = TH_FAULT_COUNT, .expected = (uint32_t)bytes};
+    void *block = th_allocator_alloc_aligned(s->setup.backing, bytes, alignment);
+    if (block != NULL) {
+        s->setup.on_fault(s->setup.fault_context, &fault);
+    }
+    th_allocator_free(s->setup.backing, block);
+}
+
 static void *alloc(void *self, size_t bytes, size_t alignment) {
     state *s = self;
     buffer *b = calloc(1, sizeof *b);
@@ -62,6 +72,7 @@ static void *alloc(void *self, size_t bytes, size_t alignment) {
     b->next = s->buffers;
     s->buffers = b;
     if (th_hybrid_resize(&b->hybrid, bytes) != TH_OK) {
+        expect_none(s, bytes, alignment);
         drop(s, b);
         return NULL;
     }
@@ -81,8 +92,11 @@ static bool resize_in_place(void *self, void *pointer, size_t bytes) {
 static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     buffer *b = find(self, pointer);
     (void)kept;
-    (void)alignment;
-    return th_hybrid_resize(&b->hybrid, bytes) == TH_OK ? th_hybrid_data(&b->hybrid) : NULL;
+    if (th_hybrid_resize(&b->hybrid, bytes) != TH_OK) {
+        expect_none(self, bytes, alignment);
+        return NULL;
+    }
+    return th_hybrid_data(&b->hybrid);
 }
 
 static bool owns(const void *self, const void *pointer) {
@@ -137,6 +151,15 @@ static void destroy(void *self) {
     free(s);
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    figures->exact = LAB_FIGURE_LIVE | LAB_FIGURE_REQUESTED;
+    for (const buffer *b = s->buffers; b != NULL; b = b->next) {
+        figures->live++;
+        figures->requested += th_hybrid_get_stats(&b->hybrid).bytes;
+    }
+}
+
 const lab_subject lab_subject_hybrid = {
     .version = LAB_SUBJECT_VERSION,
     .name = "hybrid",
@@ -144,4 +167,5 @@ const lab_subject lab_subject_hybrid = {
     .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_TRACKED,
     .create = create,
     .destroy = destroy,
+    .measure = measure,
 };

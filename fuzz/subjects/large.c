@@ -32,6 +32,17 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     return true;
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    th_large_stats stats = th_large_get_stats(self);
+    *figures = (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_REQUESTED | LAB_FIGURE_PEAK |
+                                      LAB_FIGURE_REFUSED,
+                             .live = stats.live,
+                             .requested = stats.requested_bytes,
+                             .used = stats.bytes,
+                             .peak = stats.bytes_max,
+                             .refused = stats.failed_allocs};
+}
+
 const lab_subject lab_subject_large = {
     .version = LAB_SUBJECT_VERSION,
     .name = "large",
@@ -40,4 +51,5 @@ const lab_subject lab_subject_large = {
              LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES,
     .create = create,
     .destroy = destroy,
+    .measure = measure,
 };

@@ -107,6 +107,16 @@ static th_status check(const void *self, th_fault *fault) {
     return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    th_pool_stats stats = th_pool_get_stats(self);
+    *figures =
+        (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_PEAK | LAB_FIGURE_REFUSED_FITTING,
+                      .live = stats.live,
+                      .used = stats.live,
+                      .peak = stats.live_max,
+                      .refused = stats.failed_allocs};
+}
+
 /* ---- making and ending -------------------------------------------------------------------- */
 
 static void destroy(void *self) {
@@ -200,6 +210,7 @@ const lab_subject lab_subject_pool = {
     .flags = FLAGS,
     .create = create_fixed,
     .destroy = destroy,
+    .measure = measure,
 };
 
 const lab_subject lab_subject_pool_grows = {
@@ -209,6 +220,7 @@ const lab_subject lab_subject_pool_grows = {
     .flags = FLAGS | LAB_SUBJECT_GROWS,
     .create = create_growing,
     .destroy = destroy,
+    .measure = measure,
 };
 
 const lab_subject lab_subject_pool_arena = {
@@ -218,6 +230,7 @@ const lab_subject lab_subject_pool_arena = {
     .flags = FLAGS | LAB_SUBJECT_GROWS,
     .create = create_over_arena,
     .destroy = destroy,
+    .measure = measure,
 };
 
 /* ---- static pools ------------------------------------------------------------------------- */
@@ -277,4 +290,5 @@ const lab_subject lab_subject_pool_static = {
     .flags = FLAGS | LAB_SUBJECT_OWN_MEMORY,
     .create = create_static,
     .destroy = destroy_static,
+    .measure = measure,
 };

@@ -214,6 +214,14 @@ static bool create_over_heap(const lab_setup *setup, lab_instance *instance) {
     return create(setup, instance, LAB_GROUND_HEAP);
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    if (s->buffer == NULL && s->ground.kind == LAB_GROUND_BACKING) {
+        figures->exact = LAB_FIGURE_RESERVED;
+        figures->reserved = th_region_get_stats(&s->root).tree_reserved_bytes;
+    }
+}
+
 const lab_subject lab_subject_region = {
     .version = LAB_SUBJECT_VERSION,
     .name = "region",
@@ -221,6 +229,7 @@ const lab_subject lab_subject_region = {
     .flags = LAB_SUBJECT_GROWS | LAB_SUBJECT_TRACKED,
     .create = create_plain,
     .destroy = destroy,
+    .measure = measure,
     .mark = mark,
     .rollback = rollback,
 };
@@ -232,6 +241,7 @@ const lab_subject lab_subject_region_heap = {
     .flags = LAB_SUBJECT_TRACKED,
     .create = create_over_heap,
     .destroy = destroy,
+    .measure = measure,
     .mark = mark,
     .rollback = rollback,
 };

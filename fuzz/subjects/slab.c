@@ -78,6 +78,20 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     return true;
 }
 
+static void measure(const void *self, lab_figures *figures) {
+    const state *s = self;
+    th_slab_stats stats = th_slab_get_stats(&s->slab);
+    bool reserves = s->slab.config.backing.table != NULL && s->ground.kind == LAB_GROUND_BACKING;
+    *figures =
+        (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_PEAK | LAB_FIGURE_REFUSED_FITTING |
+                               (reserves ? LAB_FIGURE_RESERVED : 0),
+                      .live = stats.live,
+                      .used = stats.live,
+                      .peak = stats.live_max,
+                      .reserved = stats.slabs * stats.slab_bytes,
+                      .refused = stats.failed_allocs};
+}
+
 static bool create_plain(const lab_setup *setup, lab_instance *instance) {
     return create(setup, instance, LAB_GROUND_BACKING);
 }
@@ -97,6 +111,7 @@ const lab_subject lab_subject_slab = {
     .flags = FLAGS | LAB_SUBJECT_GROWS | LAB_SUBJECT_OWN_MEMORY,
     .create = create_plain,
     .destroy = destroy,
+    .measure = measure,
 };
 
 const lab_subject lab_subject_slab_buddy = {
@@ -106,4 +121,5 @@ const lab_subject lab_subject_slab_buddy = {
     .flags = FLAGS,
     .create = create_over_buddy,
     .destroy = destroy,
+    .measure = measure,
 };

@@ -62,7 +62,32 @@ typedef struct lab_instance {
     unsigned lacks;       /* of the subject's flags, those that are not true of this one */
 } lab_instance;
 
-#define LAB_SUBJECT_VERSION 3
+/* What a subject counts itself. `exact` says which of the figures it knows: these are compared with
+ * what was seen from outside, after each operation. */
+enum {
+    LAB_FIGURE_LIVE = 1,
+    LAB_FIGURE_REQUESTED = 2,
+    LAB_FIGURE_PEAK = 4, /* and `used` */
+    LAB_FIGURE_RESERVED = 8,
+    LAB_FIGURE_ALLOCS = 16,
+    LAB_FIGURE_REFUSED = 32,         /* every request that was */
+    LAB_FIGURE_REFUSED_FITTING = 64, /* only those up to bytes_max and alignment_max */
+    LAB_FIGURE_REFUSED_IN_FRAME = 128
+};
+
+typedef struct lab_figures {
+    unsigned exact;            /* LAB_FIGURE_... */
+    uint64_t live;             /* blocks */
+    uint64_t requested;        /* bytes asked for by them */
+    uint64_t used;             /* in any unit: what peak is the most of, that there ever was */
+    uint64_t peak;             /* the high-water mark */
+    uint64_t reserved;         /* bytes taken from the backing */
+    uint64_t allocs;           /* blocks ever given out, one that moved once more */
+    uint64_t refused;          /* requests, to make a block or to move it */
+    uint64_t refused_in_frame; /* since the last end of a frame, or reset */
+} lab_figures;
+
+#define LAB_SUBJECT_VERSION 4
 
 typedef struct lab_subject {
     int version;         /* LAB_SUBJECT_VERSION */
@@ -85,6 +110,9 @@ typedef struct lab_subject {
     /* Optional: a frame ends. Every block that was allocated, or moved by a resize, before the last
      * but one call is gone. */
     void (*flip)(void *state);
+
+    /* Optional: the subject's statistics, zeroed before. */
+    void (*measure)(const void *state, lab_figures *figures);
 
     /* Optional: for subjects that need something of the machine. What is missing, in a few words
      * that are valid for good; NULL: nothing. */
