@@ -4,6 +4,7 @@
 
 #include "runner/runner.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,19 @@ static bool after(lab_runner *r) {
     return true LAB_CHECKS_OF_OP(AND_CHECK) LAB_CHECKS_OF_STATE(AND_CHECK);
 }
 
+/* Allocations made or refused so far. */
+static uint64_t count_tries(const lab_runner *r) {
+    return r->seed + r->counts.failed_allocs;
+}
+
+/* A runner that takes an allocation for played without asking heap and model finds nothing. */
+static void assert_tried(const lab_runner *r, const lab_op *op, uint64_t tries_before) {
+    bool is_alloc = op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED;
+    assert(!is_alloc || count_tries(r) == tries_before + 1);
+    (void)is_alloc;
+    (void)tries_before;
+}
+
 static bool play_ops(lab_runner *r, const lab_run_options *options) {
     const lab_script *script = r->script;
     for (r->index = 0; r->index < script->count; r->index++) {
@@ -190,10 +204,12 @@ static bool play_ops(lab_runner *r, const lab_run_options *options) {
         if (r->inject != NULL && lab_op_suits(op, r->slots[op->slot].block != LAB_EXACT_NONE)) {
             op = lab_inject_op(r->inject, op, r->model.dwords, &other);
         }
+        uint64_t tries = count_tries(r);
         if (!lab_perform(r, op, &acted)) {
             return false;
         }
         if (acted) {
+            assert_tried(r, op, tries);
             r->counts.acted++;
             r->counts.by_kind[op->kind]++;
             if (!after(r)) {
