@@ -246,9 +246,19 @@ static void alignment_is_kept_when_asked_for(void) {
     CHECK(moved != NULL && moved != block && (uintptr_t)moved % 256 == 0);
     CHECK(filled(moved, 100, 1));
     CHECK(th_classes_resize_aligned(&classes, moved, 24, 50) == NULL);
-    CHECK(th_classes_resize_aligned(&classes, moved + 1, 256, 50) == NULL);
     CHECK(th_classes_resize_aligned(&classes, moved, 256, SIZE_MAX) == NULL);
     CHECK(filled(moved, 100, 1));
+    unsigned char *plain = take(48, 2); /* of two neighbours, one is not at a multiple of 256 */
+    unsigned char *other = take(48, 2);
+    plain = (uintptr_t)plain % 256 == 0 ? other : plain;
+    CHECK(th_classes_resize_aligned(&classes, plain, 256, 40) == NULL);
+    CHECK(filled(plain, 48, 2));
+    CHECK_EQ(faults.count, 0);
+    CHECK(th_classes_resize_aligned(&classes, plain + 1, 256, 40) == NULL);
+    if (th_heap_guard_max() > 0) {
+        CHECK_EQ(faults.first.kind, TH_FAULT_MISALIGNED);
+    }
+    faults = (fault_log){0};
     stop();
 }
 

@@ -141,10 +141,10 @@ static void a_backing_that_can_resizes_in_place(void) {
 
 static void failures_change_nothing(void) {
     start(0, false);
-    blocks.left = 1; /* the record's slab, but not the block */
+    blocks.left = 1; /* the block, but not the record's slab */
     CHECK(th_large_alloc(&large, 1000, 0) == NULL);
-    CHECK_EQ(blocks.live, 1);
-    blocks.left = 1;
+    CHECK_EQ(blocks.live, 0);
+    blocks.left = 2;
     unsigned char *block = take(1000, 0, 1);
     size_t count = 1;
     blocks.left = SIZE_MAX;

@@ -82,7 +82,7 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
                         size_t bookkeeping_bytes, const th_buddy_config *config);
 
 /* The same with `bytes` bytes of memory and the bookkeeping taken from `backing`. Fails also with
- * TH_ERR_EXHAUSTED. */
+ * TH_ERR_EXHAUSTED, and with TH_ERR_CONFIG if the backing cannot allocate or free. */
 th_status th_buddy_create(th_buddy *buddy, th_allocator backing, size_t bytes,
                           const th_buddy_config *config);
 

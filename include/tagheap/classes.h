@@ -97,9 +97,9 @@ typedef struct th_classes_stats {
 } th_classes_stats;
 
 /* Starts an allocator without memory. *config is copied; NULL means all defaults. Fails, leaving
- * *classes untouched, iff classes is NULL (TH_ERR_NULL), or the guard level is not 0 to 3, or
- * slab_bytes not as above (TH_ERR_CONFIG). May be initialised again only after
- * th_classes_clean_up. O(classes). */
+ * *classes untouched, iff classes is NULL (TH_ERR_NULL), or the guard level is not 0 to 3, or the
+ * backing cannot allocate or free, or slab_bytes is not as above (TH_ERR_CONFIG). May be
+ * initialised again only after th_classes_clean_up. O(classes). */
 th_status th_classes_init(th_classes *classes, const th_classes_config *config);
 
 /* Gives back all memory, and zeroes *classes. Every block is dead. NULL is allowed. */

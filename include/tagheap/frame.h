@@ -66,9 +66,9 @@ typedef struct th_frame {
  * TH_ALLOCATOR_ALIGNMENT, and so do those in the caller's memory: each has half of what is left
  * from the first such address, rounded down to that.
  * Fails, leaving *frame untouched, iff frame or config is NULL, or there is neither a backing nor a
- * memory (TH_ERR_NULL); there are both, or guarding.level is not 0 to 3 (TH_ERR_CONFIG); a buffer
- * would have no byte (TH_ERR_TOO_SMALL); a size is above PTRDIFF_MAX / 4 (TH_ERR_TOO_LARGE); the
- * backing has no memory (TH_ERR_EXHAUSTED). */
+ * memory (TH_ERR_NULL); there are both, guarding.level is not 0 to 3, or the backing cannot
+ * allocate or free (TH_ERR_CONFIG); a buffer would have no byte (TH_ERR_TOO_SMALL); a size is above
+ * PTRDIFF_MAX / 4 (TH_ERR_TOO_LARGE); the backing has no memory (TH_ERR_EXHAUSTED). */
 th_status th_frame_init(th_frame *frame, const th_frame_config *config);
 
 /* Ends it: the memory goes back to the backing or is the caller's ordinary memory again, *frame is

@@ -65,10 +65,11 @@ typedef struct th_large_stats {
 } th_large_stats;
 
 /* Starts an allocator with no block. *config is copied; NULL means all defaults. Fails, leaving
- * *large untouched, iff large is NULL (TH_ERR_NULL), the guard level is not 0 to 3, or
- * record_slab_bytes is no power of two, or smaller than a page where there is no backing
- * (TH_ERR_CONFIG), or has no room for a record (TH_ERR_TOO_SMALL), or exceeds TH_SLAB_BYTES_MAX
- * (TH_ERR_TOO_LARGE). May be initialised again only after th_large_clean_up. O(1). */
+ * *large untouched, iff large is NULL (TH_ERR_NULL), the guard level is not 0 to 3, or the
+ * backing cannot allocate or free, or record_slab_bytes is no power of two, or smaller than a page
+ * where there is no backing (TH_ERR_CONFIG), or has no room for a record (TH_ERR_TOO_SMALL), or
+ * exceeds TH_SLAB_BYTES_MAX (TH_ERR_TOO_LARGE). May be initialised again only after
+ * th_large_clean_up. O(1). */
 th_status th_large_init(th_large *large, const th_large_config *config);
 
 /* Gives back all memory, and zeroes *large. Every block is dead. NULL is allowed. O(blocks). */

@@ -112,7 +112,8 @@ size_t th_pool_bytes(const th_pool_config *config, size_t count);
 
 /* Starts a pool. *config is copied. Fails, leaving *pool untouched, iff
  *   pool or config is NULL (TH_ERR_NULL); object_bytes is 0, or the guard level is not 0 to 3, or
- *   there is neither memory nor a backing, or grow_objects without a backing (TH_ERR_CONFIG);
+ *   there is neither memory nor a backing, or grow_objects without a backing, or the backing cannot
+ *   allocate or free (TH_ERR_CONFIG);
  *   the alignment is neither 0 nor a power of two (TH_ERR_ALIGNMENT); an object cannot be
  *   addressed (TH_ERR_TOO_LARGE); memory is given and is not aligned (TH_ERR_MISALIGNED), or has no
  *   room for one object (TH_ERR_TOO_SMALL).

@@ -110,11 +110,10 @@ typedef struct th_slab_stats {
 
 /* Starts an allocator with no slab. *config is copied. Fails, leaving *slab untouched, iff
  *   slab or config is NULL (TH_ERR_NULL); object_bytes is 0, slab_bytes is no power of two, or
- *   smaller than a page where there is no backing, or the guard level is not 0 to 3
- *   (TH_ERR_CONFIG); the alignment is no power of two (TH_ERR_ALIGNMENT); a slab would be larger
- *   than TH_SLAB_BYTES_MAX (TH_ERR_TOO_LARGE); slab_bytes has no room for one object
- *   (TH_ERR_TOO_SMALL).
- * It may be initialised again only after th_slab_clean_up. O(1). */
+ *   smaller than a page where there is no backing, or the guard level is not 0 to 3, or the backing
+ *   cannot allocate or free (TH_ERR_CONFIG); the alignment is no power of two (TH_ERR_ALIGNMENT); a
+ * slab would be larger than TH_SLAB_BYTES_MAX (TH_ERR_TOO_LARGE); slab_bytes has no room for one
+ * object (TH_ERR_TOO_SMALL). It may be initialised again only after th_slab_clean_up. O(1). */
 th_status th_slab_init(th_slab *slab, const th_slab_config *config);
 
 /* Returns all slabs, and zeroes *slab. Every object is dead. NULL is allowed. O(slabs). */

@@ -36,12 +36,10 @@ static th_status check_memory(const th_arena_config *config) {
 }
 
 static th_status check_config(const th_arena_config *config) {
-    const th_allocator_table *table = config->backing.table;
-    if (table == NULL && config->memory == NULL) {
+    if (config->backing.table == NULL && config->memory == NULL) {
         return TH_ERR_NULL;
     }
-    if (!th_guarding_is_valid(&config->guarding) ||
-        (table != NULL && (table->alloc == NULL || table->free == NULL))) {
+    if (!th_guarding_is_valid(&config->guarding) || !th_backing_is_usable(&config->backing)) {
         return TH_ERR_CONFIG;
     }
     if (chunk_bytes_of(config) < TH_ARENA_CHUNK_BYTES_MIN) {
@@ -539,9 +537,11 @@ static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
 }
 
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
- * table_resize_in_place, which is always asked first. */
+ * table_resize_in_place, which is always asked first; in an arena without memory, which may have
+ * ended, every pointer is one. */
 void *th_arena_move(th_arena *arena, void *pointer, size_t kept, size_t bytes, size_t alignment) {
-    if (th_arena_is_guarded(arena) && !th_arena_owns(arena, pointer)) {
+    bool is_empty = arena->chunk == NULL && arena->large == NULL;
+    if (is_empty || (th_arena_is_guarded(arena) && !th_arena_owns(arena, pointer))) {
         return NULL;
     }
     if (bytes <= kept) {

@@ -229,44 +229,54 @@ static void settle(const th_buddy *b) {
     }
 }
 
-/* The node of the live block at `pointer`, and *order. With guards: 0 after a fault if there is
- * none, or its canary is damaged. */
-static size_t claim(const th_buddy *b, const void *pointer, unsigned *order) {
+/* The node of the live block at `pointer`, and *order; raises nothing. With guards: TH_ERR_CORRUPT
+ * if there is none, or its canary is damaged. */
+static th_status find_live(const th_buddy *b, const void *pointer, size_t *node, unsigned *order,
+                           th_fault *fault) {
     uintptr_t distance = (uintptr_t)pointer - b->origin;
     size_t unit = distance >> b->unit_log2;
-    if (th_buddy_level(b) == 0) {
-        return th_buddy_find_block(b, unit, order);
-    }
     uint32_t low = (uint32_t)distance;
-    if ((uintptr_t)pointer < b->low || (uintptr_t)pointer >= b->high) {
-        raise(b, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, low);
-        return 0;
+    bool guarded = th_buddy_level(b) > 0;
+    if (guarded && ((uintptr_t)pointer < b->low || (uintptr_t)pointer >= b->high)) {
+        return th_guarding_corrupt(fault, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, low);
     }
-    if (distance % th_buddy_block_bytes(b, 0) != 0) {
-        raise(b, TH_FAULT_MISALIGNED, unit, distance, 0, low);
-        return 0;
+    if (guarded && distance % th_buddy_block_bytes(b, 0) != 0) {
+        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, unit, distance, 0, low);
     }
-    size_t node = th_buddy_find_block(b, unit, order);
-    if (node == 0) {
-        raise(b, TH_FAULT_DOUBLE_FREE, unit, distance, 0, low);
-        return 0;
+    *node = th_buddy_find_block(b, unit, order);
+    if (!guarded) {
+        return TH_OK;
     }
-    size_t first = th_buddy_first_unit(b, node, *order);
+    if (*node == 0) {
+        return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, unit, distance, 0, low);
+    }
+    size_t first = th_buddy_first_unit(b, *node, *order);
     if (first != unit) {
-        raise(b, TH_FAULT_NOT_A_BLOCK, first, distance, (uint32_t)(first << b->unit_log2), low);
-        return 0;
+        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, first, distance,
+                                   (uint32_t)(first << b->unit_log2), low);
     }
     if (!th_buddy_has_size(b, unit, *order)) {
-        raise(b, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, (uint32_t)b->slack[unit]);
-        return 0;
+        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0,
+                                   (uint32_t)b->slack[unit]);
     }
     uint32_t found = 0;
     size_t smashed = th_buddy_find_smashed(b, unit, *order, &found);
     if (smashed != th_buddy_block_bytes(b, *order)) {
-        raise(b, TH_FAULT_CANARY, unit, distance + smashed, TH_CANARY_BYTE, found);
-        return 0;
+        return th_guarding_corrupt(fault, TH_FAULT_CANARY, unit, distance + smashed, TH_CANARY_BYTE,
+                                   found);
     }
-    return node;
+    return TH_OK;
+}
+
+/* The same, but 0 after a fault. */
+static size_t claim(const th_buddy *b, const void *pointer, unsigned *order) {
+    th_fault fault;
+    size_t node;
+    if (find_live(b, pointer, &node, order, &fault) == TH_OK) {
+        return node;
+    }
+    th_guarding_report(&b->config.guarding, &fault);
+    return 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -322,6 +332,9 @@ th_status th_buddy_create(th_buddy *buddy, th_allocator backing, size_t bytes,
     th_status status = check_config(&c);
     if (status != TH_OK) {
         return status;
+    }
+    if (!th_backing_is_usable(&backing)) {
+        return TH_ERR_CONFIG;
     }
     if (bytes < c.unit) {
         return TH_ERR_TOO_SMALL;
@@ -526,6 +539,22 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
     return th_buddy_resize(self, pointer, bytes);
 }
 
+/* table_resize, which is always asked first, has reported what is bad. */
+static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    th_buddy *buddy = self;
+    size_t node;
+    unsigned order;
+    if (th_buddy_level(buddy) > 0 && find_live(buddy, pointer, &node, &order, NULL) != TH_OK) {
+        return NULL;
+    }
+    void *moved = th_buddy_alloc_aligned(buddy, bytes, alignment);
+    if (moved != NULL) {
+        memcpy(moved, pointer, kept < bytes ? kept : bytes);
+        th_buddy_free(buddy, pointer);
+    }
+    return moved;
+}
+
 static void table_reset(void *self) {
     th_buddy_reset(self);
 }
@@ -546,6 +575,7 @@ th_allocator th_buddy_allocator(th_buddy *buddy) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize,
+                                             .resize = table_move,
                                              .reset = table_reset,
                                              .owns = table_owns,
                                              .usable_size = table_usable_size,

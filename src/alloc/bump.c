@@ -145,10 +145,10 @@ static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
 }
 
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
- * table_resize_in_place, which is always asked first. */
+ * table_resize_in_place, which is always asked first; after the end every pointer is one. */
 static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_bump *bump = self;
-    if (th_guarding_level(guarding_of(bump)) > 0 && !th_bump_owns(bump, pointer)) {
+    if (!th_bump_owns(bump, pointer)) {
         return NULL;
     }
     if (bytes <= kept) {

@@ -82,9 +82,9 @@ static void settle(const th_classes *classes) {
 
 static th_status verify_config(const th_classes_config *config, size_t slab_bytes) {
     bool mapped = config->backing.table == NULL;
-    if (!th_guarding_is_valid(&config->guarding) || !th_is_power_of_two(slab_bytes) ||
-        slab_bytes < TH_CLASSES_SLAB_BYTES_MIN || slab_bytes > TH_CLASSES_SLAB_BYTES_MAX ||
-        (mapped && slab_bytes < th_pages_size())) {
+    if (!th_guarding_is_valid(&config->guarding) || !th_backing_is_usable(&config->backing) ||
+        !th_is_power_of_two(slab_bytes) || slab_bytes < TH_CLASSES_SLAB_BYTES_MIN ||
+        slab_bytes > TH_CLASSES_SLAB_BYTES_MAX || (mapped && slab_bytes < th_pages_size())) {
         return TH_ERR_CONFIG;
     }
     return TH_OK;
@@ -280,12 +280,11 @@ void *th_classes_resize_aligned(th_classes *classes, void *block, size_t alignme
         th_classes_free(classes, block);
         return NULL;
     }
-    if (bytes > PTRDIFF_MAX || !th_is_power_of_two(alignment) ||
-        !th_is_aligned((uintptr_t)block, alignment)) {
+    if (bytes > PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
         return NULL;
     }
     size_t old_bytes = requested(classes, block);
-    if (old_bytes > 0) {
+    if (old_bytes > 0 && th_is_aligned((uintptr_t)block, alignment)) {
         resized = resize(classes, block, old_bytes, bytes, alignment);
     }
     settle(classes);

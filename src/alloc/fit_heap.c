@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The placement-policy heap: th_offsets over memory. All bytes of a block are open to the caller,
  * to the granule: what was asked for is not kept. */
+#include <string.h>
+
 #include "alloc/guarding.h"
 #include "base/align.h"
 #include "base/track.h"
@@ -93,6 +95,22 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
     return true;
 }
 
+/* table_resize, which is always asked first, has reported what is no block. */
+static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    const th_fit_heap *heap = self;
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
+    th_offsets_block block = th_offsets_find(&heap->offsets, distance);
+    if (block.generation == 0 || block.offset != distance) {
+        return NULL;
+    }
+    void *moved = table_alloc(self, bytes, alignment);
+    if (moved != NULL) {
+        memcpy(moved, pointer, kept < bytes ? kept : bytes);
+        table_free(self, pointer);
+    }
+    return moved;
+}
+
 static void table_reset(void *self) {
     th_fit_heap *heap = self;
     th_offsets_reset(&heap->offsets);
@@ -121,6 +139,7 @@ th_allocator th_fit_heap_allocator(th_fit_heap *heap) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize,
+                                             .resize = table_move,
                                              .reset = table_reset,
                                              .owns = table_owns,
                                              .usable_size = table_usable_size,

@@ -31,7 +31,8 @@ static th_status check_config(const th_frame_config *config) {
     if (!has_backing && !has_memory) {
         return TH_ERR_NULL;
     }
-    if ((has_backing && has_memory) || !th_guarding_is_valid(&config->guarding)) {
+    if ((has_backing && has_memory) || !th_guarding_is_valid(&config->guarding) ||
+        !th_backing_is_usable(&config->backing)) {
         return TH_ERR_CONFIG;
     }
     if (config->frame_bytes > PTRDIFF_MAX / 4 || config->memory_bytes > PTRDIFF_MAX / 4) {
@@ -201,10 +202,10 @@ static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
 }
 
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
- * table_resize_in_place, which is always asked first. */
+ * table_resize_in_place, which is always asked first; after the end every pointer is one. */
 static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_frame *frame = self;
-    if (is_guarded(frame) && !th_frame_owns(frame, pointer)) {
+    if (!th_frame_owns(frame, pointer)) {
         return NULL;
     }
     if (bytes <= kept) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the companion allocators share: guard levels, fault reports, checked patterns. */
+/* What the companion allocators share: guard levels, fault reports, checked patterns, and what a
+ * config may name as a backing. */
 #ifndef TH_ALLOC_GUARDING_H
 #define TH_ALLOC_GUARDING_H
 
@@ -8,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/pattern.h"
+#include "tagheap/allocator.h"
 #include "tagheap/guarding.h"
 #include "tagheap/status.h"
 
@@ -17,6 +19,12 @@
 
 static inline bool th_guarding_is_valid(const th_guarding *guarding) {
     return guarding->level >= 0 && guarding->level <= 3;
+}
+
+/* No backing, or one that can allocate and free? */
+static inline bool th_backing_is_usable(const th_allocator *backing) {
+    return backing->table == NULL ||
+           (backing->table->alloc != NULL && backing->table->free != NULL);
 }
 
 /* The level that counts: a constant 0 where the build contains no guards. */

@@ -21,10 +21,6 @@ static size_t capacity_of(const th_span *span) {
     return (size_t)(span->end - span->base);
 }
 
-static bool is_usable(const th_allocator_table *table) {
-    return table == NULL || (table->alloc != NULL && table->free != NULL);
-}
-
 th_status th_hybrid_init(th_hybrid *hybrid, void *memory, size_t bytes,
                          const th_hybrid_config *config) {
     static const th_hybrid_config defaults = {.alignment = 0};
@@ -44,7 +40,8 @@ th_status th_hybrid_init(th_hybrid *hybrid, void *memory, size_t bytes,
     if (bytes > PTRDIFF_MAX) {
         return TH_ERR_TOO_LARGE;
     }
-    if (!th_guarding_is_valid(&fresh.config.guarding) || !is_usable(fresh.config.backing.table)) {
+    if (!th_guarding_is_valid(&fresh.config.guarding) ||
+        !th_backing_is_usable(&fresh.config.backing)) {
         return TH_ERR_CONFIG;
     }
     if (memory != NULL) {

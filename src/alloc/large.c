@@ -209,13 +209,13 @@ void th_large_clean_up(th_large *large) {
 
 static void *make_block(th_large *large, size_t bytes, size_t alignment) {
     size_t whole;
-    th_large_record *record = th_slab_alloc(&large->records);
-    if (record == NULL) {
-        return NULL;
-    }
     unsigned char *block = get_memory(large, bytes, alignment, &whole);
     if (block == NULL) {
-        th_slab_free(&large->records, record);
+        return NULL; /* and no slab of records was taken for nothing */
+    }
+    th_large_record *record = th_slab_alloc(&large->records);
+    if (record == NULL) {
+        return_memory(large, block, whole);
         return NULL;
     }
     *record = (th_large_record){.range = {.start = block, .bytes = whole}, .requested = bytes};

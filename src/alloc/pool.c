@@ -230,8 +230,8 @@ static th_status verify_config(const th_pool_config *config, const layout *of, s
     bool backed = config->backing.table != NULL;
     size_t alignment = of->alignment < POINTER_BYTES ? POINTER_BYTES : of->alignment;
     *capacity = 0;
-    if (!th_guarding_is_valid(&config->guarding) || (config->memory == NULL && !backed) ||
-        (config->grow_objects > 0 && !backed)) {
+    if (!th_guarding_is_valid(&config->guarding) || !th_backing_is_usable(&config->backing) ||
+        (config->memory == NULL && !backed) || (config->grow_objects > 0 && !backed)) {
         return TH_ERR_CONFIG;
     }
     if (config->memory == NULL) {

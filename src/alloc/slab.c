@@ -77,7 +77,8 @@ static th_status set_sizes(th_slab *slab) {
     const th_slab_config *config = &slab->config;
     size_t bytes = config->object_bytes;
     size_t alignment = config->alignment;
-    if (bytes == 0 || !th_guarding_is_valid(&config->guarding)) {
+    if (bytes == 0 || !th_guarding_is_valid(&config->guarding) ||
+        !th_backing_is_usable(&config->backing)) {
         return TH_ERR_CONFIG;
     }
     if (alignment == 0) {

@@ -7,15 +7,32 @@ static void *alloc(void *self, size_t bytes, size_t alignment) {
     return th_heap_alloc_aligned(adapter->heap, alignment, bytes, adapter->tag);
 }
 
+/* A heap that has ended has no guards either that could tell of pointers to its old blocks. */
+static bool is_started(const th_tagged_allocator *adapter) {
+    return adapter->heap->base != NULL;
+}
+
 static void free_block(void *self, void *pointer) {
     const th_tagged_allocator *adapter = self;
-    (void)th_heap_free(adapter->heap, pointer);
+    if (is_started(adapter)) {
+        (void)th_heap_free(adapter->heap, pointer);
+    }
 }
 
 static bool resize_in_place(void *self, void *pointer, size_t bytes) {
     const th_tagged_allocator *adapter = self;
-    return bytes <= th_heap_usable_size(adapter->heap, pointer) &&
+    return is_started(adapter) && bytes <= th_heap_usable_size(adapter->heap, pointer) &&
            th_heap_resize(adapter->heap, pointer, bytes) == pointer;
+}
+
+/* Is it a pointer that resize_in_place, which has been asked before, has reported? Where the walk
+ * does not get to it, something else is broken, and nothing of that has been reported yet. */
+static bool was_reported(const th_heap *heap, const void *pointer) {
+    th_heap_block block;
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;
+    return heap->guard > 0 && (distance >= th_heap_region_bytes(heap) ||
+                               (th_heap_find(heap, pointer, &block) &&
+                                (block.payload != pointer || block.tag == TH_TAG_FREE)));
 }
 
 /* A block of the heap remembers its own alignment and size. */
@@ -23,12 +40,17 @@ static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t
     const th_tagged_allocator *adapter = self;
     (void)kept;
     (void)alignment;
+    if (!is_started(adapter) || was_reported(adapter->heap, pointer)) {
+        return NULL;
+    }
     return th_heap_resize(adapter->heap, pointer, bytes);
 }
 
 static void reset(void *self) {
     const th_tagged_allocator *adapter = self;
-    (void)th_heap_free_tags(adapter->heap, adapter->tag, adapter->tag);
+    if (is_started(adapter)) {
+        (void)th_heap_free_tags(adapter->heap, adapter->tag, adapter->tag);
+    }
 }
 
 static bool owns(const void *self, const void *pointer) {
@@ -39,12 +61,12 @@ static bool owns(const void *self, const void *pointer) {
 
 static size_t usable_size(const void *self, const void *pointer) {
     const th_tagged_allocator *adapter = self;
-    return th_heap_usable_size(adapter->heap, pointer);
+    return is_started(adapter) ? th_heap_usable_size(adapter->heap, pointer) : 0;
 }
 
 static th_status check(const void *self, th_fault *fault) {
     const th_tagged_allocator *adapter = self;
-    return th_heap_check(adapter->heap, fault);
+    return is_started(adapter) ? th_heap_check(adapter->heap, fault) : TH_OK;
 }
 
 th_allocator th_heap_allocator(th_tagged_allocator *adapter, th_heap *heap, uint32_t tag) {
