@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "alloc/moving.h"
 #include "base/align.h"
 
 static bool is_possible(size_t bytes) {
@@ -89,9 +90,8 @@ bool th_allocator_resize_in_place(th_allocator allocator, void *pointer, size_t 
            allocator.table->resize_in_place(allocator.self, pointer, bytes);
 }
 
-/* The way of those that know no better. */
-static void *resize_by_copy(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
-                            size_t alignment) {
+void *th_move_by_copy(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
+                      size_t alignment) {
     void *block = allocator.table->alloc(allocator.self, bytes, alignment);
     if (block != NULL) {
         memcpy(block, pointer, kept < bytes ? kept : bytes);
@@ -119,7 +119,7 @@ void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, si
     if (allocator.table->resize != NULL) {
         block = allocator.table->resize(allocator.self, pointer, kept, bytes, alignment);
     } else {
-        block = resize_by_copy(allocator, pointer, kept, bytes, alignment);
+        block = th_move_by_copy(allocator, pointer, kept, bytes, alignment);
     }
     if (moved != NULL && block != NULL) {
         *moved = (uintptr_t)block != old_address;

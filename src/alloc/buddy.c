@@ -7,6 +7,7 @@
 
 #include "alloc/buddy_tree.h"
 #include "alloc/guarding.h"
+#include "alloc/moving.h"
 #include "base/align.h"
 #include "base/track.h"
 
@@ -68,7 +69,12 @@ static th_status find_shape(shape *s, const void *memory, size_t bytes, size_t u
 
 /* From level 1 on the sizes asked for are known; so they are where a tool wants to know them. */
 static bool keeps_slack(int level) {
-    return level >= 1 || TH_TRACK_ANY;
+#if TH_TRACK_ANY
+    (void)level;
+    return true;
+#else
+    return level >= 1;
+#endif
 }
 
 /* Tree, slack, use from level 2 on. */
@@ -547,12 +553,7 @@ static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, si
     if (th_buddy_level(buddy) > 0 && find_live(buddy, pointer, &node, &order, NULL) != TH_OK) {
         return NULL;
     }
-    void *moved = th_buddy_alloc_aligned(buddy, bytes, alignment);
-    if (moved != NULL) {
-        memcpy(moved, pointer, kept < bytes ? kept : bytes);
-        th_buddy_free(buddy, pointer);
-    }
-    return moved;
+    return th_move_by_copy(th_buddy_allocator(buddy), pointer, kept, bytes, alignment);
 }
 
 static void table_reset(void *self) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The placement-policy heap: th_offsets over memory. All bytes of a block are open to the caller,
  * to the granule: what was asked for is not kept. */
-#include <string.h>
-
 #include "alloc/guarding.h"
+#include "alloc/moving.h"
 #include "base/align.h"
 #include "base/track.h"
 #include "tagheap/offsets.h"
@@ -97,18 +96,13 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
 
 /* table_resize, which is always asked first, has reported what is no block. */
 static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
-    const th_fit_heap *heap = self;
+    th_fit_heap *heap = self;
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
     th_offsets_block block = th_offsets_find(&heap->offsets, distance);
     if (block.generation == 0 || block.offset != distance) {
         return NULL;
     }
-    void *moved = table_alloc(self, bytes, alignment);
-    if (moved != NULL) {
-        memcpy(moved, pointer, kept < bytes ? kept : bytes);
-        table_free(self, pointer);
-    }
-    return moved;
+    return th_move_by_copy(th_fit_heap_allocator(heap), pointer, kept, bytes, alignment);
 }
 
 static void table_reset(void *self) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc/cells.h"
+#include "alloc/moving.h"
 #include "alloc/ranges.h"
 #include "alloc/slab.h"
 #include "tagheap/pages.h"
@@ -388,15 +389,10 @@ static bool resize_in_place(void *self, void *pointer, size_t bytes) {
 static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_large *large = self;
     th_large_record *record;
-    void *block = NULL;
-    if (find(large, pointer, &record, NULL) == TH_OK) {
-        block = th_large_alloc(large, bytes, alignment);
+    if (find(large, pointer, &record, NULL) != TH_OK) {
+        return NULL;
     }
-    if (block != NULL) {
-        memcpy(block, pointer, kept < bytes ? kept : bytes);
-        th_large_free(large, pointer);
-    }
-    return block;
+    return th_move_by_copy(th_large_allocator(large), pointer, kept, bytes, alignment);
 }
 
 static void reset(void *self) {

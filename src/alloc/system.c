@@ -4,9 +4,8 @@
 
 #include <stdalign.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "tagheap/allocator.h"
+#include "alloc/moving.h"
 
 /* Is malloc's own alignment enough? It need only suit objects that fit into the block. */
 static bool is_natural(size_t bytes, size_t alignment) {
@@ -35,15 +34,11 @@ static void free_block(void *self, void *pointer) {
 
 /* realloc keeps no alignment beyond malloc's. */
 static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+    (void)self;
     if (is_natural(bytes, alignment)) {
         return realloc(pointer, bytes);
     }
-    void *block = alloc(self, bytes, alignment);
-    if (block != NULL) {
-        memcpy(block, pointer, kept < bytes ? kept : bytes);
-        free(pointer);
-    }
-    return block;
+    return th_move_by_copy(th_system_allocator(), pointer, kept, bytes, alignment);
 }
 
 th_allocator th_system_allocator(void) {
