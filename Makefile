@@ -369,7 +369,7 @@ minimize: build/fuzz/heaplab
 ## corpus: assembles the text corpora to build/corpus/TARGET/
 corpus: $(TARGETS:%=corpus-%)
 
-## coverage: all of src/base, src/heap, src/os is covered (branches, MC/DC) by suites and corpus
+## coverage: all of src/ is covered (branches, MC/DC) by suites and corpus
 coverage: build-cov
 	+@scripts/coverage gate -- $(call run_suites,cov)
 

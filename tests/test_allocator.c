@@ -383,6 +383,82 @@ static void the_heap_is_an_allocator_under_one_tag(void) {
     at_levels(0, use_the_heap);
 }
 
+typedef struct call_from_move {
+    th_allocator allocator;
+    void *block;
+    unsigned faults;
+    th_fault_kind kind;
+} call_from_move;
+
+static void count_fault(void *context, const th_fault *fault) {
+    call_from_move *c = context;
+    c->faults++;
+    c->kind = fault->kind;
+}
+
+/* The size is known, and the heap refuses all the same. */
+static bool resize_while_moving(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    call_from_move *c = context;
+    (void)tag;
+    (void)from;
+    (void)to;
+    (void)bytes;
+    CHECK(!th_allocator_resize_in_place(c->allocator, c->block, 10));
+    return false;
+}
+
+static void refuse_from_inside(int level) {
+    call_from_move c = {.faults = 0};
+    const th_heap_config config = {
+        .alignment = 16, .guard = level, .on_fault = count_fault, .fault_context = &c};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+    c.allocator = th_heap_allocator(&adapter, &heap, 0x1001);
+    void *hole = th_allocator_alloc(c.allocator, 40);
+    c.block = th_allocator_alloc(c.allocator, 40);
+    th_allocator_free(c.allocator, hole);
+    CHECK_EQ(th_heap_compact(&heap, resize_while_moving, &c).blocks_vetoed, 1);
+    CHECK(c.faults == 1 && c.kind == TH_FAULT_REENTRY);
+    CHECK_EQ(th_heap_requested_size(&heap, c.block), 40);
+    th_allocator_free(c.allocator, c.block);
+    heap_stop();
+}
+
+static void the_heap_refuses_while_it_moves(void) {
+    at_levels(0, refuse_from_inside);
+}
+
+/* The walk does not get past a broken link; what is wrong has not been reported yet, and is. */
+static void move_behind_a_broken_link(int level) {
+    call_from_move c = {.faults = 0};
+    const th_heap_config config = {
+        .alignment = 16, .guard = level, .on_fault = count_fault, .fault_context = &c};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+    c.allocator = th_heap_allocator(&adapter, &heap, 0x1001);
+    (void)th_allocator_alloc(c.allocator, 40);
+    (void)th_allocator_alloc(c.allocator, 40);
+    unsigned char *block = th_allocator_alloc(c.allocator, 40);
+    (void)th_allocator_alloc(c.allocator, 40);
+    fill(block, 40, 1);
+    unsigned char *link = region + sizeof(uint32_t); /* of FIRST: dword 1, the next block */
+    unsigned char was[sizeof(uint32_t)];
+    for (size_t i = 0; i < sizeof was; i++) {
+        was[i] = poke(link + i, 0xFF);
+    }
+    CHECK(th_allocator_resize(c.allocator, block, 40, 400, 16, NULL) == NULL);
+    CHECK(c.faults >= 1);
+    for (size_t i = 0; i < sizeof was; i++) {
+        (void)poke(link + i, was[i]);
+    }
+    CHECK(filled(block, 40, 1));
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    CHECK(th_allocator_reset(c.allocator));
+    heap_stop();
+}
+
+static void a_broken_heap_is_no_bad_pointer(void) {
+    at_levels(1, move_behind_a_broken_link);
+}
+
 /* ---- when memory is short -------------------------------------------------------------------- */
 
 static bool give_way(void *context, th_heap *short_heap, size_t bytes) {
@@ -455,5 +531,6 @@ TH_SUITE("allocator", TEST(an_allocator_without_table_has_no_memory),
          TEST(resize_tells_whether_it_moved), TEST(a_failed_resize_keeps_the_original),
          TEST(every_power_of_two_by_malloc), TEST(every_power_of_two_on_the_heap),
          TEST(the_system_has_no_absurd_memory), TEST(the_heap_is_an_allocator_under_one_tag),
+         TEST(the_heap_refuses_while_it_moves), TEST(a_broken_heap_is_no_bad_pointer),
          TEST(a_low_memory_callback_frees_and_the_request_succeeds),
          TEST(an_allocator_falls_back_on_its_backing), TEST(allocators_compose))

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Every assertion of src/base and src/heap ends the program with its line when what it asserts is
- * false. The functions are called with what no caller in src/ gives them. */
+/* Every assertion of src/base, src/heap and src/alloc ends the program with its line when what it
+ * asserts is false. The functions are called with what no caller in src/ gives them, or after
+ * something was forged. */
 #include <ctype.h>
 #include <stdalign.h>
 #include <string.h>
 
+#include "alloc/chunk.h"
+#include "alloc/ranges.h"
 #include "base/assert.h"
 #include "death.h"
 #include "heap/chain.h"
 #include "suite.h"
+#include "tagheap/pool.h"
 
 static alignas(16) unsigned char region[400];
 static th_heap heap;
@@ -95,6 +99,45 @@ static void replace_by_less(void) {
     th_chain_replace(&heap, 0, &block, 1, &last);
 }
 
+static void cut_above_the_end(void) {
+    th_span span = th_span_make(region, sizeof region);
+    th_span_cut(&span, &(th_guarding){0}, span.base + 16);
+}
+
+static void cut_below_the_start(void) {
+    th_span span = th_span_make(region + 16, sizeof region - 16);
+    th_span_cut(&span, &(th_guarding){0}, span.base - 16);
+}
+
+static void remove_no_member(void) {
+    th_range *root = NULL;
+    th_range other = {.start = region, .bytes = 16};
+    th_ranges_remove(&root, &other);
+}
+
+/* A spare chunk says that it is full. */
+static void take_from_a_full_spare(void) {
+    const th_arena_config config = {.backing = th_system_allocator(), .chunk_bytes = 512};
+    th_arena arena;
+    th_chunk spare;
+    (void)th_arena_init(&arena, &config);
+    (void)th_arena_alloc(&arena, 16);
+    (void)th_arena_reset(&arena);
+    (void)th_chunk_load(&arena, arena.spare, &spare, NULL);
+    spare.span.at = spare.span.end;
+    th_chunk_store(&arena, &spare);
+    (void)th_arena_alloc(&arena, 16);
+}
+
+static void take_a_foreign_object(void) {
+    const th_pool_config config = {
+        .object_bytes = 16, .memory = region, .memory_bytes = sizeof region, .iterable = true};
+    th_pool pool;
+    (void)th_pool_init(&pool, &config);
+    pool.free_list = &pool;
+    (void)th_pool_alloc(&pool);
+}
+
 static void expect_assertion(void (*act)(void), const char *file, const char *condition) {
     char text[DEATH_TEXT_BYTES];
     static const char start_of_line[] = "tagheap: assertion failed: ";
@@ -124,6 +167,12 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(look_above_last, "src/heap/chain.c", "!th_is_last(heap, block)");
     expect_assertion(replace_by_less, "src/heap/chain.c", "th_end(heap, &run[i]) == run[i].next");
     th_heap_clean_up(&heap);
+    static const char inside[] = "span->base <= at && at <= span->at";
+    expect_assertion(cut_above_the_end, "src/alloc/span.c", inside);
+    expect_assertion(cut_below_the_start, "src/alloc/span.c", inside);
+    expect_assertion(remove_no_member, "src/alloc/ranges.c", "*link != NULL");
+    expect_assertion(take_from_a_full_spare, "src/alloc/arena.c", "found");
+    expect_assertion(take_a_foreign_object, "src/alloc/pool.c", "*chunk != NULL");
 }
 
 #else

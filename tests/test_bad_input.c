@@ -305,7 +305,8 @@ static void play_overflowing(void) {
     }
     const size_t sums[][2] = {{PTRDIFF_MAX, half},      {half - 1, half / 2}, {1, half},
                               {SIZE_MAX - 4095, 4096},  {SIZE_MAX, half},     {half, half},
-                              {PTRDIFF_MAX - 15, 4096}, {PTRDIFF_MAX, 4096},  {half / 2, half / 2}};
+                              {PTRDIFF_MAX - 15, 4096}, {PTRDIFF_MAX, 4096},  {half / 2, half / 2},
+                              {half / 4, 4096}};
     for (size_t i = 0; i < sizeof sums / sizeof sums[0] && !may_exist(); i++) {
         if (!has(ONE_ALIGNMENT)) {
             expect_refused(at->calls->alloc(sums[i][0], sums[i][1]) == NULL, "alloc", sums[i][0],

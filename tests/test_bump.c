@@ -8,6 +8,7 @@
 #include "base/track.h"
 #include "heap_fixture.h"
 #include "tagheap/bump.h"
+#include "tagheap/pages.h"
 
 #define MEMORY_BYTES 512
 #define CANARY       0xC5u
@@ -350,6 +351,64 @@ static void smash_records(int level) {
     stop();
 }
 
+static void empty_a_record(int level) {
+    start(level);
+    th_fault fault;
+    unsigned char *block = th_bump_alloc(&bump, 3);
+    CHECK(th_bump_alloc(&bump, 16) != NULL);
+    CHECK_EQ(bump.span.gaps, 1);
+    unsigned char *bytes = bump.span.end - sizeof(uint32_t);
+    unsigned char was[sizeof(uint32_t)];
+    for (size_t i = 0; i < sizeof was; i++) {
+        was[i] = poke(bytes + i, 0);
+    }
+    CHECK_EQ(th_bump_check(&bump, &fault), TH_ERR_CORRUPT);
+    CHECK_EQ(fault.kind, TH_FAULT_HEADER);
+    for (size_t i = 0; i < sizeof was; i++) {
+        (void)poke(bytes + i, was[i]);
+    }
+    CHECK(th_bump_owns(&bump, block));
+    stop();
+}
+
+static void a_record_of_nothing_is_noticed(void) {
+    at_levels(1, empty_a_record);
+}
+
+/* A record has 32 bits for a place: gaps further up are not watched. Blocks lie there as well as
+ * anywhere. Only what is written to is memory; a tool would want a shadow of all of it. */
+#if SIZE_MAX > UINT32_MAX && !TH_TRACK_ANY
+
+static void go_far_up(int level) {
+    const size_t far_up = (size_t)UINT32_MAX + 1;
+    const size_t behind = 65536;
+    unsigned char *range = th_pages_reserve(far_up + behind, 0);
+    const th_bump_config config = {.guarding = guarding_with(&faults, level)};
+    CHECK(range != NULL);
+    CHECK_EQ(th_pages_commit(range + far_up, behind), TH_OK);
+    CHECK_EQ(th_bump_init(&bump, range, far_up + behind, &config), TH_OK);
+    CHECK_PTR_EQ(th_bump_alloc_aligned(&bump, far_up + 3, 1), range);
+    unsigned char *block = th_bump_alloc(&bump, 20);
+    CHECK_PTR_EQ(block, range + far_up + 16);
+    CHECK_EQ(bump.span.gaps, 0);
+    fill(block, 20, 1);
+    CHECK_EQ(th_bump_reset(&bump), TH_OK);
+    stop();
+    CHECK_EQ(th_pages_release(range, far_up + behind), TH_OK);
+}
+
+static void gaps_beyond_4_gib_are_not_recorded(void) {
+    go_far_up(1);
+}
+
+#else
+
+static void gaps_beyond_4_gib_are_not_recorded(void) {
+    CHECK(SIZE_MAX == UINT32_MAX || TH_TRACK_ANY);
+}
+
+#endif
+
 static void damaged_records_are_noticed(void) {
     at_levels(1, smash_records);
 }
@@ -587,7 +646,8 @@ TH_SUITE("bump", TEST(blocks_follow_each_other), TEST(every_power_of_two_on_any_
          TEST(the_last_block_can_be_resized_and_freed), TEST(a_static_heap_of_8192_bytes),
          TEST(a_buffer_is_an_allocator), TEST(an_overflow_of_the_last_block_is_noticed),
          TEST(an_overflow_into_any_gap_is_noticed), TEST(records_give_way_to_blocks),
-         TEST(damaged_records_are_noticed), TEST(a_write_after_free_is_noticed),
+         TEST(damaged_records_are_noticed), TEST(a_record_of_nothing_is_noticed),
+         TEST(gaps_beyond_4_gib_are_not_recorded), TEST(a_write_after_free_is_noticed),
          TEST(a_write_where_a_record_goes_is_noticed), TEST(bad_pointers_are_noticed),
          TEST(the_checker_knows_a_broken_span), TEST(clean_up_reports_and_goes_on),
          TEST(only_blocks_are_open), TEST(a_simple_model_agrees))

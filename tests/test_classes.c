@@ -360,6 +360,9 @@ static void overflow(int level) {
     head->check ^= 1;
     th_classes_free(&classes, block);
     CHECK_EQ(faults.first.kind, TH_FAULT_HEADER);
+    CHECK_EQ(th_classes_requested_size(&classes, block), 0);
+    CHECK(th_classes_resize(&classes, block, 30) == NULL);
+    CHECK_EQ(faults.last.kind, TH_FAULT_HEADER);
     head->check ^= 1;
     faults.count = 0;
     stop();

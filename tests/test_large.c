@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Large blocks: on mapped pages and over a backing. */
+#define _DEFAULT_SOURCE
+
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "alloc/large.h"
 #include "alloc_fixture.h"
@@ -167,6 +173,47 @@ static void failures_change_nothing(void) {
     stop();
 }
 
+/* The system may refuse to give back a part of a mapping, because it has to split it and has no
+ * room for one more. Instrumented builds have a munmap of their own. */
+#if TH_TRACK_ASAN || TH_TRACK_MSAN
+
+static void pages_that_do_not_go_stay(void) {}
+
+#else
+
+static bool refuses_to_unmap;
+
+int munmap(void *pages, size_t bytes) {
+    if (refuses_to_unmap) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return (int)syscall(SYS_munmap, pages, bytes);
+}
+
+static void shrink_in_vain(int level) {
+    start(level, true);
+    unsigned char *block = take(4 * page, 0, 1);
+    refuses_to_unmap = true;
+    CHECK(th_large_resize(&large, block, page + 1));
+    refuses_to_unmap = false;
+    CHECK_EQ(th_large_requested_size(&large, block), page + 1);
+    CHECK_EQ(th_large_usable_size(&large, block), 4 * page);
+    CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+    CHECK(filled(block, page + 1, 1));
+    CHECK(th_large_resize(&large, block, 4 * page)); /* its pages are still there */
+    CHECK(filled(block, page + 1, 1));
+    CHECK(th_large_resize(&large, block, 1)); /* and now they go */
+    CHECK_EQ(th_large_usable_size(&large, block), page);
+    stop();
+}
+
+static void pages_that_do_not_go_stay(void) {
+    at_levels(0, shrink_in_vain);
+}
+
+#endif
+
 static void bad_configs_are_refused(void) {
     th_large_config config = {.guarding = {.level = 4}};
     CHECK_EQ(th_large_init(NULL, &config), TH_ERR_NULL);
@@ -318,6 +365,7 @@ static void it_works_as_an_allocator(void) {
 
 TH_SUITE("large", TEST(blocks_come_and_go), TEST(mapped_blocks_are_zeroed),
          TEST(pages_that_are_not_needed_go_back), TEST(a_backing_that_can_resizes_in_place),
-         TEST(failures_change_nothing), TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
+         TEST(failures_change_nothing), TEST(pages_that_do_not_go_stay),
+         TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
          TEST(an_overflow_is_noticed_to_the_byte), TEST(the_checker_finds_damage_in_the_structure),
          TEST(it_works_as_an_allocator))

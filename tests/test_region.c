@@ -267,6 +267,35 @@ static void enter_again(int level) {
     CHECK(first.runs == 1 && second.runs == 1);
 }
 
+typedef struct closing_look {
+    const th_region *region;
+    size_t depth;
+    unsigned runs;
+} closing_look;
+
+static void look(void *context) {
+    closing_look *l = context;
+    th_region_stats stats = th_region_get_stats(l->region);
+    CHECK(stats.regions == 1 && stats.depth == l->depth && stats.used_bytes > 0);
+    CHECK_EQ(th_region_check(&root, NULL), TH_OK);
+    l->runs++;
+}
+
+static void look_while_closing(int level) {
+    start(level);
+    th_region *child = begin(&root);
+    closing_look of_child = {.region = child, .depth = 1};
+    closing_look of_root = {.region = &root, .depth = 0};
+    CHECK_EQ(th_region_defer(child, look, &of_child), TH_OK);
+    CHECK_EQ(th_region_defer(&root, look, &of_root), TH_OK);
+    stop();
+    CHECK(of_child.runs == 1 && of_root.runs == 1);
+}
+
+static void a_cleanup_may_ask(void) {
+    at_levels(0, look_while_closing);
+}
+
 static void cleanups_cannot_end_their_region(void) {
     at_levels(0, enter_again);
 }
@@ -447,6 +476,7 @@ TH_SUITE("region", TEST(phases_nest), TEST(the_callers_memory_is_the_roots),
          TEST(cleanups_run_in_reverse_and_children_first),
          TEST(repeated_phases_need_no_more_memory), TEST(a_region_can_be_reset),
          TEST(bad_arguments_are_refused), TEST(exhaustion_changes_nothing),
-         TEST(cleanups_cannot_end_their_region), TEST(ending_twice_is_noticed),
-         TEST(damage_is_reported_and_stops_no_end), TEST(the_checker_knows_broken_links),
-         TEST(a_region_is_an_allocator), TEST(a_simple_model_agrees))
+         TEST(cleanups_cannot_end_their_region), TEST(a_cleanup_may_ask),
+         TEST(ending_twice_is_noticed), TEST(damage_is_reported_and_stops_no_end),
+         TEST(the_checker_knows_broken_links), TEST(a_region_is_an_allocator),
+         TEST(a_simple_model_agrees))

@@ -13,8 +13,9 @@
  *   as there is room, verified before the next block is made, before the last one changes its
  *   size, and before memory is taken back. Every gap keeps the canary, and is verified before the
  *   blocks around it are taken back. Where the gaps are is recorded at the end of the free memory,
- *   8 bytes for each; a block that needs that memory gets it, after the gaps whose records make
- *   room have been verified a last time. So no guard level changes where a block lies.
+ *   8 bytes for each (but for gaps that end beyond 4 GiB, which are not watched); a block that
+ * needs that memory gets it, after the gaps whose records make room have been verified a last time.
+ * So no guard level changes where a block lies.
  * - Level 2: free memory that was used before holds poison, verified before it is used again.
  * - Level 3: all of this is verified after each operation.
  * - In a th_fault, `block` is the number of the span among those of its allocator, and `offset`

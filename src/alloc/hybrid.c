@@ -85,7 +85,7 @@ static void *take_from_backing(const th_hybrid *hybrid, size_t bytes, size_t *ca
     size_t had = capacity_of(&hybrid->span);
     void *memory = NULL;
     *capacity = had + had / 2;
-    if (*capacity > bytes && *capacity <= PTRDIFF_MAX) {
+    if (*capacity > bytes) { /* what is above PTRDIFF_MAX is refused */
         memory =
             th_allocator_alloc_aligned(hybrid->config.backing, *capacity, hybrid->config.alignment);
     }

@@ -373,7 +373,7 @@ class Parts(unittest.TestCase):
     def test_every_assertion_has_its_test(self):
         test = (TREE / "tests/test_assert.c").read_text()
         # Of the folders that the gate is for.
-        for path in sorted(path for folder in ("base", "heap", "os")
+        for path in sorted(path for folder in ("base", "heap", "os", "alloc")
                            for path in TREE.glob(f"src/{folder}/*.[ch]")
                            if path.name != "assert.h"):
             for condition in re.findall(r"\bTH_ASSERT\(([^;]*)\);", path.read_text()):
