@@ -171,6 +171,51 @@ static void init_and_clean_up_touch_only_the_two_headers(void) {
     th_heap_clean_up(NULL);
 }
 
+/* Every call; a payload of the time before is as foreign as anything. */
+static void a_heap_that_has_ended_does_nothing(void) {
+    th_heap heap;
+    th_heap other;
+    th_heap_stats stats;
+    th_heap_block block;
+    CHECK_EQ(th_heap_init(&heap, arena, 4000, &(th_heap_config){.guard = 3}), TH_OK);
+    void *old = th_heap_alloc(&heap, 100, 1);
+    CHECK(old != NULL && th_heap_first(&heap, &block));
+    th_heap_clean_up(&heap);
+    CHECK(!th_heap_next(&heap, &block) && !th_heap_first(&heap, &block));
+    CHECK(!th_heap_find(&heap, old, &block));
+    CHECK(th_heap_alloc(&heap, 4, 1) == NULL && th_heap_resize(&heap, old, 200) == NULL);
+    CHECK(th_heap_resize(&heap, old, 0) == NULL && th_heap_trim(&heap, old) == 0);
+    CHECK(th_heap_free(&heap, old) == 0 && th_heap_free_tags(&heap, 0, UINT32_MAX) == 0);
+    CHECK(!th_heap_compact(&heap, NULL, NULL).done);
+    CHECK(!th_heap_compact_some(&heap, 100, NULL, NULL).done);
+    CHECK_EQ(th_heap_copy(&heap, &other, arena), TH_ERR_NULL);
+    CHECK_EQ(th_heap_attach(&heap, arena), TH_ERR_NULL);
+    th_heap_detach(&heap);
+    CHECK_EQ(th_heap_requested_size(&heap, old) + th_heap_usable_size(&heap, old), 0);
+    CHECK_EQ(th_heap_region_bytes(&heap) + th_heap_largest_free_bytes(&heap), 0);
+    th_heap_get_stats(&heap, &stats);
+    CHECK_EQ(stats.free_bytes + stats.used_bytes + stats.free_head_bytes, 0);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_ERR_NULL);
+    th_heap_clean_up(&heap);
+}
+
+/* With guards, for a base that was overwritten is not the same as none. */
+static void a_sealed_heap_without_a_base_is_damaged(void) {
+    th_fault fault = {.kind = TH_FAULT_NONE};
+    fixture_start(&fx, 4, 200);
+    if (fx.heap.guard == 3) {
+        unsigned char *base = fx.heap.base;
+        fx.heap.base = NULL;
+        CHECK_EQ(th_heap_check(&fx.heap, &fault), TH_ERR_CORRUPT);
+        CHECK_EQ(fault.kind, TH_FAULT_CONTROL);
+        CHECK(th_heap_alloc(&fx.heap, 4, 1) == NULL);
+        CHECK_EQ(fx.faults, 1);
+        fx.faults = 0;
+        fx.heap.base = base;
+    }
+    fixture_stop(&fx);
+}
+
 static void init_again_starts_afresh(void) {
     fixture_start(&fx, 8, 200);
     void *a = checked_alloc(&fx, 80, 1);
@@ -512,12 +557,14 @@ TH_SUITE("heap", TEST(init_refuses_null), TEST(init_refuses_alignments),
          TEST(init_refuses_small_regions), TEST(init_refuses_large_regions),
          TEST(init_refuses_in_the_documented_order), TEST(init_accepts_defaults),
          TEST(init_leaves_what_is_beyond_the_alignment),
-         TEST(init_and_clean_up_touch_only_the_two_headers), TEST(init_again_starts_afresh),
-         TEST(sizes_round_up_to_the_alignment), TEST(impossible_sizes_are_refused),
-         TEST(the_block_limit_is_exact), TEST(bad_requests_count_nowhere),
-         TEST(every_tag_boundary_is_accepted), TEST(exhaustion_is_exact), TEST(sites_are_kept),
-         TEST(free_isolated), TEST(free_merges_with_next), TEST(free_merges_with_previous),
-         TEST(free_merges_with_both), TEST(free_never_merges_with_last),
-         TEST(free_of_tail_blocks_merges_too), TEST(free_gives_back_the_slack),
-         TEST(free_tags_bounds_are_inclusive), TEST(free_tags_spans_both_sides),
-         TEST(free_tags_never_touches_free), TEST(several_heaps_live_side_by_side))
+         TEST(init_and_clean_up_touch_only_the_two_headers),
+         TEST(a_heap_that_has_ended_does_nothing), TEST(a_sealed_heap_without_a_base_is_damaged),
+         TEST(init_again_starts_afresh), TEST(sizes_round_up_to_the_alignment),
+         TEST(impossible_sizes_are_refused), TEST(the_block_limit_is_exact),
+         TEST(bad_requests_count_nowhere), TEST(every_tag_boundary_is_accepted),
+         TEST(exhaustion_is_exact), TEST(sites_are_kept), TEST(free_isolated),
+         TEST(free_merges_with_next), TEST(free_merges_with_previous), TEST(free_merges_with_both),
+         TEST(free_never_merges_with_last), TEST(free_of_tail_blocks_merges_too),
+         TEST(free_gives_back_the_slack), TEST(free_tags_bounds_are_inclusive),
+         TEST(free_tags_spans_both_sides), TEST(free_tags_never_touches_free),
+         TEST(several_heaps_live_side_by_side))

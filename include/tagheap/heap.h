@@ -127,7 +127,9 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
 
 /* Ends the heap: the region is the caller's ordinary memory again (sanitizer annotations are
  * removed), *heap is zeroed. Every payload is dead. NULL is allowed. O(1), but O(region) in
- * instrumented builds. */
+ * instrumented builds.
+ * On a zeroed th_heap every call but init does nothing and says so: NULL, 0, false, or
+ * TH_ERR_NULL; no hook is called. */
 void th_heap_clean_up(th_heap *heap);
 
 /* Copies the heap `from` to `to` with the region `region` of at least th_heap_region_bytes(from)
@@ -279,7 +281,8 @@ size_t th_heap_region_bytes(const th_heap *heap);
  * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used; with
  * guard 3 the control structure's own check words. Raises
  * no fault: describes the first thing wrong in *fault (which may be NULL) and returns
- * TH_ERR_CORRUPT, or TH_OK (TH_ERR_NULL for a NULL heap). O(n + bytes once used). */
+ * TH_ERR_CORRUPT, or TH_OK (TH_ERR_NULL for a heap that is NULL or zeroed).
+ * O(n + bytes once used). */
 th_status th_heap_check(const th_heap *heap, th_fault *fault);
 
 #ifdef __cplusplus

@@ -172,7 +172,7 @@ TH_TRACK_BLIND bool th_check_blocks(const th_heap *heap, th_fault *fault) {
 /* A counter that does not agree with the blocks is named rather than the seal that it breaks. */
 TH_TRACK_BLIND th_status th_heap_check(const th_heap *heap, th_fault *fault) {
     th_fault found;
-    if (heap == NULL || heap->base == NULL) {
+    if (heap == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
     const th_seals seals = {heap->seal_layout, heap->seal_counts};

@@ -26,8 +26,11 @@ static inline bool th_refuse(const th_heap *heap, bool inside) {
     return inside;
 }
 
-/* False after a fault, with the lock released. */
+/* False for a heap that was ended, and after a fault, with the lock released. */
 static inline bool th_enter(const th_heap *heap) {
+    if (th_is_ended(heap)) {
+        return false;
+    }
     th_lock(heap);
     if (!th_guard_control(heap) || th_refuse(heap, heap->busy)) {
         th_unlock(heap);

@@ -184,6 +184,11 @@ TH_TRACK_BLIND_PART bool th_sealed(const th_heap *heap) {
 #endif
 }
 
+/* Zeroed: never started, or cleaned up. A sealed one whose base was overwritten is damaged. */
+static inline bool th_is_ended(const th_heap *heap) {
+    return heap->base == NULL && heap->seal_layout == 0;
+}
+
 #if TH_GUARD >= 3
 void th_seal(th_heap *heap);
 bool th_seal_holds(const th_heap *heap);

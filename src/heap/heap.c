@@ -74,7 +74,7 @@ void th_heap_detach(th_heap *heap) {
 
 void th_heap_clean_up(th_heap *heap) {
     static const th_heap none = {0};
-    if (heap == NULL || heap->base == NULL || !th_enter_to_end(heap)) {
+    if (heap == NULL || !th_enter_to_end(heap)) {
         return;
     }
     th_track_release(heap->base, th_heap_region_bytes(heap));

@@ -15,6 +15,9 @@ TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_
 }
 
 TH_TRACK_BLIND bool th_heap_first(const th_heap *heap, th_heap_block *block) {
+    if (th_is_ended(heap)) {
+        return false;
+    }
     th_track_blind_begin();
     describe(heap, 0, block);
     th_track_blind_end();
@@ -53,15 +56,19 @@ bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block
     return more;
 }
 
+/* The live block of a payload; false for NULL, on a heap that was ended, and after a fault. */
+static bool look_up(const th_heap *heap, const void *pointer, th_header *block) {
+    return pointer != NULL && !th_is_ended(heap) && th_claim(heap, pointer, block);
+}
+
 size_t th_heap_requested_size(const th_heap *heap, const void *pointer) {
     th_header block;
-    return pointer != NULL && th_claim(heap, pointer, &block) ? block.requested : 0;
+    return look_up(heap, pointer, &block) ? block.requested : 0;
 }
 
 size_t th_heap_usable_size(const th_heap *heap, const void *pointer) {
     th_header block;
-    return pointer != NULL && th_claim(heap, pointer, &block) ? (size_t)block.size * TH_DWORD_BYTES
-                                                              : 0;
+    return look_up(heap, pointer, &block) ? (size_t)block.size * TH_DWORD_BYTES : 0;
 }
 
 /* What the free blocks add up to, in dwords. */
@@ -76,6 +83,9 @@ TH_TRACK_BLIND static free_sums sum_free(const th_heap *heap) {
     free_sums sums = {0};
     uint32_t head_side = UINT32_MAX; /* 0 from the first TAIL block on */
     uint32_t offset = 0;
+    if (th_is_ended(heap)) {
+        return sums;
+    }
     th_track_blind_begin();
     for (;;) {
         th_header block = th_header_peek(heap, offset);
