@@ -64,6 +64,45 @@ TH_TRACK_BLIND unsigned char poke(unsigned char *at, unsigned char value) {
     return was;
 }
 
+void poke_link(void *place, const void *link) {
+    unsigned char bytes[sizeof link];
+    memcpy(bytes, &link, sizeof link);
+    for (size_t i = 0; i < sizeof link; i++) {
+        (void)poke((unsigned char *)place + i, bytes[i]);
+    }
+}
+
+void expect_damage(th_allocator allocator, th_fault_kind kind) {
+    th_fault fault = {0};
+    CHECK_EQ(th_allocator_check(allocator, &fault), TH_ERR_CORRUPT);
+    CHECK_EQ(fault.kind, kind);
+    CHECK_EQ(th_allocator_check(allocator, NULL), TH_ERR_CORRUPT);
+}
+
+/* ---- tools -------------------------------------------------------------------------------- */
+
+bool tools_look(void) {
+#if TH_TRACK_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return TH_TRACK_ANY;
+#endif
+}
+
+bool is_closed(const unsigned char *byte) {
+#if TH_TRACK_ASAN
+    return __asan_address_is_poisoned(byte) != 0;
+#elif TH_TRACK_MSAN
+    return __msan_test_shadow(byte, 1) != -1;
+#elif TH_TRACK_VALGRIND
+    unsigned char bits;
+    return VALGRIND_GET_VBITS(byte, &bits, 1) == 3;
+#else
+    (void)byte;
+    return false;
+#endif
+}
+
 /* ---- a backing ---------------------------------------------------------------------------- */
 
 static void *backing_alloc(void *self, size_t bytes, size_t alignment) {

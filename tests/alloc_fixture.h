@@ -30,6 +30,21 @@ void at_levels(int lowest, void (*play)(int level));
 /* Sets one byte that may be closed, behind the library's back, and returns what stood there. */
 unsigned char poke(unsigned char *at, unsigned char value);
 
+/* The same for a whole pointer. */
+void poke_link(void *place, const void *link);
+
+/* The allocator's checker finds this, with and without a place to describe it. */
+void expect_damage(th_allocator allocator, th_fault_kind kind);
+
+/* ---- tools -------------------------------------------------------------------------------- */
+
+/* Is this program run by a tool that the library tells which bytes are whose? */
+bool tools_look(void);
+
+/* Does that tool take the byte for one that nobody may use? MSan knows bytes without contents
+ * only. False without a tool. */
+bool is_closed(const unsigned char *byte);
+
 /* ---- a backing ---------------------------------------------------------------------------- */
 
 #define BACKING_BLOCKS_MAX 512

@@ -281,9 +281,7 @@ static void an_overflow_is_noticed_to_the_byte(void) {
 }
 
 static void expect_found(th_fault_kind kind) {
-    th_fault fault = {0};
-    CHECK_EQ(th_large_check(&large, &fault), TH_ERR_CORRUPT);
-    CHECK_EQ(fault.kind, kind);
+    expect_damage(th_large_allocator(&large), kind);
 }
 
 static void damage_the_structure(int level) {

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the pool's guards, its checker and the tools notice. */
-#include <string.h>
-
 #include "alloc_fixture.h"
-#include "base/track.h"
 #include "heap_fixture.h"
 #include "tagheap/pool.h"
 
@@ -122,27 +119,19 @@ static void a_write_after_free_is_noticed_before_reuse(void) {
     at_levels(2, write_after_free);
 }
 
-static void set_link(void *place, const void *link) {
-    unsigned char bytes[sizeof link];
-    memcpy(bytes, &link, sizeof link);
-    for (size_t i = 0; i < sizeof link; i++) {
-        (void)poke((unsigned char *)place + i, bytes[i]);
-    }
-}
-
 /* objects[5] is first in the list, its link leads to objects[4], whose leads nowhere. */
 static void smash_links(int level, bool beside) {
     start(level, beside);
     const void *bad[] = {&pool, objects[4] + 1, objects[4] + 16, objects[0], memory + 6 * STRIDE};
     void *place = beside ? (void *)&pool.first.links[5] : objects[5];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        set_link(place, bad[i]);
+        poke_link(place, bad[i]);
         CHECK(th_pool_alloc(&pool) == NULL);
         EXPECT_LOGGED(&faults, level, TH_FAULT_CHAIN, 5, 0, 5 * STRIDE, 0,
                       (uint32_t)(uintptr_t)bad[i]);
         CHECK_EQ(th_pool_check(&pool, NULL), TH_ERR_CORRUPT);
     }
-    set_link(place, objects[4]);
+    poke_link(place, objects[4]);
     stop();
 }
 
@@ -158,10 +147,7 @@ static void a_link_that_leads_astray_is_not_followed(void) {
 /* ---- the checker ---------------------------------------------------------------------------- */
 
 static void expect_found(th_fault_kind kind) {
-    th_fault fault = {0};
-    CHECK_EQ(th_pool_check(&pool, &fault), TH_ERR_CORRUPT);
-    CHECK_EQ(fault.kind, kind);
-    CHECK_EQ(th_pool_check(&pool, NULL), TH_ERR_CORRUPT);
+    expect_damage(th_pool_allocator(&pool), kind);
 }
 
 static void damage_the_structure(int level) {
@@ -185,9 +171,9 @@ static void damage_the_structure(int level) {
     pool.free_list = objects[5] + 1;
     expect_found(TH_FAULT_CHAIN);
     pool.free_list = objects[5];
-    set_link(objects[4], objects[5]); /* a circle */
+    poke_link(objects[4], objects[5]); /* a circle */
     expect_found(TH_FAULT_COUNT);
-    set_link(objects[4], NULL);
+    poke_link(objects[4], NULL);
     stop();
 }
 
@@ -218,28 +204,6 @@ static void level_3_looks_at_everything(void) {
 }
 
 /* ---- tools ---------------------------------------------------------------------------------- */
-
-static bool is_closed(const unsigned char *byte) {
-#if TH_TRACK_ASAN
-    return __asan_address_is_poisoned(byte) != 0;
-#elif TH_TRACK_MSAN
-    return __msan_test_shadow(byte, 1) != -1;
-#elif TH_TRACK_VALGRIND
-    unsigned char bits;
-    return VALGRIND_GET_VBITS(byte, &bits, 1) == 3;
-#else
-    (void)byte;
-    return false;
-#endif
-}
-
-static bool tools_look(void) {
-#if TH_TRACK_VALGRIND
-    return RUNNING_ON_VALGRIND != 0;
-#else
-    return TH_TRACK_ANY;
-#endif
-}
 
 /* MSan knows no closed memory, only bytes without contents: those of the last object's wall. */
 static void look_at_every_byte(int level) {
