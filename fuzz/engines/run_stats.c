@@ -2,6 +2,8 @@
 #include "engines/run_stats.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engines/stats.h"
@@ -31,7 +33,7 @@ void lab_run_stats_name(void) {
     name_kinds();
 }
 
-void lab_run_stats_publish(const lab_run_counts *counts) {
+static void publish(const lab_run_counts *counts) {
     lab_stats_set(CHECKED, counts->checked);
     lab_stats_set(OPS, counts->ops);
     lab_stats_set(ACTED, counts->acted);
@@ -40,5 +42,15 @@ void lab_run_stats_publish(const lab_run_counts *counts) {
     lab_stats_set(FAILED_ALLOCS, counts->failed_allocs);
     for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
         lab_stats_set(BY_KIND + kind, counts->by_kind[kind]);
+    }
+}
+
+void lab_run_stats_end(const lab_run_counts *counts, const lab_failure *failure,
+                       const lab_script *script) {
+    publish(counts);
+    if (failure != NULL) {
+        lab_failure_print(failure, script, stderr);
+        (void)fflush(stderr);
+        abort();
     }
 }

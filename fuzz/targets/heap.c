@@ -29,11 +29,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         abort();
     }
     bool passed = lab_runner_play(runner, &script, NULL, &failure, &counts);
-    lab_run_stats_publish(&counts);
-    if (!passed) {
-        lab_failure_print(&failure, &script, stderr);
-        (void)fflush(stderr);
-        abort();
-    }
+    lab_run_stats_end(&counts, passed ? NULL : &failure, &script);
     return 0;
 }

@@ -38,11 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         return 0; /* a peer: not instrumented, and not ours to mend (docs/peers.md) */
     }
     bool passed = lab_player_play(player, &script, NULL, &failure, &counts);
-    lab_run_stats_publish(&counts);
-    if (!passed) {
-        lab_failure_print(&failure, &script, stderr);
-        (void)fflush(stderr);
-        abort();
-    }
+    lab_run_stats_end(&counts, passed ? NULL : &failure, &script);
     return 0;
 }
