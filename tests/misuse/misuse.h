@@ -11,8 +11,8 @@
  *   msan      the same of MemorySanitizer
  *   lsan      the same of LeakSanitizer alone; may be absent: like guards
  *
- * "nothing": the program prints nothing and ends with status 0. "guards": the tool itself has
- * nothing to say, and what is reported is the guards' line. */
+ * "nothing": the program prints nothing and ends with status 0. "SIGSEGV": that signal ends it.
+ * "guards": the tool itself has nothing to say, and what is reported is the guards' line. */
 #ifndef TESTS_MISUSE_MISUSE_H
 #define TESTS_MISUSE_MISUSE_H
 

@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* An object of a pool is freed twice.
  *
- * guards:   tagheap: double free: block 0 tag 0x0000 byte 0 expected 0x00000000 found
- *           0x00000000
+ * guards:   tagheap: double free: block 0 tag 0x0000 byte 0 expected 0x00000000 found 0x00000000
  * level 2:  same
  * level 1:  same
  * asan:     guards
  * memcheck: guards
  * msan:     guards
  */
-#include "misuse.h"
-
-#include "tagheap/pool.h"
-
-static th_pool pool;
+#include "companions.h"
 
 int main(int argc, char **argv) {
-    const th_pool_config config = {.object_bytes = 40,
-                                   .memory = memory.region,
-                                   .memory_bytes = sizeof memory.region,
-                                   .guarding = {.level = misuse_level(argc, argv)}};
-    if (th_pool_init(&pool, &config) != TH_OK) {
-        exit(2);
-    }
+    misuse_start_pool(argc, argv, 40);
     void *object = th_pool_alloc(&pool);
     (void)th_pool_alloc(&pool);
     th_pool_free(&pool, object);

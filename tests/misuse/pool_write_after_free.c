@@ -9,20 +9,10 @@
  * memcheck: Invalid write of size 1
  * msan:     guards
  */
-#include "misuse.h"
-
-#include "tagheap/pool.h"
-
-static th_pool pool;
+#include "companions.h"
 
 int main(int argc, char **argv) {
-    const th_pool_config config = {.object_bytes = 40,
-                                   .memory = memory.region,
-                                   .memory_bytes = sizeof memory.region,
-                                   .guarding = {.level = misuse_level(argc, argv)}};
-    if (th_pool_init(&pool, &config) != TH_OK) {
-        exit(2);
-    }
+    misuse_start_pool(argc, argv, 40);
     unsigned char *object = th_pool_alloc(&pool);
     th_pool_free(&pool, object);
     object[20] = 'A'; /* guilty */
