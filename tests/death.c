@@ -51,3 +51,32 @@ void expect_death(void (*act)(void), const char *line) {
     CHECK_EQ(text[expected], '\n');
     CHECK_EQ(length, expected + 1);
 }
+
+bool holds_in_child(bool (*act)(void *context), void *context) {
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)close(STDERR_FILENO);
+        (void)signal(SIGSEGV, SIG_DFL);
+        _exit(act(context) ? 0 : 1);
+    }
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool read_byte(void *at) {
+    volatile unsigned char value = *(volatile unsigned char *)at;
+    (void)value;
+    return true;
+}
+
+static bool write_byte(void *at) {
+    volatile unsigned char *byte = at;
+    *byte = *byte;
+    return true;
+}
+
+bool may_access(unsigned char *at, bool write) {
+    return holds_in_child(write ? write_byte : read_byte, at);
+}

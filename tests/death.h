@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that end the program, tried in a child process. */
+/* What may end the program, and what another process must do, tried in a child process. */
 #ifndef TESTS_DEATH_H
 #define TESTS_DEATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define DEATH_TEXT_BYTES 512
@@ -13,5 +14,12 @@ size_t death_text(void (*act)(void), char text[DEATH_TEXT_BYTES]);
 
 /* ... and must print `line` and a newline, no more. */
 void expect_death(void (*act)(void), const char *line);
+
+/* Is act(context), called in a child, true? False, too, if it ends the child, by a signal or by a
+ * sanitizer; what it prints on standard error is lost. In it a failed CHECK is not noticed. */
+bool holds_in_child(bool (*act)(void *context), void *context);
+
+/* May a child read, or read and write, this byte? */
+bool may_access(unsigned char *at, bool write);
 
 #endif

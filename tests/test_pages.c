@@ -2,32 +2,11 @@
 /* Pages from the operating system. What access does to protected pages is tried in a child. */
 #define _DEFAULT_SOURCE
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "death.h"
 #include "suite.h"
 #include "tagheap/pages.h"
-
-/* May a child read, or write, this byte? If not, a signal ends it, or AddressSanitizer, which does
- * not let it have the signal. */
-static bool may_access(volatile unsigned char *at, bool write) {
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        (void)close(STDERR_FILENO);
-        (void)signal(SIGSEGV, SIG_DFL);
-        unsigned char value = *at;
-        if (write) {
-            *at = value;
-        }
-        _exit(0);
-    }
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 static void expect_access(unsigned char *at, bool readable, bool writable) {
     CHECK_EQ(may_access(at, false), readable);
@@ -108,6 +87,46 @@ static void protection_keeps_the_contents(void) {
     CHECK_EQ(th_pages_release(pages, 1), TH_OK);
 }
 
+/* Whatever stands in it: the first instruction is not fetched. */
+static bool call(void *code) {
+    void (*function)(void);
+    memcpy(&function, &code, sizeof function);
+    function();
+    return true;
+}
+
+static void memory_is_never_code(void) {
+    static const th_pages_access accesses[] = {TH_PAGES_READ, TH_PAGES_READ_WRITE};
+    const unsigned char return_x86 = 0xC3;
+    const uint32_t return_arm64 = 0xD65F03C0;
+    unsigned char *pages = th_pages_map(1, 0);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_EQ(th_pages_commit(pages, 1), TH_OK);
+        memcpy(pages, i < 2 ? (const void *)&return_x86 : (const void *)&return_arm64,
+               i < 2 ? sizeof return_x86 : sizeof return_arm64);
+        CHECK_EQ(th_pages_protect(pages, 1, accesses[i % 2]), TH_OK);
+        expect_access(pages, true, accesses[i % 2] == TH_PAGES_READ_WRITE);
+        CHECK(!holds_in_child(call, pages));
+    }
+    CHECK_EQ(th_pages_release(pages, 1), TH_OK);
+}
+
+static bool overwrite(void *pages) {
+    memset(pages, 0x22, th_pages_size());
+    return *(unsigned char *)pages == 0x22;
+}
+
+static void pages_belong_to_one_process(void) {
+    size_t page = th_pages_size();
+    unsigned char *pages = th_pages_map(page, 0);
+    memset(pages, 0x11, page);
+    CHECK(holds_in_child(overwrite, pages));
+    for (size_t i = 0; i < page; i++) {
+        CHECK_EQ(pages[i], 0x11);
+    }
+    CHECK_EQ(th_pages_release(pages, page), TH_OK);
+}
+
 static void a_part_can_be_released(void) {
     size_t page = th_pages_size();
     unsigned char *pages = th_pages_map(3 * page, 0);
@@ -150,5 +169,6 @@ static void bad_requests_are_refused(void) {
 
 TH_SUITE("pages", TEST(sizes_round_up_to_pages), TEST(mapped_memory_is_zeroed_and_aligned),
          TEST(a_reservation_is_not_accessible), TEST(decommitted_pages_come_back_zeroed),
-         TEST(protection_keeps_the_contents), TEST(a_part_can_be_released),
+         TEST(protection_keeps_the_contents), TEST(memory_is_never_code),
+         TEST(pages_belong_to_one_process), TEST(a_part_can_be_released),
          TEST(exhaustion_is_reported), TEST(bad_requests_are_refused))
