@@ -402,6 +402,12 @@ static void mapped_large_start(const th_guarding *guarding, th_allocator from) {
     large_start(guarding, (th_allocator){0});
 }
 
+static void guarded_large_start(const th_guarding *guarding, th_allocator from) {
+    const th_large_config config = {.guard_pages = true, .guarding = *guarding};
+    (void)from;
+    must(th_large_init(&large, &config));
+}
+
 static void large_clean_up(void) {
     th_large_clean_up(&large);
 }
@@ -447,6 +453,15 @@ const bad_calls bad_mapped_large = {.start = mapped_large_start,
                                     .live = large_live,
                                     .check = large_check,
                                     .interface = large_interface};
+
+const bad_calls bad_guarded_large = {.start = guarded_large_start,
+                                     .clean_up = large_clean_up,
+                                     .alloc = large_alloc,
+                                     .resize = large_resize,
+                                     .free = large_free,
+                                     .live = large_live,
+                                     .check = large_check,
+                                     .interface = large_interface};
 
 /* ---- size classes ---------------------------------------------------------------------------- */
 

@@ -26,7 +26,8 @@ typedef struct bad_calls {
 extern const bad_calls bad_buffer, bad_bump, bad_arena, bad_region, bad_frame, bad_hybrid;
 extern const bad_calls bad_heap, bad_system, bad_buddy, bad_offsets, bad_fit_heap;
 extern const bad_calls bad_pool, bad_static_pool, bad_slab, bad_mapped_slab;
-extern const bad_calls bad_large, bad_mapped_large, bad_classes, bad_mapped_classes;
+extern const bad_calls bad_large, bad_mapped_large, bad_guarded_large;
+extern const bad_calls bad_classes, bad_mapped_classes;
 
 /* th_offsets has no pointers: what its calls above take is the place of a th_offsets_block. One
  * like *block, but of another node, or another offset. */

@@ -314,6 +314,7 @@ const bad_start bad_starts[] = {
     ROW(large, CONFIG, .backing = NO_ALLOC),
     ROW(large, CONFIG, .backing = NO_FREE),
     ROW(large, CONFIG, .record_slab_bytes = 3000),
+    ROW(large, CONFIG, .guard_pages = true, .backing = EMPTY),
     ROW(large, TOO_SMALL, .record_slab_bytes = 64, .backing = EMPTY),
     ROW(large, TOO_LARGE, .record_slab_bytes = 2 * TH_SLAB_BYTES_MAX),
 

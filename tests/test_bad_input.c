@@ -78,6 +78,7 @@ static const row rows[] = {
     {"slab on pages", &bad_mapped_slab, {F, N, M, D}, ONE_ALIGNMENT},
     {"large", &bad_large, {F, N, N, F}, DEFAULT_ALIGNMENT},
     {"large on pages", &bad_mapped_large, {F, N, N, F}, DEFAULT_ALIGNMENT | MAPPED},
+    {"large in guard pages", &bad_guarded_large, {F, N, N, F}, DEFAULT_ALIGNMENT | MAPPED},
     {"classes", &bad_classes, {F, N, M, D}, ZERO_FREES},
     {"classes on pages", &bad_mapped_classes, {F, N, M, D}, ZERO_FREES | MAPPED},
 };

@@ -5,6 +5,12 @@
  *
  *   [requested bytes: open][canary at level 1: closed]      one mapping: whole pages
  *
+ * With guard_pages a block ends where its pages end, and on both sides lies one that nobody may
+ * touch: the first access behind the block, reading or writing, is SIGSEGV, at the guilty line, in
+ * any build. For programs under test, and for memory that input from outside is parsed into.
+ *
+ *   [page: no access][        requested bytes][page: no access]
+ *
  * Sizes are bytes; alignments are any powers of two.
  * Ownership: the th_large owns its blocks' memory and its records; the caller owns the th_large and
  * the backing, which must outlive it. A block is the caller's until it is freed, or all are. A
@@ -38,6 +44,11 @@ extern "C" {
 typedef struct th_large_config {
     th_allocator backing;     /* of blocks and records; zeroed: mapped pages */
     size_t record_slab_bytes; /* of each slab of records; 0: a page, or 1024 over a backing */
+    bool guard_pages;         /* around each block; not over a backing. At most alignment - 1 bytes
+                                 lie between a block and the page behind it: none at alignment 1.
+                                 Up to a page lies in front, where nothing is noticed. Freed blocks
+                                 are not mapped any more: use after free is SIGSEGV, too, until the
+                                 system gives the addresses to somebody else. */
     th_guarding guarding;
 } th_large_config;
 
@@ -59,17 +70,17 @@ typedef struct th_large {
 typedef struct th_large_stats {
     size_t live;            /* blocks */
     size_t requested_bytes; /* of them */
-    size_t bytes;           /* their memory */
+    size_t bytes;           /* their memory; with guard_pages, from each block to its pages' end */
     size_t bytes_max;       /* most at once */
     uint64_t failed_allocs; /* that returned NULL for want of memory */
 } th_large_stats;
 
 /* Starts an allocator with no block. *config is copied; NULL means all defaults. Fails, leaving
  * *large untouched, iff large is NULL (TH_ERR_NULL), the guard level is not 0 to 3, or the
- * backing cannot allocate or free, or record_slab_bytes is no power of two, or smaller than a page
- * where there is no backing (TH_ERR_CONFIG), or has no room for a record (TH_ERR_TOO_SMALL), or
- * exceeds TH_SLAB_BYTES_MAX (TH_ERR_TOO_LARGE). May be initialised again only after
- * th_large_clean_up. O(1). */
+ * backing cannot allocate or free, or there is one and guard_pages too, or record_slab_bytes is no
+ * power of two, or smaller than a page where there is no backing (TH_ERR_CONFIG), or has no room
+ * for a record (TH_ERR_TOO_SMALL), or exceeds TH_SLAB_BYTES_MAX (TH_ERR_TOO_LARGE). May be
+ * initialised again only after th_large_clean_up. O(1). */
 th_status th_large_init(th_large *large, const th_large_config *config);
 
 /* Gives back all memory, and zeroes *large. Every block is dead. NULL is allowed. O(blocks). */
@@ -84,8 +95,10 @@ void *th_large_alloc(th_large *large, size_t bytes, size_t alignment);
 void th_large_free(th_large *large, void *block);
 
 /* Makes the block `bytes` bytes long where it is: up to the end of its last page, or shorter, when
- * pages that are not needed go back; over a backing, whatever that can do. False, with nothing
- * changed, iff bytes is 0, that is not possible, block is NULL, or damage was met and reported. */
+ * pages that are not needed go back; over a backing, whatever that can do; with guard_pages, longer
+ * only, by what its alignment left behind it, so that the page behind it stays near. False, with
+ * nothing changed, iff bytes is 0, that is not possible, block is NULL, or damage was met and
+ * reported. */
 bool th_large_resize(th_large *large, void *block, size_t bytes);
 
 /* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */

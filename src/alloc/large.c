@@ -8,6 +8,7 @@
 #include "alloc/moving.h"
 #include "alloc/ranges.h"
 #include "alloc/slab.h"
+#include "base/align.h"
 #include "tagheap/pages.h"
 
 #define RECORD_SLAB_BYTES ((size_t)1024)
@@ -49,11 +50,44 @@ static unsigned char *block_of(const th_large_record *record) {
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
+/* [page: no access][not used ... block][page: no access]; alignments above a page's begin behind
+ * the first one. The sum is 0 at worst, which is refused. */
+static unsigned char *get_guarded(size_t bytes, size_t alignment, size_t *whole) {
+    size_t page = th_pages_size();
+    size_t before = alignment > page ? alignment : page;
+    size_t all = th_pages_round(bytes);
+    unsigned char *pages = all > 0 ? th_pages_reserve(before + all + page, alignment) : NULL;
+    if (pages == NULL) {
+        return NULL;
+    }
+    if (before > page) {
+        (void)th_pages_release(pages, before - page);
+    }
+    pages += before;
+    if (th_pages_commit(pages, all) != TH_OK) {
+        (void)th_pages_release(pages - page, all + 2 * page);
+        return NULL;
+    }
+    *whole = th_size_round_up(bytes, alignment < page ? alignment : page);
+    th_track_close(pages, all - *whole);
+    return pages + (all - *whole);
+}
+
+static void return_guarded(unsigned char *block, size_t bytes) {
+    size_t page = th_pages_size();
+    size_t in_front = (uintptr_t)block & (page - 1);
+    th_track_open(block - in_front, in_front);
+    (void)th_pages_release(block - in_front - page, in_front + bytes + 2 * page);
+}
+
 static unsigned char *get_memory(const th_large *large, size_t bytes, size_t alignment,
                                  size_t *whole) {
     *whole = bytes;
     if (!is_mapped(large)) {
         return th_allocator_alloc_aligned(large->config.backing, bytes, alignment);
+    }
+    if (large->config.guard_pages) {
+        return get_guarded(bytes, alignment, whole);
     }
     *whole = th_pages_round(bytes);
     return th_pages_map(bytes, alignment);
@@ -61,7 +95,9 @@ static unsigned char *get_memory(const th_large *large, size_t bytes, size_t ali
 
 static void return_memory(const th_large *large, unsigned char *block, size_t bytes) {
     th_track_open(block, bytes);
-    if (is_mapped(large)) {
+    if (large->config.guard_pages) {
+        return_guarded(block, bytes);
+    } else if (is_mapped(large)) {
         (void)th_pages_release(block, bytes);
     } else {
         th_allocator_free(large->config.backing, block);
@@ -177,6 +213,9 @@ th_status th_large_init(th_large *large, const th_large_config *config) {
     if (large == NULL) {
         return TH_ERR_NULL;
     }
+    if (started.config.guard_pages && !is_mapped(&started)) {
+        return TH_ERR_CONFIG;
+    }
     th_slab_config records = {.object_bytes = sizeof(th_large_record),
                               .slab_bytes = started.config.record_slab_bytes,
                               .backing = started.config.backing,
@@ -269,10 +308,17 @@ static bool fit_backing(const th_large *large, th_large_record *record, size_t b
     return true;
 }
 
+static bool fit(const th_large *large, th_large_record *record, size_t bytes) {
+    if (large->config.guard_pages) {
+        return bytes >= record->requested && bytes <= record->range.bytes;
+    }
+    return is_mapped(large) ? fit_pages(record, bytes) : fit_backing(large, record, bytes);
+}
+
 static bool resize_block(th_large *large, th_large_record *record, size_t bytes) {
     size_t old_bytes = record->requested;
     discount_bytes(large, record);
-    bool fits = is_mapped(large) ? fit_pages(record, bytes) : fit_backing(large, record, bytes);
+    bool fits = fit(large, record, bytes);
     if (fits) {
         record->requested = bytes;
         if (bytes > old_bytes) {
