@@ -9,6 +9,7 @@
 #include "tagheap/allocator.h"
 #include "tagheap/arena.h"
 #include "tagheap/bump.h"
+#include "tagheap/hybrid.h"
 
 #define REGION_BYTES 4096
 
@@ -502,6 +503,80 @@ static void an_allocator_falls_back_on_its_backing(void) {
     backing_stop(&own);
 }
 
+/* Where the bytes of a buffer lie as it grows, in a chain of fallbacks. */
+typedef enum place { ON_THE_STACK, IN_THE_BUFFER, IN_THE_HEAP, NOWHERE } place;
+
+typedef struct chain {
+    TH_ALLOCATOR_ALIGNAS unsigned char stack[64];
+    TH_ALLOCATOR_ALIGNAS unsigned char buffer[1024];
+    th_arena arena; /* of the buffer, and then of the heap */
+    th_hybrid hybrid;
+    void *cached; /* in the heap: gives way when that is full */
+} chain;
+
+static void chain_start(chain *c, int level) {
+    const th_heap_config below = {
+        .alignment = 16, .guard = level, .low_memory = give_way, .low_memory_context = &c->cached};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &below), TH_OK);
+    c->cached = th_heap_alloc(&heap, 3000, 0x1002);
+    const th_arena_config middle = {.backing = th_heap_allocator(&adapter, &heap, 0x1001),
+                                    .memory = c->buffer,
+                                    .memory_bytes = sizeof c->buffer,
+                                    .chunk_bytes = 256};
+    CHECK_EQ(th_arena_init(&c->arena, &middle), TH_OK);
+    const th_hybrid_config top = {.backing = th_arena_allocator(&c->arena)};
+    CHECK_EQ(th_hybrid_init(&c->hybrid, c->stack, sizeof c->stack, &top), TH_OK);
+}
+
+static place place_of(chain *c) {
+    unsigned char *data = th_hybrid_data(&c->hybrid);
+    if (data == c->stack) {
+        return ON_THE_STACK;
+    }
+    if (th_allocator_owns(th_heap_allocator(&adapter, &heap, 0x1001), data)) {
+        return IN_THE_HEAP;
+    }
+    return data >= c->buffer && data < c->buffer + sizeof c->buffer ? IN_THE_BUFFER : NOWHERE;
+}
+
+/* Each strategy serves what the one before it cannot, in this order: the stack, the buffer, the
+ * heap, the heap without its cache, a smaller request. The contents go along, and a strategy that
+ * fails, too, changes nothing. */
+static void fall_back_step_by_step(int level) {
+    chain c;
+    chain_start(&c, level);
+    CHECK_EQ(th_hybrid_resize(&c.hybrid, 50), TH_OK);
+    fill(th_hybrid_data(&c.hybrid), 50, 1);
+    CHECK_EQ(place_of(&c), ON_THE_STACK);
+    CHECK_EQ(th_hybrid_resize(&c.hybrid, 400), TH_OK);
+    CHECK_EQ(place_of(&c), IN_THE_BUFFER);
+    CHECK_EQ(stats_of(&heap).head_blocks, 1);
+    CHECK_EQ(th_hybrid_resize(&c.hybrid, 1100), TH_OK);
+    CHECK_EQ(place_of(&c), IN_THE_HEAP);
+    CHECK(c.cached == NULL); /* it was in the way */
+    CHECK_EQ(stats_of(&heap).head_blocks, 1);
+    CHECK(filled(th_hybrid_data(&c.hybrid), 50, 1));
+    fill(th_hybrid_data(&c.hybrid), 1100, 2);
+    CHECK_EQ(th_hybrid_resize(&c.hybrid, 5000), TH_ERR_EXHAUSTED);
+    CHECK_EQ(th_hybrid_size(&c.hybrid), 1100);
+    CHECK_EQ(place_of(&c), IN_THE_HEAP);
+    CHECK(filled(th_hybrid_data(&c.hybrid), 1100, 2));
+    size_t bytes = 5000;
+    while (th_hybrid_resize(&c.hybrid, bytes) != TH_OK) {
+        bytes /= 2;
+    }
+    CHECK_EQ(bytes, 2500);
+    CHECK(filled(th_hybrid_data(&c.hybrid), 1100, 2));
+    CHECK_EQ(th_allocator_check(th_arena_allocator(&c.arena), NULL), TH_OK);
+    th_hybrid_clean_up(&c.hybrid);
+    th_arena_clean_up(&c.arena);
+    heap_stop();
+}
+
+static void each_fallback_serves_what_the_one_before_cannot(void) {
+    at_levels(0, fall_back_step_by_step);
+}
+
 /* An arena over a bump heap over a block of the tagged heap. */
 static void allocators_compose(void) {
     th_bump bump;
@@ -533,4 +608,5 @@ TH_SUITE("allocator", TEST(an_allocator_without_table_has_no_memory),
          TEST(the_system_has_no_absurd_memory), TEST(the_heap_is_an_allocator_under_one_tag),
          TEST(the_heap_refuses_while_it_moves), TEST(a_broken_heap_is_no_bad_pointer),
          TEST(a_low_memory_callback_frees_and_the_request_succeeds),
-         TEST(an_allocator_falls_back_on_its_backing), TEST(allocators_compose))
+         TEST(an_allocator_falls_back_on_its_backing),
+         TEST(each_fallback_serves_what_the_one_before_cannot), TEST(allocators_compose))
