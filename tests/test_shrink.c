@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- the stand-in ------------------------------------------------------------------------- */
@@ -30,6 +31,8 @@ static volatile enum {
     BY_ABORT,               /* at a trim the process ends, with a line */
     BY_SIGNAL,              /* at a trim it ends, without a word */
     BY_HANG,                /* at a trim it never comes back */
+    BY_WAITING,             /* at a trim it waits for what never comes */
+    SLOW,                   /* at a trim it takes its time, as on a busy machine */
     FLAKY                   /* at a trim, in another way each time */
 } mistake;
 
@@ -83,6 +86,16 @@ static void end_at_trim(void) {
         (void)raise(SIGUSR1);
     }
     while (mistake == BY_HANG) {
+    }
+    while (mistake == BY_WAITING) {
+        (void)pause();
+    }
+    for (int i = 0; mistake == SLOW && i < 30; i++) {
+        const struct timespec nap = {.tv_nsec = 5000000};
+        clock_t until = clock() + CLOCKS_PER_SEC / 1000;
+        (void)nanosleep(&nap, NULL);
+        while (clock() < until) {
+        }
     }
 }
 
@@ -264,6 +277,31 @@ static void shrinks_what_never_ends(void) {
     lab_script_clean_up(&script);
 }
 
+static lab_end judged_with_little_patience(const lab_script *script) {
+    lab_verdict verdict = {0};
+    lab_judge *judge = lab_judge_new(script->count);
+    lab_judge_set_patience(judge, 50);
+    CHECK(lab_judge_try(judge, script, &verdict));
+    lab_judge_destroy(judge);
+    return verdict.end;
+}
+
+static void who_waits_hangs_and_who_is_slow_does_not(void) {
+    static lab_op ops[] = {{.kind = LAB_OP_ALLOC}, {.kind = LAB_OP_TRIM}};
+    const lab_script script = {
+        .config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP}, .ops = ops, .count = 2, .capacity = 2};
+    mistake = BY_WAITING;
+    CHECK_EQ(judged_with_little_patience(&script), LAB_END_HUNG);
+    mistake = SLOW;
+    CHECK_EQ(judged_with_little_patience(&script), LAB_END_PASSED);
+}
+
+static void long_scripts_may_take_longer(void) {
+    CHECK_EQ(lab_judge_limit_ms(0), 2000);
+    CHECK_EQ(lab_judge_limit_ms(1000000), 22000);
+    CHECK(lab_judge_limit_ms(SIZE_MAX) > lab_judge_limit_ms(1000000));
+}
+
 static void leaves_a_passing_script_alone(void) {
     lab_script script = {0};
     lab_script before = {0};
@@ -334,5 +372,6 @@ static void judge_goes_on_after_an_end(void) {
 TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matter),
          TEST(cuts_nothing_behind_a_failure_at_the_end), TEST(keeps_to_the_same_failure),
          TEST(shrinks_what_ends_the_process), TEST(shrinks_what_never_ends),
+         TEST(who_waits_hangs_and_who_is_slow_does_not), TEST(long_scripts_may_take_longer),
          TEST(leaves_a_passing_script_alone), TEST(leaves_a_flaky_script_alone),
          TEST(shrinks_a_script_without_operations), TEST(judge_goes_on_after_an_end))

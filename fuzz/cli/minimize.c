@@ -11,12 +11,7 @@
 #include "cli/cli.h"
 #include "shrink/shrink.h"
 
-enum {
-    MESSAGE_BYTES_MAX = 4096 + 512,
-    LIMIT_MS_DEFAULT = 2000,
-    LIMIT_MS_MAX = 3600000,
-    PROGRESS_INTERVAL_MS = 100
-};
+enum { MESSAGE_BYTES_MAX = 4096 + 512, LIMIT_MS_MAX = 3600000, PROGRESS_INTERVAL_MS = 100 };
 
 static int set_limit(const char *name, const char *value, unsigned *limit_ms) {
     char *end;
@@ -76,7 +71,9 @@ static int minimize(const char *name, const lab_cli_files *given, unsigned limit
     int64_t next_ms = 0;
     bool terminal = is_terminal();
     const lab_shrink_options options = {
-        .limit_ms = limit_ms, .progress = terminal ? show_state : NULL, .context = &next_ms};
+        .limit_ms = limit_ms != 0 ? limit_ms : lab_judge_limit_ms(script->count),
+        .progress = terminal ? show_state : NULL,
+        .context = &next_ms};
     lab_shrink_result result;
     char message[MESSAGE_BYTES_MAX];
     size_t before = script->count;
@@ -102,7 +99,7 @@ static int minimize(const char *name, const lab_cli_files *given, unsigned limit
 
 int lab_cli_minimize(int argc, char **argv) {
     static const lab_cli_syntax syntax = {.out = LAB_CLI_OUT_NEEDED, .option = set_option};
-    unsigned limit_ms = LIMIT_MS_DEFAULT;
+    unsigned limit_ms = 0; /* as long as the script's length makes sensible */
     lab_cli_files given;
     lab_script script = {0};
     int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &limit_ms);

@@ -24,10 +24,11 @@
 #include "shrink/report.h"
 
 enum {
-    LIMIT_MS_DEFAULT = 2000,
-    WALL_FACTOR = 10, /* a child that does not even use its processor time may take this */
-    WALL_MS_MIN = 10000,
-    CHILD_NO_MEMORY = 77 /* exit status */
+    LIMIT_MS_MIN = 2000,
+    OPS_PER_LIMIT_MS = 50,
+    PATIENCE_MS = 20000,
+    WAITING_SHARE = 10000, /* who waits uses less than this part of the time */
+    CHILD_NO_MEMORY = 77   /* exit status */
 };
 
 typedef struct board {
@@ -37,6 +38,7 @@ typedef struct board {
     bool answered;
     lab_property property;
     size_t op;
+    uint64_t acted;
     char detail[128];
     uint64_t op_start_us; /* processor time of the script so far, when the operation began */
     lab_report report;
@@ -48,6 +50,7 @@ struct lab_judge {
     size_t board_bytes;
     size_t ops_max;
     unsigned limit_ms;
+    unsigned patience_ms;
     void (*before)(void *context);
     void *context;
     pid_t child; /* 0: none */
@@ -61,6 +64,12 @@ static uint64_t cpu_us(void) {
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
+unsigned lab_judge_limit_ms(size_t ops) {
+    size_t most = (UINT32_MAX - LIMIT_MS_MIN) / 2;
+    size_t more = ops / OPS_PER_LIMIT_MS;
+    return LIMIT_MS_MIN + (unsigned)(more < most ? more : most);
+}
+
 lab_judge *lab_judge_new(size_t ops_max) {
     lab_judge *judge = calloc(1, sizeof *judge);
     if (judge == NULL) {
@@ -68,7 +77,8 @@ lab_judge *lab_judge_new(size_t ops_max) {
     }
     judge->ops_max = ops_max;
     judge->board_bytes = sizeof(board) + ops_max * sizeof(lab_op);
-    judge->limit_ms = LIMIT_MS_DEFAULT;
+    judge->limit_ms = lab_judge_limit_ms(ops_max);
+    judge->patience_ms = PATIENCE_MS;
     judge->socket = -1;
     judge->errors = memfd_create("errors", MFD_CLOEXEC);
     judge->board =
@@ -84,6 +94,10 @@ lab_judge *lab_judge_new(size_t ops_max) {
 
 void lab_judge_set_limit(lab_judge *judge, unsigned limit_ms) {
     judge->limit_ms = limit_ms;
+}
+
+void lab_judge_set_patience(lab_judge *judge, unsigned patience_ms) {
+    judge->patience_ms = patience_ms;
 }
 
 void lab_judge_watch(lab_judge *judge, void (*before)(void *context), void *context) {
@@ -147,16 +161,18 @@ static void play(board *b) {
     progress so_far = {b, cpu_us()};
     lab_run_options options = {.guard = -1, .after_op = note_op, .context = &so_far};
     lab_failure failure;
+    lab_run_counts counts = {0};
     arm(b->limit_ms);
     lab_player *player = lab_player_new();
     if (player == NULL) {
         _exit(CHILD_NO_MEMORY);
     }
-    (void)lab_player_play(player, &script, &options, &failure, NULL);
+    (void)lab_player_play(player, &script, &options, &failure, &counts);
     lab_player_destroy(player);
     arm(0);
     b->property = failure.property;
     b->op = failure.op;
+    b->acted = counts.acted - counts.by_kind[LAB_OP_INIT];
     (void)snprintf(b->detail, sizeof b->detail, "%s", failure.detail);
     b->answered = true;
 }
@@ -212,23 +228,54 @@ static int64_t wall_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits for the child's answer. False: there will be none. *late: because it is too late. */
+/* The child's processor time so far; 0 if it has none any more. */
+static uint64_t child_cpu_us(const lab_judge *judge) {
+    clockid_t clock;
+    struct timespec used = {0};
+    if (clock_getcpuclockid(judge->child, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+        return 0;
+    }
+    return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
+}
+
+/* Does the child have something to do, though it may not get to do it? */
+static bool child_is_runnable(const lab_judge *judge) {
+    char text[512];
+    (void)snprintf(text, sizeof text, "/proc/%ld/stat", (long)judge->child);
+    FILE *file = fopen(text, "re");
+    size_t size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    text[size] = '\0';
+    const char *name_end = strrchr(text, ')'); /* "PID (NAME) STATE ..." */
+    return name_end != NULL && strncmp(name_end, ") R", 3) == 0;
+}
+
+/* Waits for the child's answer. False: there will be none. *late: because it does nothing any more.
+ * On a busy machine a child may get little processor time, and needs long for what is allowed. */
 static bool wait_for_answer(lab_judge *judge, bool *late) {
-    int64_t most = (int64_t)judge->limit_ms * WALL_FACTOR;
-    int64_t end = wall_ms() + (most > WALL_MS_MIN ? most : WALL_MS_MIN);
+    uint64_t used_us = child_cpu_us(judge);
+    int64_t end = wall_ms() + judge->patience_ms;
     char byte;
     for (;;) {
         struct pollfd fd = {.fd = judge->socket, .events = POLLIN};
         int64_t left = end - wall_ms();
         int ready = left > 0 ? poll(&fd, 1, (int)left) : 0;
         if (ready == 0) {
-            *late = true;
+            uint64_t now_us = child_cpu_us(judge);
+            uint64_t least_us = (uint64_t)judge->patience_ms * 1000 / WAITING_SHARE;
+            *late = now_us < used_us + least_us && !child_is_runnable(judge);
+            used_us = now_us;
+            end = wall_ms() + judge->patience_ms;
+        }
+        if (*late) {
             return false;
         }
         if (ready > 0) {
             return recv(judge->socket, &byte, 1, 0) == 1 && judge->board->answered;
         }
-        if (errno != EINTR) {
+        if (ready < 0 && errno != EINTR) {
             return false;
         }
     }
@@ -290,6 +337,7 @@ bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verd
     verdict->op = b->op;
     verdict->start_ms = (unsigned)(b->op_start_us / 1000);
     if (!answered || b->property == LAB_PROPERTY_NONE) {
+        verdict->acted = answered ? b->acted : 0;
         return known;
     }
     if (b->property == LAB_PROPERTY_MEMORY) {

@@ -35,6 +35,7 @@ typedef struct lab_verdict {
     size_t op;             /* the operation at fault; the script's count: at its end */
     lab_property property; /* LAB_END_FAILED only */
     char detail[128];      /* the same */
+    uint64_t acted;        /* LAB_END_PASSED only: operations that did something, beside init */
     unsigned start_ms;     /* processor time until that operation */
     char signature[LAB_SIGNATURE_BYTES_MAX]; /* "" if it passed */
 } lab_verdict;
@@ -45,8 +46,13 @@ typedef struct lab_judge lab_judge;
 lab_judge *lab_judge_new(size_t ops_max);
 void lab_judge_destroy(lab_judge *judge);
 
-/* How much processor time a script may take, in milliseconds. */
+/* How much processor time a script may take, in milliseconds; if nothing is said, as much as
+ * lab_judge_limit_ms gives for ops_max. */
 void lab_judge_set_limit(lab_judge *judge, unsigned limit_ms);
+unsigned lab_judge_limit_ms(size_t ops);
+
+/* How long a script may wait, using no processor time, until it counts as hanging. */
+void lab_judge_set_patience(lab_judge *judge, unsigned patience_ms);
 
 /* Called before each play of a script; NULL: nothing is. */
 void lab_judge_watch(lab_judge *judge, void (*before)(void *context), void *context);
