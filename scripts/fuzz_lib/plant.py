@@ -50,10 +50,11 @@ def restore(root, copy, files):
 
 
 def apply_patch(root, folder, patch, dry=False):
-    """Patches the files in `folder` (or, dry, only tries); SetupError if it does not apply."""
+    """Patches the files in `folder` (or, dry, only tries); SetupError if it does not apply. Lines
+    may have moved; those around the mistake must be what they were, or it lands anywhere."""
     if not shutil.which("patch"):
         raise SetupError("the program `patch` is missing: install the package of that name")
-    command = ["patch", "--batch", "--forward", "--strip=1", f"--directory={folder}"]
+    command = ["patch", "--batch", "--forward", "--fuzz=0", "--strip=1", f"--directory={folder}"]
     command += ["--reject-file=-", "--no-backup-if-mismatch", f"--input={patch}"]
     command += ["--dry-run"] if dry else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)

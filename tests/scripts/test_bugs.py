@@ -133,6 +133,12 @@ class BadInput(TreeTest):
         self.assertEqual("one\n", (self.root / "src/heap/heap.c").read_text())
         self.assertFalse((self.root / "build").exists())
 
+    def test_a_patch_whose_surroundings_have_changed(self):
+        (self.root / "src/heap/heap.c").write_text("before\none\nbehind\n")
+        self.add("drifted", diff="--- a/src/heap/heap.c\n+++ b/src/heap/heap.c\n@@ -1,3 +1,3 @@\n"
+                                 " other\n-one\n+two\n words\n")
+        self.assert_refused("fuzz/bugs/drifted.patch", "does not apply")
+
     def test_bad_options(self):
         self.add("x")
         for arguments, words in (
