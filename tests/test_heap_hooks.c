@@ -188,6 +188,30 @@ static void a_copy_made_in_low_memory_asks_its_own(void) {
     fixture_stop(&fx);
 }
 
+static bool save_to_context(void *context, th_heap *heap, size_t bytes) {
+    (void)bytes;
+    memcpy(context, heap, sizeof *heap);
+    return false;
+}
+
+/* An image that was saved inside the callback comes back outside of it. */
+static void an_image_saved_in_low_memory_asks_its_own(void) {
+    th_heap image = {0};
+    unsigned calls = 0;
+    th_heap_config config = {
+        .guard = th_heap_guard_max(), .low_memory = save_to_context, .low_memory_context = &image};
+    fixture_start_with(&fx, 0, 122 * 4, &config);
+    CHECK(checked_alloc(&fx, 122 * 4, 1) == NULL);
+    th_heap_detach(&fx.heap);
+    CHECK_EQ(th_heap_attach(&image, fx.region), TH_OK);
+    image.config.low_memory = count_the_call;
+    image.config.low_memory_context = &calls;
+    CHECK(th_heap_alloc(&image, 122 * 4, 1) == NULL);
+    CHECK_EQ(calls, 1);
+    CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
+    fixture_stop(&fx);
+}
+
 /* What was freed may lie just above the block: everything is tried again, in place too. */
 static void low_memory_lets_a_resize_grow_in_place(void) {
     helper h = {.free_tags = {2}, .answers = {true}};
@@ -439,8 +463,9 @@ TH_SUITE("heap_hooks", TEST(low_memory_frees_and_the_allocation_succeeds),
          TEST(low_memory_is_asked_until_it_fits), TEST(low_memory_gives_up),
          TEST(low_memory_may_compact), TEST(low_memory_is_asked_about_impossible_sizes),
          TEST(low_memory_is_not_asked_about_bad_requests), TEST(low_memory_does_not_call_itself),
-         TEST(a_copy_made_in_low_memory_asks_its_own), TEST(low_memory_lets_a_resize_grow_in_place),
-         TEST(low_memory_lets_a_resize_move),
+         TEST(a_copy_made_in_low_memory_asks_its_own),
+         TEST(an_image_saved_in_low_memory_asks_its_own),
+         TEST(low_memory_lets_a_resize_grow_in_place), TEST(low_memory_lets_a_resize_move),
          TEST(every_changing_call_takes_the_lock_and_gives_it_back), TEST(queries_take_no_lock),
          TEST(a_heap_needs_no_locks), TEST(calls_from_a_move_callback_are_refused),
          TEST(they_are_refused_when_the_callback_vetoes_too), TEST(a_step_refuses_calls_as_well))
