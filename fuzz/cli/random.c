@@ -20,7 +20,8 @@ enum {
     OPS_MAX = (BYTES_MAX - LAB_HEADER_BYTES) / LAB_RECORD_BYTES,
     SECONDS_DEFAULT = 10,
     SECONDS_MAX = 24 * 3600,
-    FAILURES_MAX = 32 /* different ones; more are counted with the last */
+    SCRIPTS_THAT_ACT = 32, /* one of so many does something, or the subject is of no use */
+    FAILURES_MAX = 32      /* different ones; more are counted with the last */
 };
 
 typedef struct settings {
@@ -42,7 +43,7 @@ typedef struct run {
     lab_script script;
     uint8_t bytes[POOL][BYTES_MAX];
     size_t sizes[POOL];
-    uint64_t scripts, ops;
+    uint64_t scripts, ops, acted;
     failure failures[FAILURES_MAX];
     unsigned failure_count;
 } run;
@@ -149,10 +150,15 @@ static int report(const run *r, const lab_verdict *verdict) {
     return LAB_CLI_FOUND;
 }
 
+/* Has nothing been done yet, and nothing found? */
+static bool idle(const run *r) {
+    return r->acted == 0 && r->failure_count == 0;
+}
+
 static int play(run *r) {
     time_t end = time(NULL) + (time_t)r->wanted->seconds;
     lab_verdict verdict;
-    while (time(NULL) <= end) {
+    while (time(NULL) <= end || (idle(r) && r->scripts < SCRIPTS_THAT_ACT)) {
         if (!make_script(r) || !lab_judge_try(r->judge, &r->script, &verdict)) {
             return lab_cli_complain("random", strerror(errno));
         }
@@ -162,9 +168,16 @@ static int play(run *r) {
         }
         r->scripts++;
         r->ops += r->script.count;
+        r->acted += verdict.acted;
         if (r->failure_count > 0 && !r->wanted->keep_going) {
             break;
         }
+    }
+    if (idle(r)) {
+        char message[128];
+        (void)snprintf(message, sizeof message,
+                       "nothing was tested: create refused all of %" PRIu64 " setups", r->scripts);
+        return lab_cli_complain("random", message);
     }
     (void)printf("%" PRIu64 " scripts with seed %" PRIu64 ", %" PRIu64 " operations: %s\n",
                  r->scripts, r->wanted->seed, r->ops, r->failure_count > 0 ? "failed" : "passed");

@@ -83,6 +83,10 @@ static bool make(lab_referee *r) {
         return lab_objects(r, LAB_PROPERTY_INIT, "leak", "a failed create kept %zu blocks",
                            r->backing.count);
     }
+    const th_allocator_table *table = r->instance.allocator.table;
+    if (r->made && (table == NULL || table->alloc == NULL || table->free == NULL)) {
+        return lab_objects(r, LAB_PROPERTY_INIT, "table", "create gave no alloc or no free");
+    }
     if (r->made) {
         lab_witness_start(&r->witness, r->subject, &r->instance);
     }

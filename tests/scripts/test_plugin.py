@@ -93,6 +93,30 @@ class PluginTest(unittest.TestCase):
         text = EXAMPLE.read_text()
         self.write("named.c", text.replace('"cells"', '"Cells"'))
         self.assert_refused("named.c", "its name must be")
+        self.write("refusing.c", text.replace("    cells *c = calloc", "    return false;\n    cells *c = calloc"))
+        self.assert_refused("refusing.c", "nothing was tested: create refused all of ")
+
+    def test_a_program_is_no_plugin(self):
+        self.write("main.c", EXAMPLE.read_text() + "int main(void) { return 0; }\n")
+        self.write("other.c", "int main(void) { return 0; }\n")
+        self.assert_refused("main.c other.c", "multiple definition of `main'")
+
+    def test_exit_is_a_failure(self):
+        self.write("leaves.c", EXAMPLE.read_text().replace("    cells *c = self;", "    exit(0);\n    cells *c = self;", 1))
+        self.assertEqual(0, self.build("leaves.c").returncode)
+        self.write("one.txt", "heap dwords=4000\nalloc s0 tag=0x0000 bytes=4\n")
+        done = self.run_here(HEAPLAB, "run", "--subject", "build/fuzz/plugin.so", "one.txt")
+        self.assertEqual((1, "heaplab: what was played called exit\n"),
+                         (done.returncode, done.stderr), done)
+
+    def test_a_table_without_alloc(self):
+        self.write("bare.c", EXAMPLE.read_text().replace(".alloc = cells_alloc, ", "")
+                   .replace("static void *cells_alloc", "void *cells_alloc(void *, size_t, size_t);\n"
+                            "void *cells_alloc"))
+        self.assertEqual(0, self.build("bare.c").returncode)
+        done = self.random("--seconds", "1")
+        self.assertEqual(1, done.returncode, done)
+        self.assertIn("property=init detail=table", done.stdout)
 
 
 if __name__ == "__main__":
