@@ -50,6 +50,7 @@ PEERS_TIME   ?= 60
 SUBJECT_SRC  ?=
 SUBJECT_FLAGS ?=
 BUGS         ?=
+MUTATOR      ?=
 PROFILE      ?=
 EXTRA_CFLAGS ?=
 AR           := ar
@@ -399,6 +400,11 @@ bench-alloc: build/release/bench | bootstrap-valgrind
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all
 	+@scripts/bugs $(BUGS)
+
+.PHONY: mutator-bench
+## mutator-bench: how soon planted bugs are found with the mutator, and without (MUTATOR='--seeds 1')
+mutator-bench: | bootstrap-fuzz
+	+@scripts/mutator-bench $(MUTATOR)
 
 ##@ Checks
 .PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
