@@ -51,7 +51,7 @@ static unsigned char *block_of(const th_large_record *record) {
 /* ---- memory ------------------------------------------------------------------------------- */
 
 /* [page: no access][not used ... block][page: no access]; alignments above a page's begin behind
- * the first one. The sum is 0 at worst, which is refused. */
+ * the first one. The sum wraps around only for an alignment that no reservation can have. */
 static unsigned char *get_guarded(size_t bytes, size_t alignment, size_t *whole) {
     size_t page = th_pages_size();
     size_t before = alignment > page ? alignment : page;
