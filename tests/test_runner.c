@@ -27,7 +27,7 @@ static void after_op(void *context, const th_heap *heap, const lab_op *op, size_
 }
 
 /* Two HEAD blocks of equal size, one TAIL block, a gap, then some that change nothing. */
-static const char text[] = "heap dwords=400 align=4 guard=%d slots=8 lowmem=0 skew=0\n"
+static const char text[] = "heap dwords=400 align=4 guard=%d slots=8 lowmem=1 skew=0\n"
                            "alloc s0 tag=0x1001 bytes=40\n"
                            "alloc s1 tag=0x1002 bytes=40\n"
                            "alloc s2 tag=0x4001 bytes=42\n"
@@ -228,6 +228,15 @@ static void a_lock_that_is_kept(void) {
 /* ---- results and callbacks --------------------------------------------------------------------
  */
 
+static void believe_to_be_asking(th_heap *heap) {
+    heap->in_low_memory = true;
+}
+
+static void a_low_memory_callback_that_is_not_asked(void) {
+    expect_failure(0, believe_to_be_asking, "alloc s5 tag=0x1003 bytes=4000",
+                   LAB_PROPERTY_LOW_MEMORY);
+}
+
 static void free_behind_its_back(th_heap *heap) {
     (void)th_heap_free(heap, payload_of(heap, 0x1001));
 }
@@ -276,5 +285,6 @@ TH_SUITE("runner", TEST(every_byte_of_contents), TEST(contents_of_another_block_
          TEST(contents_before_a_move_and_after_a_resize), TEST(every_field_of_a_block),
          TEST(every_statistic), TEST(both_edges_of_the_region),
          TEST(what_the_checker_alone_can_see), TEST(a_fault_without_a_cause),
-         TEST(a_lock_that_is_kept), TEST(a_block_that_went),
-         TEST(skipped_operations_are_not_checked), TEST(the_script_sets_the_guard_level))
+         TEST(a_lock_that_is_kept), TEST(a_low_memory_callback_that_is_not_asked),
+         TEST(a_block_that_went), TEST(skipped_operations_are_not_checked),
+         TEST(the_script_sets_the_guard_level))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What may notice a bug in heaplab, which judges others: the suites and the corpus, the fuzzing
-job's own checks, the mistakes planted for the properties, the scripts' tests. They are asked in
+job's own checks, the mistakes planted for the properties, its canary, the scripts' tests. They are asked in
 this order up to the first that notices."""
 
 import re
@@ -83,6 +83,15 @@ def planted(context):
     return Verdict(False, time.monotonic() - started)
 
 
+def canary(context):
+    """`make fuzz-canary`: a bug planted into the heap must end as a finding that replays."""
+    started = time.monotonic()
+    done = program.run(["scripts/fuzz", "--canary", "--expect"], context.copy, LIMIT)
+    words = first_words(VERDICT, done.text)[:100] or "scripts/fuzz --canary"
+    failed = done.status != 0
+    return Verdict(failed, time.monotonic() - started, None, words if failed else "")
+
+
 def scripts(context):
     context.build("build-debug")
     started = time.monotonic()
@@ -103,6 +112,7 @@ JUDGES = {
     "corpus": corpus,
     "job": job,
     "planted": planted,
+    "canary": canary,
     "scripts": scripts,
 }
 SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/")
