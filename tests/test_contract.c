@@ -303,7 +303,7 @@ static const lab_subject framed_subject = {
 
 /* ---- random scripts ----------------------------------------------------------------------- */
 
-enum { BYTES_MAX = 4 + 10 * 120 };
+enum { BYTES_MAX = 4 + 10 * 120, SCRIPTS = 120 };
 
 static void make_script(lab_script *script, uint64_t *state, unsigned long guard) {
     uint8_t bytes[BYTES_MAX];
@@ -344,7 +344,7 @@ static void subjects_keep_the_contract(void) {
         if (lab_subject_at(i)->missing != NULL) {
             continue; /* a peer: other people's code, which need not be there */
         }
-        CHECK(play(lab_subject_at(i), TH_TRACK_VALGRIND ? 24 : 120, &failure, &counts));
+        CHECK(play(lab_subject_at(i), SCRIPTS, &failure, &counts));
         CHECK(counts.by_kind[LAB_OP_ALLOC] > 20);
         CHECK(counts.by_kind[LAB_OP_FREE] > 20);
         CHECK(counts.checked > 200);

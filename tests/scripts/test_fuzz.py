@@ -506,9 +506,10 @@ class Canary(TreeTest):
         heap.write_text(marker + "#define CANARY 0\n" + text[len(marker) :])
         self.patch = self.root / "fuzz" / "bugs" / "canary.patch"
         self.patch.parent.mkdir()
+        below = "".join(f" {line}" for line in text[len(marker) :].splitlines(True)[:3])
         self.patch.write_text(
-            "--- a/fuzz/targets/heap.c\n+++ b/fuzz/targets/heap.c\n@@ -1,2 +1,2 @@\n"
-            f" {marker}-#define CANARY 0\n+#define CANARY 1\n"
+            "--- a/fuzz/targets/heap.c\n+++ b/fuzz/targets/heap.c\n@@ -1,5 +1,5 @@\n"
+            f" {marker}-#define CANARY 0\n+#define CANARY 1\n{below}"
         )
 
     def test_finds_the_planted_bug(self):
