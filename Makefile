@@ -393,8 +393,9 @@ peers: build/debug/heaplab | bootstrap-peers
 	done
 
 .PHONY: bench-alloc bugs
-## bench-alloc: what allocators and layouts cost, in instructions and cache misses; budgets hold
+## bench-alloc: what allocators (ours, others') and layouts cost; budgets hold
 bench-alloc: build/release/bench | bootstrap-valgrind
+	@scripts/bootstrap bench || echo 'bench-alloc: without the peers that are missing' >&2
 	@scripts/bench-alloc
 
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)

@@ -14,7 +14,7 @@ typedef struct bench_case {
 } bench_case;
 
 extern const bench_case bench_allocators[];
-extern const bench_case bench_layouts[]; /* both end with a NULL name */
+extern const bench_case bench_layouts[]; /* both end with a NULL name; the rest: sources.h */
 
 /* Calls work(context). Processor time spent in it adds up; callgrind collects inside it. */
 void bench_measure(void (*work)(void *context), void *context);
@@ -24,6 +24,14 @@ void bench_use(uint64_t value);
 
 /* Memory or the end of the program. */
 void *bench_memory(size_t bytes);
+
+/* The end of the program, exit status 2: "bench: WHAT: WHICH". */
+_Noreturn void bench_fail(const char *what, const char *which);
+
+/* main prints how much memory the program has come to use between the two calls, where `bytes` were
+ * asked for. What counts is pages that were touched and are no file's. */
+void bench_mark_memory(void);
+void bench_note_memory(size_t bytes);
 
 /* The next number of the sequence that *state stands for. */
 uint64_t bench_random(uint64_t *state);

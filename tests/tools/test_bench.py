@@ -9,9 +9,11 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import contextlib
 import functools
 import importlib.machinery
 import importlib.util
+import io
 import subprocess
 from pathlib import Path
 
@@ -39,14 +41,21 @@ def run(*command):
 
 @functools.cache
 def table():
-    """(exit status, {case: [function, instructions, ratio, misses, ratio]}, text) of a small run."""
+    """(exit status, {(name, functions): [instructions, ratio, misses, ratio, memory]}, text) of a
+    small run."""
     done = run(SCRIPT, "--quick", "--no-times", PROGRAM)
+    known = {(row.name, row.functions) for row in all_rows()}
     rows = {}
     for line in done.stdout.splitlines():
         words = line.split()
-        if len(words) == 6 and words[0] in cases():
-            rows.setdefault(f"{words[0]} {words[1]}", [float(w) for w in words[2:] if w != "-"])
+        if words and (words[0], " ".join(words[7:])) in known:
+            rows[words[0], " ".join(words[7:])] = [None if word == "-" else float(word)
+                                                   for word in words[1:6]]
     return done.returncode, rows, done.stdout + done.stderr
+
+
+def all_rows():
+    return [row for group in bench_alloc.GROUPS for row in group.rows]
 
 
 @functools.cache
@@ -54,8 +63,8 @@ def cases():
     return run(PROGRAM, "--list").stdout.split()
 
 
-def figures(case, function="bench_measure"):
-    return table()[1][f"{case} {function}"]
+def figures(name, functions="bench_measure"):
+    return table()[1][name, functions]
 
 
 def misses_ratio(case, beside):
@@ -74,20 +83,40 @@ def test_every_budget_holds():
 
 
 def test_every_case_has_its_row():
-    in_table = {name.split()[0] for name in table()[1]}
-    assert in_table == set(cases()), in_table ^ set(cases())
-    rows = sum(len(group.rows) for group in bench_alloc.GROUPS)
-    assert len(table()[1]) == rows, (len(table()[1]), rows)
+    assert {row.case for row in all_rows()} == set(cases())
+    expected = {(row.name, row.functions) for row in all_rows() if not row.library and not row.build}
+    assert set(table()[1]) == expected, set(table()[1]) ^ expected
 
 
 def test_linear_allocators_need_20_instructions():
-    for case in ("bump", "arena", "frame"):
-        assert 0 < figures(case, f"th_{case}_alloc")[0] <= 20, case
+    for name in ("bump", "arena", "frame"):
+        assert 0 < figures(f"blocks-{name}", f"th_{name}_alloc")[0] <= 20, name
 
 
 def test_the_pool_needs_20_and_12_instructions():
-    assert 0 < figures("pool", "th_pool_alloc")[0] <= 20
-    assert 0 < figures("pool", "th_pool_free")[0] <= 12
+    assert 0 < figures("blocks-pool", "th_pool_alloc")[0] <= 20
+    assert 0 < figures("blocks-pool", "th_pool_free")[0] <= 12
+
+
+def test_memory_is_counted_to_a_few_pages():
+    # A bump heap adds nothing; the program touches some pages of its own.
+    for n in (1, 128, 128 * 100, 128 * 1000):
+        words = run(PROGRAM, "blocks-bump", n).stdout.split()
+        used, asked = int(words[3]), int(words[4])
+        assert asked == 32 * n and asked <= used <= asked + 8 * 4096, (n, words)
+
+
+def test_libraries_that_are_missing_are_said_once():
+    missing = "libnowhere.so.7"
+    group = bench_alloc.Group("title", 100, 100, [
+        bench_alloc.Row("blocks-malloc", "malloc"),
+        bench_alloc.Row("blocks-malloc", "malloc", "preloaded", library=missing, preload=True),
+        bench_alloc.Row("blocks-talloc", "talloc_named_const", library=missing)])
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        rows = bench_alloc.measure_group(PROGRAM, group, quick=False, times=False)
+    assert [row.name for row in rows] == ["blocks-malloc"], rows
+    assert said.getvalue().count("\n") == 1 and f"{missing} is not there" in said.getvalue()
 
 
 def test_a_tree_costs_less_with_a_pool():
@@ -146,12 +175,13 @@ def test_an_exceeded_budget_is_noticed():
     rows = [bench_alloc.Row("first"), bench_alloc.Row("second")]
     rows[0].instructions, rows[1].instructions = 10.0, 20.0
     budget = bench_alloc.Budget
-    assert budget(0, "instructions", at_most=9).problem(rows)
-    assert budget(0, "instructions", at_least=11).problem(rows)
-    assert budget(1, "instructions", beside=0, at_most=1.9).problem(rows)
-    assert budget(1, "instructions", beside=0, at_least=2.1).problem(rows)
-    assert budget(1, "instructions", beside=0, at_most=2, at_least=2).problem(rows) is None
-    assert budget(0, "instructions", at_most=10, at_least=10).problem(rows) is None
+    assert budget("first", "instructions", at_most=9).problem(rows)
+    assert budget("first", "instructions", at_least=11).problem(rows)
+    assert budget("second", "instructions", beside="first", at_most=1.9).problem(rows)
+    assert budget("second", "instructions", beside="first", at_least=2.1).problem(rows)
+    assert budget("second", "instructions", beside="first", at_most=2, at_least=2).problem(
+        rows) is None
+    assert budget("first", "instructions", at_most=10, at_least=10).problem(rows) is None
 
 
 def test_what_cannot_be_measured_is_said():

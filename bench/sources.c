@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "sources.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "bench.h"
+#include "tagheap/arena.h"
+#include "tagheap/buddy.h"
+#include "tagheap/bump.h"
+#include "tagheap/classes.h"
+#include "tagheap/frame.h"
+#include "tagheap/hybrid.h"
+#include "tagheap/large.h"
+#include "tagheap/pool.h"
+#include "tagheap/region.h"
+#include "tagheap/slab.h"
+
+enum { CHUNK_BYTES = 64 * 1024, STATIC_CELLS = 200 * 1000, HEAP_TAG = 0x1001 };
+
+static void must(th_status status) {
+    if (status != TH_OK) {
+        abort();
+    }
+}
+
+/* Memory for blocks that come and go: twice what they need. */
+static size_t room_for(bench_need need) {
+    return 2 * need.blocks * need.bytes;
+}
+
+/* ---- linear ones ---------------------------------------------------------------------------- */
+
+static void *memory; /* of the only source that runs */
+
+static void *bump_start(bench_need need) {
+    static th_bump bump;
+    size_t bytes = (need.blocks + 1) * need.bytes;
+    memory = bench_memory(bytes);
+    must(th_bump_init(&bump, memory, bytes, NULL));
+    return &bump;
+}
+
+static void bump_end(void *self) {
+    th_bump_clean_up(self);
+    free(memory);
+}
+
+static void *bump_alloc(void *self, size_t bytes) {
+    return th_bump_alloc(self, bytes);
+}
+
+static th_arena_config arena_config(void) {
+    return (th_arena_config){.backing = th_system_allocator(), .chunk_bytes = CHUNK_BYTES};
+}
+
+static void *arena_start(bench_need need) {
+    static th_arena arena;
+    const th_arena_config config = arena_config();
+    (void)need;
+    must(th_arena_init(&arena, &config));
+    return &arena;
+}
+
+static void arena_end(void *self) {
+    th_arena_clean_up(self);
+}
+
+static void *arena_alloc(void *self, size_t bytes) {
+    return th_arena_alloc(self, bytes);
+}
+
+static th_arena_mark mark;
+
+static void *arena_begin(void *self) {
+    mark = th_arena_take_mark(self);
+    return self;
+}
+
+static void arena_finish(void *self, void *phase) {
+    (void)phase;
+    must(th_arena_rollback(self, &mark));
+}
+
+static void *region_start(bench_need need) {
+    static th_region region;
+    const th_arena_config config = arena_config();
+    (void)need;
+    must(th_region_init(&region, &config));
+    return &region;
+}
+
+static void region_end(void *self) {
+    must(th_region_end(self));
+}
+
+static void *region_alloc(void *self, size_t bytes) {
+    return th_region_alloc(self, bytes);
+}
+
+static void *region_begin(void *self) {
+    return th_region_begin(self);
+}
+
+static void region_finish(void *self, void *phase) {
+    (void)self;
+    must(th_region_end(phase));
+}
+
+static void *frame_start(bench_need need) {
+    static th_frame frame;
+    const th_frame_config config = {.frame_bytes = need.blocks * need.bytes,
+                                    .backing = th_system_allocator()};
+    must(th_frame_init(&frame, &config));
+    return &frame;
+}
+
+static void frame_end(void *self) {
+    th_frame_clean_up(self);
+}
+
+static void *frame_alloc(void *self, size_t bytes) {
+    return th_frame_alloc(self, bytes);
+}
+
+static void *frame_begin(void *self) {
+    return self;
+}
+
+static void frame_finish(void *self, void *phase) {
+    (void)phase;
+    must(th_frame_flip(self));
+}
+
+static void *hybrid_start(bench_need need) {
+    static th_hybrid hybrid;
+    const th_hybrid_config config = {.backing = th_system_allocator()};
+    (void)need;
+    must(th_hybrid_init(&hybrid, NULL, 0, &config));
+    return &hybrid;
+}
+
+static void hybrid_end(void *self) {
+    th_hybrid_clean_up(self);
+}
+
+static void *hybrid_grow(void *self, void *block, size_t bytes) {
+    (void)block;
+    must(th_hybrid_resize(self, bytes));
+    return th_hybrid_data(self);
+}
+
+/* ---- objects of one size --------------------------------------------------------------------- */
+
+static void *pool_start(bench_need need) {
+    static th_pool pool;
+    const th_pool_config config = {
+        .object_bytes = need.bytes, .backing = th_system_allocator(), .grow_objects = need.blocks};
+    must(th_pool_init(&pool, &config));
+    must(th_pool_reserve(&pool, need.blocks));
+    return &pool;
+}
+
+static void pool_end(void *self) {
+    th_pool_clean_up(self);
+}
+
+static void *pool_alloc(void *self, size_t bytes) {
+    (void)bytes;
+    return th_pool_alloc(self);
+}
+
+static void pool_free(void *self, void *block) {
+    th_pool_free(self, block);
+}
+
+typedef struct cell {
+    _Alignas(16) unsigned char bytes[BENCH_BLOCK_BYTES];
+} cell;
+
+TH_POOL_STATIC(cells, cell, STATIC_CELLS)
+
+static void *static_pool_start(bench_need need) {
+    (void)need;
+    return &cells;
+}
+
+static void static_pool_end(void *self) {
+    th_pool_reset(self);
+}
+
+static void *slab_start(bench_need need) {
+    static th_slab slab;
+    const th_slab_config config = {.object_bytes = need.bytes};
+    must(th_slab_init(&slab, &config));
+    return &slab;
+}
+
+static void slab_end(void *self) {
+    th_slab_clean_up(self);
+}
+
+static void *slab_alloc(void *self, size_t bytes) {
+    (void)bytes;
+    return th_slab_alloc(self);
+}
+
+static void slab_free(void *self, void *block) {
+    th_slab_free(self, block);
+}
+
+/* ---- of any size ----------------------------------------------------------------------------- */
+
+static void *classes_start(bench_need need) {
+    static th_classes classes;
+    (void)need;
+    must(th_classes_init(&classes, NULL));
+    return &classes;
+}
+
+static void classes_end(void *self) {
+    th_classes_clean_up(self);
+}
+
+static void *classes_alloc(void *self, size_t bytes) {
+    return th_classes_alloc(self, bytes);
+}
+
+static void classes_free(void *self, void *block) {
+    th_classes_free(self, block);
+}
+
+static void *large_start(bench_need need) {
+    static th_large large;
+    (void)need;
+    must(th_large_init(&large, NULL));
+    return &large;
+}
+
+static void large_end(void *self) {
+    th_large_clean_up(self);
+}
+
+static void *large_alloc(void *self, size_t bytes) {
+    return th_large_alloc(self, bytes, 0);
+}
+
+static void large_free(void *self, void *block) {
+    th_large_free(self, block);
+}
+
+static void *buddy_start(bench_need need) {
+    static th_buddy buddy;
+    must(th_buddy_create(&buddy, th_system_allocator(), 2 * room_for(need), NULL));
+    return &buddy;
+}
+
+static void buddy_end(void *self) {
+    th_buddy_clean_up(self);
+}
+
+static void *buddy_alloc(void *self, size_t bytes) {
+    return th_buddy_alloc(self, bytes);
+}
+
+static void buddy_free(void *self, void *block) {
+    th_buddy_free(self, block);
+}
+
+/* One region of the largest size that the layout has. */
+static void *heap_start(bench_need need) {
+    static th_heap heap;
+    const th_heap_config config = {.alignment = 16};
+    const size_t most = TH_HEAP_BLOCK_BYTES_MAX / 4 * 4;
+    size_t bytes = room_for(need) < most ? room_for(need) : most;
+    memory = bench_memory(bytes);
+    must(th_heap_init(&heap, memory, bytes, &config));
+    return &heap;
+}
+
+static void heap_end(void *self) {
+    th_heap_clean_up(self);
+    free(memory);
+}
+
+static void *heap_alloc(void *self, size_t bytes) {
+    return th_heap_alloc(self, bytes, HEAP_TAG);
+}
+
+static void heap_free(void *self, void *block) {
+    (void)th_heap_free(self, block);
+}
+
+const bench_source bench_sources[] = {
+    {"bump", BENCH_BLOCKS, bump_start, bump_end, .alloc = bump_alloc},
+    {"arena", BENCH_BLOCKS | BENCH_PHASES, arena_start, arena_end, .alloc = arena_alloc,
+     .begin = arena_begin, .finish = arena_finish},
+    {"region", BENCH_BLOCKS | BENCH_PHASES, region_start, region_end, .alloc = region_alloc,
+     .begin = region_begin, .finish = region_finish},
+    {"frame", BENCH_BLOCKS | BENCH_PHASES, frame_start, frame_end, .alloc = frame_alloc,
+     .begin = frame_begin, .finish = frame_finish},
+    {"hybrid", BENCH_GROW, hybrid_start, hybrid_end, .grow = hybrid_grow},
+    {"pool", BENCH_BLOCKS, pool_start, pool_end, .alloc = pool_alloc, .free = pool_free},
+    {"static_pool", BENCH_BLOCKS, static_pool_start, static_pool_end, .alloc = pool_alloc,
+     .free = pool_free},
+    {"slab", BENCH_BLOCKS, slab_start, slab_end, .alloc = slab_alloc, .free = slab_free},
+    {"classes", BENCH_BLOCKS | BENCH_MIXED, classes_start, classes_end, .alloc = classes_alloc,
+     .free = classes_free},
+    {"large", BENCH_BIG, large_start, large_end, .alloc = large_alloc, .free = large_free},
+    {"buddy", BENCH_BLOCKS | BENCH_MIXED, buddy_start, buddy_end, .alloc = buddy_alloc,
+     .free = buddy_free},
+    {"heap", BENCH_MIXED, heap_start, heap_end, .alloc = heap_alloc, .free = heap_free},
+    {.name = NULL}};
