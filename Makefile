@@ -393,8 +393,8 @@ peers: build/debug/heaplab | bootstrap-peers
 	done
 
 .PHONY: bench-alloc bugs
-## bench-alloc: what allocators (ours, others') and layouts cost; budgets hold
-bench-alloc: build/release/bench | bootstrap-valgrind
+## bench-alloc: what allocators (ours, others'), guards and layouts cost; budgets hold
+bench-alloc: build/release/bench build/guarded/bench | bootstrap-valgrind
 	@scripts/bootstrap bench || echo 'bench-alloc: without the peers that are missing' >&2
 	@scripts/bench-alloc
 

@@ -14,7 +14,8 @@ typedef struct bench_case {
 } bench_case;
 
 extern const bench_case bench_allocators[];
-extern const bench_case bench_layouts[]; /* both end with a NULL name; the rest: sources.h */
+extern const bench_case bench_layouts[];
+extern const bench_case bench_guards[]; /* all end with a NULL name; the rest: sources.h */
 
 /* Calls work(context). Processor time spent in it adds up; callgrind collects inside it. */
 void bench_measure(void (*work)(void *context), void *context);

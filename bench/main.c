@@ -81,7 +81,7 @@ uint64_t bench_random(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-static const bench_case *const tables[] = {bench_allocators, bench_layouts};
+static const bench_case *const tables[] = {bench_allocators, bench_layouts, bench_guards};
 
 #define TABLES (sizeof tables / sizeof tables[0])
 
