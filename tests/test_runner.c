@@ -228,12 +228,12 @@ static void a_lock_that_is_kept(void) {
 /* ---- results and callbacks --------------------------------------------------------------------
  */
 
-static void believe_to_be_asking(th_heap *heap) {
-    heap->in_low_memory = true;
+static void forget_whom_to_ask(th_heap *heap) {
+    heap->config.low_memory = NULL;
 }
 
 static void a_low_memory_callback_that_is_not_asked(void) {
-    expect_failure(0, believe_to_be_asking, "alloc s5 tag=0x1003 bytes=4000",
+    expect_failure(0, forget_whom_to_ask, "alloc s5 tag=0x1003 bytes=4000",
                    LAB_PROPERTY_LOW_MEMORY);
 }
 
