@@ -272,7 +272,7 @@ class Running(TreeTest):
         self.assertEqual(1, status)
         self.assertIn("NOT GOOD ENOUGH: found by nothing: first", out)
         self.assertIn("2 passed, 1 failed", out)
-        self.assertEqual(["suite", "corpus", "job", "planted", "scripts"],
+        self.assertEqual(["suite", "corpus", "job", "planted", "canary", "scripts"],
                          [oracle for name, oracle, _ in self.asked if name == "lab-third"])
 
     def test_a_survivor_says_why(self):
