@@ -13,6 +13,11 @@
 static _Alignas(64) unsigned char memory[MEMORY_BYTES];
 static _Alignas(8) unsigned char bookkeeping[MEMORY_BYTES];
 
+/* Whatever a noun is started on, its other calls are these. */
+#define ALL_CALLS(noun)                                                                            \
+    .clean_up = noun##_clean_up, .alloc = noun##_alloc, .resize = noun##_resize,                   \
+    .free = noun##_free, .live = noun##_live, .check = noun##_check, .interface = noun##_interface
+
 static void must(th_status status) {
     CHECK_EQ(status, TH_OK);
 }
@@ -64,14 +69,7 @@ static th_allocator heap_interface(void) {
     return th_heap_allocator(&adapter, &heap, 0x1001);
 }
 
-const bad_calls bad_heap = {.start = heap_start,
-                            .clean_up = heap_clean_up,
-                            .alloc = heap_alloc,
-                            .resize = heap_resize,
-                            .free = heap_free,
-                            .live = heap_live,
-                            .check = heap_check,
-                            .interface = heap_interface};
+const bad_calls bad_heap = {.start = heap_start, ALL_CALLS(heap)};
 
 /* ---- the system's malloc ------------------------------------------------------------------- */
 
@@ -137,14 +135,7 @@ static th_allocator buddy_interface(void) {
     return th_buddy_allocator(&buddy);
 }
 
-const bad_calls bad_buddy = {.start = buddy_start,
-                             .clean_up = buddy_clean_up,
-                             .alloc = buddy_alloc,
-                             .resize = buddy_resize,
-                             .free = buddy_free,
-                             .live = buddy_live,
-                             .check = buddy_check,
-                             .interface = buddy_interface};
+const bad_calls bad_buddy = {.start = buddy_start, ALL_CALLS(buddy)};
 
 /* ---- an offset allocator: what stands for a pointer is the place of a block ------------------ */
 
@@ -370,23 +361,9 @@ static th_allocator slab_interface(void) {
     return th_slab_allocator(&slab);
 }
 
-const bad_calls bad_slab = {.start = slab_start,
-                            .clean_up = slab_clean_up,
-                            .alloc = slab_alloc,
-                            .resize = slab_resize,
-                            .free = slab_free,
-                            .live = slab_live,
-                            .check = slab_check,
-                            .interface = slab_interface};
+const bad_calls bad_slab = {.start = slab_start, ALL_CALLS(slab)};
 
-const bad_calls bad_mapped_slab = {.start = mapped_slab_start,
-                                   .clean_up = slab_clean_up,
-                                   .alloc = slab_alloc,
-                                   .resize = slab_resize,
-                                   .free = slab_free,
-                                   .live = slab_live,
-                                   .check = slab_check,
-                                   .interface = slab_interface};
+const bad_calls bad_mapped_slab = {.start = mapped_slab_start, ALL_CALLS(slab)};
 
 /* ---- large blocks ---------------------------------------------------------------------------- */
 
@@ -436,32 +413,11 @@ static th_allocator large_interface(void) {
     return th_large_allocator(&large);
 }
 
-const bad_calls bad_large = {.start = large_start,
-                             .clean_up = large_clean_up,
-                             .alloc = large_alloc,
-                             .resize = large_resize,
-                             .free = large_free,
-                             .live = large_live,
-                             .check = large_check,
-                             .interface = large_interface};
+const bad_calls bad_large = {.start = large_start, ALL_CALLS(large)};
 
-const bad_calls bad_mapped_large = {.start = mapped_large_start,
-                                    .clean_up = large_clean_up,
-                                    .alloc = large_alloc,
-                                    .resize = large_resize,
-                                    .free = large_free,
-                                    .live = large_live,
-                                    .check = large_check,
-                                    .interface = large_interface};
+const bad_calls bad_mapped_large = {.start = mapped_large_start, ALL_CALLS(large)};
 
-const bad_calls bad_guarded_large = {.start = guarded_large_start,
-                                     .clean_up = large_clean_up,
-                                     .alloc = large_alloc,
-                                     .resize = large_resize,
-                                     .free = large_free,
-                                     .live = large_live,
-                                     .check = large_check,
-                                     .interface = large_interface};
+const bad_calls bad_guarded_large = {.start = guarded_large_start, ALL_CALLS(large)};
 
 /* ---- size classes ---------------------------------------------------------------------------- */
 
@@ -505,20 +461,6 @@ static th_status classes_check(th_fault *fault) {
 static th_allocator classes_interface(void) {
     return th_classes_allocator(&classes);
 }
-const bad_calls bad_classes = {.start = classes_start,
-                               .clean_up = classes_clean_up,
-                               .alloc = classes_alloc,
-                               .resize = classes_resize,
-                               .free = classes_free,
-                               .live = classes_live,
-                               .check = classes_check,
-                               .interface = classes_interface};
+const bad_calls bad_classes = {.start = classes_start, ALL_CALLS(classes)};
 
-const bad_calls bad_mapped_classes = {.start = mapped_classes_start,
-                                      .clean_up = classes_clean_up,
-                                      .alloc = classes_alloc,
-                                      .resize = classes_resize,
-                                      .free = classes_free,
-                                      .live = classes_live,
-                                      .check = classes_check,
-                                      .interface = classes_interface};
+const bad_calls bad_mapped_classes = {.start = mapped_classes_start, ALL_CALLS(classes)};
