@@ -294,6 +294,8 @@ const bad_start bad_starts[] = {
     ROW(pool, ALIGNMENT, .object_bytes = 48, .backing = EMPTY, .alignment = 24),
     ROW(pool, TOO_LARGE, .object_bytes = NEGATIVE, .backing = EMPTY),
     ROW(pool, TOO_LARGE, .object_bytes = TOO_LARGE, .backing = EMPTY),
+    ROW(pool, TOO_LARGE, .object_bytes = 48, .memory = memory, .memory_bytes = SIZE_MAX),
+    ROW(pool, TOO_LARGE, .object_bytes = 48, .memory = memory, .memory_bytes = NEGATIVE),
     ROW(pool, MISALIGNED, .object_bytes = 48, .memory = memory + 1, .memory_bytes = 4095),
     ROW(pool, TOO_SMALL, .object_bytes = 48, .memory = memory, .memory_bytes = 47),
 

@@ -164,6 +164,7 @@ static void overflowing_counts_are_refused(void) {
         CHECK(th_allocator_resize_array(allocator, region, 1, count, size) == NULL);
         if (count != 0) {
             CHECK(th_allocator_resize_array(allocator, region, count, 1, size) == NULL);
+            CHECK(th_allocator_resize_array(allocator, NULL, count, 1, size) == NULL);
         }
     }
     CHECK_EQ(r.calls, 0);

@@ -150,6 +150,8 @@ static void bad_requests_are_refused(void) {
     CHECK(th_pages_map(0, 0) == NULL);
     CHECK(th_pages_map(page, 3 * page) == NULL);
     CHECK(th_pages_map(page, page + 1) == NULL);
+    CHECK(th_pages_map(page, 48) == NULL);
+    CHECK(th_pages_reserve(page, 3) == NULL);
     CHECK(th_pages_map(PTRDIFF_MAX, 0) == NULL);
     CHECK(th_pages_map(SIZE_MAX, 0) == NULL);
     CHECK(th_pages_reserve((size_t)PTRDIFF_MAX - page + 1, SIZE_MAX / 2 + 1) == NULL);

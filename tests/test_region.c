@@ -267,6 +267,43 @@ static void enter_again(int level) {
     CHECK(first.runs == 1 && second.runs == 1);
 }
 
+/* From the cleanup of a child: what it lies in cannot go. */
+static void end_all_above(void *context) {
+    attempt *a = context;
+    a->runs++;
+    for (th_region *above = a->region; above != NULL; above = above->parent) {
+        CHECK_EQ(th_region_end(above), TH_ERR_BUSY);
+        CHECK_EQ(th_region_reset(above), TH_ERR_BUSY);
+        CHECK_EQ(faults.count, 2);
+        CHECK_EQ(faults.first.kind, TH_FAULT_REENTRY);
+        faults.count = 0;
+    }
+    CHECK_EQ(th_region_end(a->other), TH_OK); /* beside it */
+}
+
+static void end_from_below(int level) {
+    start(level);
+    th_region *inner = begin(begin(&root));
+    attempt last = {.region = inner->parent, .other = begin(&root)};
+    attempt first = {.region = inner->parent, .other = begin(inner->parent)};
+    CHECK_EQ(th_region_defer(inner, end_all_above, &last), TH_OK);
+    CHECK_EQ(th_region_defer(inner, end_all_above, &first), TH_OK);
+    CHECK_EQ(th_region_end(inner), TH_OK);
+    CHECK(first.runs == 1 && last.runs == 1);
+    attempt at_reset = {.region = &root};
+    th_region *child = begin(&root);
+    at_reset.other = begin(&root);
+    CHECK_EQ(th_region_defer(child, end_all_above, &at_reset), TH_OK);
+    CHECK_EQ(th_region_reset(child), TH_OK);
+    CHECK(at_reset.runs == 1);
+    CHECK_EQ(th_region_reset(&root), TH_OK); /* through: it may go again */
+    stop();
+}
+
+static void cleanups_cannot_end_what_their_region_lies_in(void) {
+    at_levels(0, end_from_below);
+}
+
 typedef struct closing_look {
     const th_region *region;
     size_t depth;
@@ -476,7 +513,8 @@ TH_SUITE("region", TEST(phases_nest), TEST(the_callers_memory_is_the_roots),
          TEST(cleanups_run_in_reverse_and_children_first),
          TEST(repeated_phases_need_no_more_memory), TEST(a_region_can_be_reset),
          TEST(bad_arguments_are_refused), TEST(exhaustion_changes_nothing),
-         TEST(cleanups_cannot_end_their_region), TEST(a_cleanup_may_ask),
+         TEST(cleanups_cannot_end_their_region),
+         TEST(cleanups_cannot_end_what_their_region_lies_in), TEST(a_cleanup_may_ask),
          TEST(ending_twice_is_noticed), TEST(damage_is_reported_and_stops_no_end),
          TEST(the_checker_knows_broken_links), TEST(a_region_is_an_allocator),
          TEST(a_simple_model_agrees))

@@ -68,7 +68,8 @@ typedef struct th_allocator_table {
      * Optional. */
     bool (*owns)(const void *self, const void *pointer);
 
-    /* The bytes that the caller may use of a live block, >= those asked for. Optional. */
+    /* What a live block could be resized to without moving, >= the bytes asked for. Beyond those it
+     * is not the caller's before it is: guards and tools watch it. Optional. */
     size_t (*usable_size)(const void *self, const void *pointer);
 
     /* Proves the structure. Raises no fault: describes the first thing wrong in *fault (which may

@@ -13,7 +13,8 @@
  *   need > a quarter of a chunk's capacity, and there is no spare chunk, or
  *   need > the capacity;
  * otherwise a new current chunk is begun: a spare one, or one from the backing. So at most a
- * quarter of a chunk stays unused behind its last block, and nothing is spent per block.
+ * quarter of a chunk stays unused behind its last block, unless a larger request has gone on to a
+ * spare chunk, and nothing is spent per block.
  *
  * Ownership: the arena owns its chunks and gives them back to the backing when they are not needed
  * any more: own chunks and, with return_chunks, all others as soon as a reset or a rollback has

@@ -120,7 +120,8 @@ void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t byt
 void th_classes_free(th_classes *classes, void *block);
 
 /* realloc: stays where it is if the new size is at least half of what the block takes and no more
- * than that, else moves; when a smaller size finds no place to go, it stays. NULL allocates. 0
+ * than that, or if it is smaller and the block is a large one that stays large (which gives back
+ * what it can), else moves; when a smaller size finds no place to go, it stays. NULL allocates. 0
  * frees, and returns NULL, as th_heap_resize. Otherwise NULL iff there is no memory or damage was
  * met and reported: the block is as it was. A moved block keeps no alignment above 16: see
  * th_classes_resize_aligned. */

@@ -54,6 +54,7 @@ struct th_region {
     th_region *ended; /* children whose place may be used again */
     th_region_cleanup *cleanups;
     unsigned state;
+    unsigned closing_below; /* of those in it, how many are being ended or reset by themselves */
 };
 
 /* Starts a root. The config is that of an arena (arena.h), with a backing in any case; the
@@ -67,10 +68,10 @@ th_region *th_region_begin(th_region *parent);
 
 /* Ends the region: first its children, the youngest first, then it runs its cleanups, the last one
  * first, then its memory goes back. A root is zeroed then, like th_arena after th_arena_clean_up.
- * NULL and a zeroed root are allowed. TH_ERR_BUSY, with nothing done, iff the region or one that it
- * lies in is ending or being reset (with a fault if it is the region itself); TH_ERR_CORRUPT, with
- * nothing done, after a fault for a region that has ended; else TH_OK. Damage to blocks is
- * reported, and does not stop it. */
+ * NULL and a zeroed root are allowed. TH_ERR_BUSY, with nothing done, iff the region, one that it
+ * lies in, or one that lies in it is ending or being reset (with a fault unless it is one that it
+ * lies in); TH_ERR_CORRUPT, with nothing done, after a fault for a region that has ended; else
+ * TH_OK. Damage to blocks is reported, and does not stop it. */
 th_status th_region_end(th_region *region);
 
 /* The same, but the region stays, empty: for phases that repeat. TH_ERR_CORRUPT also if memory of

@@ -130,7 +130,7 @@ void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, si
 void *th_allocator_resize_array(th_allocator allocator, void *pointer, size_t count,
                                 size_t new_count, size_t size) {
     size_t kept = multiply(count, size);
-    if (kept == 0 && pointer != NULL && count != 0) {
+    if (kept == 0 && count != 0) {
         return NULL;
     }
     return th_allocator_resize(allocator, pointer, kept, multiply(new_count, size),

@@ -240,6 +240,9 @@ static th_status verify_config(const th_pool_config *config, const layout *of, s
     if (!th_is_aligned((uintptr_t)config->memory, alignment)) {
         return TH_ERR_MISALIGNED;
     }
+    if (config->memory_bytes > PTRDIFF_MAX) {
+        return TH_ERR_TOO_LARGE;
+    }
     *capacity = count_that_fits(of, config->memory_bytes);
     if (config->objects_max != 0 && *capacity > config->objects_max) {
         *capacity = config->objects_max;

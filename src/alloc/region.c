@@ -77,10 +77,10 @@ th_status th_region_defer(th_region *region, th_region_cleanup_fn cleanup, void 
 
 /* ---- ending ------------------------------------------------------------------------------- */
 
-/* May it begin to end? Its own cleanup functions must not ask for that, nor those of one that it
- * lies in, which will end it anyway. */
+/* May it begin to end? Cleanup functions must not ask for that of the region that they belong to,
+ * or of one that this lies in: it would be gone when they return. */
 static th_status enter(th_region *region) {
-    if (region->state == CLOSING) {
+    if (region->state == CLOSING || region->closing_below != 0) {
         th_guarding_raise(guarding_of(region), TH_FAULT_REENTRY, SIZE_MAX, SIZE_MAX, 0, 1);
         return TH_ERR_BUSY;
     }
@@ -138,10 +138,25 @@ static void finish(th_region *region) {
     parent->ended = region;
 }
 
+/* The regions that this one lies in must stay until it is through, and know how many such there
+ * are. */
+static void hold_above(th_region *region) {
+    for (th_region *above = region->parent; above != NULL; above = above->parent) {
+        above->closing_below++;
+    }
+}
+
+static void release_above(th_region *region) {
+    for (th_region *above = region->parent; above != NULL; above = above->parent) {
+        above->closing_below--;
+    }
+}
+
 /* Ends all that lies in the region, leaves first, the youngest first; and runs the cleanups of all
  * of them and of the region. */
 static void end_below(th_region *region) {
     th_region *at = region;
+    hold_above(region);
     for (;;) {
         at->state = CLOSING;
         if (at->youngest != NULL) {
@@ -150,6 +165,7 @@ static void end_below(th_region *region) {
         }
         run_cleanups(at);
         if (at == region) {
+            release_above(region);
             return;
         }
         th_region *parent = at->parent;

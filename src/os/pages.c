@@ -44,11 +44,12 @@ static void *trim(unsigned char *pages, size_t whole, size_t bytes, size_t align
 
 static void *map(size_t bytes, size_t alignment, int protection, int flags) {
     size_t page = th_pages_size();
-    alignment = alignment < page ? page : alignment;
+    alignment = alignment != 0 ? alignment : page;
     bytes = th_pages_round(bytes);
     if (bytes == 0 || !th_is_power_of_two(alignment)) {
         return NULL;
     }
+    alignment = alignment < page ? page : alignment;
     size_t whole = bytes + (alignment - page); /* bytes and alignment: at most half of all each */
     void *pages = mmap(NULL, whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     return pages != MAP_FAILED ? trim(pages, whole, bytes, alignment) : NULL;
