@@ -115,9 +115,9 @@ size_t th_pool_bytes(const th_pool_config *config, size_t count);
  *   there is neither memory nor a backing, or grow_objects without a backing, or the backing cannot
  *   allocate or free (TH_ERR_CONFIG);
  *   the alignment is neither 0 nor a power of two (TH_ERR_ALIGNMENT); an object cannot be
- *   addressed, or memory_bytes exceeds PTRDIFF_MAX (TH_ERR_TOO_LARGE); memory is given and is not aligned (TH_ERR_MISALIGNED), or has no
- *   room for one object (TH_ERR_TOO_SMALL).
- * A pool may be initialised again only after th_pool_clean_up. O(1). */
+ *   addressed, or memory_bytes exceeds PTRDIFF_MAX (TH_ERR_TOO_LARGE); memory is given and is not
+ * aligned (TH_ERR_MISALIGNED), or has no room for one object (TH_ERR_TOO_SMALL). A pool may be
+ * initialised again only after th_pool_clean_up. O(1). */
 th_status th_pool_init(th_pool *pool, const th_pool_config *config);
 
 /* Ends the pool: chunks go back to the backing, the caller's memory is ordinary again, *pool is
