@@ -20,8 +20,8 @@
  * chunks that go).
  * Guards: those of the arena. Besides, at guard level 1 and up, ending a region that has ended is
  * TH_FAULT_DOUBLE_FREE as long as its place has not been used again; at every level, ending or
- * resetting a region from inside its own cleanup function is TH_FAULT_REENTRY. In these two `block`
- * and `offset` are TH_FAULT_NOWHERE.
+ * resetting a region from inside its own cleanup function, or that of a region in it, is
+ * TH_FAULT_REENTRY. In these two `block` and `offset` are TH_FAULT_NOWHERE.
  * Source: the region-based allocator of the document "Memory Management Techniques in C", 8.5.1;
  * trees of regions as in D. Gay, A. Aiken, "Memory management with explicit regions", PLDI 1998. */
 #ifndef TAGHEAP_REGION_H
@@ -38,7 +38,8 @@ extern "C" {
 #endif
 
 /* Called once when its region ends or is reset, before any memory of the region goes. May use and
- * allocate from the region, but must not end or reset it or begin anything in it. */
+ * allocate from the region, but must not end or reset it, nor what it lies in, nor begin anything
+ * in it. */
 typedef void (*th_region_cleanup_fn)(void *context);
 
 typedef struct th_region_cleanup th_region_cleanup;
