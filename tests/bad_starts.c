@@ -251,7 +251,7 @@ const bad_start bad_starts[] = {
         .config.guarding.level = -1),
 
     ROW(created, EXHAUSTED, .backing = EMPTY, .bytes = 1024),
-    ROW(created, EXHAUSTED, .backing = {NULL, NULL}, .bytes = 1024),
+    ROW(created, CONFIG, .backing = {NULL, NULL}, .bytes = 1024),
     ROW(created, TOO_SMALL, .backing = EMPTY, .bytes = 0),
     ROW(created, EXHAUSTED, .backing = EMPTY, .bytes = NEGATIVE),
     ROW(created, ALIGNMENT, .backing = EMPTY, .bytes = 1024, .config.unit = 48),

@@ -52,7 +52,11 @@ static void go_stale(int level) {
     th_arena_mark low = th_arena_take_mark(&arena);
     (void)arena_take(100, 1);
     th_arena_mark high = th_arena_take_mark(&arena);
+    th_arena_mark same = th_arena_take_mark(&arena); /* nothing lies between the two */
+    CHECK_EQ(th_arena_rollback(&arena, &high), TH_OK);
+    CHECK_EQ(th_arena_rollback(&arena, &same), TH_OK);
     CHECK_EQ(th_arena_rollback(&arena, &low), TH_OK);
+    expect_stale(&same);
     expect_stale(&high); /* above the end */
     (void)arena_take(300, 2);
     expect_stale(&high); /* inside a block that it knows nothing of */

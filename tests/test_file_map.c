@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "death.h"
@@ -164,10 +166,17 @@ static void what_is_no_file_is_refused(void) {
     expect_open_refused(path, TH_FILE_MAP_SHARED, TH_ERR_EXHAUSTED, ENOENT);
     expect_open_refused("", TH_FILE_MAP_READ, TH_ERR_EXHAUSTED, ENOENT);
     expect_open_refused(folder, TH_FILE_MAP_READ, TH_ERR_CONFIG, 0);
-    expect_open_refused(folder, TH_FILE_MAP_SHARED, TH_ERR_EXHAUSTED, EISDIR);
+    expect_open_refused(folder, TH_FILE_MAP_SHARED, TH_ERR_CONFIG, EISDIR);
     expect_open_refused("/dev/null", TH_FILE_MAP_COPY, TH_ERR_CONFIG, 0);
     CHECK_EQ(mkfifo(path, 0600), 0);
     expect_open_refused(path, TH_FILE_MAP_READ, TH_ERR_CONFIG, 0); /* and nobody waits */
+    CHECK_EQ(unlink(path), 0);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    (void)snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    CHECK_EQ(bind(listener, (struct sockaddr *)&name, sizeof name), 0);
+    expect_open_refused(path, TH_FILE_MAP_READ, TH_ERR_CONFIG, ENXIO);
+    CHECK_EQ(close(listener), 0);
     CHECK_EQ(unlink(path), 0);
     write_file("a file", 6);
     char below[PATH_BYTES + 8];

@@ -175,6 +175,10 @@ static void init_refuses_bad_arguments(void) {
     }
     CHECK_EQ(th_hybrid_init(NULL, small, 8, NULL), TH_ERR_NULL);
     CHECK(memcmp(&hybrid, &same, sizeof hybrid) == 0);
+    CHECK_EQ(th_hybrid_init(&hybrid, small, 0, NULL), TH_OK); /* no memory, wherever it is not */
+    CHECK(th_hybrid_data(&hybrid) == NULL);
+    CHECK_EQ(th_hybrid_get_stats(&hybrid).capacity_bytes, 0);
+    th_hybrid_clean_up(&hybrid);
     CHECK_EQ(th_hybrid_init(&hybrid, small + 8, 8, &(th_hybrid_config){.alignment = 8}), TH_OK);
     th_hybrid_clean_up(&hybrid);
 }

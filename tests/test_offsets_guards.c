@@ -30,8 +30,11 @@ static void refuse_at(int level, th_offsets_block block, th_fault_kind kind) {
     th_offsets_stats before, after;
     uint32_t offset = block.offset < TH_FAULT_NOWHERE ? (uint32_t)block.offset : TH_FAULT_NOWHERE;
     th_offsets_get_stats(&range, &before);
-    CHECK(!th_offsets_resize(&range, block, 1));
-    EXPECT_LOGGED(&faults, level, kind, block.node, 0, offset, 0, block.generation);
+    const uint64_t sizes[] = {0, 1, UINT64_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(!th_offsets_resize(&range, block, sizes[i]));
+        EXPECT_LOGGED(&faults, level, kind, block.node, 0, offset, 0, block.generation);
+    }
     CHECK_EQ(th_offsets_size(&range, block), 0);
     EXPECT_LOGGED(&faults, level, kind, block.node, 0, offset, 0, block.generation);
     if (block.generation != 0) {
@@ -62,8 +65,8 @@ static void wrong_blocks_at(int level) {
     refuse_at(level, wrong, TH_FAULT_NOT_A_BLOCK);
     wrong.generation = 0;
     refuse_at(level, wrong, TH_FAULT_NOT_A_BLOCK);
-    wrong.generation = 3;
-    refuse_at(level, wrong, TH_FAULT_DOUBLE_FREE);
+    wrong.generation = 3; /* of a life that the node has not had yet */
+    refuse_at(level, wrong, TH_FAULT_NOT_A_BLOCK);
     CHECK(th_offsets_free(&range, a));
     refuse_at(level, a, TH_FAULT_DOUBLE_FREE);
     stop();

@@ -64,6 +64,8 @@ static void decommitted_pages_come_back_zeroed(void) {
     size_t page = th_pages_size();
     unsigned char *pages = th_pages_map(2 * page, 0);
     memset(pages, 0xAA, 2 * page);
+    CHECK_EQ(th_pages_decommit(pages, 0), TH_OK);
+    CHECK_EQ(pages[0], 0xAA);
     CHECK_EQ(th_pages_decommit(pages, page), TH_OK);
     expect_access(pages, false, false);
     CHECK_EQ(pages[page], 0xAA);
@@ -162,6 +164,7 @@ static void bad_requests_are_refused(void) {
     CHECK_EQ(th_pages_commit(pages + 1, page), TH_ERR_MISALIGNED);
     CHECK_EQ(th_pages_decommit(pages + 1, page), TH_ERR_MISALIGNED);
     CHECK_EQ(th_pages_release(pages + 1, page), TH_ERR_MISALIGNED);
+    CHECK_EQ(th_pages_decommit(pages + 1, 0), TH_ERR_MISALIGNED);
     CHECK_EQ(th_pages_release(pages, 0), TH_ERR_MISALIGNED);
     CHECK_EQ(th_pages_protect(pages, page, (th_pages_access)3), TH_ERR_CONFIG);
     CHECK_EQ(th_pages_protect(pages, page, (th_pages_access)-1), TH_ERR_CONFIG);

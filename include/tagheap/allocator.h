@@ -107,7 +107,7 @@ char *th_allocator_duplicate_string(th_allocator allocator, const char *string, 
 /* Batch: `count` blocks of `bytes` bytes each, their addresses in blocks[0 .. count-1]. All or
  * nothing: on false every block that was made has been freed again, and blocks[] holds NULLs.
  * (An allocator whose free does nothing keeps their memory until its next reset.) True for
- * count 0. False also if bytes is 0, or blocks is NULL. */
+ * count 0, whatever the rest is; else false also if bytes is 0 or blocks is NULL. */
 bool th_allocator_alloc_batch(th_allocator allocator, size_t bytes, size_t alignment,
                               void *blocks[], size_t count);
 

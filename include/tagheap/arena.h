@@ -147,12 +147,13 @@ void th_arena_free(th_arena *arena, void *pointer);
 /* The state of now. Whatever is allocated from here on is freed by a rollback to it. */
 th_arena_mark th_arena_take_mark(th_arena *arena);
 
-/* Frees what was allocated since the mark was taken. The mark and those before it stay good;
- * those taken after it become stale, and a reset makes all stale. To roll back to a stale mark
- * or to a mark of another arena is misuse: undefined at guard level 0, at 1 and up a fault
- * (TH_FAULT_DOUBLE_FREE, `expected` the bytes now in use and `found` those of the mark, or
- * TH_FAULT_FOREIGN), as long as no more than TH_ARENA_NOTES rollbacks to ever higher positions
- * are to be remembered. TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */
+/* Frees what was allocated since the mark was taken. The mark and those before it stay good, and
+ * those taken after it with nothing allocated in between, which are the same state; further ones
+ * become stale, and a reset makes all stale. To roll back to a stale mark or to a mark of another
+ * arena is misuse: undefined at guard level 0, at 1 and up a fault (TH_FAULT_DOUBLE_FREE,
+ * `expected` the bytes now in use and `found` those of the mark, or TH_FAULT_FOREIGN), as long as
+ * no more than TH_ARENA_NOTES rollbacks to ever higher positions are to be remembered.
+ * TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */
 th_status th_arena_rollback(th_arena *arena, const th_arena_mark *mark);
 
 /* Frees every block at once. TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */

@@ -128,7 +128,7 @@ void th_classes_free(th_classes *classes, void *block);
 void *th_classes_resize(th_classes *classes, void *block, size_t bytes);
 
 /* The same, at `alignment` wherever it goes. NULL also if that is no power of two, or the block is
- * not so aligned as it is. */
+ * not so aligned as it is. 0 bytes free, whatever the alignment is. */
 void *th_classes_resize_aligned(th_classes *classes, void *block, size_t alignment, size_t bytes);
 
 /* In place or not at all. False iff bytes is 0 or more than the block takes (of a large block: more

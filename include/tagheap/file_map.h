@@ -42,7 +42,9 @@ th_status th_file_map_open(th_file_map *map, const char *path, th_file_map_mode 
 /* Makes a file of `bytes` zeros, readable and writable for its owner only, and maps it, shared. All
  * of its space is taken at once, so that no later write meets a full disk. A file that exists is
  * never touched (EEXIST); one that cannot be made whole is not left behind. Also fails with
- * TH_ERR_TOO_SMALL if bytes is 0, TH_ERR_TOO_LARGE if it is above PTRDIFF_MAX. */
+ * TH_ERR_TOO_SMALL if bytes is 0, TH_ERR_TOO_LARGE if it is above PTRDIFF_MAX. Above the limit that
+ * the process has for files (RLIMIT_FSIZE) the system sends SIGXFSZ, which ends the process unless
+ * it ignores that; then this fails as above, with EFBIG. */
 th_status th_file_map_create(th_file_map *map, const char *path, size_t bytes);
 
 /* Returns when what was written to a shared map is on the disk. Other processes see it without

@@ -48,8 +48,8 @@ void *th_pages_reserve(size_t bytes, size_t alignment);
 void *th_pages_map(size_t bytes, size_t alignment);
 
 /* Makes pages of a reservation readable and writable; zeroed, if they were reserved or
- * decommitted, else as they are. TH_ERR_NULL, TH_ERR_MISALIGNED (`pages` is not at a page's start)
- * or TH_ERR_EXHAUSTED. */
+ * decommitted, else as they are; of 0 bytes, nothing. TH_ERR_NULL, TH_ERR_MISALIGNED (`pages` is
+ * not at a page's start) or TH_ERR_EXHAUSTED. */
 th_status th_pages_commit(void *pages, size_t bytes);
 
 /* Gives the memory back and keeps the addresses: contents are lost, access is SIGSEGV. Errors as

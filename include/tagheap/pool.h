@@ -59,7 +59,7 @@ typedef struct th_pool_config {
     bool grow_doubling;   /* as many as there are already, if that is more */
     bool links_beside;
     bool iterable;      /* keep the map of live objects at guard level 0, too, for th_pool_next */
-    size_t objects_max; /* the pool never has more; 0: no limit */
+    size_t objects_max; /* the pool never has more; 0: no limit but 2^32 - 2 */
     th_guarding guarding;
 } th_pool_config;
 
@@ -107,7 +107,7 @@ typedef struct th_pool_stats {
 
 /* The memory that `count` objects need, in bytes: th_pool_init over as much has room for exactly
  * that many. 0 if the config is NULL or would be refused for its object_bytes or alignment, or the
- * count is 0, or the result would exceed PTRDIFF_MAX. O(1). */
+ * count is 0 or above 2^32 - 2, or the result would exceed PTRDIFF_MAX. O(1). */
 size_t th_pool_bytes(const th_pool_config *config, size_t count);
 
 /* Starts a pool. *config is copied. Fails, leaving *pool untouched, iff

@@ -75,9 +75,9 @@ th_region *th_region_begin(th_region *parent);
  * TH_OK. Damage to blocks is reported, and does not stop it. */
 th_status th_region_end(th_region *region);
 
-/* The same, but the region stays, empty: for phases that repeat. TH_ERR_CORRUPT also if memory of
- * the region itself is damaged (after a fault): then the children have ended and the cleanups have
- * run, and its blocks are still there. */
+/* The same, but the region stays, empty: for phases that repeat. TH_ERR_NULL for NULL and a zeroed
+ * root. TH_ERR_CORRUPT also if memory of the region itself is damaged (after a fault): then the
+ * children have ended and the cleanups have run, and its blocks are still there. */
 th_status th_region_reset(th_region *region);
 
 /* Registers a cleanup. TH_ERR_NULL for no region or function, TH_ERR_EXHAUSTED iff there is no

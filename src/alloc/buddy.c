@@ -339,7 +339,7 @@ th_status th_buddy_create(th_buddy *buddy, th_allocator backing, size_t bytes,
     if (status != TH_OK) {
         return status;
     }
-    if (!th_backing_is_usable(&backing)) {
+    if (backing.table == NULL || !th_backing_is_usable(&backing)) {
         return TH_ERR_CONFIG;
     }
     if (bytes < c.unit) {

@@ -30,7 +30,7 @@ typedef struct th_cells {
 /* A cell's link, wherever it is kept. Objects have other types: it aliases all of them. */
 typedef void *__attribute__((may_alias)) th_cell_link;
 
-TH_TRACK_BLIND static inline void *th_cell_link_load(const void *place) {
+TH_TRACK_BLIND_INLINE void *th_cell_link_load(const void *place) {
     void *next;
     th_track_blind_begin();
     next = *(const th_cell_link *)place;
@@ -39,7 +39,7 @@ TH_TRACK_BLIND static inline void *th_cell_link_load(const void *place) {
     return next;
 }
 
-TH_TRACK_BLIND static inline void th_cell_link_store(void *place, void *next) {
+TH_TRACK_BLIND_INLINE void th_cell_link_store(void *place, void *next) {
     th_track_blind_begin();
     *(th_cell_link *)place = next;
     th_track_blind_end();

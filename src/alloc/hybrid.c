@@ -44,7 +44,7 @@ th_status th_hybrid_init(th_hybrid *hybrid, void *memory, size_t bytes,
         !th_backing_is_usable(&fresh.config.backing)) {
         return TH_ERR_CONFIG;
     }
-    if (memory != NULL) {
+    if (bytes != 0) {
         fresh.span = th_span_make(memory, bytes);
     }
     *hybrid = fresh;

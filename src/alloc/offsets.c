@@ -290,10 +290,10 @@ static bool claim(const th_offsets *o, th_offsets_block block) {
     if (o->nodes == NULL) {
         return false;
     }
-    if (block.node >= o->nodes_max || block.generation % 2 == 0) {
+    const node *n = block.node < o->nodes_max ? &o->nodes[block.node] : NULL;
+    if (n == NULL || block.generation % 2 == 0 || block.generation > n->generation) {
         return raise(o, TH_FAULT_NOT_A_BLOCK, block);
     }
-    const node *n = &o->nodes[block.node];
     if (n->generation != block.generation) {
         return raise(o, TH_FAULT_DOUBLE_FREE, block);
     }
@@ -389,7 +389,7 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block) {
 
 bool th_offsets_resize(th_offsets *offsets, th_offsets_block block, uint64_t bytes) {
     th_offsets *o = offsets;
-    if (bytes == 0 || bytes > o->bytes || !claim(o, block)) {
+    if (!claim(o, block) || bytes == 0 || bytes > o->bytes) {
         return false;
     }
     node *n = &o->nodes[block.node];

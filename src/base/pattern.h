@@ -15,8 +15,8 @@ static inline void th_pattern_fill(void *at, unsigned byte, size_t bytes) {
 
 /* The index of the first byte at `at` that is not `byte`; `bytes` if there is none. *found is what
  * stands there. */
-TH_TRACK_BLIND static inline size_t th_pattern_find(const void *at, unsigned byte, size_t bytes,
-                                                    uint32_t *found) {
+TH_TRACK_BLIND_INLINE size_t th_pattern_find(const void *at, unsigned byte, size_t bytes,
+                                             uint32_t *found) {
     const unsigned char *text = at;
     size_t i = 0;
     th_track_blind_begin();

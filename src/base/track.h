@@ -8,8 +8,9 @@
  *   th_track_move    before the contents of an open payload are moved to a lower address
  *
  * and marks the few functions that look into closed memory on purpose: TH_TRACK_BLIND, with
- * th_track_blind_begin/end inside for Valgrind, which has no attribute. TH_TRACK_BLIND_PART marks
- * a part of such a function: it is inlined there and must not be used anywhere else.
+ * th_track_blind_begin/end inside for Valgrind, which has no attribute. TH_TRACK_BLIND_INLINE is
+ * its form for headers. TH_TRACK_BLIND_PART marks a part of such a function: it is inlined there
+ * and must not be used anywhere else.
  *
  * ASan keeps one shadow byte for 8 bytes: it can express "the first k of these 8 are open", not
  * "the last k". Opening therefore starts at a multiple of 8, which may expose up to 4 bytes of
@@ -61,11 +62,14 @@
 #endif
 
 #if TH_TRACK_ASAN || TH_TRACK_MSAN
-#define TH_TRACK_BLIND __attribute__((TH_TRACK_PLAIN, noinline))
+#define TH_TRACK_BLIND        __attribute__((TH_TRACK_PLAIN, noinline))
+#define TH_TRACK_BLIND_INLINE static TH_TRACK_BLIND __attribute__((unused))
 #elif defined(__clang__)
-#define TH_TRACK_BLIND __attribute__((TH_TRACK_PLAIN))
+#define TH_TRACK_BLIND        __attribute__((TH_TRACK_PLAIN))
+#define TH_TRACK_BLIND_INLINE TH_TRACK_BLIND static inline
 #else
 #define TH_TRACK_BLIND
+#define TH_TRACK_BLIND_INLINE static inline
 #endif
 
 #if defined(TH_TRACK_PLAIN)

@@ -49,8 +49,8 @@ th_status th_file_map_open(th_file_map *map, const char *path, th_file_map_mode 
     /* What is no file must not make us wait for its other end. */
     int access = mode == TH_FILE_MAP_SHARED ? O_RDWR : O_RDONLY;
     int file = open(path, access | O_NONBLOCK | O_CLOEXEC);
-    if (file < 0) {
-        return TH_ERR_EXHAUSTED;
+    if (file < 0) { /* a folder cannot be opened for writing, a socket not at all */
+        return errno == EISDIR || errno == ENXIO ? TH_ERR_CONFIG : TH_ERR_EXHAUSTED;
     }
     th_status status = map_whole(map, file, mode);
     close_file(file);

@@ -83,6 +83,9 @@ th_status th_pages_decommit(void *pages, size_t bytes) {
     if (pages == NULL) {
         return TH_ERR_NULL;
     }
+    if (bytes == 0) { /* which mmap refuses */
+        return th_pages_protect(pages, 0, TH_PAGES_NONE);
+    }
     void *anew = mmap(pages, bytes, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     return status_of(anew != MAP_FAILED ? 0 : -1);
