@@ -40,11 +40,15 @@ typedef enum mistake {
     COUNTS_REFUSALS_TWICE,
     COUNTS_WHAT_CANNOT_FIT,
     COUNTS_FRAMES_TOGETHER,
+    SEES_NO_CANARY,
+    SEES_NO_POISON,
+    ASKED_SEES_NOTHING,
+    BUILDS_UPON,
     MISTAKES
 } mistake;
 
 /* Every block is one of the backing's; they are kept in a table, for owns and usable_size. */
-enum { BLOCKS_MAX = 256 };
+enum { BLOCKS_MAX = 256, WATCHED_BYTES = 24, WATCHED_CANARY = 16 };
 
 typedef struct plain {
     th_allocator backing;
@@ -59,6 +63,7 @@ typedef struct plain {
     uint64_t clock, mark, frames;
     lab_figures figures;
     unsigned char elsewhere[1 << 16];
+    unsigned char watched[WATCHED_BYTES];
 } plain;
 
 static mistake planted;
@@ -102,9 +107,23 @@ static void discount_block(plain *p, size_t bytes) {
     f->reserved -= errs(p, KEEPS_RESERVES) ? 0 : bytes;
 }
 
+/* Is one of the watched bytes from..to-1 written? */
+static bool is_spoilt(const plain *p, unsigned from, unsigned to) {
+    while (from < to && p->watched[from] == 0) {
+        from++;
+    }
+    return from < to;
+}
+
 static void *plain_alloc(void *self, size_t bytes, size_t alignment) {
     plain *p = self;
     unsigned slot = slot_of(p, NULL);
+    if (p->wrong != ASKED_SEES_NOTHING && is_spoilt(p, 0, WATCHED_CANARY)) {
+        p->on_fault(p->fault_context, &(th_fault){.kind = TH_FAULT_CANARY});
+        if (p->wrong != BUILDS_UPON) {
+            return NULL;
+        }
+    }
     if (slot == BLOCKS_MAX || errs(p, REFUSES) ||
         (p->wrong == COUNTS_WHAT_CANNOT_FIT && bytes > FITTING_BYTES)) {
         return refuse(p);
@@ -197,7 +216,9 @@ static th_status plain_check(const void *self, th_fault *fault) {
         *fault = (th_fault){.kind = TH_FAULT_COUNT};
         return TH_ERR_CORRUPT;
     }
-    return TH_OK;
+    bool canary = is_spoilt(p, 0, WATCHED_CANARY) && p->wrong != SEES_NO_CANARY;
+    bool poison = is_spoilt(p, WATCHED_CANARY, WATCHED_BYTES) && p->wrong != SEES_NO_POISON;
+    return canary || poison ? TH_ERR_CORRUPT : TH_OK;
 }
 
 static bool plain_create(const lab_setup *setup, lab_instance *instance) {
@@ -278,6 +299,14 @@ static void plain_measure(const void *state, lab_figures *figures) {
     }
 }
 
+static void plain_watch(const void *state, lab_watched *watched) {
+    const plain *p = state;
+    *watched = (lab_watched){.at = (unsigned char *)p->watched,
+                             .canary_bytes = WATCHED_CANARY,
+                             .poison_bytes = WATCHED_BYTES - WATCHED_CANARY,
+                             .room = 100};
+}
+
 static const lab_subject plain_subject = {
     .version = LAB_SUBJECT_VERSION,
     .name = "plain",
@@ -288,6 +317,7 @@ static const lab_subject plain_subject = {
     .mark = plain_mark,
     .rollback = plain_rollback,
     .measure = plain_measure,
+    .watch = plain_watch,
 };
 
 static const lab_subject framed_subject = {
@@ -382,6 +412,10 @@ static void mistakes_are_found(void) {
         [COUNTS_REFUSALS_TWICE] = {LAB_PROPERTY_STATS, "refusals"},
         [COUNTS_WHAT_CANNOT_FIT] = {LAB_PROPERTY_STATS, "refusals"},
         [COUNTS_FRAMES_TOGETHER] = {LAB_PROPERTY_STATS, "refusals in the frame"},
+        [SEES_NO_CANARY] = {LAB_PROPERTY_ATTACK, "watched canary"},
+        [SEES_NO_POISON] = {LAB_PROPERTY_ATTACK, "watched poison"},
+        [ASKED_SEES_NOTHING] = {LAB_PROPERTY_ATTACK, "watched canary"},
+        [BUILDS_UPON] = {LAB_PROPERTY_ATTACK, "watched canary"},
     };
     lab_failure failure;
     planted = NO_MISTAKE;

@@ -363,6 +363,14 @@ static bool account(lab_referee *r, const char *what) {
     return true;
 }
 
+/* The byte at `at` is written, and the checker asked. */
+static bool spoil(lab_referee *r, unsigned char *at, const char *what) {
+    lab_content_flip(at, 1);
+    bool noticed = th_allocator_check(r->instance.allocator, NULL) != TH_OK;
+    lab_content_flip(at, 1);
+    return noticed || lab_objects(r, LAB_PROPERTY_ATTACK, what, "nothing was reported");
+}
+
 static bool overflow(lab_referee *r, uint32_t slot, bool *acted) {
     th_allocator allocator = r->instance.allocator;
     const lab_live *block = &r->model.slots[slot];
@@ -419,16 +427,45 @@ static bool write_after_free(lab_referee *r, uint32_t slot, bool *acted) {
         !lab_backing_contains(&r->backing, at, last + 1)) {
         return true; /* went back to the backing */
     }
-    lab_content_flip(at + last, 1);
-    bool noticed = th_allocator_check(r->instance.allocator, NULL) != TH_OK;
-    lab_content_flip(at + last, 1);
-    return noticed || lab_objects(r, LAB_PROPERTY_ATTACK, "poison", "nothing was reported");
+    return spoil(r, at + last, "poison");
+}
+
+/* The same, and a block is asked for that would lie there. The witness is passed by: what is
+ * refused for damage is no request that found no room. */
+static bool spoil_and_ask(lab_referee *r, unsigned char *at) {
+    lab_content_flip(at, 1);
+    bool refused = th_allocator_alloc(r->witness.instance.allocator, 1) == NULL;
+    lab_content_flip(at, 1);
+    return account(r, "watched canary") &&
+           (refused || lab_objects(r, LAB_PROPERTY_ATTACK, "watched canary", "built upon"));
+}
+
+static bool spoil_watched(lab_referee *r, const lab_op *op, bool *acted) {
+    lab_watched watched = {.at = NULL};
+    bool poison = op->attack == LAB_ATTACK_POISON;
+    bool may = !poison || (r->script->config.guard >= 2 && th_heap_guard_max() >= 2);
+    r->subject->watch(r->instance.state, &watched);
+    size_t bytes = poison ? watched.poison_bytes : watched.canary_bytes;
+    *acted = may && bytes > 0;
+    if (!*acted) {
+        return true;
+    }
+    size_t at = op->size.value % bytes;
+    if (poison) {
+        return spoil(r, watched.at + watched.canary_bytes + at, "watched poison");
+    }
+    bool ask = op->size.value / bytes % 2 != 0 && watched.room > TH_ALLOCATOR_ALIGNMENT;
+    return ask ? spoil_and_ask(r, watched.at + at) : spoil(r, watched.at + at, "watched canary");
 }
 
 static bool do_attack(lab_referee *r, const lab_op *op, bool *acted) {
     if (r->script->config.guard == 0 || th_heap_guard_max() == 0) {
         *acted = false;
         return true;
+    }
+    if (r->subject->watch != NULL &&
+        (op->attack == LAB_ATTACK_CANARY || op->attack == LAB_ATTACK_POISON)) {
+        return spoil_watched(r, op, acted);
     }
     switch (op->attack) {
     case LAB_ATTACK_CANARY:

@@ -146,6 +146,11 @@ static void rollback(void *self) {
     }
 }
 
+static void watch(const void *self, lab_watched *watched) {
+    const state *s = self;
+    lab_ground_watch(&s->arena.span, watched);
+}
+
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
     th_arena_stats stats = th_arena_get_stats(&s->arena);
@@ -167,6 +172,7 @@ const lab_subject lab_subject_arena = {
     .create = create_plain,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
     .mark = mark,
     .rollback = rollback,
 };
@@ -179,6 +185,7 @@ const lab_subject lab_subject_arena_reset = {
     .create = create_plain,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
 };
 
 const lab_subject lab_subject_arena_buffer = {
@@ -189,6 +196,7 @@ const lab_subject lab_subject_arena_buffer = {
     .create = create_in_buffer,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
 };
 
 const lab_subject lab_subject_arena_heap = {
@@ -199,6 +207,7 @@ const lab_subject lab_subject_arena_heap = {
     .create = create_over_heap,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
     .mark = mark,
     .rollback = rollback,
 };
@@ -211,6 +220,7 @@ const lab_subject lab_subject_arena_buddy = {
     .create = create_over_buddy,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
     .mark = mark,
     .rollback = rollback,
 };

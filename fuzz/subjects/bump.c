@@ -40,6 +40,11 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     return true;
 }
 
+static void watch(const void *self, lab_watched *watched) {
+    const state *s = self;
+    lab_ground_watch(&s->bump.span, watched);
+}
+
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
     th_bump_stats stats = th_bump_get_stats(&s->bump);
@@ -58,4 +63,5 @@ const lab_subject lab_subject_bump = {
     .create = create,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
 };

@@ -57,6 +57,11 @@ static void flip(void *self) {
     (void)th_frame_flip(&s->frame);
 }
 
+static void watch(const void *self, lab_watched *watched) {
+    const state *s = self;
+    lab_ground_watch(&s->frame.span, watched);
+}
+
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
     th_frame_stats stats = th_frame_get_stats(&s->frame);
@@ -78,4 +83,5 @@ const lab_subject lab_subject_frame = {
     .destroy = destroy,
     .flip = flip,
     .measure = measure,
+    .watch = watch,
 };

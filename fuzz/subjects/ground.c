@@ -11,6 +11,21 @@ th_guarding lab_ground_guarding(const lab_setup *setup) {
         .level = setup->guard, .on_fault = setup->on_fault, .fault_context = setup->fault_context};
 }
 
+/* At the end of the memory there are 8 bytes for each gap that is recorded. */
+void lab_ground_watch(const th_span *span, lab_watched *watched) {
+    size_t room = (size_t)(span->end - span->at) - 8 * span->gaps;
+    size_t written = (size_t)(span->dirty - span->base);
+    size_t used = (size_t)(span->at - span->base);
+    watched->at = span->at;
+    watched->room = room;
+    if (used > 0) {
+        watched->canary_bytes = room < TH_SPAN_CANARY_BYTES ? room : TH_SPAN_CANARY_BYTES;
+    }
+    size_t kept = used + watched->canary_bytes;
+    size_t end = written < used + room ? written : used + room;
+    watched->poison_bytes = end > kept ? end - kept : 0;
+}
+
 void lab_ground_describe(lab_instance *instance, const lab_setup *setup, bool mapped) {
     if (!mapped) {
         instance->lacks |= LAB_SUBJECT_OWN_MEMORY;

@@ -6,6 +6,7 @@
 #include "subjects/subject.h"
 #include "tagheap/arena.h"
 #include "tagheap/buddy.h"
+#include "tagheap/span.h"
 
 typedef enum lab_ground_kind {
     LAB_GROUND_BACKING,
@@ -29,6 +30,9 @@ typedef struct lab_ground {
 
 /* The guarding that a subject is to have. */
 th_guarding lab_ground_guarding(const lab_setup *setup);
+
+/* What span.h promises to watch behind the last block of a span. */
+void lab_ground_watch(const th_span *span, lab_watched *watched);
 
 /* Says of an instance that it maps pages, or does not: what it lacks of its subject's flags, and
  * how much may be asked of it. */

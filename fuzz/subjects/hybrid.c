@@ -151,6 +151,15 @@ static void destroy(void *self) {
     free(s);
 }
 
+/* Of the buffer made last. Nothing else ever comes to lie there. */
+static void watch(const void *self, lab_watched *watched) {
+    const state *s = self;
+    if (s->buffers != NULL) {
+        lab_ground_watch(&s->buffers->hybrid.span, watched);
+        watched->room = 0;
+    }
+}
+
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
     figures->exact = LAB_FIGURE_LIVE | LAB_FIGURE_REQUESTED;
@@ -168,4 +177,5 @@ const lab_subject lab_subject_hybrid = {
     .create = create,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
 };

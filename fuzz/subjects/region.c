@@ -214,6 +214,14 @@ static bool create_over_heap(const lab_setup *setup, lab_instance *instance) {
     return create(setup, instance, LAB_GROUND_HEAP);
 }
 
+static void watch(const void *self, lab_watched *watched) {
+    const state *s = self;
+    const th_region *now = s->count > 0 ? s->phases[s->count - 1].region : &s->root;
+    if (now != NULL) {
+        lab_ground_watch(&now->arena.span, watched);
+    }
+}
+
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
     if (s->buffer == NULL && s->ground.kind == LAB_GROUND_BACKING) {
@@ -230,6 +238,7 @@ const lab_subject lab_subject_region = {
     .create = create_plain,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
     .mark = mark,
     .rollback = rollback,
 };
@@ -242,6 +251,7 @@ const lab_subject lab_subject_region_heap = {
     .create = create_over_heap,
     .destroy = destroy,
     .measure = measure,
+    .watch = watch,
     .mark = mark,
     .rollback = rollback,
 };

@@ -87,7 +87,18 @@ typedef struct lab_figures {
     uint64_t refused_in_frame; /* since the last end of a frame, or reset */
 } lab_figures;
 
-#define LAB_SUBJECT_VERSION 4
+/* Memory that the guards watch although it lies in no block: for subjects that keep one canary
+ * behind what they have handed out, and nothing behind each block. */
+typedef struct lab_watched {
+    unsigned char *at;
+    size_t canary_bytes; /* guard >= 1: the checker notices each of at[0 .. canary_bytes-1] that is
+                            written, and so does the next allocation */
+    size_t poison_bytes; /* guard >= 2: the checker notices each of as many behind those */
+    size_t room;         /* an allocation that fits into as many bytes from `at` on is made there;
+                            0: there is none that would be */
+} lab_watched;
+
+#define LAB_SUBJECT_VERSION 5
 
 typedef struct lab_subject {
     int version;         /* LAB_SUBJECT_VERSION */
@@ -113,6 +124,9 @@ typedef struct lab_subject {
 
     /* Optional: the subject's statistics, zeroed before. */
     void (*measure)(const void *state, lab_figures *figures);
+
+    /* Optional: what the guards watch now; *watched is zeroed before. */
+    void (*watch)(const void *state, lab_watched *watched);
 
     /* Optional: for subjects that need something of the machine. What is missing, in a few words
      * that are valid for good; NULL: nothing. */
