@@ -238,6 +238,46 @@ static void a_shrinking_block_stays_when_there_is_no_room(void) {
     stop();
 }
 
+/* A large block, of `taken` bytes: down to half of them it stays, wherever it comes from. */
+static void stay_until_half(size_t bytes, size_t alignment) {
+    unsigned char *block = th_classes_alloc_aligned(&classes, alignment, bytes);
+    CHECK(block != NULL);
+    size_t taken = th_classes_usable_size(&classes, block);
+    fill(block, bytes, 1);
+    for (size_t size = taken; size >= taken / 2; size -= size % 100 + 1) {
+        CHECK(th_classes_resize_in_place(&classes, block, taken));
+        CHECK_PTR_EQ(th_classes_resize_aligned(&classes, block, alignment, size), block);
+        CHECK(filled(block, bytes < taken / 2 ? bytes : taken / 2, 1));
+        if (th_classes_usable_size(&classes, block) != taken) {
+            break; /* pages went back */
+        }
+    }
+    th_classes_free(&classes, block);
+}
+
+static void large_blocks_stay_down_to_half(void) {
+    const th_classes_config mapped = {.guarding = guarding_with(&faults, 1)};
+    start(1);
+    stay_until_half(20000, 16);
+    stay_until_half(513, 16);
+    unsigned char *block = take(20000, 1);
+    unsigned char *moved = th_classes_resize(&classes, block, 9999);
+    CHECK(moved != NULL && moved != block && filled(moved, 9999, 1)); /* nothing was taken back */
+    CHECK_EQ(th_classes_usable_size(&classes, moved), 9999);
+    blocks.left = 0;
+    CHECK_PTR_EQ(th_classes_resize(&classes, moved, 600), moved);
+    CHECK_PTR_EQ(th_classes_resize(&classes, moved, 100), moved);
+    CHECK_PTR_EQ(th_classes_resize(&classes, moved, 9999), moved);
+    CHECK(filled(moved, 100, 1));
+    CHECK(th_classes_resize(&classes, moved, 10000) == NULL);
+    blocks.left = SIZE_MAX;
+    stop();
+    CHECK_EQ(th_classes_init(&classes, &mapped), TH_OK);
+    stay_until_half(8193, 16);
+    stay_until_half(3000, 16384);
+    stop();
+}
+
 static void alignment_is_kept_when_asked_for(void) {
     start(1);
     unsigned char *block = th_classes_alloc_aligned(&classes, 256, 100);
@@ -459,7 +499,8 @@ TH_SUITE("classes", TEST(the_boundaries_are_where_they_are_said_to_be), TEST(the
          TEST(slabs_waste_little), TEST(every_size_works), TEST(zeroed_memory_is_zero),
          TEST(every_alignment_works), TEST(resize_keeps_the_contents),
          TEST(resize_stays_where_it_can), TEST(a_shrinking_block_stays_when_there_is_no_room),
-         TEST(alignment_is_kept_when_asked_for), TEST(reset_frees_everything), TEST(defaults_work),
-         TEST(bad_configs_are_refused), TEST(misuse_is_named),
-         TEST(overflow_and_damaged_headers_are_noticed), TEST(level_3_looks_at_everything),
-         TEST(it_works_as_an_allocator), TEST(random_use_agrees_with_a_model))
+         TEST(large_blocks_stay_down_to_half), TEST(alignment_is_kept_when_asked_for),
+         TEST(reset_frees_everything), TEST(defaults_work), TEST(bad_configs_are_refused),
+         TEST(misuse_is_named), TEST(overflow_and_damaged_headers_are_noticed),
+         TEST(level_3_looks_at_everything), TEST(it_works_as_an_allocator),
+         TEST(random_use_agrees_with_a_model))

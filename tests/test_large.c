@@ -145,6 +145,36 @@ static void a_backing_that_can_resizes_in_place(void) {
     th_heap_clean_up(&heap);
 }
 
+/* Over a backing that cannot: shorter blocks keep what it does not take back. */
+static void shrink_over_backing(int level) {
+    start(level, false);
+    unsigned char *block = take(1000, 0, 1);
+    const size_t sizes[] = {1000, 999, 500, 1, 1000};
+    for (size_t i = 0; i < 5; i++) {
+        CHECK(th_large_resize(&large, block, sizes[i]));
+        CHECK_EQ(th_large_requested_size(&large, block), sizes[i]);
+        CHECK_EQ(th_large_usable_size(&large, block), 1000);
+        CHECK_EQ(th_large_get_stats(&large).bytes, 1000);
+        CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+        CHECK(filled(block, 1, 1));
+    }
+    CHECK(!th_large_resize(&large, block, 1001));
+    CHECK(th_large_resize(&large, block, 700));
+    if (level > 0) {
+        CHECK_EQ(poke(block + 700, 0x41), CANARY);
+        th_large_free(&large, block);
+        EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, TH_FAULT_NOWHERE, 0, 700, CANARY, 0x41);
+        (void)poke(block + 700, CANARY);
+    }
+    CHECK(th_allocator_resize_in_place(th_large_allocator(&large), block, 500));
+    CHECK(!th_allocator_resize_in_place(th_large_allocator(&large), block, 499));
+    stop();
+}
+
+static void a_backing_that_cannot_lets_blocks_shrink(void) {
+    at_levels(0, shrink_over_backing);
+}
+
 static void failures_change_nothing(void) {
     start(0, false);
     blocks.left = 1; /* the block, but not the record's slab */
@@ -363,7 +393,7 @@ static void it_works_as_an_allocator(void) {
 
 TH_SUITE("large", TEST(blocks_come_and_go), TEST(mapped_blocks_are_zeroed),
          TEST(pages_that_are_not_needed_go_back), TEST(a_backing_that_can_resizes_in_place),
-         TEST(failures_change_nothing), TEST(pages_that_do_not_go_stay),
-         TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
-         TEST(an_overflow_is_noticed_to_the_byte), TEST(the_checker_finds_damage_in_the_structure),
-         TEST(it_works_as_an_allocator))
+         TEST(a_backing_that_cannot_lets_blocks_shrink), TEST(failures_change_nothing),
+         TEST(pages_that_do_not_go_stay), TEST(bad_configs_are_refused),
+         TEST(bad_pointers_are_named), TEST(an_overflow_is_noticed_to_the_byte),
+         TEST(the_checker_finds_damage_in_the_structure), TEST(it_works_as_an_allocator))

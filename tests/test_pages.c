@@ -170,6 +170,11 @@ static void bad_requests_are_refused(void) {
     CHECK_EQ(th_pages_protect(pages, page, (th_pages_access)-1), TH_ERR_CONFIG);
     CHECK_EQ(th_pages_release(pages, page), TH_OK);
     CHECK_EQ(th_pages_commit(pages, page), TH_ERR_EXHAUSTED); /* not mapped any more */
+    pages = th_pages_reserve(3 * page, 0);
+    CHECK_EQ(th_pages_release(pages + page, page), TH_OK);
+    CHECK_EQ(th_pages_decommit(pages, 3 * page), TH_ERR_EXHAUSTED);  /* what has a hole */
+    CHECK_EQ(th_pages_commit(pages + page, page), TH_ERR_EXHAUSTED); /* which is still there */
+    CHECK_EQ(th_pages_release(pages, 3 * page), TH_OK);
 }
 
 TH_SUITE("pages", TEST(sizes_round_up_to_pages), TEST(mapped_memory_is_zeroed_and_aligned),

@@ -149,7 +149,8 @@ th_arena_mark th_arena_take_mark(th_arena *arena);
 
 /* Frees what was allocated since the mark was taken. The mark and those before it stay good, and
  * those taken after it with nothing allocated in between, which are the same state; further ones
- * become stale, and a reset makes all stale. To roll back to a stale mark or to a mark of another
+ * become stale, and a reset makes all stale. A mark must not outlive
+ * th_arena_clean_up, which nothing notices. To roll back to a stale mark or to a mark of another
  * arena is misuse: undefined at guard level 0, at 1 and up a fault (TH_FAULT_DOUBLE_FREE,
  * `expected` the bytes now in use and `found` those of the mark, or TH_FAULT_FOREIGN), as long as
  * no more than TH_ARENA_NOTES rollbacks to ever higher positions are to be remembered.

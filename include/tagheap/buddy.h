@@ -76,8 +76,9 @@ size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_bud
  * memory is not touched; bookkeeping[0 .. bookkeeping_bytes-1] must be aligned to 8. config may be
  * NULL. Fails, leaving *buddy untouched, iff a pointer is NULL (TH_ERR_NULL), the unit is no power
  * of two or below 16 (TH_ERR_ALIGNMENT), the guard level is not 0 to 3 (TH_ERR_CONFIG), there is no
- * whole unit in the memory, or not enough bookkeeping (TH_ERR_TOO_SMALL), there are more than 2^30
- * units (TH_ERR_TOO_LARGE), or the bookkeeping is misaligned (TH_ERR_MISALIGNED). */
+ * whole unit in the memory, or not enough bookkeeping (TH_ERR_TOO_SMALL), the tree would
+ * cover more than 2^30 units (TH_ERR_TOO_LARGE: 2^29 that straddle a large power of two do), or the
+ * bookkeeping is misaligned (TH_ERR_MISALIGNED). */
 th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookkeeping,
                         size_t bookkeeping_bytes, const th_buddy_config *config);
 

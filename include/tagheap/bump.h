@@ -11,7 +11,8 @@
  * Sizes are bytes; alignments are any powers of two; the memory may have any alignment.
  * Thread rule: one bump heap, one thread at a time.
  * Complexity: everything O(1), but th_bump_check O(memory used). At guard level 1 and up, a reset
- * costs O(gaps), at 2 everything O(bytes concerned), at 3 O(memory used).
+ * costs O(gaps), and so does an allocation that needs the memory of their records (span.h); at 2
+ * everything O(bytes concerned), at 3 O(memory used).
  * Guards: span.h says what is kept and verified. In a th_fault `block` is 0 and `offset` counts
  * from the start of the memory. Which blocks there are is not recorded: a pointer that comes back
  * is verified to lie in memory that is handed out, not to be the start of a block. Source: the

@@ -113,18 +113,19 @@ void *th_classes_alloc(th_classes *classes, size_t bytes);
 void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size);
 
 /* aligned_alloc, for any power of two and any size. NULL also if the alignment is no power of
- * two. The block takes less than twice the larger of bytes and alignment, if that is in a class. */
+ * two. The block takes less than twice the larger of bytes and alignment, if that is in a class,
+ * and 16 bytes at least. */
 void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t bytes);
 
 /* free. NULL is allowed, and does nothing. */
 void th_classes_free(th_classes *classes, void *block);
 
 /* realloc: stays where it is if the new size is at least half of what the block takes and no more
- * than that, or if it is smaller and the block is a large one that stays large (which gives back
- * what it can), else moves; when a smaller size finds no place to go, it stays. NULL allocates. 0
- * frees, and returns NULL, as th_heap_resize. Otherwise NULL iff there is no memory or damage was
- * met and reported: the block is as it was. A moved block keeps no alignment above 16: see
- * th_classes_resize_aligned. */
+ * than that, or if the block is a large one that stays large, and what it gives back leaves it at
+ * least half full, or a backing makes it longer; else moves; when a smaller size finds no place to
+ * go, it stays. NULL allocates. 0 frees, and returns NULL, as th_heap_resize. Otherwise NULL iff
+ * there is no memory or damage was met and reported: the block is as it was. A moved block keeps no
+ * alignment above 16: see th_classes_resize_aligned. */
 void *th_classes_resize(th_classes *classes, void *block, size_t bytes);
 
 /* The same, at `alignment` wherever it goes. NULL also if that is no power of two, or the block is
@@ -138,9 +139,8 @@ bool th_classes_resize_in_place(th_classes *classes, void *block, size_t bytes);
 /* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */
 size_t th_classes_requested_size(const th_classes *classes, const void *block);
 
-/* What it may be resized to without moving: its class, whole pages, or over a backing what was
- * asked for; 0 as above. What is beyond the bytes asked for belongs to the guards until a resize.
- */
+/* What it may be resized to without moving: its class, whole pages, or the bytes of the backing's
+ * block; 0 as above. What is beyond the bytes asked for belongs to the guards until a resize. */
 size_t th_classes_usable_size(const th_classes *classes, const void *block);
 
 /* Frees all blocks; keeps empty slabs as configured. From guard level 1 on everything is verified

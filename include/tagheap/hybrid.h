@@ -93,7 +93,7 @@ void *th_hybrid_data(const th_hybrid *hybrid);
 /* The bytes that the buffer is long. */
 size_t th_hybrid_size(const th_hybrid *hybrid);
 
-/* Is the data in the embedded memory? */
+/* Is the data in the embedded memory, or is there none that could be elsewhere? */
 bool th_hybrid_is_embedded(const th_hybrid *hybrid);
 
 typedef struct th_hybrid_stats {

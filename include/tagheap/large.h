@@ -21,10 +21,10 @@
  * block. At level 1 O(a page) more, at level 3 O(blocks * a page).
  * Guards. Level 1: a pointer that comes back; the canary between the bytes asked for and the end of
  * the last page, verified when the block is freed or resized. (A backing gives as many bytes as are
- * asked for, and has guards of its own.) Higher levels: freed blocks are not there any more, so
- * there is nothing to poison. In a th_fault, `block` is TH_FAULT_NOWHERE, `offset` in bytes from
- * the block's start; `found` of a foreign pointer is its low 32 bits. A block that was freed is
- * foreign. */
+ * asked for, and has guards of its own; what it does not take back when a block shrinks is canary,
+ * too.) Higher levels: freed blocks are not there any more, so there is nothing to poison. In a
+ * th_fault, `block` is TH_FAULT_NOWHERE, `offset` in bytes from the block's start; `found` of a
+ * foreign pointer is its low 32 bits. A block that was freed is foreign. */
 #ifndef TAGHEAP_LARGE_H
 #define TAGHEAP_LARGE_H
 
@@ -95,16 +95,16 @@ void *th_large_alloc(th_large *large, size_t bytes, size_t alignment);
 void th_large_free(th_large *large, void *block);
 
 /* Makes the block `bytes` bytes long where it is: up to the end of its last page, or shorter, when
- * pages that are not needed go back; over a backing, whatever that can do; with guard_pages, longer
- * only, by what its alignment left behind it, so that the page behind it stays near. False, with
- * nothing changed, iff bytes is 0, that is not possible, block is NULL, or damage was met and
- * reported. */
+ * pages that are not needed go back; over a backing, longer if that can do it, and shorter in any
+ * case: what it does not take back stays with the block; with guard_pages, longer only, by what its
+ * alignment left behind it, so that the page behind it stays near. False, with nothing changed, iff
+ * bytes is 0, that is not possible, block is NULL, or damage was met and reported. */
 bool th_large_resize(th_large *large, void *block, size_t bytes);
 
 /* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */
 size_t th_large_requested_size(const th_large *large, const void *block);
 
-/* What it may be resized to without moving: whole pages, or over a backing what was asked for; 0 as
+/* What it may be resized to without moving: whole pages, or the bytes of the backing's block; 0 as
  * above. What is beyond the bytes asked for belongs to the guards until a resize. */
 size_t th_large_usable_size(const th_large *large, const void *block);
 
@@ -122,7 +122,8 @@ th_large_stats th_large_get_stats(const th_large *large);
  * thing wrong in *fault, which may be NULL. O(blocks * a page). */
 th_status th_large_check(const th_large *large, th_fault *fault);
 
-/* As an allocator: mapped pages, for instance, as the backing of another one. */
+/* As an allocator: mapped pages, for instance, as the backing of another one. A block that shrinks
+ * moves if it would keep more than twice its size of a backing. */
 th_allocator th_large_allocator(th_large *large);
 
 #ifdef __cplusplus

@@ -60,8 +60,9 @@ th_status th_pages_decommit(void *pages, size_t bytes);
  * access that is none of the three. */
 th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access);
 
-/* Gives back pages and their addresses. Errors as th_pages_commit; TH_ERR_MISALIGNED also for 0
- * bytes. TH_ERR_EXHAUSTED: the system could not split a mapping; nothing was given back. */
+/* Gives back pages and their addresses. TH_ERR_NULL, TH_ERR_MISALIGNED (also for 0 bytes, and for
+ * more than there are addresses), or TH_ERR_EXHAUSTED: the system could not split a mapping;
+ * nothing was given back. That some of the pages are not mapped is not noticed. */
 th_status th_pages_release(void *pages, size_t bytes);
 
 #ifdef __cplusplus

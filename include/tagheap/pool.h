@@ -20,9 +20,9 @@
  * must not be copied or moved once it is initialised.
  * Thread rule: one pool, one thread at a time.
  * Complexity: th_pool_init O(1), it touches no byte of the memory; th_pool_alloc O(1), but for what
- * the backing costs when a chunk is added; th_pool_free O(1), but O(log chunks) if links are
- * beside, or objects iterable, or from guard level 1 on. At level 2 both cost O(object_bytes)
- * more, at level 3 O(all objects used).
+ * the backing costs, and O(log chunks), when a chunk is added; th_pool_free O(1), but O(log chunks)
+ * if links are beside, or objects iterable, or from guard level 1 on. At level 2 both cost
+ * O(object_bytes) more, at level 3 O(all objects used).
  * Guards. Level 1: the map of live objects, with which a pointer that comes back is verified, and
  * the links; the canary between object_bytes and the stride, verified when the object is freed.
  * Level 2: poison in free objects behind their link (none if links are beside: those objects
@@ -155,7 +155,7 @@ size_t th_pool_trim(th_pool *pool, size_t keep);
 /* The live object after `object` (the first one, for NULL); NULL if there is no further one.
  * `object` itself may have been freed since it was returned. In the order of the chunks, and in
  * each of addresses; objects that are allocated meanwhile may be met or not. Always NULL unless the
- * config says iterable. O(log chunks + dead objects between / 32). */
+ * config says iterable. O(log chunks), and the chunks between and dead objects between / 32. */
 void *th_pool_next(const th_pool *pool, const void *object);
 
 /* Is this address in memory of a live object (where no map of live objects is kept: of an object

@@ -17,7 +17,7 @@
  * Sizes are bytes; alignments are any powers of two.
  * Thread rule: one tree of regions, one thread at a time.
  * Complexity: an allocation is that of an arena; begin O(1); end and reset O(regions, cleanups and
- * chunks that go).
+ * chunks that go, and the regions that the region lies in).
  * Guards: those of the arena. Besides, at guard level 1 and up, ending a region that has ended is
  * TH_FAULT_DOUBLE_FREE as long as its place has not been used again; at every level, ending or
  * resetting a region from inside its own cleanup function, or that of a region in it, is

@@ -239,17 +239,23 @@ static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, 
     return true;
 }
 
-/* Is a block of that many bytes worth its place? Half empty is too much, unless it is large and
- * stays so: then its last pages go back. */
-static bool is_snug(const th_classes *classes, const void *block, size_t bytes) {
-    const th_slab *slab = slab_of(classes, block);
-    return slab != NULL ? bytes >= slab->config.object_bytes / 2 : bytes > classes->class_bytes_max;
+/* Is the block worth its place, or would be if it had that many bytes? Less than half full is too
+ * little. */
+static bool is_snug(const th_classes *classes, const th_slab *slab, const void *block,
+                    size_t bytes) {
+    size_t taken =
+        slab != NULL ? slab->config.object_bytes : th_large_usable_size(&classes->large, block);
+    return bytes >= taken / 2;
 }
 
 /* A good request for a live block. */
 static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t bytes,
                     size_t alignment) {
-    if (is_snug(classes, block, bytes) && resize_in_place(classes, block, old_bytes, bytes)) {
+    const th_slab *slab = slab_of(classes, block);
+    bool snug = is_snug(classes, slab, block, bytes);
+    bool shrinks = slab == NULL && bytes > classes->class_bytes_max; /* if that gives enough back */
+    bool stays = (snug || shrinks) && resize_in_place(classes, block, old_bytes, bytes);
+    if (stays && (snug || is_snug(classes, slab, block, bytes))) {
         return block;
     }
     void *moved = alloc(classes, bytes, alignment);
@@ -258,7 +264,7 @@ static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t b
         free_block(classes, block);
         return moved;
     }
-    if (resize_in_place(classes, block, old_bytes, bytes)) {
+    if (stays || resize_in_place(classes, block, old_bytes, bytes)) {
         return block;
     }
     classes->failed_allocs++;

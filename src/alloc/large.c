@@ -300,25 +300,26 @@ static bool fit_pages(th_large_record *record, size_t bytes) {
     return true;
 }
 
-static bool fit_backing(const th_large *large, th_large_record *record, size_t bytes) {
+/* What the backing does not take back stays with the block, if that may be. */
+static bool fit_backing(const th_large *large, th_large_record *record, size_t bytes, bool loose) {
     if (!th_allocator_resize_in_place(large->config.backing, block_of(record), bytes)) {
-        return false;
+        return bytes <= record->range.bytes && (loose || bytes >= record->range.bytes / 2);
     }
     record->range.bytes = bytes;
     return true;
 }
 
-static bool fit(const th_large *large, th_large_record *record, size_t bytes) {
+static bool fit(const th_large *large, th_large_record *record, size_t bytes, bool loose) {
     if (large->config.guard_pages) {
         return bytes >= record->requested && bytes <= record->range.bytes;
     }
-    return is_mapped(large) ? fit_pages(record, bytes) : fit_backing(large, record, bytes);
+    return is_mapped(large) ? fit_pages(record, bytes) : fit_backing(large, record, bytes, loose);
 }
 
-static bool resize_block(th_large *large, th_large_record *record, size_t bytes) {
+static bool resize_block(th_large *large, th_large_record *record, size_t bytes, bool loose) {
     size_t old_bytes = record->requested;
     discount_bytes(large, record);
-    bool fits = fit(large, record, bytes);
+    bool fits = fit(large, record, bytes, loose);
     if (fits) {
         record->requested = bytes;
         if (bytes > old_bytes) {
@@ -330,11 +331,16 @@ static bool resize_block(th_large *large, th_large_record *record, size_t bytes)
     return fits;
 }
 
-bool th_large_resize(th_large *large, void *block, size_t bytes) {
+/* `loose`: even if less than half of the memory remains in use. */
+static bool resize(th_large *large, void *block, size_t bytes, bool loose) {
     th_large_record *record = bytes - 1 < PTRDIFF_MAX ? claim(large, block) : NULL;
-    bool done = record != NULL && resize_block(large, record, bytes);
+    bool done = record != NULL && resize_block(large, record, bytes, loose);
     settle(large);
     return done;
+}
+
+bool th_large_resize(th_large *large, void *block, size_t bytes) {
+    return resize(large, block, bytes, true);
 }
 
 size_t th_large_requested_size(const th_large *large, const void *block) {
@@ -428,11 +434,12 @@ static void free_block(void *self, void *pointer) {
 }
 
 static bool resize_in_place(void *self, void *pointer, size_t bytes) {
-    return th_large_resize(self, pointer, bytes);
+    return resize(self, pointer, bytes, false);
 }
 
 /* resize_in_place has been asked before, and has reported what is bad. */
-static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+static void *resize_by_moving(void *self, void *pointer, size_t kept, size_t bytes,
+                              size_t alignment) {
     th_large *large = self;
     th_large_record *record;
     if (find(large, pointer, &record, NULL) != TH_OK) {
@@ -461,7 +468,7 @@ th_allocator th_large_allocator(th_large *large) {
     static const th_allocator_table table = {.alloc = alloc,
                                              .free = free_block,
                                              .resize_in_place = resize_in_place,
-                                             .resize = resize,
+                                             .resize = resize_by_moving,
                                              .reset = reset,
                                              .owns = owns,
                                              .usable_size = usable_size,

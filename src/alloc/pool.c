@@ -136,7 +136,7 @@ static void go_to(th_pool *pool, th_pool_chunk *chunk) {
 static void add_chunk(th_pool *pool, th_pool_chunk *chunk, unsigned char *objects, size_t capacity,
                       void *block) {
     layout of = layout_of(pool);
-    th_pool_chunk **link = &pool->chunks;
+    th_pool_chunk **link = pool->current != NULL ? &pool->current->next : &pool->chunks;
     *chunk = (th_pool_chunk){
         .range = {.start = objects, .bytes = capacity * of.stride},
         .objects = objects,

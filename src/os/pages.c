@@ -78,13 +78,12 @@ th_status th_pages_commit(void *pages, size_t bytes) {
     return th_pages_protect(pages, bytes, TH_PAGES_READ_WRITE);
 }
 
-/* Mapping anew over them is the one call that gives the memory back at once on every system. */
+/* Mapping anew over them is the one call that gives the memory back at once on every system. It
+ * would also take addresses that belong to somebody else, or to nobody: the other call refuses. */
 th_status th_pages_decommit(void *pages, size_t bytes) {
-    if (pages == NULL) {
-        return TH_ERR_NULL;
-    }
-    if (bytes == 0) { /* which mmap refuses */
-        return th_pages_protect(pages, 0, TH_PAGES_NONE);
+    th_status status = th_pages_protect(pages, bytes, TH_PAGES_NONE);
+    if (status != TH_OK || bytes == 0) { /* which mmap refuses */
+        return status;
     }
     void *anew = mmap(pages, bytes, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
