@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hybrid buffers: one for each block. The variant says how much memory each has embedded, which is
- * the backing's, too. */
+ * the backing's, too. A reset releases them all, and later blocks use them again. */
 #include <stdlib.h>
 
 #include "subjects/ground.h"
@@ -18,6 +18,7 @@ struct buffer {
 
 typedef struct state {
     buffer *buffers;
+    buffer *released; /* the last one first */
     size_t embedded_bytes;
     lab_setup setup;
 } state;
@@ -30,15 +31,20 @@ static buffer *find(const state *s, const void *data) {
     return at;
 }
 
+/* A buffer that is in no list ends. */
+static void end_buffer(state *s, buffer *b) {
+    th_hybrid_clean_up(&b->hybrid);
+    th_allocator_free(s->setup.backing, b->embedded);
+    free(b);
+}
+
 static void drop(state *s, buffer *b) {
     buffer **link = &s->buffers;
     while (*link != b) {
         link = &(*link)->next;
     }
     *link = b->next;
-    th_hybrid_clean_up(&b->hybrid);
-    th_allocator_free(s->setup.backing, b->embedded);
-    free(b);
+    end_buffer(s, b);
 }
 
 /* The buffer found no memory for `bytes` bytes: there must be none, not just none to spare. */
@@ -51,8 +57,21 @@ static void expect_none(const state *s, size_t bytes, size_t alignment) {
     th_allocator_free(s->setup.backing, block);
 }
 
-static void *alloc(void *self, size_t bytes, size_t alignment) {
-    state *s = self;
+/* One that was released, for the same alignment; NULL: there is none. */
+static buffer *take_released(state *s, size_t alignment) {
+    buffer **link = &s->released;
+    while (*link != NULL && (*link)->hybrid.config.alignment != alignment) {
+        link = &(*link)->next;
+    }
+    buffer *b = *link;
+    if (b != NULL) {
+        *link = b->next;
+    }
+    return b;
+}
+
+/* NULL: not enough memory. */
+static buffer *make_buffer(state *s, size_t alignment) {
     buffer *b = calloc(1, sizeof *b);
     size_t embedded_bytes = alignment <= EMBEDDED_ALIGNMENT_MAX ? s->embedded_bytes : 0;
     th_hybrid_config config = {.backing = s->setup.backing,
@@ -67,6 +86,18 @@ static void *alloc(void *self, size_t bytes, size_t alignment) {
     if ((embedded_bytes > 0 && b->embedded == NULL) ||
         th_hybrid_init(&b->hybrid, b->embedded, embedded_bytes, &config) != TH_OK) {
         free(b);
+        return NULL;
+    }
+    return b;
+}
+
+static void *alloc(void *self, size_t bytes, size_t alignment) {
+    state *s = self;
+    buffer *b = take_released(s, alignment);
+    if (b == NULL) {
+        b = make_buffer(s, alignment);
+    }
+    if (b == NULL) {
         return NULL;
     }
     b->next = s->buffers;
@@ -99,6 +130,27 @@ static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t
     return th_hybrid_data(&b->hybrid);
 }
 
+/* It is as it was at first: where it is has to be its embedded memory. */
+static void release(state *s, buffer *b) {
+    const th_fault fault = {.kind = TH_FAULT_COUNT};
+    bool empty = th_hybrid_release(&b->hybrid) == TH_OK && th_hybrid_size(&b->hybrid) == 0 &&
+                 th_hybrid_data(&b->hybrid) == b->embedded && th_hybrid_is_embedded(&b->hybrid);
+    if (!empty) {
+        s->setup.on_fault(s->setup.fault_context, &fault);
+    }
+}
+
+static void reset(void *self) {
+    state *s = self;
+    while (s->buffers != NULL) {
+        buffer *b = s->buffers;
+        s->buffers = b->next;
+        release(s, b);
+        b->next = s->released;
+        s->released = b;
+    }
+}
+
 static bool owns(const void *self, const void *pointer) {
     const state *s = self;
     for (const buffer *b = s->buffers; b != NULL; b = b->next) {
@@ -114,13 +166,18 @@ static size_t usable_size(const void *self, const void *pointer) {
     return th_hybrid_size(&find(self, pointer)->hybrid);
 }
 
-static th_status check(const void *self, th_fault *fault) {
-    const state *s = self;
+static th_status check_list(const buffer *b, th_fault *fault) {
     th_status status = TH_OK;
-    for (const buffer *b = s->buffers; status == TH_OK && b != NULL; b = b->next) {
+    for (; status == TH_OK && b != NULL; b = b->next) {
         status = th_hybrid_check(&b->hybrid, fault);
     }
     return status;
+}
+
+static th_status check(const void *self, th_fault *fault) {
+    const state *s = self;
+    th_status status = check_list(s->buffers, fault);
+    return status == TH_OK ? check_list(s->released, fault) : status;
 }
 
 static bool create(const lab_setup *setup, lab_instance *instance) {
@@ -128,6 +185,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
                                              .free = free_block,
                                              .resize_in_place = resize_in_place,
                                              .resize = resize,
+                                             .reset = reset,
                                              .owns = owns,
                                              .usable_size = usable_size,
                                              .check = check};
@@ -147,6 +205,11 @@ static void destroy(void *self) {
     state *s = self;
     while (s->buffers != NULL) {
         drop(s, s->buffers);
+    }
+    while (s->released != NULL) {
+        buffer *b = s->released;
+        s->released = b->next;
+        end_buffer(s, b);
     }
     free(s);
 }
