@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Large blocks, on mapped pages, or in odd variants over a backing, which gives as many bytes as
- * are asked for and has no room for canaries. */
+ * are asked for and has no room for canaries. Bit 1 of the variant puts guard pages around mapped
+ * blocks. */
 #include <stdlib.h>
 
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/large.h"
+
+enum { BACKED = 1, GUARD_PAGES = 2 };
 
 static void destroy(void *self) {
     th_large_clean_up(self);
@@ -13,8 +16,9 @@ static void destroy(void *self) {
 }
 
 static bool create(const lab_setup *setup, lab_instance *instance) {
-    bool mapped = setup->variant % 2 == 0;
-    th_large_config config = {.guarding = lab_ground_guarding(setup)};
+    bool mapped = (setup->variant & BACKED) == 0;
+    th_large_config config = {.guard_pages = mapped && (setup->variant & GUARD_PAGES) != 0,
+                              .guarding = lab_ground_guarding(setup)};
     th_large *large = calloc(1, sizeof *large);
     if (large == NULL) {
         return false;
@@ -46,7 +50,7 @@ static void measure(const void *self, lab_figures *figures) {
 const lab_subject lab_subject_large = {
     .version = LAB_SUBJECT_VERSION,
     .name = "large",
-    .purpose = "large blocks on mapped pages, or over a backing by variant",
+    .purpose = "large blocks on mapped pages (with guards) or over a backing by variant",
     .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_OWN_MEMORY | LAB_SUBJECT_TRACKED |
              LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES,
     .create = create,
