@@ -40,6 +40,7 @@ typedef enum mistake {
     COUNTS_REFUSALS_TWICE,
     COUNTS_WHAT_CANNOT_FIT,
     COUNTS_FRAMES_TOGETHER,
+    RESETS_ALL_BUT_ONE,
     SEES_NO_CANARY,
     SEES_NO_POISON,
     ASKED_SEES_NOTHING,
@@ -221,10 +222,26 @@ static th_status plain_check(const void *self, th_fault *fault) {
     return canary || poison ? TH_ERR_CORRUPT : TH_OK;
 }
 
+/* Everything goes, the mark too. */
+static void plain_reset(void *self) {
+    plain *p = self;
+    bool kept = false;
+    p->mark = 0;
+    p->figures.refused_in_frame = 0;
+    for (unsigned i = 0; i < BLOCKS_MAX; i++) {
+        if (p->at[i] != NULL && p->wrong == RESETS_ALL_BUT_ONE && !kept) {
+            kept = true;
+        } else if (p->at[i] != NULL) {
+            plain_free(p, p->at[i]);
+        }
+    }
+}
+
 static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     static const th_allocator_table table = {.alloc = plain_alloc,
                                              .free = plain_free,
                                              .resize = plain_resize,
+                                             .reset = plain_reset,
                                              .owns = plain_owns,
                                              .usable_size = plain_usable,
                                              .check = plain_check};
@@ -412,6 +429,7 @@ static void mistakes_are_found(void) {
         [COUNTS_REFUSALS_TWICE] = {LAB_PROPERTY_STATS, "refusals"},
         [COUNTS_WHAT_CANNOT_FIT] = {LAB_PROPERTY_STATS, "refusals"},
         [COUNTS_FRAMES_TOGETHER] = {LAB_PROPERTY_STATS, "refusals in the frame"},
+        [RESETS_ALL_BUT_ONE] = {LAB_PROPERTY_STATS, "live blocks"},
         [SEES_NO_CANARY] = {LAB_PROPERTY_ATTACK, "watched canary"},
         [SEES_NO_POISON] = {LAB_PROPERTY_ATTACK, "watched poison"},
         [ASKED_SEES_NOTHING] = {LAB_PROPERTY_ATTACK, "watched canary"},

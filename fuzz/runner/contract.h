@@ -12,7 +12,7 @@
  *   null            requests that must be refused
  *   init            end it and make another
  *   attack          canary, poison and pointer, by what the subject promises to notice
- *   copy            nothing
+ *   copy            reset, where there are marks; else nothing
  * The configuration's dwords are the budget of the backing, skew is where its memory starts and the
  * subject's variant. */
 #ifndef LAB_RUNNER_CONTRACT_H

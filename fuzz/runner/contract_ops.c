@@ -250,18 +250,21 @@ static bool do_trim(lab_referee *r, const lab_op *op) {
 
 /* ---- the whole subject -------------------------------------------------------------------- */
 
-static bool do_many(lab_referee *r, bool *acted) {
-    *acted = true;
-    if (r->subject->rollback != NULL) {
-        r->subject->rollback(r->instance.state);
-        lab_contract_rollback(&r->model);
-        lab_witness_look(&r->witness);
-    } else if (th_allocator_reset(r->instance.allocator)) {
+static void do_reset(lab_referee *r, bool *acted) {
+    *acted = th_allocator_reset(r->instance.allocator);
+    if (*acted) {
         lab_contract_reset(&r->model);
-    } else {
-        *acted = false;
     }
-    return true;
+}
+
+static void do_many(lab_referee *r, bool *acted) {
+    if (r->subject->rollback == NULL) {
+        do_reset(r, acted);
+        return;
+    }
+    r->subject->rollback(r->instance.state);
+    lab_contract_rollback(&r->model);
+    lab_witness_look(&r->witness);
 }
 
 static void do_mark(lab_referee *r, bool *acted) {
@@ -504,7 +507,8 @@ bool lab_referee_do(lab_referee *r, const lab_op *op, bool *acted) {
     case LAB_OP_FREE:
         return do_free(r, op->slot);
     case LAB_OP_FREE_TAGS:
-        return do_many(r, acted);
+        do_many(r, acted);
+        return true;
     case LAB_OP_COMPACT:
         do_mark(r, acted);
         return true;
@@ -517,6 +521,11 @@ bool lab_referee_do(lab_referee *r, const lab_op *op, bool *acted) {
     case LAB_OP_ATTACK:
         return do_attack(r, op, acted);
     case LAB_OP_COPY:
+        if (r->subject->rollback != NULL) {
+            do_reset(r, acted);
+            return true;
+        }
+        break;
     case LAB_OP_INIT:
     case LAB_OP_COUNT:
         break;

@@ -21,7 +21,7 @@ typedef struct state {
     lab_ground ground;
     th_allocator backing;
     unsigned char *buffer;
-    th_allocator_table table; /* the arena's, but for the check */
+    th_allocator_table table; /* the arena's, but for the check and the reset */
 } state;
 
 static_assert(offsetof(state, arena) == 0, "the arena's functions take a state");
@@ -38,6 +38,16 @@ static th_status check(const void *self, th_fault *fault) {
     const state *s = self;
     th_status status = th_arena_check(&s->arena, fault);
     return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
+}
+
+/* What is promised of an empty one needs the whole ground: spares would be in the way. */
+static void reset(void *self) {
+    state *s = self;
+    s->marked = false;
+    (void)th_arena_reset(&s->arena);
+    if (s->ground.empty_sure > 0) {
+        (void)th_arena_trim(&s->arena);
+    }
 }
 
 /* `buffer_bytes` of memory of the caller's, at an address that the variant says. */
@@ -92,6 +102,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     }
     s->table = *th_arena_allocator(&s->arena).table;
     s->table.check = check;
+    s->table.reset = reset;
     s->setup = *setup;
     instance->state = s;
     instance->allocator = (th_allocator){.table = &s->table, .self = s};

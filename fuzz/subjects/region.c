@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions. A mark begins a phase, in which all that follows is allocated: a child of the last one,
- * or in odd variants of the root. Going back ends the phase; the next one begins with the next
- * allocation. The variant also says whether emptied chunks go back at once (bit 1), and how large
- * chunks are (bits 2, 3); with the largest, the root begins in a buffer of its own. Every region
- * has a cleanup; that one has not run, or has run twice, is raised as a fault. */
+ * or in odd variants of the root. Going back ends the phase, and the next one begins with the next
+ * allocation; every other time the phase is reset, and goes on. A reset is that of the root, which
+ * is all there is then; without phases, going back is the same.
+ *
+ * The variant also says whether emptied chunks go back at once (bit 1), and how large chunks are
+ * (bits 2, 3); with the largest, the root begins in a buffer of its own. Every region has a
+ * cleanup, which tries to end the root and must be refused; that one has not run, or has run twice,
+ * is raised as a fault. */
 #include <stdlib.h>
 
 #include "subjects/ground.h"
@@ -24,7 +28,10 @@ typedef struct state {
     phase *phases; /* phases[0 .. count-1], the oldest first; only the last may not have begun */
     size_t count, capacity;
     bool are_siblings;
-    size_t ran; /* cleanups, since they were last accounted for */
+    bool resets; /* the last phase that was gone back from was reset, not ended */
+    size_t ran;  /* cleanups, since they were last accounted for */
+    bool is_reentering;
+    size_t refused; /* attempts to end the root, by the cleanup that runs */
     lab_ground ground;
     unsigned char *buffer; /* NULL: none */
     lab_setup setup;
@@ -32,9 +39,33 @@ typedef struct state {
 
 /* ---- cleanups ----------------------------------------------------------------------------- */
 
+static void complain(const state *s, size_t expected, size_t found) {
+    const th_fault fault = {
+        .kind = TH_FAULT_COUNT, .expected = (uint32_t)expected, .found = (uint32_t)found};
+    s->setup.on_fault(s->setup.fault_context, &fault);
+}
+
+/* Of the tree: what a cleanup provokes is as it should be. */
+static void take_fault(void *context, const th_fault *fault) {
+    state *s = context;
+    if (s->is_reentering && fault->kind == TH_FAULT_REENTRY) {
+        s->refused++;
+    } else {
+        s->setup.on_fault(s->setup.fault_context, fault);
+    }
+}
+
+/* The root is closing, or something in it is. */
 static void note_cleanup(void *context) {
     state *s = context;
     s->ran++;
+    s->refused = 0;
+    s->is_reentering = true;
+    bool is_busy = th_region_end(&s->root) == TH_ERR_BUSY;
+    s->is_reentering = false;
+    if (!is_busy || s->refused != 1) {
+        complain(s, 1, s->refused);
+    }
 }
 
 static bool defer(state *s, th_region *region) {
@@ -42,10 +73,8 @@ static bool defer(state *s, th_region *region) {
 }
 
 static void expect_cleanups(state *s, size_t due) {
-    const th_fault fault = {
-        .kind = TH_FAULT_COUNT, .expected = (uint32_t)due, .found = (uint32_t)s->ran};
     if (s->ran != due) {
-        s->setup.on_fault(s->setup.fault_context, &fault);
+        complain(s, due, s->ran);
     }
     s->ran = 0;
 }
@@ -91,17 +120,33 @@ static void mark(void *self) {
     s->phases[s->count++] = (phase){.region = NULL};
 }
 
+static void reset(void *self) {
+    state *s = self;
+    size_t due = count_deferred(s);
+    (void)th_region_reset(&s->root);
+    expect_cleanups(s, due);
+    s->root_deferred = defer(s, &s->root);
+    s->count = 0;
+}
+
+static void leave(state *s, phase *last) {
+    s->resets = !s->resets;
+    if (s->resets) {
+        (void)th_region_reset(last->region);
+    } else {
+        (void)th_region_end(last->region);
+        last->region = NULL;
+    }
+    expect_cleanups(s, last->deferred);
+    last->deferred = s->resets && defer(s, last->region);
+}
+
 static void rollback(void *self) {
     state *s = self;
     if (s->count == 0) {
-        (void)th_region_reset(&s->root);
-        expect_cleanups(s, s->root_deferred);
-        s->root_deferred = defer(s, &s->root);
+        reset(s);
     } else if (s->phases[s->count - 1].region != NULL) {
-        phase *last = &s->phases[s->count - 1];
-        (void)th_region_end(last->region);
-        expect_cleanups(s, last->deferred);
-        *last = (phase){.region = NULL};
+        leave(s, &s->phases[s->count - 1]);
     }
 }
 
@@ -166,6 +211,8 @@ static bool start(state *s, const lab_setup *setup, lab_ground_kind kind) {
     th_arena_config config = {.chunk_bytes = chunk_bytes[chunks],
                               .return_chunks = (setup->variant & RETURNS) != 0,
                               .guarding = lab_ground_guarding(setup)};
+    config.guarding.on_fault = take_fault;
+    config.guarding.fault_context = s;
     if (!lab_ground_start(&s->ground, kind, setup)) {
         return false;
     }
@@ -186,6 +233,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
                                              .free = free_block,
                                              .resize_in_place = resize_in_place,
                                              .resize = resize,
+                                             .reset = reset,
                                              .owns = owns,
                                              .check = check};
     state *s = calloc(1, sizeof *s);

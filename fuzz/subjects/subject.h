@@ -114,7 +114,8 @@ typedef struct lab_subject {
     void (*destroy)(void *state);
 
     /* Optional: marks and rollback. After rollback, every block that was allocated since the
-     * mark last set is gone (blocks from before, resized since, too). */
+     * mark last set is gone (blocks from before, resized since, too). The table's reset, if there
+     * is one, takes back the mark, too: then everything goes. */
     void (*mark)(void *state);
     void (*rollback)(void *state);
 
