@@ -27,6 +27,7 @@ typedef enum mistake {
     CHECKS_BADLY,
     OWNS_NOTHING,
     OWNS_ALL,
+    OWNS_THE_END,
     MEASURES_SHORT,
     ROLLS_BACK_TOO_FAR,
     RETURNS_TWICE,
@@ -199,8 +200,8 @@ static bool plain_owns(const void *self, const void *pointer) {
     const plain *p = self;
     bool found = p->wrong == OWNS_ALL;
     for (unsigned i = 0; i < BLOCKS_MAX && p->wrong != OWNS_NOTHING; i++) {
-        found =
-            found || (p->at[i] != NULL && (uintptr_t)pointer - (uintptr_t)p->at[i] < p->bytes[i]);
+        found = found || (p->at[i] != NULL && (uintptr_t)pointer - (uintptr_t)p->at[i] <
+                                                  p->bytes[i] + (p->wrong == OWNS_THE_END));
     }
     return found;
 }
@@ -255,6 +256,7 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     p->wrong = planted;
     instance->state = p;
     instance->allocator = (th_allocator){.table = &table, .self = p};
+    instance->lacks = planted == OWNS_ALL ? LAB_SUBJECT_ENDS : 0; /* of any address */
     instance->bytes_max = planted == COUNTS_WHAT_CANNOT_FIT ? FITTING_BYTES : 0;
     return true;
 }
@@ -328,7 +330,7 @@ static const lab_subject plain_subject = {
     .version = LAB_SUBJECT_VERSION,
     .name = "plain",
     .purpose = "for tests",
-    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS,
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_ENDS,
     .create = plain_create,
     .destroy = plain_destroy,
     .mark = plain_mark,
@@ -416,6 +418,7 @@ static void mistakes_are_found(void) {
         [CHECKS_BADLY] = {LAB_PROPERTY_CHECKER, "counter wrong"},
         [OWNS_NOTHING] = {LAB_PROPERTY_RESULT, "owner"},
         [OWNS_ALL] = {LAB_PROPERTY_FIND, "foreign"},
+        [OWNS_THE_END] = {LAB_PROPERTY_FIND, "end"},
         [MEASURES_SHORT] = {LAB_PROPERTY_RESULT, "usable size"},
         [ROLLS_BACK_TOO_FAR] = {LAB_PROPERTY_CONTENTS, "bytes"},
         [RETURNS_TWICE] = {LAB_PROPERTY_BOUNDS, "returned what it never got"},

@@ -105,6 +105,9 @@ static bool accept_block(lab_referee *r, const unsigned char *at, size_t bytes, 
 
 enum { PLAIN, ZEROED, COUNTED, DUPLICATED, FLAVOURS };
 
+/* One of so many allocations is asked about: it takes some owners long to answer. */
+enum { ENDS_ASKED_FOR = 4 };
+
 /* Counted: an even number of bytes as elements of two bytes, and so on. */
 static size_t element_of(size_t bytes) {
     return bytes % 8 == 0 ? 8 : bytes % 2 == 0 ? 2 : 1;
@@ -152,6 +155,24 @@ static bool give(lab_referee *r, uint32_t slot, unsigned char *at, size_t bytes,
     return true;
 }
 
+/* Behind the newest block, which is the slot's, nothing is owned but other blocks. */
+static bool ends_there(lab_referee *r, uint32_t slot) {
+    th_allocator allocator = r->instance.allocator;
+    const lab_live *block = &r->model.slots[slot];
+    if (!lab_referee_has(r, LAB_SUBJECT_ENDS) || block->at == NULL) {
+        return true;
+    }
+    const unsigned char *end = block->at + block->bytes;
+    if (!th_allocator_owns(allocator, end)) {
+        return true;
+    }
+    size_t usable = th_allocator_usable_size(allocator, block->at);
+    end = usable > block->bytes ? block->at + usable : end;
+    return !th_allocator_owns(allocator, end) ||
+           lab_contract_objection(&r->model, end, 1, 1, UINT32_MAX) != NULL ||
+           lab_objects(r, LAB_PROPERTY_FIND, "end", "slot %u: the byte behind it is owned", slot);
+}
+
 static bool do_alloc(lab_referee *r, const lab_op *op, bool *acted) {
     size_t bytes = lab_size_bytes(op->size);
     unsigned flavour = op->tag % FLAVOURS;
@@ -163,7 +184,8 @@ static bool do_alloc(lab_referee *r, const lab_op *op, bool *acted) {
     if (!*acted) {
         return true;
     }
-    return give(r, op->slot, request(r, flavour, bytes), bytes, alignment, flavour);
+    return give(r, op->slot, request(r, flavour, bytes), bytes, alignment, flavour) &&
+           (op->tag / FLAVOURS % ENDS_ASKED_FOR != 0 || ends_there(r, op->slot));
 }
 
 static bool do_aligned(lab_referee *r, const lab_op *op, bool *acted) {

@@ -83,7 +83,7 @@ static void measure(const void *self, lab_figures *figures) {
 
 #define FLAGS                                                                                      \
     (LAB_SUBJECT_FREES | LAB_SUBJECT_TRACKED | LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES |       \
-     LAB_SUBJECT_POISON)
+     LAB_SUBJECT_POISON | LAB_SUBJECT_ENDS)
 
 const lab_subject lab_subject_buddy = {
     .version = LAB_SUBJECT_VERSION,

@@ -113,7 +113,7 @@ const lab_subject lab_subject_classes = {
     .name = "classes",
     .purpose = "the size classes over a backing, or on mapped pages by variant",
     .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_OWN_MEMORY | LAB_SUBJECT_TRACKED |
-             LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES | LAB_SUBJECT_POISON,
+             LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES | LAB_SUBJECT_POISON | LAB_SUBJECT_ENDS,
     .create = create,
     .destroy = destroy,
     .measure = measure,

@@ -52,7 +52,7 @@ const lab_subject lab_subject_large = {
     .name = "large",
     .purpose = "large blocks on mapped pages (with guards) or over a backing by variant",
     .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_OWN_MEMORY | LAB_SUBJECT_TRACKED |
-             LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES,
+             LAB_SUBJECT_POINTERS | LAB_SUBJECT_CANARIES | LAB_SUBJECT_ENDS,
     .create = create,
     .destroy = destroy,
     .measure = measure,

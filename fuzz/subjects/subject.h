@@ -30,7 +30,10 @@ enum {
                                    (usable size > bytes asked for; of objects: stride > size) */
     LAB_SUBJECT_POISON = 64,    /* guard >= 2: the checker notices a byte written to a block that
                                    was freed, at its last byte asked for */
-    LAB_SUBJECT_ANY_THREADS = 128 /* may be used by several threads at once */
+    LAB_SUBJECT_ANY_THREADS = 128, /* may be used by several threads at once */
+    LAB_SUBJECT_ENDS = 256 /* `owns` is false of the byte behind a block (its usable size, if
+                              the subject tells) that was just allocated, unless that byte is
+                              another live block's */
 };
 
 /* What a subject is made from. */
