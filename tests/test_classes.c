@@ -275,6 +275,10 @@ static void large_blocks_stay_down_to_half(void) {
     CHECK_EQ(th_classes_init(&classes, &mapped), TH_OK);
     stay_until_half(8193, 16);
     stay_until_half(3000, 16384);
+    block = take(100000, 2);
+    CHECK_PTR_EQ(th_classes_resize(&classes, block, 9000), block); /* pages went back */
+    CHECK(th_classes_usable_size(&classes, block) < 100000);
+    CHECK(filled(block, 9000, 2));
     stop();
 }
 

@@ -87,7 +87,7 @@ th_status th_pages_decommit(void *pages, size_t bytes) {
     }
     void *anew = mmap(pages, bytes, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    return status_of(anew != MAP_FAILED ? 0 : -1);
+    return status_of(-(anew == MAP_FAILED));
 }
 
 th_status th_pages_release(void *pages, size_t bytes) {
