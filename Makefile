@@ -266,7 +266,7 @@ endif
 
 ## check: all that CI runs (.ci/run)
 check:
-	+@.ci/run
+	@.ci/run
 
 ##@ The same suites in other builds
 .PHONY: release-test m32-test asan-test lsan-test ubsan-test msan-test valgrind-test clang-test scripts-test
@@ -344,7 +344,7 @@ explore: build/explore/heaplab
 .PHONY: fuzz-canary triage regress minimize bench corpus coverage coverage-heap peers
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
-	+@scripts/fuzz --canary
+	@scripts/fuzz --canary
 
 ## triage: groups the findings (or those in FINDINGS=folder), one line for each group
 triage: export FINDINGS := $(FINDINGS)
@@ -372,7 +372,7 @@ corpus: $(TARGETS:%=corpus-%)
 
 ## coverage: all of src/ is covered (branches, MC/DC) by suites and corpus
 coverage: build-cov
-	+@scripts/coverage gate -- $(call run_suites,cov)
+	@scripts/coverage gate -- $(call run_suites,cov)
 
 ## coverage-heap: what of src/heap the corpus covers without any suite
 coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) build/cov/libtagheap.a corpus
@@ -400,12 +400,12 @@ bench-alloc: build/release/bench build/guarded/bench | bootstrap-valgrind
 
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all
-	+@scripts/bugs $(BUGS)
+	@scripts/bugs $(BUGS)
 
 .PHONY: mutator-bench
 ## mutator-bench: how soon planted bugs are found with the mutator, and without (MUTATOR='--seeds 1')
 mutator-bench: | bootstrap-fuzz
-	+@scripts/mutator-bench $(MUTATOR)
+	@scripts/mutator-bench $(MUTATOR)
 
 ##@ Checks
 .PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
@@ -417,7 +417,7 @@ scenarios: $(SCENARIO_SUITES:%=build/%/results.tsv)
 
 ## properties: each property that the runner checks fails for a mistake planted for it
 properties: | bootstrap-fuzz
-	+@scripts/properties
+	@scripts/properties
 
 ## workflow-demo: a planted bug from its finding to its regression case (docs/workflow.md)
 workflow-demo: | bootstrap-fuzz
