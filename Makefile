@@ -66,14 +66,17 @@ $(error $(filter regress minimize,$(MAKECMDGOALS)): which file? make $(firstword
 endif
 endif
 
-ifneq ($(SUBJECT_SRC),)
-ifneq ($(ENGINE),libfuzzer)
-$(error SUBJECT_SRC is fuzzed by ENGINE=libfuzzer only)
+# What is wrong with fuzzing's settings is said before anything is installed or built, by the scripts
+# that read them. (A machine without Python has them read by scripts/fuzz when all is there.)
+quoted         = '$(subst ','\'',$(1))'
+fuzz_objection = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
+	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) $(if $(SUBJECT_SRC),plugin \
+	&& scripts/plugin --check $(call quoted,$(SUBJECT_SRC))); } 2>&1)
+ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
+objection := $(fuzz_objection)
+ifneq ($(objection),)
+$(error $(objection))
 endif
-endif
-
-ifeq ($(filter libfuzzer afl both,$(ENGINE)),)
-$(error ENGINE='$(ENGINE)': it is one of libfuzzer, afl, both)
 endif
 
 # ---- what there is ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -239,12 +240,42 @@ class BadSetup(AflTest):
             self.assert_refused("--engine", name, words=[f"ENGINE='{name}'", "libfuzzer, afl, both"])
         self.assert_refused(env={"ENGINE": "all"}, words=["ENGINE='all'"])
         self.assert_refused("--canary", "--engine", "afl", words=["--canary"])
-        command = ["make", "--no-print-directory", "-C", TREE, "fuzz", "ENGINE=all"]
+
+    def make(self, *arguments):
+        """A dry run, so that nothing is built or fuzzed whatever make thinks of them."""
+        command = ["make", "-n", "--no-print-directory", "-C", TREE, *arguments]
         alone = {name: value for name, value in os.environ.items()
                  if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        made = subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
-        self.assertEqual((2, ""), (made.returncode, made.stdout))
-        self.assert_one_line(made.stderr, "ENGINE='all'", "libfuzzer, afl, both")
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
+
+    def test_make_refuses_before_it_builds(self):
+        apart = self.root / "a b.c"
+        apart.write_text("int x;\n")
+        mine = TREE / "examples" / "my_subject.c"
+        for settings, *words in (
+            (["ENGINE=all"], "ENGINE='all'", "libfuzzer, afl, both"),
+            (["ENGINE="], "ENGINE=''"),
+            (["FUZZ_TIME=abc"], "FUZZ_TIME='abc'", "write 90, 60s"),
+            (["FUZZ_TIME="], "FUZZ_TIME=''"),
+            (["FUZZ_TIME=a'b\"`c"], "FUZZ_TIME="),
+            ([f"SUBJECT_SRC={mine}", "ENGINE=afl"], "ENGINE=libfuzzer only"),
+            ([f"SUBJECT_SRC={mine}", "FUZZ_TIME=abc"], "FUZZ_TIME='abc'"),
+            (["SUBJECT_SRC=none.c"], "SUBJECT_SRC: none.c: there is no such file"),
+            ([f"SUBJECT_SRC={mine} none.c"], "SUBJECT_SRC: none.c: there is no such file"),
+            ([f"SUBJECT_SRC={apart}"], f"{apart}: the spaces in its name", "another name"),
+            ([f"SUBJECT_SRC={self.root}"], "cannot be read"),
+        ):
+            made = self.make("fuzz", *settings)
+            self.assertEqual((2, ""), (made.returncode, made.stdout), settings)
+            self.assert_one_line(made.stderr, *words)
+        for settings in (["FUZZ_TIME=1h30m", "ENGINE=both"], [f"SUBJECT_SRC={mine} {mine}"]):
+            made = self.make("fuzz", *settings)
+            self.assertEqual((0, ""), (made.returncode, made.stderr), settings)
+            self.assertIn("scripts/fuzz --time=", made.stdout)
+
+    def test_a_dry_run_runs_nothing(self):
+        makefile = (TREE / "Makefile").read_text()
+        self.assertEqual([], re.findall(r"(?m)^\t[@-]*\+.*", makefile))
 
     def test_missing_engine(self):
         tools = self.root / "tools"
