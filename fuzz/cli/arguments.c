@@ -64,7 +64,12 @@ static bool is_form(const char *option, lab_script_form *form) {
 static int take_option(lab_cli_arguments *from, const char *option, const lab_cli_syntax *syntax,
                        lab_cli_files *given, void *settings) {
     bool writes = syntax->out != LAB_CLI_OUT_NONE;
-    if (is_form(option, &given->form)) {
+    lab_script_form form = LAB_FORM_ANY;
+    if (is_form(option, &form)) {
+        if (given->form != LAB_FORM_ANY && given->form != form) {
+            return lab_cli_refuse(from->argv[0], "a script has one form only, not also", option);
+        }
+        given->form = form;
         return LAB_CLI_DONE;
     }
     if (strcmp(option, "--subject") == 0) {

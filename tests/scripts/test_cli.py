@@ -13,6 +13,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import fcntl
+import itertools
 import os
 import pathlib
 import pty
@@ -240,9 +241,13 @@ class Forms(CliTest):
         for arguments in (["run"], ["show"], ["draw"], ["asm", "-o", "made"]):
             self.assert_refused(*arguments, "--text", "good.bin", words=["good.bin:1:1: "])
 
-    def test_the_last_option_counts(self):
-        self.assert_output("1 script passed, 0 failed\n", "run", "--text", "--bytes", "good.bin")
-        self.assert_refused("run", "--bytes", "--text", "good.bin", words=["good.bin:1:1: "])
+    def test_two_forms_contradict_each_other(self):
+        forms = ("--bytes", "--text", "--numbered")
+        for one, other in itertools.permutations(forms, 2):
+            words = ["one form only", f"'{other}'", "usage: heaplab run "]
+            self.assert_refused("run", one, "good.bin", other, words=words)
+        self.assert_refused("asm", "--bytes", "--text", "good.txt", "-o", "made", words=["'--text'"])
+        self.assert_output("1 script passed, 0 failed\n", "run", "--bytes", "--bytes", "good.bin")
 
 
 class Draw(CliTest):
