@@ -8,7 +8,10 @@
 
 #include "cli/cli.h"
 
-enum { MESSAGE_BYTES_MAX = 4096 + 512 /* a path, and what is wrong with it */ };
+enum {
+    PATH_BYTES_MAX = 4096,
+    MESSAGE_BYTES_MAX = PATH_BYTES_MAX + 512 /* a path, and what is wrong with it */
+};
 
 int lab_cli_complain(const char *name, const char *message) {
     (void)fprintf(stderr, "heaplab%s%s: ", name != NULL ? " " : "", name != NULL ? name : "");
@@ -134,17 +137,45 @@ int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_v
     return lab_cli_complain_of(name, path, what);
 }
 
+/* What the user can do about a file that could not be written. */
+static const char *advice(const lab_cli_files *given) {
+    struct stat status = {0};
+    char folder[PATH_BYTES_MAX];
+    const char *slash = strrchr(given->out, '/');
+    if (lstat(given->out, &status) == 0) {
+        return !S_ISREG(status.st_mode) ? "; choose another name"
+               : given->overwrite       ? ""
+                                        : " without -f";
+    }
+    if (slash == NULL || (size_t)(slash - given->out) >= sizeof folder) {
+        return "";
+    }
+    (void)snprintf(folder, sizeof folder, "%.*s/", (int)(slash - given->out), given->out);
+    return stat(folder, &status) == 0 ? "" : "; its folder must be there";
+}
+
+int lab_cli_complain_of_out(const char *name, const lab_cli_files *given, const char *what) {
+    char message[MESSAGE_BYTES_MAX + 64];
+    (void)snprintf(message, sizeof message, "%s%s", what, advice(given));
+    return lab_cli_complain(name, message);
+}
+
 int lab_cli_check_out(const char *name, const lab_cli_files *given) {
     struct stat status;
-    if (given->out == NULL || lstat(given->out, &status) != 0) {
+    char message[MESSAGE_BYTES_MAX];
+    if (given->out == NULL) {
         return LAB_CLI_DONE;
     }
-    if (!S_ISREG(status.st_mode)) {
+    bool exists = lstat(given->out, &status) == 0;
+    if (exists && !S_ISREG(status.st_mode)) {
         return lab_cli_complain_of(name, given->out, "is no regular file; choose another name");
     }
-    return given->overwrite
+    if (exists && !given->overwrite) {
+        return lab_cli_complain_of(name, given->out, "exists; not overwritten without -f");
+    }
+    return lab_script_can_write(given->out, message, sizeof message)
                ? LAB_CLI_DONE
-               : lab_cli_complain_of(name, given->out, "exists; not overwritten without -f");
+               : lab_cli_complain_of_out(name, given, message);
 }
 
 bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script *script) {

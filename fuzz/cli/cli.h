@@ -89,6 +89,9 @@ int lab_cli_complain_of(const char *name, const char *path, const char *what);
 int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
                                  const lab_verdict *other);
 
+/* The same of OUT, with what can be done about it, where `what` begins with its path. */
+int lab_cli_complain_of_out(const char *name, const lab_cli_files *given, const char *what);
+
 /* May OUT be written? What would refuse it in the end is said before the work. */
 int lab_cli_check_out(const char *name, const lab_cli_files *given);
 

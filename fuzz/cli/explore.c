@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -248,8 +247,6 @@ static int print_end(const char *name, const explore_settings *settings,
 
 int lab_cli_explore(int argc, char **argv) {
     explore_settings settings = defaults;
-    char message[MESSAGE_BYTES_MAX];
-    struct stat status;
     settings.guard = th_heap_guard_max() < 2 ? (uint32_t)th_heap_guard_max() : 2;
     if (read_arguments(argc, argv, &settings) != LAB_CLI_DONE) {
         return LAB_CLI_BAD_INPUT;
@@ -258,11 +255,9 @@ int lab_cli_explore(int argc, char **argv) {
     if (refusal != NULL) {
         return lab_cli_complain(argv[0], refusal);
     }
-    if (!settings.overwrite && lstat(settings.out, &status) == 0) {
-        (void)snprintf(message, sizeof message,
-                       "%.4096s: exists; a violation could not be written there without -f",
-                       settings.out);
-        return lab_cli_complain(argv[0], message);
+    const lab_cli_files given = {.out = settings.out, .overwrite = settings.overwrite};
+    if (lab_cli_check_out(argv[0], &given) != LAB_CLI_DONE) {
+        return LAB_CLI_BAD_INPUT;
     }
     bool terminal = isatty(STDERR_FILENO) != 0;
     settings.config.progress = print_progress;

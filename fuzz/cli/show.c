@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab show: a script in either form to text. Also what it shares with heaplab asm. */
-#define _POSIX_C_SOURCE 200809L
-
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 
-enum { PATH_BYTES_MAX = 4096, MESSAGE_BYTES_MAX = PATH_BYTES_MAX + 512 };
-
-/* What the user can do about a file that could not be written. */
-static const char *advice(const lab_cli_files *given) {
-    struct stat status = {0};
-    char folder[PATH_BYTES_MAX];
-    const char *slash = strrchr(given->out, '/');
-    if (lstat(given->out, &status) == 0) {
-        return !S_ISREG(status.st_mode) ? "; choose another name"
-               : given->overwrite       ? ""
-                                        : " without -f";
-    }
-    if (slash == NULL || (size_t)(slash - given->out) >= sizeof folder) {
-        return "";
-    }
-    (void)snprintf(folder, sizeof folder, "%.*s/", (int)(slash - given->out), given->out);
-    return stat(folder, &status) == 0 ? "" : "; its folder must be there";
-}
+enum { MESSAGE_BYTES_MAX = 4096 + 512 };
 
 static int write_file(const char *name, const lab_script *script, lab_script_form form,
                       const lab_cli_files *given) {
@@ -34,9 +13,7 @@ static int write_file(const char *name, const lab_script *script, lab_script_for
                               sizeof message)) {
         return LAB_CLI_DONE;
     }
-    size_t size = strlen(message);
-    (void)snprintf(message + size, sizeof message - size, "%s", advice(given));
-    return lab_cli_complain(name, message);
+    return lab_cli_complain_of_out(name, given, message);
 }
 
 int lab_cli_convert(int argc, char **argv, lab_script_form form) {

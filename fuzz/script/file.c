@@ -210,6 +210,24 @@ static int replace_file(const lab_script *script, lab_script_form form, const ch
     return error;
 }
 
+/* What is written before it is renamed to `path`; NULL: no memory. */
+static char *new_temporary_name(const char *path) {
+    size_t room = strlen(path) + sizeof ".18446744073709551615.tmp";
+    char *name = malloc(room);
+    if (name != NULL) {
+        (void)snprintf(name, room, "%s.%lu.tmp", path, (unsigned long)getpid());
+    }
+    return name;
+}
+
+/* True if `error` is 0; the message says what it is otherwise. */
+static bool report_error(const char *path, int error, char *message, size_t capacity) {
+    if (error != 0) {
+        (void)snprintf(message, capacity, "%s: cannot be written: %s", path, strerror(error));
+    }
+    return error == 0;
+}
+
 bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
                            bool overwrite, char *message, size_t capacity) {
     struct stat status = {0}; /* MSan does not know every form of lstat */
@@ -224,17 +242,23 @@ bool lab_script_write_file(const lab_script *script, const char *path, lab_scrip
             return false;
         }
     }
-    size_t room = strlen(path) + sizeof ".18446744073709551615.tmp";
-    char *temporary = malloc(room);
+    char *temporary = new_temporary_name(path);
+    int error = temporary != NULL ? replace_file(script, form, temporary, path, overwrite) : ENOMEM;
+    free(temporary);
+    return report_error(path, error, message, capacity);
+}
+
+bool lab_script_can_write(const char *path, char *message, size_t capacity) {
+    char *temporary = new_temporary_name(path);
     int error = ENOMEM;
     if (temporary != NULL) {
-        (void)snprintf(temporary, room, "%s.%lu.tmp", path, (unsigned long)getpid());
-        error = replace_file(script, form, temporary, path, overwrite);
+        int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        error = descriptor < 0 ? errno : 0;
+        if (error == 0) {
+            (void)close(descriptor);
+            (void)unlink(temporary);
+        }
         free(temporary);
     }
-    if (error != 0) {
-        (void)snprintf(message, capacity, "%s: cannot be written: %s", path, strerror(error));
-        return false;
-    }
-    return true;
+    return report_error(path, error, message, capacity);
 }

@@ -450,6 +450,26 @@ class BadArguments(CliTest):
         self.assert_refused("random", "-o", "good.txt", words=["good.txt: exists", "without -f"])
         self.assert_refused("random", "-x", words=["unknown option '-x'"])
 
+    def test_outputs_are_tried_before_the_work(self):
+        """An hour of work must not end with a file that cannot be written."""
+        (self.folder / "folder").mkdir()
+        for arguments in (["random", "--seconds", "3600"], ["explore", "--dwords", "46"],
+                          ["minimize", "good.txt"], ["to-c", "good.txt"]):
+            for options in ([], ["-f"]):
+                for out, *words in (
+                    ("no/where", "cannot be written: No such file", "its folder must be there"),
+                    ("good.txt/x", "cannot be written: Not a directory"),
+                    ("x" * 300, "cannot be written: File name too long"),
+                    ("/proc/nothing", "cannot be written"),
+                    ("folder", "folder: is no regular file", "choose another name"),
+                ):
+                    self.assert_refused(*arguments, *options, "-o", out, words=words)
+            self.assert_refused(*arguments, "-o", "good.bin", words=["good.bin: exists"])
+        self.write("old", "precious")
+        self.assertEqual(0, self.call("random", "--seconds", "0", "-f", "-o", "old")[0])
+        self.assertEqual(b"precious", self.read("old"))
+        self.assertEqual({"old", "good.txt", "good.bin", "folder"}, set(os.listdir(self.folder)))
+
     def test_subcommands(self):
         self.assert_refused(words=["no subcommand", "heaplab help"])
         for name in ("play", "", "--version", "-x", "run\nrun", "r" * 5000):
