@@ -140,8 +140,7 @@ static double round_ns(lab_runner *runner, lab_script *script, const bytes *scri
 
 /* Progress, for a person who waits. */
 static void show_round(unsigned round) {
-    const char *terminal = getenv("TERM");
-    if (isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0) {
+    if (lab_cli_is_terminal()) {
         if (round < ROUNDS) {
             (void)fprintf(stderr, "\rround %u of %d", round + 1, ROUNDS);
         } else {

@@ -110,6 +110,34 @@ bool lab_cli_has_subject(const char *name, const char *path, unsigned number);
  * loaded. -1: there is none, which has been said. */
 int lab_cli_subject(const char *name, const char *value);
 
+/* ---- for those who wait (progress.c) -------------------------------------------- */
+
+enum { LAB_CLI_LOG_SECONDS = 5 /* between lines, where no terminal shows them */ };
+
+/* Progress on standard error: on a terminal one line that is drawn again, elsewhere plain lines,
+ * the first one after some seconds. */
+typedef struct lab_cli_progress {
+    bool terminal;
+    unsigned interval_ms;
+    int64_t next_ms;
+} lab_cli_progress;
+
+void lab_cli_progress_begin(lab_cli_progress *progress);
+
+/* Is it time for the next line? */
+bool lab_cli_progress_is_due(lab_cli_progress *progress);
+
+__attribute__((format(printf, 2, 3))) void lab_cli_progress_show(const lab_cli_progress *progress,
+                                                                 const char *format, ...);
+
+/* Leaves nothing on a terminal. */
+void lab_cli_progress_end(const lab_cli_progress *progress);
+
+bool lab_cli_is_terminal(void);
+int64_t lab_cli_now_ms(void);
+
+/* ---- further arguments --------------------------------------------------------------------- */
+
 /* Takes the value of --guard. LAB_CLI_BAD_INPUT: it is none of this build, which has been said. */
 int lab_cli_read_guard(const char *name, const char *value, int *guard);
 

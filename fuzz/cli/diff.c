@@ -20,6 +20,7 @@ typedef struct side {
 typedef struct comparison {
     side sides[SIDES_MAX];
     unsigned count;
+    lab_cli_progress progress;
 } comparison;
 
 /* A,B,...; a plug-in's path is one of them. */
@@ -97,6 +98,7 @@ static int compare_slot(const comparison *c, size_t op, uint32_t slot) {
             at++;
         }
         if (at < least) {
+            lab_cli_progress_end(&c->progress);
             (void)printf("DIFFERENCE op=%zu slot=%u byte=%zu: %s has 0x%02x, %s has 0x%02x\n", op,
                          slot, at, name_of(&c->sides[0]), first->at[at], name_of(&c->sides[i]),
                          other->at[at]);
@@ -122,8 +124,15 @@ static int compare(comparison *c, const lab_script *script, size_t op) {
     return LAB_CLI_DONE;
 }
 
+static void show_progress(lab_cli_progress *progress, size_t op, size_t count) {
+    if (lab_cli_progress_is_due(progress)) {
+        lab_cli_progress_show(progress, "diff: operation %zu of %zu", op, count);
+    }
+}
+
 static int play(comparison *c, const lab_script *script) {
     int status = LAB_CLI_DONE;
+    lab_cli_progress_begin(&c->progress);
     for (unsigned i = 0; i < c->count; i++) {
         side *s = &c->sides[i];
         bool begun =
@@ -131,6 +140,7 @@ static int play(comparison *c, const lab_script *script) {
         status = begun ? status : LAB_CLI_FOUND;
     }
     for (size_t op = 0; status == LAB_CLI_DONE && op < script->count; op++) {
+        show_progress(&c->progress, op, script->count);
         for (unsigned i = 0; i < c->count; i++) {
             bool passed = lab_referee_step(c->sides[i].referee, op);
             status = passed ? status : LAB_CLI_FOUND;
@@ -141,6 +151,7 @@ static int play(comparison *c, const lab_script *script) {
         bool passed = lab_referee_end(c->sides[i].referee, NULL);
         status = passed ? status : LAB_CLI_FOUND;
     }
+    lab_cli_progress_end(&c->progress);
     return status;
 }
 

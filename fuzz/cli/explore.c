@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "explore/explore.h"
 
-enum { REFRESH_MS = 200, LOG_MS = 10000, MESSAGE_BYTES_MAX = 4096 + 512 };
+enum { MESSAGE_BYTES_MAX = 4096 + 512 };
 
 typedef struct explore_settings {
     lab_explore_config config;
@@ -173,16 +172,13 @@ static double rate(const lab_explore_counts *counts) {
     return counts->seconds > 0 ? (double)counts->transitions / counts->seconds : 0;
 }
 
-/* `context` is whether a terminal shows it. */
 static void print_progress(void *context, const lab_explore_counts *counts) {
-    bool terminal = *(const bool *)context;
-    (void)fprintf(stderr,
-                  "%s%.0f s: depth %u, %llu states, %llu to be expanded, %.1f M transitions, %.2f "
-                  "M/s, %.0f MiB%s",
-                  terminal ? "\r" : "", counts->seconds, counts->depth,
-                  (unsigned long long)counts->states, (unsigned long long)counts->frontier,
-                  (double)counts->transitions / 1e6, rate(counts) / 1e6, megabytes(counts->bytes),
-                  terminal ? "\033[K" : "\n");
+    lab_cli_progress_show(context,
+                          "%.0f s: depth %u, %llu states, %llu to be expanded, %.1f M transitions, "
+                          "%.2f M/s, %.0f MiB",
+                          counts->seconds, counts->depth, (unsigned long long)counts->states,
+                          (unsigned long long)counts->frontier, (double)counts->transitions / 1e6,
+                          rate(counts) / 1e6, megabytes(counts->bytes));
 }
 
 static void print_counts(const lab_explore_result *result) {
@@ -259,16 +255,15 @@ int lab_cli_explore(int argc, char **argv) {
     if (lab_cli_check_out(argv[0], &given) != LAB_CLI_DONE) {
         return LAB_CLI_BAD_INPUT;
     }
-    bool terminal = isatty(STDERR_FILENO) != 0;
+    lab_cli_progress progress;
+    lab_cli_progress_begin(&progress);
     settings.config.progress = print_progress;
-    settings.config.progress_ms = terminal ? REFRESH_MS : LOG_MS;
-    settings.config.context = &terminal;
+    settings.config.progress_ms = progress.interval_ms;
+    settings.config.context = &progress;
     print_subject(&settings.config);
     lab_explore_result result;
     lab_explore(&settings.config, &result);
-    if (terminal) {
-        (void)fputs("\r\033[K", stderr);
-    }
+    lab_cli_progress_end(&progress);
     int end = print_end(argv[0], &settings, &result);
     lab_script_clean_up(&result.script);
     return end;

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab minimize: makes a failing script small while it fails in the same way. */
-#define _POSIX_C_SOURCE 200809L
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "shrink/shrink.h"
 
-enum { MESSAGE_BYTES_MAX = 4096 + 512, LIMIT_MS_MAX = 3600000, PROGRESS_INTERVAL_MS = 100 };
+enum { MESSAGE_BYTES_MAX = 4096 + 512, LIMIT_MS_MAX = 3600000 };
 
 static int set_limit(const char *name, const char *value, unsigned *limit_ms) {
     char *end;
@@ -34,25 +30,11 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
 
 /* ---- what a person sees ------------------------------------------------------------------- */
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static bool is_terminal(void) {
-    const char *terminal = getenv("TERM");
-    return isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
-}
-
 static void show_state(void *context, const lab_shrink_state *state) {
-    int64_t *next_ms = context;
-    int64_t now = now_ms();
-    if (now >= *next_ms) {
-        (void)fprintf(stderr, "\r\033[Kminimize: round %u, %s: %zu operations, %zu runs",
-                      state->round, state->step, state->ops, state->runs);
-        (void)fflush(stderr);
-        *next_ms = now + PROGRESS_INTERVAL_MS;
+    lab_cli_progress *progress = context;
+    if (lab_cli_progress_is_due(progress)) {
+        lab_cli_progress_show(progress, "minimize: round %u, %s: %zu operations, %zu runs",
+                              state->round, state->step, state->ops, state->runs);
     }
 }
 
@@ -68,21 +50,19 @@ static int report_trouble(const char *name, const lab_cli_files *given, lab_shri
 
 static int minimize(const char *name, const lab_cli_files *given, unsigned limit_ms,
                     lab_script *script) {
-    int64_t next_ms = 0;
-    bool terminal = is_terminal();
+    lab_cli_progress progress;
     const lab_shrink_options options = {
         .limit_ms = limit_ms != 0 ? limit_ms : lab_judge_limit_ms(script->count),
-        .progress = terminal ? show_state : NULL,
-        .context = &next_ms};
+        .progress = show_state,
+        .context = &progress};
     lab_shrink_result result;
     char message[MESSAGE_BYTES_MAX];
     size_t before = script->count;
-    int64_t start = now_ms();
+    int64_t start = lab_cli_now_ms();
+    lab_cli_progress_begin(&progress);
     lab_shrink_status status = lab_shrink(script, &options, &result);
     int error = errno;
-    if (terminal) {
-        (void)fprintf(stderr, "\r\033[K");
-    }
+    lab_cli_progress_end(&progress);
     errno = error;
     if (status != LAB_SHRINK_DONE) {
         return report_trouble(name, given, status, &result);
@@ -92,7 +72,7 @@ static int minimize(const char *name, const lab_cli_files *given, unsigned limit
         return lab_cli_complain(name, message);
     }
     (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s\n", before, script->count,
-                 result.state.runs, (double)(now_ms() - start) / 1000);
+                 result.state.runs, (double)(lab_cli_now_ms() - start) / 1000);
     (void)printf("  it fails: %s\n  written to %s\n", result.verdict.signature, given->out);
     return LAB_CLI_DONE;
 }

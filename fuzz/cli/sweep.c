@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab sweep: what happens if the n-th allocation fails, the n-th request for more memory is
  * declined, the n-th move is vetoed? */
-#define _POSIX_C_SOURCE 200809L
-
 #include "sweep/sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 
@@ -18,7 +15,12 @@ typedef struct sweep_settings {
     bool only; /* one plan */
     lab_injection plan;
     unsigned long seconds; /* 0: no bound */
-    int64_t end_ms;        /* of the present file */
+    /* Of the present file: */
+    int64_t end_ms;
+    int file, files; /* from 1 */
+    const char *path;
+    const lab_sweep *sweep;
+    lab_cli_progress progress;
 } sweep_settings;
 
 /* KIND:N or KIND:N+ */
@@ -70,15 +72,15 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
                       name, only ? "no plan (alloc:17, move:1+):" : "no time in seconds:", value);
 }
 
-static int64_t now_ms(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
+/* Asked before each run. */
 static bool has_time(void *context) {
-    const sweep_settings *settings = context;
-    return settings->seconds == 0 || now_ms() < settings->end_ms;
+    sweep_settings *settings = context;
+    if (lab_cli_progress_is_due(&settings->progress)) {
+        lab_cli_progress_show(&settings->progress, "sweep: file %d of %d: %s: %llu runs",
+                              settings->file, settings->files, settings->path,
+                              (unsigned long long)settings->sweep->runs);
+    }
+    return settings->seconds == 0 || lab_cli_now_ms() < settings->end_ms;
 }
 
 static void print_failure(const char *path, const lab_script *script, const lab_sweep *sweep,
@@ -102,8 +104,11 @@ static void print_failure(const char *path, const lab_script *script, const lab_
 /* All of them, or the one that is asked for. */
 static bool play(lab_runner *runner, const lab_script *script, sweep_settings *settings,
                  lab_sweep *sweep) {
+    settings->sweep = sweep;
     if (!settings->only) {
-        return lab_sweep_script(runner, script, settings->guard, has_time, settings, sweep);
+        bool passed = lab_sweep_script(runner, script, settings->guard, has_time, settings, sweep);
+        lab_cli_progress_end(&settings->progress);
+        return passed;
     }
     *sweep = (lab_sweep){.plan = settings->plan, .runs = 1, .complete = true};
     return lab_sweep_try(runner, script, settings->guard, &sweep->plan, &sweep->failure);
@@ -155,10 +160,15 @@ int lab_cli_sweep(int argc, char **argv) {
     if (runner == NULL) {
         return lab_cli_complain(argv[0], "no memory for the runner");
     }
-    int64_t end_ms = now_ms() + (int64_t)settings.seconds * 1000;
+    int64_t end_ms = lab_cli_now_ms() + (int64_t)settings.seconds * 1000;
+    settings.files = given.count;
+    lab_cli_progress_begin(&settings.progress);
     for (int i = 1; i <= given.count; i++) {
         /* What one file leaves of its share is the others'. */
-        settings.end_ms = now_ms() + (end_ms - now_ms()) / (given.count - i + 1);
+        int64_t now_ms = lab_cli_now_ms();
+        settings.end_ms = now_ms + (end_ms - now_ms) / (given.count - i + 1);
+        settings.file = i;
+        settings.path = argv[i];
         sweep_file(runner, argv[i], &given, &settings, &totals);
     }
     lab_runner_destroy(runner);

@@ -355,6 +355,12 @@ class Sweep(CliTest):
         self.assertEqual(len(seeds), counts[0] + counts[2], out)
         self.assertGreater(counts[2], 0, out)
 
+    def test_progress_in_a_log(self):
+        long = TREE / "corpus" / "heap" / "seed" / "recorded-python-running.txt"
+        status, out, err = self.call("sweep", "--seconds", "7", long)
+        self.assertEqual((0, True), (status, "1 out of time" in out), out)
+        self.assertRegex(err, rf"^(sweep: file 1 of 1: {re.escape(str(long))}: \d+ runs\n)+$")
+
     def test_bad_arguments(self):
         for plan in ("alloc", "alloc:", "alloc:0", "alloc:-1", "alloc:1++", "free:1", "1", "x"):
             self.assert_refused("sweep", "--only", plan, "good.txt", words=["plan", plan])

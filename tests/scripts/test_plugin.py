@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -104,13 +105,36 @@ class PluginTest(unittest.TestCase):
         self.write("other.c", "int main(void) { return 0; }\n")
         self.assert_refused("main.c other.c", "multiple definition of `main'")
 
-    def test_exit_is_a_failure(self):
-        self.write("leaves.c", EXAMPLE.read_text().replace("    cells *c = self;", "    exit(0);\n    cells *c = self;", 1))
-        self.assertEqual(0, self.build("leaves.c").returncode)
+    def build_with(self, statement):
+        """The example, with a statement before all that its alloc does."""
+        start = "    cells *c = self;"
+        self.write("other.c", "#include <signal.h>\n#include <stdlib.h>\n#include <unistd.h>\n" +
+                   EXAMPLE.read_text().replace(start, f"    {statement}\n{start}", 1))
+        self.assertEqual(0, self.build("other.c").returncode)
         self.write("one.txt", "heap dwords=4000\nalloc s0 tag=0x0000 bytes=4\n")
-        done = self.run_here(HEAPLAB, "run", "--subject", "build/fuzz/plugin.so", "one.txt")
+
+    def play_one(self, *more, subcommand="run"):
+        return [HEAPLAB, subcommand, *more, "one.txt"]
+
+    def test_exit_is_a_failure(self):
+        self.build_with("exit(0);")
+        done = self.run_here(*self.play_one("--subject", "build/fuzz/plugin.so"))
         self.assertEqual((1, "heaplab: what was played called exit\n"),
                          (done.returncode, done.stderr), done)
+
+    def test_slow_work_shows_progress_in_a_log(self):
+        """Plain lines, each whole; what was found stands alone on standard output."""
+        self.build_with("sleep(1);")
+        self.write("one.txt", "heap dwords=4000\n" + "alloc s0 tag=0x0000 bytes=4\nfree s0\n" * 7)
+        done = self.run_here(*self.play_one("--with", "build/fuzz/plugin.so,malloc",
+                                            subcommand="diff"))
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertRegex(done.stderr, r"^(diff: operation \d+ of 14\n)+$")
+        self.build_with("usleep(600000); return (char *)self + 1;")
+        done = self.run_here(*self.play_one("--subject", "build/fuzz/plugin.so", "-o", "small.txt",
+                                            subcommand="minimize"))
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertRegex(done.stderr, r"^(minimize: round \d+, [a-z ]+: \d+ operations, \d+ runs\n)+$")
 
     def test_a_table_without_alloc(self):
         self.write("bare.c", EXAMPLE.read_text().replace(".alloc = cells_alloc, ", "")
