@@ -106,11 +106,14 @@ bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script 
  * if that is not empty. */
 bool lab_cli_has_subject(const char *name, const char *path, unsigned number);
 
+/* Its name, a plug-in's own; until the next call. */
+const char *lab_cli_subject_shown(unsigned number);
+
 /* The number of the subject called VALUE, or of the plug-in that the path VALUE leads to, which is
  * loaded. -1: there is none, which has been said. */
 int lab_cli_subject(const char *name, const char *value);
 
-/* ---- for those who wait (progress.c) -------------------------------------------- */
+/* ---- for those who wait (progress.c, playing.c) -------------------------------------------- */
 
 enum { LAB_CLI_LOG_SECONDS = 5 /* between lines, where no terminal shows them */ };
 
@@ -135,6 +138,14 @@ void lab_cli_progress_end(const lab_cli_progress *progress);
 
 bool lab_cli_is_terminal(void);
 int64_t lab_cli_now_ms(void);
+
+/* What is played in this process from now on, so that a line on standard error can name script and
+ * subject if that ends the process; `ticks`: and every few seconds, if it takes so long. */
+void lab_cli_playing(const char *name, const char *path, const char *subject, bool ticks);
+void lab_cli_played(void);
+
+/* The beginning of such a line; NULL: nothing is played. */
+const char *lab_cli_what_is_played(void);
 
 /* ---- further arguments --------------------------------------------------------------------- */
 

@@ -155,6 +155,16 @@ static int play(comparison *c, const lab_script *script) {
     return status;
 }
 
+/* "malloc, tagged" */
+static const char *list_names(const comparison *c, char *text, size_t capacity) {
+    size_t size = 0;
+    for (unsigned i = 0; i < c->count && size < capacity; i++) {
+        size += (size_t)snprintf(text + size, capacity - size, "%s%s", i > 0 ? ", " : "",
+                                 name_of(&c->sides[i]));
+    }
+    return text;
+}
+
 static int report(const comparison *c, const lab_script *script, const char *path, int status) {
     for (unsigned i = 0; i < c->count; i++) {
         const side *s = &c->sides[i];
@@ -191,7 +201,11 @@ int lab_cli_diff(int argc, char **argv) {
         }
     }
     if (status == LAB_CLI_DONE) {
-        status = report(&c, &script, given.in, play(&c, &script));
+        char names[SIDES_MAX * (LAB_SUBJECT_NAME_MAX + 2) + 1];
+        lab_cli_playing(argv[0], given.in, list_names(&c, names, sizeof names), false);
+        status = play(&c, &script);
+        lab_cli_played();
+        status = report(&c, &script, given.in, status);
     }
     for (unsigned i = 0; i < c.count; i++) {
         lab_referee_destroy(c.sides[i].referee);

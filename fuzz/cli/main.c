@@ -131,7 +131,9 @@ static pid_t playing; /* 0: main is done */
 static void refuse_to_exit(void) {
     if (playing == getpid()) {
         (void)fflush(stdout);
-        (void)fprintf(stderr, "heaplab: what was played called exit\n");
+        const char *what = lab_cli_what_is_played();
+        (void)fprintf(stderr, "%s called exit; `heaplab minimize` makes the script short\n",
+                      what != NULL ? what : "heaplab: what was played");
         _exit(LAB_CLI_FOUND);
     }
 }

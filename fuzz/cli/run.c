@@ -62,7 +62,10 @@ static int run_file(const players *with, const char *path, const lab_cli_files *
         lab_script_clean_up(&script);
         return lab_cli_complain_of("run", path, "is for another subject; --bare plays the heap");
     }
-    if (!play(with, &script, settings, &failure, &counts)) {
+    lab_cli_playing("run", path, lab_cli_subject_shown(script.config.subject), true);
+    bool passed = play(with, &script, settings, &failure, &counts);
+    lab_cli_played();
+    if (!passed) {
         (void)printf("%s: ", path);
         lab_failure_print(&failure, &script, stdout);
         status = LAB_CLI_FOUND;

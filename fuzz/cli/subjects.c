@@ -84,6 +84,16 @@ static int load(const char *name, const char *path) {
     return LAB_SUBJECT_PLUGIN;
 }
 
+const char *lab_cli_subject_shown(unsigned number) {
+    static char shown[2 * LAB_SUBJECT_NAME_MAX + 16];
+    const lab_subject *subject = lab_subject_at(number);
+    if (number != LAB_SUBJECT_PLUGIN || subject == NULL) {
+        return lab_subject_names[number];
+    }
+    (void)snprintf(shown, sizeof shown, "%.15s (a plug-in)", subject->name);
+    return shown;
+}
+
 bool lab_cli_has_subject(const char *name, const char *path, unsigned number) {
     char what[1024];
     const lab_subject *subject = lab_subject_at(number);

@@ -119,8 +119,41 @@ class PluginTest(unittest.TestCase):
     def test_exit_is_a_failure(self):
         self.build_with("exit(0);")
         done = self.run_here(*self.play_one("--subject", "build/fuzz/plugin.so"))
-        self.assertEqual((1, "heaplab: what was played called exit\n"),
+        self.assertEqual((1, "heaplab run: one.txt on subject cells (a plug-in) called exit; "
+                             "`heaplab minimize` makes the script short\n"),
                          (done.returncode, done.stderr), done)
+
+    def test_a_crash_is_named(self):
+        """Stack and all: the line comes from a handler with a stack of its own."""
+        deep = "volatile char room[1 << 20]; room[0] = 0; return cells_alloc(self, bytes + room[0], 8);"
+        for statement, number in (("*(volatile int *)0 = 1;", signal.SIGSEGV),
+                                  ("abort();", signal.SIGABRT),
+                                  ("kill(getpid(), SIGBUS);", signal.SIGBUS), (deep, signal.SIGSEGV)):
+            self.build_with(statement)
+            for play, subject in (
+                (self.play_one("--subject", "build/fuzz/plugin.so"), "cells (a plug-in)"),
+                (self.play_one("--with", "malloc,build/fuzz/plugin.so", subcommand="diff"),
+                 "malloc, plugin"),
+            ):
+                done = self.run_here(*play)
+                self.assertEqual(-number, done.returncode, statement)
+                self.assertEqual(
+                    f"heaplab {play[1]}: one.txt on subject {subject} was ended by signal "
+                    f"{int(number)}; `heaplab minimize` outlives that, and makes the script short\n",
+                    done.stderr)
+
+    def test_a_hang_is_named(self):
+        self.build_with("for (volatile int i = 0;; i++) {}")
+        playing = subprocess.Popen(self.play_one("--subject", "build/fuzz/plugin.so"),
+                                   cwd=self.folder, stderr=subprocess.PIPE, text=True)
+        first = playing.stderr.readline()
+        playing.terminate()
+        _, rest = playing.communicate(timeout=20)
+        which = "heaplab run: one.txt on subject cells (a plug-in) "
+        self.assertEqual(f"{which}has been played for 5 s; if it hangs: Ctrl-C, then `heaplab "
+                         "minimize`, which ends what takes too long\n", first)
+        self.assertEqual((-signal.SIGTERM, f"{which}was being played when signal 15 came\n"),
+                         (playing.returncode, rest))
 
     def test_slow_work_shows_progress_in_a_log(self):
         """Plain lines, each whole; what was found stands alone on standard output."""
