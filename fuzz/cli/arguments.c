@@ -25,10 +25,11 @@ int lab_cli_complain(const char *name, const char *message) {
 
 int lab_cli_refuse(const char *name, const char *what, const char *which) {
     char message[MESSAGE_BYTES_MAX];
+    const lab_cli_subcommand *subcommand = lab_cli_find(name);
     const char *quote = which != NULL ? "'" : "";
     (void)snprintf(message, sizeof message, "%s%s%s%.1024s%s; usage: heaplab %s%s", what,
                    which != NULL ? " " : "", quote, which != NULL ? which : "", quote, name,
-                   lab_cli_usage(name));
+                   subcommand != NULL ? subcommand->arguments : "");
     return lab_cli_complain(name, message);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The subcommands of heaplab, one file each. argv[0] is the subcommand's name; the value is the
- * exit status. main.c holds the table; what they have in common is in arguments.c. */
+ * exit status. help.c holds the table; what they have in common is in arguments.c. */
 #ifndef LAB_CLI_CLI_H
 #define LAB_CLI_CLI_H
 
@@ -34,8 +34,22 @@ int lab_cli_convert(int argc, char **argv, lab_script_form form);
 
 /* ---- what they have in common ------------------------------------------------------------- */
 
-/* What stands behind this subcommand's name in a usage line; it begins with a space. */
-const char *lab_cli_usage(const char *name);
+typedef struct lab_cli_subcommand {
+    const char *name;
+    const char *arguments; /* behind the name in a usage line, so beginning with a space */
+    const char *purpose;
+    const char *options;  /* its own, a line for each, as --help prints them */
+    const char *statuses; /* when it ends with which; that 2 is bad input goes without saying */
+    const char *example;  /* behind the name */
+    int (*main)(int argc, char **argv);
+} lab_cli_subcommand;
+
+/* NULL: there is none. */
+const lab_cli_subcommand *lab_cli_find(const char *name);
+
+/* All subcommands, or all about one, on standard output. */
+void lab_cli_print_help(void);
+void lab_cli_print_help_for(const lab_cli_subcommand *subcommand);
 
 /* Prints "heaplab NAME: MESSAGE" to stderr (without NAME if it is NULL), as one line whatever bytes
  * the message holds. Returns LAB_CLI_BAD_INPUT. */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of subcommands, and the pages that are printed from it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define PASSED_OR_FAILED "0 every script passed; 1 one failed"
+
+static const lab_cli_subcommand subcommands[] = {
+    {"run", " [-v] [--bare] [--guard 0..3] [FORM] [--subject NAME] FILE...",
+     "play scripts on the heap, compare with the exact model",
+     "  -v               a line for each script, not only for those that fail\n"
+     "  --bare           without the model: what is wrong must be noticed by the guards, or by "
+     "the\n"
+     "                   tool in the build\n",
+     PASSED_OR_FAILED, "-v --guard 3 corpus/heap/seed/recorded-lua-start.txt", lab_cli_run},
+    {"show", " [-o OUT] [-f] [FORM] [--subject NAME] FILE", "print a script as text",
+     "  -o OUT           write to OUT (default: standard output)\n", "0 done",
+     "corpus/heap/seed/recorded-lua-start.txt", lab_cli_show},
+    {"asm", " -o OUT [-f] [FORM] [--subject NAME] FILE", "assemble a script into bytes",
+     "  -o OUT           where the bytes go\n", "0 done",
+     "corpus/heap/seed/recorded-lua-start.txt -o start.bin", lab_cli_asm},
+    {"draw", " [--colour] [FORM] [--subject NAME] FILE", "draw the heap after each operation",
+     "  --colour         colours tell the sides apart (width: COLUMNS, or that of the terminal)\n",
+     "0 drawn; 1 the script failed, which ends the drawing",
+     "corpus/heap/seed/recorded-lua-start.txt", lab_cli_draw},
+    {"minimize", " -o OUT [-f] [--timeout MS] [FORM] [--subject NAME] FILE",
+     "make a failing script small while it fails in the same way",
+     "  -o OUT           where the small script goes, as text\n"
+     "  --timeout MS     a script that takes more processor time hangs (default: 2000, and 20 "
+     "more\n"
+     "                   for each 1000 operations)\n",
+     "0 OUT is written; 2 the script passes, or not always fails in the same way",
+     "found.txt -o small.txt", lab_cli_minimize},
+    {"to-c", " [-o OUT] [-f] [FORM] [--subject NAME] FILE",
+     "turn a failing script into a C program that needs the library only",
+     "  -o OUT           write to OUT (default: standard output)\n",
+     "0 done; 2 the script passes, or not always fails in the same way", "found.txt -o found.c",
+     lab_cli_to_c},
+    {"bench", " [--min-rate N] [--max-ratio X]",
+     "measure checked operations per second, in a small and in a large region",
+     "  --min-rate N     demand N checked operations per second, in both (default: no demand)\n"
+     "  --max-ratio X    demand that the large one costs at most X times the small one (default:\n"
+     "                   no demand)\n",
+     "0 measured; 1 a demand was missed", "--max-ratio 100", lab_cli_bench},
+    {"explore",
+     " [--dwords N] [--align N] [--guard 0..3] [--sizes LIST] [--tags LIST] [--aligned LIST]"
+     " [--budgets LIST] [--bookkeeping] [--max-states N] [-j N] [-o OUT] [-f]",
+     "try every operation in every state of a small heap",
+     "  --dwords N       the region (default: 46)\n"
+     "  --align N        the heap's alignment: 4, 8 or 16 (default: 4)\n"
+     "  --guard 0..3     the heap's guard level (default: 2, or what the build has)\n"
+     "  --sizes LIST     bytes that are asked for (default: 1,9,20)\n"
+     "  --tags LIST      in rising order (default: 0x1001,0x1002,0x4001)\n"
+     "  --aligned LIST   alignments of single blocks (default: 16)\n"
+     "  --budgets LIST   bytes that a budgeted compaction may move (default: 0)\n"
+     "                   a LIST may be `none`\n"
+     "  --bookkeeping    which memory was ever used is part of a state\n"
+     "  --max-states N   stop when there are more (default: 4294967294)\n"
+     "  -j N             threads (default: one for each processor)\n"
+     "  -o OUT           where the script of a violation goes (default: explore-violation.txt)\n",
+     "0 complete; 1 a violation was found; 2 stopped (--max-states, no memory)",
+     "--dwords 30 -o violation.txt", lab_cli_explore},
+    {"diff", " --with A,B[,...] [FORM] FILE",
+     "play a script on several allocators at once, compare contents",
+     "  --with A,B,...   2 to 16 subjects (heaplab subjects), or paths of plug-ins (./mine.so)\n",
+     "0 no difference; 1 there is one, or a contract was broken",
+     "--with malloc,buddy corpus/heap/seed/recorded-lua-start.txt", lab_cli_diff},
+    {"fragmentation", " [FORM] FILE",
+     "play a script's requests on several placement policies, measure what is lost", "", "0 done",
+     "corpus/heap/seed/recorded-lua-start.txt", lab_cli_fragmentation},
+    {"attack", " [--quick]", "print which guard level notices which attack, and when",
+     "  --quick          each position with one kind of call in turn, not with all of them\n",
+     "0 each is noticed as it must be; 1 one is not", "--quick", lab_cli_attack},
+    {"sweep", " [-v] [--guard 0..3] [--seconds N] [--only KIND:N[+]] [FORM] FILE...",
+     "let the n-th allocation, low-memory request, move fail, for every n",
+     "  -v               a line for each file\n"
+     "  --seconds N      for all files together (default: as long as it takes)\n"
+     "  --only KIND:N    just this run: the N-th alloc, more, move or own; with + at its end all\n"
+     "                   after it, too (alloc:17, move:1+)\n",
+     "0 no run failed, out of time or not; 1 one failed",
+     "--only alloc:1 corpus/heap/seed/recorded-lua-start.txt", lab_cli_sweep},
+    {"random", " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [-o OUT] [-f]",
+     "play scripts that nobody wrote, until one fails",
+     "  --subject NAME   what to play them on (heaplab subjects), or the plug-in ./PATH.so\n"
+     "                   (default: heap)\n"
+     "  --seconds N      how long (default: 10)\n"
+     "  --seed N         the same seed makes the same scripts (default: from the time of day)\n"
+     "  --keep-going     do not end with the first failure; count the different ones\n"
+     "  -o OUT           where the first script that fails goes (default: standard output)\n",
+     "0 every script passed; 1 one failed", "--subject arena --seconds 1 --seed 7", lab_cli_random},
+    {"swarm", " SEED [EPOCH]", "print how a fuzzing run weighed what it did",
+     "  SEED             the run's, from its log\n"
+     "  EPOCH            256 mutations each (default: 0)\n",
+     "0 done", "7 2", lab_cli_swarm},
+    {"subjects", "", "list the allocators that scripts can be played on", "", "0 done", "",
+     lab_cli_subjects},
+};
+
+enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+
+/* Words that mean the same in all usage lines, where a subcommand's own options do not say more. */
+static const struct {
+    const char *word, *text;
+} common[] = {
+    {"--guard",
+     "  --guard 0..3     the heap's guard level, if the build has it (default: what the script\n"
+     "                   says)\n"},
+    {"FILE", "  FILE             a script as text or as bytes (docs/script.md)\n"},
+    {"FORM",
+     "  FORM             what FILE is, whatever it looks like: --bytes, --text, or --numbered\n"
+     "                   for bytes with the number of a subject in front\n"},
+    {"--subject", "  --subject NAME   play it on this one (heaplab subjects), or on the plug-in "
+                  "./PATH.so\n                   (default: what the script says)\n"},
+    {"-f]", "  -f               replace OUT if it exists\n"},
+};
+
+const lab_cli_subcommand *lab_cli_find(const char *name) {
+    for (int i = 0; i < SUBCOMMANDS; i++) {
+        if (strcmp(name, subcommands[i].name) == 0) {
+            return &subcommands[i];
+        }
+    }
+    return NULL;
+}
+
+void lab_cli_print_help(void) {
+    (void)printf("usage: heaplab SUBCOMMAND ...\n\n");
+    for (int i = 0; i < SUBCOMMANDS; i++) {
+        (void)printf("  heaplab %s%s\n      %s\n", subcommands[i].name, subcommands[i].arguments,
+                     subcommands[i].purpose);
+    }
+    (void)printf("  heaplab help\n      print this\n\n"
+                 "heaplab SUBCOMMAND --help says what its options are, and gives an example.\n"
+                 "Exit status: 0 done, 1 a failure was found, 2 bad input.\n");
+}
+
+void lab_cli_print_help_for(const lab_cli_subcommand *subcommand) {
+    (void)printf("usage: heaplab %s%s\n\n%s\n\n%s", subcommand->name, subcommand->arguments,
+                 subcommand->purpose, subcommand->options);
+    bool some = subcommand->options[0] != '\0';
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        bool own = strstr(subcommand->options, common[i].word) != NULL;
+        if (!own && strstr(subcommand->arguments, common[i].word) != NULL) {
+            (void)fputs(common[i].text, stdout);
+            some = true;
+        }
+    }
+    bool more = strstr(subcommand->statuses, "; 2 ") != NULL;
+    (void)printf("%sexit status: %s%sbad input, named in one line\n", some ? "\n" : "",
+                 subcommand->statuses, more ? ", or " : "; 2 ");
+    (void)printf("example: heaplab %s%s%s\n", subcommand->name,
+                 subcommand->example[0] != '\0' ? " " : "", subcommand->example);
+}
