@@ -282,7 +282,8 @@ class Forms(CliTest):
         for one, other in itertools.permutations(forms, 2):
             words = ["one form only", f"'{other}'", "usage: heaplab run "]
             self.assert_refused("run", one, "good.bin", other, words=words)
-        self.assert_refused("asm", "--bytes", "--text", "good.txt", "-o", "made", words=["'--text'"])
+        arguments = ["asm", "--bytes", "--text", "good.txt", "-o", "made"]
+        self.assert_refused(*arguments, words=["'--text'"])
         self.assert_output("1 script passed, 0 failed\n", "run", "--bytes", "--bytes", "good.bin")
 
 

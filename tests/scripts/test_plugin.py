@@ -125,10 +125,12 @@ class PluginTest(unittest.TestCase):
 
     def test_a_crash_is_named(self):
         """Stack and all: the line comes from a handler with a stack of its own."""
-        deep = "volatile char room[1 << 20]; room[0] = 0; return cells_alloc(self, bytes + room[0], 8);"
+        deep = ("volatile char room[1 << 20]; room[0] = 0; "
+                "return cells_alloc(self, bytes + room[0], 8);")
         for statement, number in (("*(volatile int *)0 = 1;", signal.SIGSEGV),
                                   ("abort();", signal.SIGABRT),
-                                  ("kill(getpid(), SIGBUS);", signal.SIGBUS), (deep, signal.SIGSEGV)):
+                                  ("kill(getpid(), SIGBUS);", signal.SIGBUS),
+                                  (deep, signal.SIGSEGV)):
             self.build_with(statement)
             for play, subject in (
                 (self.play_one("--subject", "build/fuzz/plugin.so"), "cells (a plug-in)"),
@@ -139,8 +141,8 @@ class PluginTest(unittest.TestCase):
                 self.assertEqual(-number, done.returncode, statement)
                 self.assertEqual(
                     f"heaplab {play[1]}: one.txt on subject {subject} was ended by signal "
-                    f"{int(number)}; `heaplab minimize` outlives that, and makes the script short\n",
-                    done.stderr)
+                    f"{int(number)}; `heaplab minimize` outlives that, and makes the script "
+                    "short\n", done.stderr)
 
     def test_a_hang_is_named(self):
         self.build_with("for (volatile int i = 0;; i++) {}")
@@ -167,7 +169,8 @@ class PluginTest(unittest.TestCase):
         done = self.run_here(*self.play_one("--subject", "build/fuzz/plugin.so", "-o", "small.txt",
                                             subcommand="minimize"))
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertRegex(done.stderr, r"^(minimize: round \d+, [a-z ]+: \d+ operations, \d+ runs\n)+$")
+        self.assertRegex(done.stderr,
+                         r"^(minimize: round \d+, [a-z ]+: \d+ operations, \d+ runs\n)+$")
 
     def test_a_table_without_alloc(self):
         self.write("bare.c", EXAMPLE.read_text().replace(".alloc = cells_alloc, ", "")
