@@ -73,7 +73,7 @@ static void on_end(int number, siginfo_t *info, void *context) {
 static void give_handlers_a_stack(void) {
     static char room[STACK_BYTES];
     const stack_t mine = {.ss_sp = room, .ss_size = sizeof room};
-    stack_t other;
+    stack_t other = {0}; /* MSan does not know every form of sigaltstack */
     if (sigaltstack(NULL, &other) == 0 && (other.ss_flags & SS_DISABLE) != 0) {
         (void)sigaltstack(&mine, NULL);
     }
