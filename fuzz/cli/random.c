@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "mutate/mutate.h"
+#include "mutate/swarm.h"
 
 enum {
     POOL = 64, /* scripts that further ones are made from */
@@ -20,8 +21,10 @@ enum {
     OPS_MAX = (BYTES_MAX - LAB_HEADER_BYTES) / LAB_RECORD_BYTES,
     SECONDS_DEFAULT = 10,
     SECONDS_MAX = 24 * 3600,
-    SCRIPTS_THAT_ACT = 32, /* one of so many does something, or the subject is of no use */
-    FAILURES_MAX = 32      /* different ones; more are counted with the last */
+    /* One of so many does something, or the subject is of no use. A profile may be such that none
+     * does: several profiles are tried. */
+    SCRIPTS_THAT_ACT = 4 * LAB_SWARM_EPOCH,
+    FAILURES_MAX = 32 /* different ones; more are counted with the last */
 };
 
 typedef struct settings {

@@ -100,6 +100,17 @@ class PluginTest(unittest.TestCase):
         self.write("refusing.c", text.replace("    cells *c = calloc", "    return false;\n    cells *c = calloc"))
         self.assert_refused("refusing.c", "nothing was tested: create refused all of ")
 
+    def test_a_profile_that_fits_nothing_is_not_the_end(self):
+        """With this seed no script of the first 256 fits; a slow machine plays less in its time."""
+        create = "lab_instance *instance) {\n"
+        self.write("slow.c", "#include <unistd.h>\n" +
+                   EXAMPLE.read_text().replace(create, f"{create}    usleep(10000);\n", 1))
+        self.assertEqual(0, self.build("slow.c").returncode)
+        done = self.run_here(HEAPLAB, "random", "--subject", "build/fuzz/plugin.so", "--seed", "18",
+                             "--seconds", "0")
+        self.assertEqual((0, ""), (done.returncode, done.stderr), done)
+        self.assertIn("passed", done.stdout)
+
     def test_a_program_is_no_plugin(self):
         self.write("main.c", EXAMPLE.read_text() + "int main(void) { return 0; }\n")
         self.write("other.c", "int main(void) { return 0; }\n")
