@@ -8,10 +8,11 @@
 #include "runner/contract.h"
 #include "subjects/subjects.h"
 
-enum { SIDES_MAX = 16 };
+enum { SIDES_MAX = 16, LABEL_BYTES = 1024 };
 
 typedef struct side {
-    unsigned subject;
+    const lab_subject *subject; /* itself: its number would be that of the last plug-in */
+    char label[LABEL_BYTES];    /* as it was named */
     lab_referee *referee;
     lab_failure failure;
     size_t refusals; /* that another side did not share */
@@ -26,14 +27,14 @@ typedef struct comparison {
 /* A,B,...; a plug-in's path is one of them. */
 static int read_subjects(const char *name, const char *list, comparison *c) {
     while (*list != '\0') {
-        char one[1024];
         size_t size = strcspn(list, ",");
-        if (c->count == SIDES_MAX || size == 0 || size >= sizeof one) {
+        if (c->count == SIDES_MAX || size == 0 || size >= LABEL_BYTES) {
             return lab_cli_refuse(name, "no list of 2 to 16 subjects:", list);
         }
-        memcpy(one, list, size);
-        one[size] = '\0';
-        int subject = lab_cli_subject(name, one);
+        side *s = &c->sides[c->count];
+        memcpy(s->label, list, size);
+        s->label[size] = '\0';
+        int subject = lab_cli_subject(name, s->label);
         if (subject < 0) {
             return LAB_CLI_BAD_INPUT;
         }
@@ -41,9 +42,10 @@ static int read_subjects(const char *name, const char *list, comparison *c) {
             return lab_cli_refuse(name,
                                   "the exact model's subject is compared by itself; take "
                                   "tagged instead of",
-                                  one);
+                                  s->label);
         }
-        c->sides[c->count++].subject = (unsigned)subject;
+        s->subject = lab_subject_at((unsigned)subject);
+        c->count++;
         list += size + (list[size] == ',');
     }
     return c->count >= 2 ? LAB_CLI_DONE
@@ -64,7 +66,7 @@ static const lab_live *slot_of(const side *s, uint32_t slot) {
 }
 
 static const char *name_of(const side *s) {
-    return lab_subject_names[s->subject];
+    return s->label;
 }
 
 /* The same slots live, on all sides. False: a contract was broken in doing so. */
@@ -135,8 +137,7 @@ static int play(comparison *c, const lab_script *script) {
     lab_cli_progress_begin(&c->progress);
     for (unsigned i = 0; i < c->count; i++) {
         side *s = &c->sides[i];
-        bool begun =
-            lab_referee_begin(s->referee, lab_subject_at(s->subject), script, NULL, &s->failure);
+        bool begun = lab_referee_begin(s->referee, s->subject, script, NULL, &s->failure);
         status = begun ? status : LAB_CLI_FOUND;
     }
     for (size_t op = 0; status == LAB_CLI_DONE && op < script->count; op++) {

@@ -124,6 +124,21 @@ class PluginTest(unittest.TestCase):
         self.assertEqual(0, self.build("other.c").returncode)
         self.write("one.txt", "heap dwords=4000\nalloc s0 tag=0x0000 bytes=4\n")
 
+    def test_two_plug_ins_are_two(self):
+        """Both orders: neither side is played by the other's."""
+        plugin = self.folder / "build" / "fuzz" / "plugin.so"
+        self.assertEqual(0, self.build(EXAMPLE).returncode)
+        plugin.rename(self.folder / "good.so")
+        self.build_with("if (bytes == 4) { return (char *)self + 1; }")
+        plugin.rename(self.folder / "wrong.so")
+        for sides in ("./wrong.so,./good.so", "./good.so,./wrong.so"):
+            done = self.run_here(*self.play_one("--with", sides, subcommand="diff"))
+            self.assertEqual(1, done.returncode, done)
+            self.assertRegex(done.stdout, r"(?m)^\./wrong\.so: FAILURE .*alignment")
+            self.assertNotIn("./good.so: FAILURE", done.stdout)
+        done = self.run_here(*self.play_one("--with", "./good.so,./good.so", subcommand="diff"))
+        self.assertEqual(0, done.returncode, done)
+
     def play_one(self, *more, subcommand="run"):
         return [HEAPLAB, subcommand, *more, "one.txt"]
 
@@ -146,7 +161,7 @@ class PluginTest(unittest.TestCase):
             for play, subject in (
                 (self.play_one("--subject", "build/fuzz/plugin.so"), "cells (a plug-in)"),
                 (self.play_one("--with", "malloc,build/fuzz/plugin.so", subcommand="diff"),
-                 "malloc, plugin"),
+                 "malloc, build/fuzz/plugin.so"),
             ):
                 done = self.run_here(*play)
                 self.assertEqual(-number, done.returncode, statement)
