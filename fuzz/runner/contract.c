@@ -40,6 +40,18 @@ bool lab_referee_has(const lab_referee *r, unsigned flag) {
     return (r->subject->flags & ~r->instance.lacks & flag) != 0;
 }
 
+lab_referee_view lab_referee_look(const lab_referee *r) {
+    lab_referee_view view = {.backing = &r->backing};
+    if (r->made && r->subject->watch != NULL && r->script->config.guard > 0 &&
+        th_heap_guard_max() > 0) {
+        r->subject->watch(r->instance.state, &view.watched);
+    }
+    if (r->made && r->subject->measure != NULL) {
+        r->subject->measure(r->instance.state, &view.figures);
+    }
+    return view;
+}
+
 bool lab_referee_has_subject(const lab_referee *r) {
     return r->made;
 }

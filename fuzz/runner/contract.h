@@ -20,6 +20,7 @@
 
 #include "model/contract.h"
 #include "runner/runner.h"
+#include "subjects/backing.h"
 #include "subjects/subject.h"
 
 typedef struct lab_referee lab_referee; /* reusable state: backing, model */
@@ -49,6 +50,16 @@ bool lab_referee_end(lab_referee *referee, lab_run_counts *counts);
 
 /* The live blocks, and what was counted so far. */
 const lab_contract *lab_referee_contract(const lab_referee *referee);
+
+/* The inside, for drawings: the memory it has, what its guards watch in no block, and its
+ * statistics; zeroed, where it does not say. */
+typedef struct lab_referee_view {
+    const lab_backing *backing;
+    lab_watched watched;
+    lab_figures figures;
+} lab_referee_view;
+
+lab_referee_view lab_referee_look(const lab_referee *referee);
 
 /* Was the subject made? */
 bool lab_referee_has_subject(const lab_referee *referee);

@@ -64,6 +64,23 @@ DRAWING = """\
     5 copy                               |..bbbbbbbb|..................................|..CCCCCCC...
 """
 
+SUBJECT_DRAWN = """\
+heap dwords=400 align=8 guard=1 slots=8 skew=2 subject=bump
+alloc s0 tag=0x0000 bytes=300
+alloc s1 tag=0x0000 bytes=500
+free s1
+freetags 0x0000..0x7fff
+"""
+# A cell is 1600 / 59 bytes; the canary behind the last block is less than that.
+SUBJECT_DRAWING = """\
+      (fresh)                            |..........................................................
+    0 alloc s0 tag=0x0000 bytes=300      aaaaaaaaaaaa...............................................
+    1 alloc s1 tag=0x0000 bytes=500      aaaaaaaaaaabbbbbbbbbbbbbbbbbbbx............................
+    2 free s1                            aaaaaaaaaaaax..............................................
+    3 freetags 0x0000..0x7fff            |..........................................................
+in the end: live blocks 0, bytes asked for 0, of the backing 1600; by its own count 0 in use, at most 810
+"""
+
 
 def setUpModule():
     if not os.access(HEAPLAB, os.X_OK):
@@ -318,6 +335,30 @@ class Draw(CliTest):
         self.assertEqual((0, ""), (status, err))
         self.assertEqual({90}, {len(line) for line in lines})
 
+    def test_subject(self):
+        self.write("bumped", SUBJECT_DRAWN)
+        self.assert_output(SUBJECT_DRAWING, "draw", "bumped")
+        self.write("unguarded", SUBJECT_DRAWN.replace("guard=1", "guard=0"))
+        self.assert_output(SUBJECT_DRAWING.replace("bx.", "b..").replace("ax.", "a.."), "draw", "unguarded")
+
+    def test_every_subject(self):
+        """A line for each operation, as wide as the others, wherever the memory is."""
+        for path in sorted((TREE / "corpus" / "subjects" / "seed").glob("*.txt")):
+            status, out, err = self.call("draw", path)
+            self.assertEqual((0, ""), (status, err), path)
+            lines = out.splitlines()
+            text = self.call("show", path)[1]
+            self.assertEqual(text.count("\n") + 1, len(lines), path)  # the heap line: (fresh)
+            self.assertEqual({100}, {len(line) for line in lines[:-1]}, path)
+            self.assertTrue(all(re.fullmatch(r"[a-z.|_x]+", line[41:]) for line in lines[:-1]))
+            self.assertTrue(any(re.search("[a-w]", line[41:]) for line in lines[:-1]), path)
+            self.assertRegex(lines[-1], r"^in the end: live blocks \d+, bytes asked for \d+")
+
+    def test_subject_that_cannot_be_made(self):
+        self.write("tiny", "heap dwords=1 skew=15 subject=pool\nalloc s0 tag=0x0000 bytes=1\n")
+        line = "      (the subject cannot be made from this, so there is nothing to draw)\n"
+        self.assert_output(line, "draw", "tiny")
+
     def test_region_that_is_refused(self):
         self.write("small", "heap dwords=3\ncopy\n")
         line = "      (the heap refuses this region, so there is nothing to draw)\n"
@@ -434,8 +475,7 @@ class Subjects(CliTest):
 
     def test_heap_only(self):
         self.write("tagged", self.TEXT)
-        for name in ("draw", "to-c"):
-            self.assert_refused(name, "tagged", words=["for another subject"])
+        self.assert_refused("to-c", "tagged", words=["for another subject"])
 
     def test_plugins(self):
         shutil.copy(TREE / "examples" / "my_subject.c", self.folder / "mine.c")

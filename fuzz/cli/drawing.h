@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What drawings of the heap and of other subjects have in common. */
+#ifndef LAB_CLI_DRAWING_H
+#define LAB_CLI_DRAWING_H
+
+#include "cli/cli.h"
+#include "runner/runner.h"
+
+enum { LAB_DRAWING_COLUMNS_MAX = 400 };
+
+typedef struct lab_drawing {
+    int columns; /* of the map */
+    bool colour;
+    size_t lines; /* drawn so far */
+} lab_drawing;
+
+/* The operation (NULL: none yet), and map[0 .. columns-1] beside it. */
+void lab_drawing_line(lab_drawing *drawing, const lab_op *op, size_t index, const char *map);
+
+/* Says what failed; the exit status. */
+int lab_drawing_failure(const lab_failure *failure);
+
+/* Draws a script for another subject than the heap; the exit status. */
+int lab_drawing_of_subject(const char *name, const lab_cli_files *given, const lab_script *script,
+                           lab_drawing *drawing);
+
+#endif
