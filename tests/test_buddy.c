@@ -272,6 +272,11 @@ static void create_and_give_back(void) {
         backing_stop(&own);
     }
     own.left = 2;
+    CHECK_EQ(th_buddy_create(&buddy, from, 64, NULL), TH_OK); /* one unit */
+    CHECK(th_buddy_alloc(&buddy, 64) != NULL);
+    th_buddy_clean_up(&buddy);
+    backing_stop(&own);
+    own.left = 2;
     CHECK_EQ(th_buddy_create(&buddy, from, 4096 + 63, NULL), TH_OK);
     CHECK_EQ(stats().managed_bytes, 4096);
     void *block = th_buddy_alloc(&buddy, 100);

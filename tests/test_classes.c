@@ -129,22 +129,32 @@ static void every_size_works(void) {
     at_levels(0, every_size);
 }
 
+static void use_zeroed(size_t count, size_t size) {
+    for (int round = 0; round < 2; round++) {
+        unsigned char *block = th_classes_alloc_zeroed(&classes, count, size);
+        CHECK(block != NULL);
+        for (size_t i = 0; i < count * size; i++) {
+            CHECK_EQ(block[i], 0);
+        }
+        memset(block, 0xAA, count * size);
+        th_classes_free(&classes, block);
+    }
+}
+
 static void zeroed_memory_is_zero(void) {
     for (int mapped = 0; mapped < 2; mapped++) {
         th_classes_config config = {.backing =
                                         mapped != 0 ? (th_allocator){0} : backing_start(&blocks)};
         CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
         for (size_t count = 1; count < 30000; count = count * 3 + 1) {
-            for (int round = 0; round < 2; round++) {
-                unsigned char *block = th_classes_alloc_zeroed(&classes, count, 7);
-                CHECK(block != NULL);
-                for (size_t i = 0; i < count * 7; i++) {
-                    CHECK_EQ(block[i], 0);
-                }
-                memset(block, 0xAA, count * 7);
-                th_classes_free(&classes, block);
-            }
+            use_zeroed(count, 7);
         }
+        const size_t most = classes.class_bytes_max; /* of those that were used before */
+        unsigned char *neighbour = take(most, 1);
+        for (size_t bytes = most - 1; bytes <= most + 1; bytes++) {
+            use_zeroed(bytes, 1);
+        }
+        th_classes_free(&classes, neighbour);
         CHECK(th_classes_alloc_zeroed(&classes, SIZE_MAX / 2, 3) == NULL);
         CHECK(th_classes_alloc_zeroed(&classes, 0, 3) == NULL);
         CHECK(th_classes_alloc_zeroed(&classes, 3, 0) == NULL);

@@ -160,6 +160,8 @@ static void shrink_over_backing(int level) {
     }
     CHECK(!th_large_resize(&large, block, 1001));
     CHECK(th_large_resize(&large, block, 700));
+    CHECK(!th_large_resize(&large, block, 1001));
+    CHECK(!tools_look() || is_closed(block + 700));
     if (level > 0) {
         CHECK_EQ(poke(block + 700, 0x41), CANARY);
         th_large_free(&large, block);
@@ -173,6 +175,38 @@ static void shrink_over_backing(int level) {
 
 static void a_backing_that_cannot_lets_blocks_shrink(void) {
     at_levels(0, shrink_over_backing);
+}
+
+/* One that shrinks now and then, and uses at once what it got back. */
+static bool shrink_to_500(void *self, void *pointer, size_t bytes) {
+    (void)self;
+    if (bytes == 500) {
+        memset((unsigned char *)pointer + bytes, 0xEE, 1000 - bytes);
+    }
+    return bytes == 500;
+}
+
+static void shrink_twice(int level) {
+    backing own = {.left = 0};
+    th_allocator from = backing_start(&own);
+    th_allocator_table table = *from.table;
+    table.resize_in_place = shrink_to_500;
+    const th_large_config config = {.backing = {.table = &table, .self = from.self},
+                                    .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_large_init(&large, &config), TH_OK);
+    unsigned char *block = take(1000, 0, 1);
+    CHECK(th_large_resize(&large, block, 700));
+    CHECK_EQ(th_large_usable_size(&large, block), 1000);
+    CHECK(th_large_resize(&large, block, 500));
+    CHECK_EQ(th_large_usable_size(&large, block), 500);
+    CHECK(filled(block, 500, 1));
+    CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+    th_large_clean_up(&large);
+    backing_stop(&own);
+}
+
+static void what_a_backing_takes_back_is_its_own(void) {
+    at_levels(0, shrink_twice);
 }
 
 static void failures_change_nothing(void) {
@@ -393,7 +427,8 @@ static void it_works_as_an_allocator(void) {
 
 TH_SUITE("large", TEST(blocks_come_and_go), TEST(mapped_blocks_are_zeroed),
          TEST(pages_that_are_not_needed_go_back), TEST(a_backing_that_can_resizes_in_place),
-         TEST(a_backing_that_cannot_lets_blocks_shrink), TEST(failures_change_nothing),
-         TEST(pages_that_do_not_go_stay), TEST(bad_configs_are_refused),
-         TEST(bad_pointers_are_named), TEST(an_overflow_is_noticed_to_the_byte),
-         TEST(the_checker_finds_damage_in_the_structure), TEST(it_works_as_an_allocator))
+         TEST(a_backing_that_cannot_lets_blocks_shrink), TEST(what_a_backing_takes_back_is_its_own),
+         TEST(failures_change_nothing), TEST(pages_that_do_not_go_stay),
+         TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
+         TEST(an_overflow_is_noticed_to_the_byte), TEST(the_checker_finds_damage_in_the_structure),
+         TEST(it_works_as_an_allocator))

@@ -4,6 +4,7 @@
 
 #include "alloc_fixture.h"
 #include "heap_fixture.h"
+#include "tagheap/bump.h"
 #include "tagheap/pool.h"
 
 TH_ALLOCATOR_ALIGNAS static unsigned char memory[8192];
@@ -240,6 +241,26 @@ static void growth_follows_its_policy(void) {
     capacities_while_growing(&config, doubled, 4);
     config.objects_max = 35;
     capacities_while_growing(&config, limited, 4);
+}
+
+/* Over memory where twice as much does not fit: what fits is taken. */
+static void growth_takes_what_there_is(void) {
+    static unsigned char room[16384];
+    th_bump bump;
+    CHECK_EQ(th_bump_init(&bump, room, sizeof room, NULL), TH_OK);
+    th_pool_config config = {.object_bytes = 64,
+                             .backing = th_bump_allocator(&bump),
+                             .grow_objects = 8,
+                             .grow_doubling = true};
+    start(&config);
+    size_t count = 0;
+    while (th_pool_alloc(&pool) != NULL) {
+        count++;
+    }
+    th_bump_stats stats = th_bump_get_stats(&bump);
+    CHECK(count > 128 && sizeof room - stats.used_bytes < 2 * 64 * 8);
+    CHECK_EQ(th_pool_reserve(&pool, count + 8), TH_ERR_EXHAUSTED);
+    stop();
 }
 
 static void a_failing_backing_leaves_the_pool_usable(void) {
@@ -614,9 +635,9 @@ TH_SUITE("pool", TEST(every_object_is_usable_and_reused),
          TEST(the_memory_is_used_to_the_last_object), TEST(a_map_over_used_memory_is_right),
          TEST(starting_touches_no_memory), TEST(a_reset_pool_is_like_new), TEST(the_limit_holds),
          TEST(no_allocation_after_the_start), TEST(growth_follows_its_policy),
-         TEST(a_failing_backing_leaves_the_pool_usable), TEST(empty_chunks_go_back),
-         TEST(an_unused_pool_shrinks_to_nothing), TEST(links_beside_leave_objects_alone),
-         TEST(take_tells_what_is_fresh), TEST(iteration_meets_live_objects_only),
-         TEST(without_a_map_nothing_is_met), TEST(bad_configs_are_refused),
-         TEST(a_chunk_too_large_to_address_is_refused), TEST(it_works_as_an_allocator),
-         TEST(random_use_agrees_with_a_model))
+         TEST(growth_takes_what_there_is), TEST(a_failing_backing_leaves_the_pool_usable),
+         TEST(empty_chunks_go_back), TEST(an_unused_pool_shrinks_to_nothing),
+         TEST(links_beside_leave_objects_alone), TEST(take_tells_what_is_fresh),
+         TEST(iteration_meets_live_objects_only), TEST(without_a_map_nothing_is_met),
+         TEST(bad_configs_are_refused), TEST(a_chunk_too_large_to_address_is_refused),
+         TEST(it_works_as_an_allocator), TEST(random_use_agrees_with_a_model))

@@ -267,6 +267,35 @@ static void enter_again(int level) {
     CHECK(first.runs == 1 && second.runs == 1);
 }
 
+/* What lies in something that is ending, however deep, goes with it and not before. */
+static void end_cousin(void *context) {
+    attempt *a = context;
+    a->runs++;
+    CHECK_EQ(th_region_end(a->other), TH_ERR_BUSY);
+    CHECK_EQ(th_region_reset(a->other), TH_ERR_BUSY);
+    CHECK_EQ(faults.count, 0);
+    CHECK(th_region_alloc(a->other, 20) != NULL);
+}
+
+static void end_across(int level) {
+    for (int reset = 0; reset < 2; reset++) {
+        start(level);
+        th_region *older = begin(&root);
+        attempt a = {.other = begin(begin(older))};
+        CHECK_EQ(th_region_defer(begin(&root), end_cousin, &a), TH_OK);
+        if (reset != 0) {
+            CHECK_EQ(th_region_reset(&root), TH_OK);
+            CHECK_EQ(a.runs, 1);
+        }
+        stop();
+        CHECK_EQ(a.runs, 1);
+    }
+}
+
+static void what_ends_anyway_cannot_be_ended(void) {
+    at_levels(0, end_across);
+}
+
 /* From the cleanup of a child: what it lies in cannot go. */
 static void end_all_above(void *context) {
     attempt *a = context;
@@ -509,8 +538,8 @@ static void a_simple_model_agrees(void) {
     at_levels(0, play_at_random);
 }
 
-TH_SUITE("region", TEST(phases_nest), TEST(the_callers_memory_is_the_roots),
-         TEST(cleanups_run_in_reverse_and_children_first),
+TH_SUITE("region", TEST(what_ends_anyway_cannot_be_ended), TEST(phases_nest),
+         TEST(the_callers_memory_is_the_roots), TEST(cleanups_run_in_reverse_and_children_first),
          TEST(repeated_phases_need_no_more_memory), TEST(a_region_can_be_reset),
          TEST(bad_arguments_are_refused), TEST(exhaustion_changes_nothing),
          TEST(cleanups_cannot_end_their_region),

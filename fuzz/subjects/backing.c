@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tagheap/pages.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define LAB_BACKING_ASAN 1
+#endif
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define LAB_BACKING_MSAN 1
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(LAB_BACKING_ASAN)
@@ -28,16 +34,31 @@
 #define EDGE_BYTES   ((size_t)32)
 #define EDGE_BYTE    0xE1
 
+/* Which requests for large alignments can be met depends on where the region lies: at a multiple of
+ * larger ones than are met, it is the same everywhere. */
+#define REGION_ALIGNMENT (SIZE_MAX > UINT32_MAX ? (size_t)1 << 31 : (size_t)1 << 26)
+
+static unsigned char *make_region(void) {
+    unsigned char *region = th_pages_reserve(REGION_BYTES, REGION_ALIGNMENT);
+    if (region != NULL && th_pages_commit(region, REGION_BYTES) != TH_OK) {
+        (void)th_pages_release(region, REGION_BYTES);
+        return NULL;
+    }
+#if defined(LAB_BACKING_MSAN)
+    __msan_poison(region, REGION_BYTES); /* to a subject these are not zeros */
+#endif
+    return region;
+}
+
 bool lab_backing_init(lab_backing *backing) {
-    void *region = NULL;
     memset(backing, 0, sizeof *backing);
     backing->blocks = calloc(LAB_BACKING_BLOCKS_MAX, sizeof *backing->blocks);
-    if (backing->blocks == NULL || posix_memalign(&region, ORIGIN, REGION_BYTES) != 0) {
+    backing->region = backing->blocks != NULL ? make_region() : NULL;
+    if (backing->region == NULL) {
         free(backing->blocks);
         backing->blocks = NULL;
         return false;
     }
-    backing->region = region;
     ASAN_POISON_MEMORY_REGION(backing->region, REGION_BYTES);
     return true;
 }
@@ -45,8 +66,8 @@ bool lab_backing_init(lab_backing *backing) {
 void lab_backing_clean_up(lab_backing *backing) {
     if (backing->region != NULL) {
         ASAN_UNPOISON_MEMORY_REGION(backing->region, REGION_BYTES);
+        (void)th_pages_release(backing->region, REGION_BYTES);
     }
-    free(backing->region);
     free(backing->blocks);
     memset(backing, 0, sizeof *backing);
 }

@@ -63,7 +63,7 @@ typedef struct th_buddy {
     uint64_t failed_allocs;
     th_buddy_config config;
     th_allocator backing; /* of th_buddy_create; else zeroed */
-    void *owned;          /* the one block taken from it */
+    void *owned;          /* the bookkeeping, if it is the backing's */
 } th_buddy;
 
 /* The bytes of bookkeeping that init needs for this memory, or 0 if the config or the size is not

@@ -49,7 +49,8 @@ void *th_pages_map(size_t bytes, size_t alignment);
 
 /* Makes pages of a reservation readable and writable; zeroed, if they were reserved or
  * decommitted, else as they are; of 0 bytes, nothing. TH_ERR_NULL, TH_ERR_MISALIGNED (`pages` is
- * not at a page's start) or TH_ERR_EXHAUSTED. */
+ * not at a page's start) or TH_ERR_EXHAUSTED, and then pages before the first one that is not
+ * mapped may have changed. */
 th_status th_pages_commit(void *pages, size_t bytes);
 
 /* Gives the memory back and keeps the addresses: contents are lost, access is SIGSEGV. Errors as

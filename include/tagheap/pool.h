@@ -56,7 +56,8 @@ typedef struct th_pool_config {
     size_t memory_bytes;
     th_allocator backing; /* of further chunks; zeroed: none */
     size_t grow_objects;  /* objects in a chunk that is added when all are in use; 0: none is */
-    bool grow_doubling;   /* as many as there are already, if that is more */
+    bool grow_doubling;   /* as many as there are already, if that is more and there is
+                             the memory */
     bool links_beside;
     bool iterable;      /* keep the map of live objects at guard level 0, too, for th_pool_next */
     size_t objects_max; /* the pool never has more; 0: no limit but 2^32 - 2 */
@@ -153,9 +154,10 @@ th_status th_pool_reserve(th_pool *pool, size_t count);
 size_t th_pool_trim(th_pool *pool, size_t keep);
 
 /* The live object after `object` (the first one, for NULL); NULL if there is no further one.
- * `object` itself may have been freed since it was returned. In the order of the chunks, and in
- * each of addresses; objects that are allocated meanwhile may be met or not. Always NULL unless the
- * config says iterable. O(log chunks), and the chunks between and dead objects between / 32. */
+ * `object` itself may have been freed since it was returned (if its chunk is gone, NULL). In the
+ * order of the chunks, and in each of addresses; objects that are allocated meanwhile may be met or
+ * not. Always NULL unless the config says iterable. O(log chunks), and the chunks between and dead
+ * objects between / 32. */
 void *th_pool_next(const th_pool *pool, const void *object);
 
 /* Is this address in memory of a live object (where no map of live objects is kept: of an object

@@ -300,9 +300,14 @@ static bool fit_pages(th_large_record *record, size_t bytes) {
     return true;
 }
 
-/* What the backing does not take back stays with the block, if that may be. */
+/* What the backing does not take back stays with the block, if that may be. What it does take back,
+ * it may use. */
 static bool fit_backing(const th_large *large, th_large_record *record, size_t bytes, bool loose) {
+    unsigned char *end = block_of(record) + record->requested;
+    size_t rest = record->range.bytes - record->requested;
+    th_track_open(end, rest);
     if (!th_allocator_resize_in_place(large->config.backing, block_of(record), bytes)) {
+        th_track_close(end, rest);
         return bytes <= record->range.bytes && (loose || bytes >= record->range.bytes / 2);
     }
     record->range.bytes = bytes;

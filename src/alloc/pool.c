@@ -205,7 +205,9 @@ static bool grow(th_pool *pool) {
         count = pool->capacity;
     }
     count = count < room ? count : room;
-    return count > 0 && add_from_backing(pool, count) == TH_OK;
+    size_t least = pool->config.grow_objects < room ? pool->config.grow_objects : room;
+    return count > 0 && (add_from_backing(pool, count) == TH_OK ||
+                         (count > least && add_from_backing(pool, least) == TH_OK));
 }
 
 /* Makes a chunk with a fresh object the current one. */

@@ -469,6 +469,13 @@ class Subjects(CliTest):
         _, out, _ = self.call("show", "--subject", "malloc", "tagged")
         self.assertIn(" subject=malloc\n", out)
 
+    def test_large_alignments_are_met_or_not_wherever_it_runs(self):
+        """Addresses differ from run to run; what is refused must not."""
+        self.write("aligned", "heap dwords=131000 align=16 guard=2 slots=8\n" + "".join(
+            f"aligned s{i} tag=0x0000 bytes=11 align=1048576\n" for i in range(5)))
+        runs = {self.call("diff", "--with", "arena-reset,tagged", "aligned") for _ in range(8)}
+        self.assertEqual(1, len(runs), runs)
+
     def test_unknown_names(self):
         self.write("other", self.TEXT.replace("tagged", "pile"))
         self.assert_refused("run", "other", words=["other:1:18:", "subject=", "pile"])
