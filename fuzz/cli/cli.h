@@ -158,6 +158,10 @@ int64_t lab_cli_now_ms(void);
 void lab_cli_playing(const char *name, const char *path, const char *subject, bool ticks);
 void lab_cli_played(void);
 
+/* A sign of life: the next such line comes only if there is none for some seconds. For those who
+ * tell by themselves how far they are. */
+void lab_cli_still_playing(void);
+
 /* The beginning of such a line; NULL: nothing is played. */
 const char *lab_cli_what_is_played(void);
 

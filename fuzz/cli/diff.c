@@ -142,6 +142,7 @@ static int play(comparison *c, const lab_script *script) {
     }
     for (size_t op = 0; status == LAB_CLI_DONE && op < script->count; op++) {
         show_progress(&c->progress, op, script->count);
+        lab_cli_still_playing();
         for (unsigned i = 0; i < c->count; i++) {
             bool passed = lab_referee_step(c->sides[i].referee, op);
             status = passed ? status : LAB_CLI_FOUND;
@@ -203,7 +204,7 @@ int lab_cli_diff(int argc, char **argv) {
     }
     if (status == LAB_CLI_DONE) {
         char names[SIDES_MAX * (LAB_SUBJECT_NAME_MAX + 2) + 1];
-        lab_cli_playing(argv[0], given.in, list_names(&c, names, sizeof names), false);
+        lab_cli_playing(argv[0], given.in, list_names(&c, names, sizeof names), true);
         status = play(&c, &script);
         lab_cli_played();
         status = report(&c, &script, given.in, status);

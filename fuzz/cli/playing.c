@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -17,7 +18,8 @@ enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
 /* Handlers read these: what is played, as a line begins; empty: nothing is. */
 static char played[TEXT_BYTES_MAX];
-static volatile sig_atomic_t seconds;
+static const char *clear; /* on a terminal, what stands on the line before */
+static time_t start;
 static struct sigaction before[SIGNALS];
 
 /* Only what a signal handler may do. */
@@ -30,7 +32,7 @@ static void say(const char *what, int number, const char *rest) {
     for (; number > 0; number /= 10) {
         digits[--at] = (char)('0' + number % 10);
     }
-    const char *const parts[] = {played, what, digits + at, rest, "\n"};
+    const char *const parts[] = {clear, played, what, digits + at, rest, "\n"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         for (const char *from = parts[i]; *from != '\0' && size < sizeof line; from++) {
             line[size++] = *from;
@@ -40,11 +42,16 @@ static void say(const char *what, int number, const char *rest) {
     (void)written;
 }
 
+static time_t now_seconds(void) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static void on_alarm(int number) {
     (void)number;
     if (played[0] != '\0') {
-        seconds += LAB_CLI_LOG_SECONDS;
-        say(" has been played for ", (int)seconds,
+        say(" has been played for ", (int)(now_seconds() - start),
             " s; if it hangs: Ctrl-C, then `heaplab minimize`, which ends what takes too long");
         (void)alarm(LAB_CLI_LOG_SECONDS);
     }
@@ -101,8 +108,13 @@ void lab_cli_playing(const char *name, const char *path, const char *subject, bo
     for (char *at = played; *at != '\0'; at++) {
         *at = (unsigned char)*at < ' ' || *at == 0x7F ? '?' : *at;
     }
-    seconds = 0;
+    clear = lab_cli_is_terminal() ? "\r\033[K" : "";
+    start = now_seconds();
     (void)alarm(ticks ? LAB_CLI_LOG_SECONDS : 0);
+}
+
+void lab_cli_still_playing(void) {
+    (void)alarm(LAB_CLI_LOG_SECONDS);
 }
 
 void lab_cli_played(void) {

@@ -14,6 +14,8 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
+import re
+import select
 import signal
 import subprocess
 import tempfile
@@ -172,16 +174,26 @@ class PluginTest(unittest.TestCase):
 
     def test_a_hang_is_named(self):
         self.build_with("for (volatile int i = 0;; i++) {}")
-        playing = subprocess.Popen(self.play_one("--subject", "build/fuzz/plugin.so"),
-                                   cwd=self.folder, stderr=subprocess.PIPE, text=True)
-        first = playing.stderr.readline()
-        playing.terminate()
-        _, rest = playing.communicate(timeout=20)
-        which = "heaplab run: one.txt on subject cells (a plug-in) "
-        self.assertEqual(f"{which}has been played for 5 s; if it hangs: Ctrl-C, then `heaplab "
-                         "minimize`, which ends what takes too long\n", first)
-        self.assertEqual((-signal.SIGTERM, f"{which}was being played when signal 15 came\n"),
-                         (playing.returncode, rest))
+        for play, subject in (
+            (self.play_one("--subject", "build/fuzz/plugin.so"), "cells (a plug-in)"),
+            (self.play_one("--with", "malloc,build/fuzz/plugin.so", subcommand="diff"),
+             "malloc, build/fuzz/plugin.so"),
+        ):
+            playing = subprocess.Popen(play, cwd=self.folder, stderr=subprocess.PIPE, text=True)
+            first = self.first_line(playing)
+            playing.terminate()
+            _, rest = playing.communicate(timeout=20)
+            which = f"heaplab {play[1]}: one.txt on subject {subject} "
+            self.assertRegex(first, f"^{re.escape(which)}has been played for [5-9] s; if it "
+                             "hangs: Ctrl-C, then `heaplab minimize`, which ends what takes too "
+                             "long\n$")
+            self.assertEqual((-signal.SIGTERM, f"{which}was being played when signal 15 came\n"),
+                             (playing.returncode, rest))
+
+    def first_line(self, playing):
+        """What it says within some seconds; nothing, if it says nothing."""
+        ready, _, _ = select.select([playing.stderr], [], [], 20)
+        return playing.stderr.readline() if ready else ""
 
     def test_slow_work_shows_progress_in_a_log(self):
         """Plain lines, each whole; what was found stands alone on standard output."""
