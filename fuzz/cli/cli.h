@@ -127,7 +127,7 @@ const char *lab_cli_subject_shown(unsigned number);
  * loaded. -1: there is none, which has been said. */
 int lab_cli_subject(const char *name, const char *value);
 
-/* ---- for those who wait (progress.c, playing.c) -------------------------------------------- */
+/* ---- for those who wait (progress.c, playing.c, interrupt.c) ------------------------------- */
 
 enum { LAB_CLI_LOG_SECONDS = 5 /* between lines, where no terminal shows them */ };
 
@@ -164,6 +164,13 @@ void lab_cli_still_playing(void);
 
 /* The beginning of such a line; NULL: nothing is played. */
 const char *lab_cli_what_is_played(void);
+
+/* From now on the first SIGINT or SIGTERM is noted; the second one ends the process. */
+void lab_cli_await_interrupt(void);
+
+/* The one that came; 0: none did. The exit status is then 128 and the number, unless something was
+ * found. */
+int lab_cli_interrupt(void);
 
 /* ---- further arguments --------------------------------------------------------------------- */
 

@@ -89,8 +89,13 @@ static const lab_cli_subcommand subcommands[] = {
      "  --seconds N      how long (default: 10)\n"
      "  --seed N         the same seed makes the same scripts (default: from the time of day)\n"
      "  --keep-going     do not end with the first failure; count the different ones\n"
-     "  -o OUT           where the first script that fails goes (default: standard output)\n",
-     "0 every script passed; 1 one failed", "--subject arena --seconds 1 --seed 7", lab_cli_random},
+     "  -o OUT           where the first script that fails goes (default: standard output)\n"
+     "  Ctrl-C, SIGTERM  end it after the script that is played, with the summary of what was "
+     "done\n"
+     "                   so far; a second one ends it at once\n",
+     "0 every script passed; 1 one failed; 130 (143) ended by Ctrl-C (SIGTERM), none "
+     "failed; 2 create refused every setup",
+     "--subject arena --seconds 1 --seed 7", lab_cli_random},
     {"swarm", " SEED [EPOCH]", "print how a fuzzing run weighed what it did",
      "  SEED             the run's, from its log\n"
      "  EPOCH            256 mutations each (default: 0)\n",

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -49,6 +50,8 @@ typedef struct run {
     uint64_t scripts, ops, acted;
     failure failures[FAILURES_MAX];
     unsigned failure_count;
+    int64_t start_ms;
+    lab_cli_progress progress;
 } run;
 
 static int take_number(lab_cli_arguments *from, const char *option, uint64_t most,
@@ -140,6 +143,7 @@ static bool note_failure(run *r, const char *signature) {
 static int report(const run *r, const lab_verdict *verdict) {
     const lab_cli_files *given = &r->wanted->given;
     char message[1024];
+    lab_cli_progress_end(&r->progress);
     (void)printf("script %" PRIu64 " with seed %" PRIu64 " fails: %s (operation %zu of %zu)\n",
                  r->scripts, r->wanted->seed, verdict->signature, verdict->op, r->script.count);
     if (given->out == NULL || r->failure_count > 1) {
@@ -150,6 +154,7 @@ static int report(const run *r, const lab_verdict *verdict) {
     } else {
         return lab_cli_complain("random", message);
     }
+    (void)fflush(stdout); /* it may be hours to the next one */
     return LAB_CLI_FOUND;
 }
 
@@ -158,12 +163,51 @@ static bool idle(const run *r) {
     return r->acted == 0 && r->failure_count == 0;
 }
 
+static void show_progress(run *r) {
+    if (lab_cli_progress_is_due(&r->progress)) {
+        lab_cli_progress_show(&r->progress,
+                              "random: %" PRId64 " s of %" PRIu64 ": %" PRIu64 " scripts, %" PRIu64
+                              " operations, %u different failures",
+                              (lab_cli_now_ms() - r->start_ms) / 1000, r->wanted->seconds,
+                              r->scripts, r->ops, r->failure_count);
+    }
+}
+
+static int summarize(const run *r) {
+    int interrupt = lab_cli_interrupt();
+    if (idle(r) && interrupt == 0) {
+        char message[128];
+        (void)snprintf(message, sizeof message,
+                       "nothing was tested: create refused all of %" PRIu64 " setups", r->scripts);
+        return lab_cli_complain("random", message);
+    }
+    (void)printf("%" PRIu64 " scripts with seed %" PRIu64 ", %" PRIu64 " operations: %s%s\n",
+                 r->scripts, r->wanted->seed, r->ops,
+                 r->failure_count > 0 ? "failed"
+                 : idle(r)            ? "nothing tested yet"
+                                      : "passed",
+                 interrupt == SIGINT    ? ", ended by Ctrl-C"
+                 : interrupt == SIGTERM ? ", ended by SIGTERM"
+                                        : "");
+    for (unsigned i = 0; i < r->failure_count; i++) {
+        (void)printf("%8" PRIu64 " %s\n", r->failures[i].count, r->failures[i].signature);
+    }
+    return r->failure_count > 0 ? LAB_CLI_FOUND : interrupt != 0 ? 128 + interrupt : LAB_CLI_DONE;
+}
+
 static int play(run *r) {
     time_t end = time(NULL) + (time_t)r->wanted->seconds;
     lab_verdict verdict;
-    while (time(NULL) <= end || (idle(r) && r->scripts < SCRIPTS_THAT_ACT)) {
+    r->start_ms = lab_cli_now_ms();
+    lab_cli_progress_begin(&r->progress);
+    lab_cli_await_interrupt();
+    while (lab_cli_interrupt() == 0 &&
+           (time(NULL) <= end || (idle(r) && r->scripts < SCRIPTS_THAT_ACT))) {
+        show_progress(r);
         if (!make_script(r) || !lab_judge_try(r->judge, &r->script, &verdict)) {
-            return lab_cli_complain("random", strerror(errno));
+            int error = errno;
+            lab_cli_progress_end(&r->progress);
+            return lab_cli_complain("random", strerror(error));
         }
         if (verdict.end != LAB_END_PASSED && note_failure(r, verdict.signature) &&
             report(r, &verdict) == LAB_CLI_BAD_INPUT) {
@@ -176,18 +220,8 @@ static int play(run *r) {
             break;
         }
     }
-    if (idle(r)) {
-        char message[128];
-        (void)snprintf(message, sizeof message,
-                       "nothing was tested: create refused all of %" PRIu64 " setups", r->scripts);
-        return lab_cli_complain("random", message);
-    }
-    (void)printf("%" PRIu64 " scripts with seed %" PRIu64 ", %" PRIu64 " operations: %s\n",
-                 r->scripts, r->wanted->seed, r->ops, r->failure_count > 0 ? "failed" : "passed");
-    for (unsigned i = 0; i < r->failure_count; i++) {
-        (void)printf("%8" PRIu64 " %s\n", r->failures[i].count, r->failures[i].signature);
-    }
-    return r->failure_count > 0 ? LAB_CLI_FOUND : LAB_CLI_DONE;
+    lab_cli_progress_end(&r->progress);
+    return summarize(r);
 }
 
 int lab_cli_random(int argc, char **argv) {

@@ -20,6 +20,7 @@ import pty
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import struct
@@ -448,6 +449,51 @@ class Sweep(CliTest):
         self.assert_refused("sweep", "--nothing", "good.txt", words=["--nothing"])
         self.assert_refused("attack", "good.txt", words=["good.txt"])
         self.assert_refused("attack", "--slow", words=["--slow"])
+
+
+class Random(CliTest):
+    PROGRESS = r"random: \d+ s of 60: \d+ scripts, \d+ operations, 0 different failures"
+
+    def start(self, **options):
+        return subprocess.Popen([HEAPLAB, "random", "--seed", "7", "--seconds", "60"],
+                                cwd=self.folder, stdin=subprocess.DEVNULL, text=True, **options)
+
+    def test_interrupts_end_it_with_the_summary(self):
+        """They are sent when it has said how far it is, as a plain line in a log."""
+        for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+            playing = self.start(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.addCleanup(playing.kill)
+            self.assertTrue(select.select([playing.stderr], [], [], 20)[0], "no progress")
+            first = playing.stderr.readline()
+            playing.send_signal(number)
+            out, err = playing.communicate(timeout=20)
+            self.assertRegex(first + err, f"^({self.PROGRESS}\n)+$")
+            self.assertRegex(out, r"^\d+ scripts with seed 7, [1-9]\d* operations: passed, ended "
+                             rf"by {name}\n$")
+            self.assertEqual(128 + number, playing.returncode)
+
+    def test_a_terminal_gets_one_line_that_is_drawn_again(self):
+        main, side = pty.openpty()
+        playing = self.start(stdout=subprocess.PIPE, stderr=side, env=os.environ | {"TERM": "xterm"})
+        self.addCleanup(playing.kill)
+        os.close(side)
+        self.assertTrue(select.select([main], [], [], 20)[0], "no progress")
+        playing.send_signal(signal.SIGINT)
+        out, _ = playing.communicate(timeout=20)
+        self.assertIn("ended by Ctrl-C", out)
+        self.assertRegex(read_all(main), rf"^(\r\x1b\[K{self.PROGRESS})+\r\x1b\[K$")
+
+    def test_who_ignores_interrupts_goes_on(self):
+        """As nohup and a shell's background jobs have it."""
+        playing = self.start(stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        self.addCleanup(playing.kill)
+        self.assertTrue(select.select([playing.stderr], [], [], 20)[0], "no progress")
+        playing.send_signal(signal.SIGINT)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            playing.wait(timeout=1)
+        playing.send_signal(signal.SIGTERM)
+        self.assertIn("ended by SIGTERM", playing.communicate(timeout=20)[0])
 
 
 class Subjects(CliTest):

@@ -110,7 +110,8 @@ class PluginTest(unittest.TestCase):
         self.assertEqual(0, self.build("slow.c").returncode)
         done = self.run_here(HEAPLAB, "random", "--subject", "build/fuzz/plugin.so", "--seed", "18",
                              "--seconds", "0")
-        self.assertEqual((0, ""), (done.returncode, done.stderr), done)
+        self.assertEqual(0, done.returncode, done)
+        self.assertRegex(done.stderr, r"^(random: \d+ s of 0: .*\n)*$")
         self.assertIn("passed", done.stdout)
 
     def test_a_program_is_no_plugin(self):
@@ -180,7 +181,7 @@ class PluginTest(unittest.TestCase):
              "malloc, build/fuzz/plugin.so"),
         ):
             playing = subprocess.Popen(play, cwd=self.folder, stderr=subprocess.PIPE, text=True)
-            first = self.first_line(playing)
+            first = self.first_line(playing.stderr)
             playing.terminate()
             _, rest = playing.communicate(timeout=20)
             which = f"heaplab {play[1]}: one.txt on subject {subject} "
@@ -190,10 +191,26 @@ class PluginTest(unittest.TestCase):
             self.assertEqual((-signal.SIGTERM, f"{which}was being played when signal 15 came\n"),
                              (playing.returncode, rest))
 
-    def first_line(self, playing):
+    def first_line(self, stream):
         """What it says within some seconds; nothing, if it says nothing."""
-        ready, _, _ = select.select([playing.stderr], [], [], 20)
-        return playing.stderr.readline() if ready else ""
+        ready, _, _ = select.select([stream], [], [], 20)
+        return stream.readline() if ready else ""
+
+    def test_what_random_found_is_said_at_once(self):
+        """And that something was found outweighs Ctrl-C."""
+        self.build_with("return (char *)self + 1;")
+        playing = subprocess.Popen(
+            [HEAPLAB, "random", "--subject", "build/fuzz/plugin.so", "--seed", "1", "--seconds",
+             "60", "--keep-going"],
+            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(playing.kill)
+        first = self.first_line(playing.stdout)
+        self.assertRegex(first, "^script [0-9]+ with seed 1 fails: property=")
+        playing.send_signal(signal.SIGINT)
+        out, _ = playing.communicate(timeout=20)
+        self.assertEqual(1, playing.returncode, out)
+        self.assertRegex(out, r"(?m)^\d+ scripts with seed 1, \d+ operations: failed, ended by Ctrl-C\n"
+                         r" +\d+ property=")
 
     def test_slow_work_shows_progress_in_a_log(self):
         """Plain lines, each whole; what was found stands alone on standard output."""
