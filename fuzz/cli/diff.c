@@ -26,13 +26,14 @@ typedef struct comparison {
 
 /* A,B,...; a plug-in's path is one of them. */
 static int read_subjects(const char *name, const char *list, comparison *c) {
-    while (*list != '\0') {
-        size_t size = strcspn(list, ",");
+    bool more = true;
+    for (const char *at = list; more; at += strcspn(at, ",") + 1) {
+        size_t size = strcspn(at, ",");
         if (c->count == SIDES_MAX || size == 0 || size >= LABEL_BYTES) {
             return lab_cli_refuse(name, "no list of 2 to 16 subjects:", list);
         }
         side *s = &c->sides[c->count];
-        memcpy(s->label, list, size);
+        memcpy(s->label, at, size);
         s->label[size] = '\0';
         int subject = lab_cli_subject(name, s->label);
         if (subject < 0) {
@@ -46,7 +47,7 @@ static int read_subjects(const char *name, const char *list, comparison *c) {
         }
         s->subject = lab_subject_at((unsigned)subject);
         c->count++;
-        list += size + (list[size] == ',');
+        more = at[size] == ',';
     }
     return c->count >= 2 ? LAB_CLI_DONE
                          : lab_cli_refuse(name, "fewer than two subjects after", "--with");

@@ -553,8 +553,12 @@ class Subjects(CliTest):
         self.assertIn("no difference: malloc (0 refusals of its own), buddy (", out)
         for subjects in ("malloc", "malloc,", "malloc,heap", "malloc,pile", ",malloc"):
             self.assert_refused("diff", "--with", subjects, "tagged")
+        for subjects in ("malloc,buddy,", "malloc,,buddy", ",malloc,buddy", ",".join(["malloc"] * 17)):
+            self.assert_refused("diff", "--with", subjects, "tagged",
+                                words=[f"no list of 2 to 16 subjects: '{subjects}'"])
+        sides = ",".join(["malloc"] * 16)
+        self.assertEqual(0, self.call("diff", "--with", sides, "tagged")[0])
         self.assert_refused("diff", "tagged", words=["no --with"])
-
 
     def test_peers(self):
         """Where they are installed, they play; where not, that is said."""
