@@ -6,6 +6,9 @@
 #include "cli/cli.h"
 
 #define PASSED_OR_FAILED "0 every script passed; 1 one failed"
+#define TO_BE_WRITTEN                                                                              \
+    "  --subject NAME   write that it is for this one (heaplab subjects), or for a plug-in\n"      \
+    "                   (./PATH.so); nothing is played (default: what the script says)\n"
 
 static const lab_cli_subcommand subcommands[] = {
     {"run", " [-v] [--bare] [--guard 0..3] [FORM] [--subject NAME] FILE...",
@@ -16,10 +19,10 @@ static const lab_cli_subcommand subcommands[] = {
      "                   tool in the build\n",
      PASSED_OR_FAILED, "-v --guard 3 corpus/heap/seed/recorded-lua-start.txt", lab_cli_run},
     {"show", " [-o OUT] [-f] [FORM] [--subject NAME] FILE", "print a script as text",
-     "  -o OUT           write to OUT (default: standard output)\n", "0 done",
+     "  -o OUT           write to OUT (default: standard output)\n" TO_BE_WRITTEN, "0 done",
      "corpus/heap/seed/recorded-lua-start.txt", lab_cli_show},
     {"asm", " -o OUT [-f] [FORM] [--subject NAME] FILE", "assemble a script into bytes",
-     "  -o OUT           where the bytes go\n", "0 done",
+     "  -o OUT           where the bytes go\n" TO_BE_WRITTEN, "0 done",
      "corpus/heap/seed/recorded-lua-start.txt -o start.bin", lab_cli_asm},
     {"draw", " [--colour] [FORM] [--subject NAME] FILE",
      "draw the heap, or another subject's memory, after each operation",
@@ -34,9 +37,11 @@ static const lab_cli_subcommand subcommands[] = {
      "                   for each 1000 operations)\n",
      "0 OUT is written; 2 the script passes, or not always fails in the same way",
      "found.txt -o small.txt", lab_cli_minimize},
-    {"to-c", " [-o OUT] [-f] [FORM] [--subject NAME] FILE",
+    {"to-c", " [-o OUT] [-f] [FORM] [--subject heap] FILE",
      "turn a failing script into a C program that needs the library only",
-     "  -o OUT           write to OUT (default: standard output)\n",
+     "  -o OUT           write to OUT (default: standard output)\n"
+     "  --subject heap   take a script for another subject as one for the heap; there is no "
+     "other\n",
      "0 done; 2 the script passes, or not always fails in the same way", "found.txt -o found.c",
      lab_cli_to_c},
     {"bench", " [--min-rate N] [--max-ratio X]",

@@ -181,6 +181,18 @@ class GoodUse(CliTest):
             self.assertRegex(page, r"(?m)^exit status: 0 .*; 2 (.*, or )?bad input")
             self.assertNotRegex(page, r"(?m) $", "no space at the end of a line")
 
+    def test_what_help_says_of_the_subject(self):
+        """Not all play it: show and asm write its name, and to-c takes the heap only."""
+        for name, page in self.pages():
+            if "--subject" in page:
+                self.assertEqual(name not in ("show", "asm", "to-c"), "play" in re.search(
+                    r"(?m)^  --subject .*", page)[0], name)
+        self.assert_output("heap dwords=8 align=4 guard=3 slots=16 lowmem=0 skew=0 subject=malloc\n",
+                           "show", "--subject", "malloc", self.write("x", "heap dwords=8\n"))
+        self.assert_refused("to-c", "--subject", "malloc", "good.txt", words=["wants the heap's"])
+        self.assertIn("usage: heaplab to-c [-o OUT] [-f] [FORM] [--subject heap] FILE",
+                      self.call("to-c", "--help")[1])
+
     def test_examples_of_help(self):
         """They work as they stand, in the tree; what needs a failing script misses just that. (That
         of attack takes too long here; `make attack` does more.)"""
