@@ -181,6 +181,15 @@ class GoodUse(CliTest):
             self.assertRegex(page, r"(?m)^exit status: 0 .*; 2 (.*, or )?bad input")
             self.assertNotRegex(page, r"(?m) $", "no space at the end of a line")
 
+    def test_synopses_of_the_documents(self):
+        """They are the usage lines."""
+        usages = {name: page.splitlines()[0].removeprefix("usage: ") for name, page in self.pages()}
+        found = [line.strip() for path in [*(TREE / "docs").glob("*.md"), TREE / "README.md"]
+                 for line in re.findall(r"(?m)^    heaplab [a-z-]+ .*\[.*$", path.read_text())]
+        self.assertIn("minimize", [line.split()[1] for line in found])
+        for line in found:
+            self.assertEqual(usages[line.split()[1]], line)
+
     def test_what_help_says_of_the_subject(self):
         """Not all play it: show and asm write its name, and to-c takes the heap only."""
         for name, page in self.pages():
