@@ -560,6 +560,13 @@ class Subjects(CliTest):
         self.assert_output("1 script passed, 0 failed\n", "run", "--subject", "./mine.so", "good.txt")
         self.assert_refused("run", "--subject", "./none.so", "good.txt",
                             words=["none.so: is no subject", "lab_subject_export"])
+        status, text, _ = self.call("show", "--subject", "./mine.so", "good.txt")
+        self.assertEqual((0, True), (status, " subject=plugin\n" in text))
+        self.write("plugged", text)
+        self.assert_refused("run", "plugged", words=["plugin is not named: --subject ./PATH.so"])
+        self.assert_output("1 script passed, 0 failed\n", "run", "--subject", "./mine.so", "plugged")
+        (row,) = re.findall(r"(?m)^\| `subject` \|.*", (TREE / "docs" / "script.md").read_text())
+        self.assertIn("`plugin`", row)
         self.assert_refused("run", "--subject", "./absent.so", "good.txt", words=["absent.so"])
 
     def test_diff(self):
