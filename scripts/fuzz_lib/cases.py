@@ -25,11 +25,11 @@ class Flaky(SetupError):
 # ---- what an input is
 
 
-def choose_target(root, path, name=None):
+def choose_target(root, path, name=None, plugin=True):
     """`name`, else from the folder or (what a killed job left) the file's name, else from the
-    environment."""
+    environment. `plugin`: a plug-in is among those that are offered."""
     known = [*target_table.discover(root), target_table.PLUGIN]
-    names = ", ".join(target.name for target in known)
+    names = ", ".join(target.name for target in known if plugin or target != target_table.PLUGIN)
     if name is None:
         parts = path.resolve().parts
         left = parts[-1].removeprefix("left-")

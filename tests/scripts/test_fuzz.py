@@ -473,6 +473,28 @@ class Regress(TreeTest):
         self.assert_refused(other, env={"TARGET": "pile"}, words=["unknown target 'pile'"])
         self.assertEqual(0, self.regress(other, env={"TARGET": "heap"})[0])
 
+    def test_what_is_a_plugins(self):
+        """Which is offered as little as it is adopted."""
+        other = self.root / "crash"
+        other.write_bytes(b"B1")
+        for target in ("", "pile"):
+            _, _, err = self.regress(other, env={"TARGET": target})
+            self.assertIn("script, text\n", err)
+            self.assertNotIn("plugin", err)
+        words = ["is a plug-in's, and not for this tree"]
+        self.assert_refused(other, "--target", "plugin", words=words)
+        found = self.build / "findings" / "plugin-x-12345678" / "input"
+        found.parent.mkdir()
+        found.write_bytes(b"B1")
+        self.assert_refused(found, words=words)
+        for name, comment in (("script.txt", "# one\n"), ("script", "")):
+            script = self.root / name
+            script.write_text(f"{comment}heap dwords=64 subject=plugin\nalloc s0 tag=0 bytes=8\n")
+            for target in ("heap", "subjects"):
+                (self.root / "fuzz" / "targets" / "subjects.c").touch()
+                self.assert_refused(script, env={"TARGET": target}, words=[
+                    *words, "heaplab minimize --subject ./PATH.so"])
+
     def test_needs_the_programs(self):
         (self.build / "fuzz" / "heaplab").unlink()
         self.assert_refused(self.crash, words=["heaplab", "missing"])
