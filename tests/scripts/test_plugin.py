@@ -92,6 +92,12 @@ class PluginTest(unittest.TestCase):
         self.write("a name.c", "int x;\n")
         self.assert_refused("a name.c", "a name.c: the spaces in its name", "another name")
         self.assert_refused(" ", "names no file")
+        for name in ("my.so", "my.o", "my.h", "c", "my.c.bak"):
+            self.write(name, "int x;\n")
+            self.assert_refused(f"{EXAMPLE} {name}", f"{name}: is no source file (.c, .cc, .cpp)")
+            checked = self.run_here(TREE / "scripts" / "plugin", "--check", name)
+            self.assertEqual(2, checked.returncode)
+            self.assertIn(f"fuzz: SUBJECT_SRC: {name}: is no source file", checked.stderr)
         self.write("bad.c", "int x = ;\n")
         self.assert_refused("bad.c", "does not compile: bad.c:1:", "plugin.so.log")
         self.write("empty.c", "int x;\n")
