@@ -16,6 +16,7 @@ typedef struct side {
     lab_referee *referee;
     lab_failure failure;
     size_t refusals; /* that another side did not share */
+    bool made;
 } side;
 
 typedef struct comparison {
@@ -139,6 +140,7 @@ static int play(comparison *c, const lab_script *script) {
     for (unsigned i = 0; i < c->count; i++) {
         side *s = &c->sides[i];
         bool begun = lab_referee_begin(s->referee, s->subject, script, NULL, &s->failure);
+        s->made = lab_referee_has_subject(s->referee);
         status = begun ? status : LAB_CLI_FOUND;
     }
     for (size_t op = 0; status == LAB_CLI_DONE && op < script->count; op++) {
@@ -151,6 +153,7 @@ static int play(comparison *c, const lab_script *script) {
         status = status == LAB_CLI_DONE ? compare(c, script, op) : status;
     }
     for (unsigned i = 0; i < c->count; i++) {
+        c->sides[i].made = c->sides[i].made || lab_referee_has_subject(c->sides[i].referee);
         bool passed = lab_referee_end(c->sides[i].referee, NULL);
         status = passed ? status : LAB_CLI_FOUND;
     }
@@ -169,6 +172,13 @@ static const char *list_names(const comparison *c, char *text, size_t capacity) 
 }
 
 static int report(const comparison *c, const lab_script *script, const char *path, int status) {
+    bool any = false;
+    for (unsigned i = 0; i < c->count; i++) {
+        any = any || c->sides[i].made;
+    }
+    if (status == LAB_CLI_DONE && !any) {
+        return lab_cli_complain_of("diff", path, "nothing was tested: create refused each subject");
+    }
     for (unsigned i = 0; i < c->count; i++) {
         const side *s = &c->sides[i];
         if (s->failure.property != LAB_PROPERTY_NONE) {

@@ -17,7 +17,8 @@ static const lab_cli_subcommand subcommands[] = {
      "  --bare           without the model: what is wrong must be noticed by the guards, or by "
      "the\n"
      "                   tool in the build\n",
-     PASSED_OR_FAILED, "-v --guard 3 corpus/heap/seed/recorded-lua-start.txt", lab_cli_run},
+     PASSED_OR_FAILED "; 2 create refused every subject",
+     "-v --guard 3 corpus/heap/seed/recorded-lua-start.txt", lab_cli_run},
     {"show", " [-o OUT] [-f] [FORM] [--subject NAME] FILE", "print a script as text",
      "  -o OUT           write to OUT (default: standard output)\n" TO_BE_WRITTEN, "0 done",
      "corpus/heap/seed/recorded-lua-start.txt", lab_cli_show},
@@ -71,7 +72,7 @@ static const lab_cli_subcommand subcommands[] = {
     {"diff", " --with A,B[,...] [FORM] FILE",
      "play a script on several allocators at once, compare contents",
      "  --with A,B,...   2 to 16 subjects (heaplab subjects), or paths of plug-ins (./mine.so)\n",
-     "0 no difference; 1 there is one, or a contract was broken",
+     "0 no difference; 1 there is one, or a contract was broken; 2 create refused each subject",
      "--with malloc,buddy corpus/heap/seed/recorded-lua-start.txt", lab_cli_diff},
     {"fragmentation", " [FORM] FILE",
      "play a script's requests on several placement policies, measure what is lost", "", "0 done",

@@ -44,8 +44,18 @@ static bool play(const players *with, const lab_script *script, const run_settin
                : lab_player_play(with->judged, script, &settings->options, failure, counts);
 }
 
+/* Did create refuse every setup? What was made is looked at once more in the end, whatever the
+ * operations did; without it there is a look at the beginning, and after each init. (That the heap
+ * refuses a region is a test.) */
+static bool tested_nothing(const lab_script *script, const lab_run_counts *counts) {
+    uint64_t inits = counts->by_kind[LAB_OP_INIT];
+    return script->config.subject != LAB_SUBJECT_HEAP && counts->acted == inits &&
+           counts->checked <= inits + 1;
+}
+
+/* *untested is left alone, or becomes true. */
 static int run_file(const players *with, const char *path, const lab_cli_files *given,
-                    const run_settings *settings) {
+                    const run_settings *settings, bool *untested) {
     lab_script script = {0};
     lab_failure failure;
     lab_run_counts counts = {0};
@@ -69,6 +79,11 @@ static int run_file(const players *with, const char *path, const lab_cli_files *
         (void)printf("%s: ", path);
         lab_failure_print(&failure, &script, stdout);
         status = LAB_CLI_FOUND;
+    } else if (tested_nothing(&script, &counts)) {
+        *untested = true;
+        if (settings->verbose) {
+            (void)printf("%s: nothing tested, the subject could not be made\n", path);
+        }
     } else if (settings->verbose) {
         (void)printf("%s: passed, %llu operations, %llu acted, %llu moves\n", path,
                      (unsigned long long)counts.ops, (unsigned long long)counts.acted,
@@ -76,6 +91,30 @@ static int run_file(const players *with, const char *path, const lab_cli_files *
     }
     (void)fflush(stdout); /* the next script may end the process */
     lab_script_clean_up(&script);
+    return status;
+}
+
+/* count[]: files, by what came of them; untested: of those that are done. */
+static int summarize(const char *name, const int *count, int untested, int status) {
+    int passed = count[LAB_CLI_DONE] - untested;
+    if (untested > 0 && passed + count[LAB_CLI_FOUND] == 0) {
+        char message[128];
+        (void)snprintf(message, sizeof message,
+                       "nothing was tested: create refused the subject of %d script%s", untested,
+                       untested == 1 ? "" : "s");
+        return lab_cli_complain(name, message);
+    }
+    if (passed + count[LAB_CLI_FOUND] > 0) {
+        (void)printf("%d script%s passed, %d failed", passed, passed == 1 ? "" : "s",
+                     count[LAB_CLI_FOUND]);
+        if (untested > 0) {
+            (void)printf(", %d tested nothing: the subject could not be made", untested);
+        }
+        if (count[LAB_CLI_BAD_INPUT] > 0) {
+            (void)printf(", %d could not be read", count[LAB_CLI_BAD_INPUT]);
+        }
+        (void)printf("\n");
+    }
     return status;
 }
 
@@ -92,22 +131,16 @@ int lab_cli_run(int argc, char **argv) {
     if (with.judged == NULL || (settings.bare && with.bare == NULL)) {
         return lab_cli_complain(argv[0], "no memory for the runner");
     }
-    int count[LAB_CLI_BAD_INPUT + 1] = {0}; /* of files, by what came of them */
+    int count[LAB_CLI_BAD_INPUT + 1] = {0};
+    int untested = 0;
     for (int i = 1; i <= given.count; i++) {
-        int one = run_file(&with, argv[i], &given, &settings);
+        bool nothing = false;
+        int one = run_file(&with, argv[i], &given, &settings, &nothing);
+        untested += nothing;
         status = one > status ? one : status;
         count[one]++;
     }
     lab_player_destroy(with.judged);
     lab_bare_destroy(with.bare);
-    if (count[LAB_CLI_BAD_INPUT] < given.count) {
-        int passed = count[LAB_CLI_DONE];
-        (void)printf("%d script%s passed, %d failed", passed, passed == 1 ? "" : "s",
-                     count[LAB_CLI_FOUND]);
-        if (count[LAB_CLI_BAD_INPUT] > 0) {
-            (void)printf(", %d could not be read", count[LAB_CLI_BAD_INPUT]);
-        }
-        (void)printf("\n");
-    }
-    return status;
+    return summarize(argv[0], count, untested, status);
 }

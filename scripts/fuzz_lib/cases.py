@@ -15,6 +15,7 @@ CORPORA = ("corpus", "fuzz-corpus")  # folders that have one folder for each tar
 SETS = ("regress", "seed")
 BYTES, TEXT, GUESS = target_table.BYTES, target_table.TEXT, ()
 RUNS = 3  # of each input: a failure that is not always the same is flaky
+UNTESTED = re.compile(r"^heaplab run: nothing was tested: ", re.MULTILINE)
 HEADER = re.compile(r"^# Failed on \S+: (.*)$", re.MULTILINE)  # in an adopted script
 
 
@@ -81,6 +82,8 @@ def failure_of(command, root, seconds):
     if outcome.status == 0:
         return None
     shown = signatures.classify(outcome.text, root)
+    if shown is None and UNTESTED.search(outcome.text):
+        return None  # a subject that refuses to be made does not fail
     if shown is None and outcome.status == BAD_INPUT:
         raise SetupError(refusal(outcome.text, f"{command[0]} refuses it"))
     return shown or signatures.classify_exit(outcome.status)

@@ -543,6 +543,29 @@ class Subjects(CliTest):
         runs = {self.call("diff", "--with", "arena-reset,tagged", "aligned") for _ in range(8)}
         self.assertEqual(1, len(runs), runs)
 
+    def test_subjects_that_cannot_be_made(self):
+        """That is no pass; nor, among others, a failure."""
+        refused = "heap dwords=1 skew=15 subject=pool\nalloc s0 tag=0x0000 bytes=1\n"
+        self.write("refused", refused)
+        self.write("again", refused + "init\ninit\n")
+        self.write("tagged", self.TEXT)
+        self.write("idle", "heap dwords=2000 subject=tagged\nfree s0\n")
+        words = ["run: nothing was tested: create refused the subject of 1 script"]
+        for name in ("refused", "again"):
+            self.assert_refused("run", name, words=words)
+            self.assert_output(
+                "2 scripts passed, 0 failed, 1 tested nothing: the subject could not be made\n",
+                "run", "tagged", name, "idle")
+        self.assert_refused("run", "refused", "again", words=["of 2 scripts"])
+        line = "refused: nothing tested, the subject could not be made\n"
+        self.assert_refused("run", "-v", "refused", words=words, out=line)
+        self.write("small", "heap dwords=3\ncopy\n")
+        self.assert_output("2 scripts passed, 0 failed\n", "run", "small", "idle")
+        self.assert_refused("diff", "--with", "pool,pool", "refused",
+                            words=["refused: nothing was tested", "create refused each subject"])
+        self.assertEqual(0, self.call("diff", "--with", "pool,malloc", "refused")[0])
+        self.assertEqual(0, self.call("diff", "--with", "tagged,malloc", "idle")[0])
+
     def test_unknown_names(self):
         self.write("other", self.TEXT.replace("tagged", "pile"))
         self.assert_refused("run", "other", words=["other:1:18:", "subject=", "pile"])
@@ -557,10 +580,12 @@ class Subjects(CliTest):
         for name in ("mine", "none"):
             subprocess.run(["gcc", "-shared", "-fPIC", f"-I{TREE}/include", f"-I{TREE}/fuzz",
                             f"{name}.c", "-o", f"{name}.so"], cwd=self.folder, check=True)
-        self.assert_output("1 script passed, 0 failed\n", "run", "--subject", "./mine.so", "good.txt")
+        self.write("large", SCRIPT.replace("dwords=750", "dwords=4000"))
+        self.assert_output("1 script passed, 0 failed\n", "run", "--subject", "./mine.so", "large")
+        self.assert_refused("run", "--subject", "./mine.so", "good.txt", words=["nothing was tested"])
         self.assert_refused("run", "--subject", "./none.so", "good.txt",
                             words=["none.so: is no subject", "lab_subject_export"])
-        status, text, _ = self.call("show", "--subject", "./mine.so", "good.txt")
+        status, text, _ = self.call("show", "--subject", "./mine.so", "large")
         self.assertEqual((0, True), (status, " subject=plugin\n" in text))
         self.write("plugged", text)
         self.assert_refused("run", "plugged", words=["plugin is not named: --subject ./PATH.so"])

@@ -93,6 +93,11 @@ class Groups(TriageTest):
         status, rows, last, _ = self.triage(bugs={})
         self.assertEqual((0, "fixed"), (status, rows[0][0]))
 
+    def test_a_subject_that_refuses_to_be_made_does_not_fail(self):
+        self.file("heap", "init", "property=init detail=leak kind=alloc", b"B1")
+        status, rows, _, err = self.triage(bugs={"heap": "untested"})
+        self.assertEqual((0, "", "fixed"), (status, err, rows[0][0]))
+
     def test_how_it_fails_now_counts(self):
         """Two findings that were filed as different are one bug in this build."""
         self.file("heap", "old", "property=old detail=size", b"B1x")
