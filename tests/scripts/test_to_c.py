@@ -205,7 +205,8 @@ class Case(unittest.TestCase):
         out = SCRATCH / f"{library.name}-{path.stem}.txt"
         command = (library.heaplab, "minimize", *options, path, "-o", out)
         status, said, err, seconds = run_measured(*command)
-        self.assertEqual((0, ""), (status, err), (library.name, path, said))
+        other = [line for line in err.splitlines() if not line.startswith("minimize: round ")]
+        self.assertEqual((0, []), (status, other), (library.name, path, said))
         self.assertIn(signature, said)
         self.assertRegex(said, rf"{OPS} -> {len(operations(out))} operations, \d+ runs, [\d.]+ s\n")
         self.assertEqual(signature, library.failure(out), (library.name, path))
