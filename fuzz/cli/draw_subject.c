@@ -27,9 +27,10 @@ typedef struct range {
 typedef struct picture {
     lab_referee *referee;
     lab_drawing *drawing;
-    size_t window;    /* of the backing: bytes, in the fullest line */
-    size_t elsewhere; /* the same of other memory */
-    range *ranges;    /* of other memory, now; owned */
+    lab_referee_view view; /* now */
+    size_t window;         /* of the backing: bytes, in the fullest line */
+    size_t elsewhere;      /* the same of other memory */
+    range *ranges;         /* of other memory, now; owned */
     size_t count, capacity;
     size_t end; /* of the picture's bytes, now */
     bool measures;
@@ -40,8 +41,7 @@ static uintptr_t window_start(const lab_backing *backing) {
 }
 
 static bool is_in_window(const picture *p, uintptr_t at) {
-    const lab_backing *backing = lab_referee_look(p->referee).backing;
-    return lab_backing_contains(backing, (const void *)at, 1);
+    return lab_backing_contains(p->view.backing, (const void *)at, 1);
 }
 
 static int compare_ranges(const void *a, const void *b) {
@@ -122,7 +122,7 @@ static void put_memory(const picture *p, char *map, size_t from, size_t to) {
 }
 
 static void put_address(const picture *p, char *map, uintptr_t at, size_t bytes, char kind) {
-    uintptr_t start = window_start(lab_referee_look(p->referee).backing);
+    uintptr_t start = window_start(p->view.backing);
     if (is_in_window(p, at)) {
         put(p, map, at - start, at - start + bytes, kind);
         return;
@@ -137,19 +137,19 @@ static void put_address(const picture *p, char *map, uintptr_t at, size_t bytes,
 
 static void fill_map(const picture *p, char *map) {
     const lab_contract *model = lab_referee_contract(p->referee);
-    lab_referee_view view = lab_referee_look(p->referee);
-    uintptr_t start = window_start(view.backing);
+    const lab_referee_view *view = &p->view;
+    uintptr_t start = window_start(view->backing);
     memset(map, '_', LAB_DRAWING_COLUMNS_MAX);
-    for (size_t i = 0; i < view.backing->count; i++) {
-        size_t from = (uintptr_t)view.backing->blocks[i].at - start;
-        put_memory(p, map, from, from + view.backing->blocks[i].bytes);
+    for (size_t i = 0; i < view->backing->count; i++) {
+        size_t from = (uintptr_t)view->backing->blocks[i].at - start;
+        put_memory(p, map, from, from + view->backing->blocks[i].bytes);
     }
     for (size_t i = 0; i < p->count; i++) {
         put_memory(p, map, p->ranges[i].start,
                    p->ranges[i].start + (p->ranges[i].to - p->ranges[i].from));
     }
-    if (view.watched.canary_bytes > 0) {
-        put_address(p, map, (uintptr_t)view.watched.at, view.watched.canary_bytes, 'x');
+    if (view->watched.canary_bytes > 0) {
+        put_address(p, map, (uintptr_t)view->watched.at, view->watched.canary_bytes, 'x');
     }
     for (uint32_t i = 0; i < model->slots_used; i++) {
         const lab_live *block = &model->slots[i];
@@ -163,7 +163,7 @@ static void fill_map(const picture *p, char *map) {
 
 /* How much memory the line would show. */
 static void note_scale(picture *p) {
-    const lab_backing *backing = lab_referee_look(p->referee).backing;
+    const lab_backing *backing = p->view.backing;
     if (backing->count > 0) {
         const lab_backing_block *last = &backing->blocks[backing->count - 1];
         size_t window = (uintptr_t)last->at + last->bytes - window_start(backing);
@@ -179,6 +179,7 @@ static void note_scale(picture *p) {
 /* After an operation, or before the first. False: no memory. */
 static bool show(picture *p, const lab_op *op, size_t index) {
     char map[LAB_DRAWING_COLUMNS_MAX];
+    p->view = lab_referee_look(p->referee);
     if (!look_elsewhere(p)) {
         return false;
     }
@@ -194,12 +195,12 @@ static bool show(picture *p, const lab_op *op, size_t index) {
 /* The last line in figures. */
 static void print_end(const picture *p) {
     const lab_contract *model = lab_referee_contract(p->referee);
-    lab_referee_view view = lab_referee_look(p->referee);
+    const lab_referee_view *view = &p->view;
     (void)printf("in the end: live blocks %" PRIu32 ", bytes asked for %zu, of the backing %zu",
-                 model->live, model->live_bytes, view.backing->live);
-    if ((view.figures.exact & LAB_FIGURE_PEAK) != 0) {
-        (void)printf("; by its own count %" PRIu64 " in use, at most %" PRIu64, view.figures.used,
-                     view.figures.peak);
+                 model->live, model->live_bytes, view->backing->live);
+    if ((view->figures.exact & LAB_FIGURE_PEAK) != 0) {
+        (void)printf("; by its own count %" PRIu64 " in use, at most %" PRIu64, view->figures.used,
+                     view->figures.peak);
     }
     (void)printf("\n");
 }
