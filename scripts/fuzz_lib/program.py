@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Running the built programs: environment, time limits, paths for people."""
 
-import ctypes
 import os
 import pathlib
 import shlex
@@ -10,8 +9,7 @@ import signal
 import subprocess
 from typing import NamedTuple
 
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None, use_errno=True)
+from fuzz_lib.children import die_with_parent, signal_group
 
 
 class SetupError(Exception):
@@ -39,11 +37,6 @@ def environment(stats=None):
     if stats is not None:
         env["LAB_STATS"] = str(stats)
     return env
-
-
-def die_with_parent():
-    """Runs in the child: no worker outlives scripts/fuzz, however that ends."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def be_nice(nice):
@@ -75,15 +68,6 @@ def start(arguments, log, cwd, env, nice=0):
         start_new_session=True,
         preexec_fn=prepare,
     )
-
-
-def signal_group(process, number):
-    """Signals the process and what it started, if it is still there."""
-    if process.poll() is None:
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 class Outcome(NamedTuple):

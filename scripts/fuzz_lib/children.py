@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""Runs programs for a script that may itself be told to end. Signals that ask for that are handed
+on to the programs; the script waits for them, finishes its work, and says how it ended.
+
+    with children.Keeper() as keeper:
+        ended = keeper.run(command, seconds=60, stdout=subprocess.PIPE)
+        ...                             # keeper.asked: the signal that asked for the end, or None
+    return children.shell_status(-keeper.asked) if keeper.asked else 0
+
+After the first such signal `start` and `run` raise Interrupted, so that loops over many programs
+end by themselves. What still runs after the grace time is killed, and so it is by a second signal.
+A signal that was ignored when the script started stays ignored, in the programs too."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import NamedTuple
+
+GRACE_SECONDS = 10
+# timeout(1) signals us, and then our whole group: that asks once.
+SAME_REQUEST_SECONDS = 0.5
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Interrupted(Exception):
+    """Nothing more is started: a signal has asked for the end."""
+
+    def __init__(self, number):
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
+
+
+class Ended(NamedTuple):
+    status: int  # negative: killed by that signal
+    output: bytes  # of a standard output that is a pipe, else None
+    errors: bytes  # the same of standard error
+    hung: bool  # killed after its time
+
+
+def shell_status(status):
+    """The exit status as a shell gives it: 128 + N for what signal N ended."""
+    return status if status >= 0 else 128 - status
+
+
+def die_with_parent():
+    """Runs in the child: it does not outlive the script, however that ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def signal_group(process, number):
+    """Signals a process that leads a group, and what it started, if it is still there."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def in_foreground():
+    """Does what is typed at the terminal, Ctrl-C for one, reach our whole process group?"""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+class Keeper:
+    """ends: the signals that ask the script to end. passes: those that are handed on and mean
+    nothing to the script. own_sessions: each program leads a session of its own, where the
+    terminal's signals do not reach it, and does not outlive us; otherwise it belongs to our process
+    group, as if it had been started in our place. grace_seconds: None: no limit, only a second
+    signal kills. To be entered in the main thread; any thread may run programs."""
+
+    def __init__(self, ends=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP), passes=(),
+                 own_sessions=True, grace_seconds=GRACE_SECONDS):
+        self.ends = ends
+        self.passes = passes
+        self.own_sessions = own_sessions
+        self.grace_seconds = grace_seconds
+        self.asked = None
+        self.asked_at = None
+        self.received = []
+        self.running = []
+        self.before = {}
+        self.timer = None
+
+    def __enter__(self):
+        for number in (*self.ends, *self.passes):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                # A handler, unlike "ignore", is not inherited by the programs.
+                self.before[number] = signal.signal(number, self.on_signal)
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        if self.timer is not None:
+            self.timer.cancel()
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    # ---- signals
+
+    def on_signal(self, number, _frame):
+        now = time.monotonic()
+        if number in self.ends:
+            if self.asked is None:
+                self.asked, self.asked_at = number, now
+                self.start_timer()
+            elif now - self.asked_at > SAME_REQUEST_SECONDS:
+                self.kill()
+                return
+            else:
+                return
+        self.received.append(number)
+        for process in list(self.running):
+            self.hand_on(process, number)
+
+    def start_timer(self):
+        if self.grace_seconds is not None:
+            self.timer = threading.Timer(self.grace_seconds, self.kill)
+            self.timer.daemon = True
+            self.timer.start()
+
+    def hand_on(self, process, number):
+        if self.own_sessions:
+            signal_group(process, number)
+        elif number not in (signal.SIGINT, signal.SIGQUIT) or not in_foreground():
+            process.send_signal(number)
+
+    def kill_one(self, process):
+        if self.own_sessions:
+            signal_group(process, signal.SIGKILL)
+        else:
+            process.kill()
+
+    def kill(self):
+        for process in list(self.running):
+            self.kill_one(process)
+
+    # ---- programs
+
+    def start(self, command, prepare=None, **options):
+        """As subprocess.Popen; `prepare` runs in the child. Whoever starts one calls `finish`, or
+        `running.remove` after having waited for it."""
+        if self.asked is not None:
+            raise Interrupted(self.asked)
+        known = len(self.received)
+
+        def in_child():
+            if self.own_sessions:
+                die_with_parent()
+            if prepare is not None:
+                prepare()
+
+        process = subprocess.Popen([str(word) for word in command], preexec_fn=in_child,
+                                   start_new_session=self.own_sessions, **options)
+        self.running.append(process)
+        for number in self.received[known:]:
+            self.hand_on(process, number)
+        return process
+
+    def finish(self, process, seconds=None):
+        """Waits for its end, or kills it after `seconds`."""
+        hung = False
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            hung = True
+            self.kill_one(process)
+            output, errors = process.communicate()
+        except BaseException:
+            self.kill_one(process)
+            process.wait()
+            raise
+        finally:
+            self.running.remove(process)
+        return Ended(process.returncode, output, errors, hung)
+
+    def run(self, command, seconds=None, prepare=None, **options):
+        return self.finish(self.start(command, prepare, **options), seconds)
