@@ -199,19 +199,47 @@ static void a_heap_that_has_ended_does_nothing(void) {
     th_heap_clean_up(&heap);
 }
 
-/* With guards, for a base that was overwritten is not the same as none. */
-static void a_sealed_heap_without_a_base_is_damaged(void) {
+static void expect_damage_is_said(th_heap *heap) {
+    static _Alignas(16) unsigned char elsewhere[800];
     th_fault fault = {.kind = TH_FAULT_NONE};
+    th_heap_block block;
+    th_heap_stats stats;
+    th_heap copy = {0};
+    CHECK_EQ(th_heap_check(heap, &fault), TH_ERR_CORRUPT);
+    CHECK_EQ(fault.kind, TH_FAULT_CONTROL);
+    CHECK_EQ(fault.block, TH_FAULT_NOWHERE);
+    CHECK_EQ(fault.offset, TH_FAULT_NOWHERE);
+    CHECK_EQ(fx.faults, 0);
+    CHECK(th_heap_alloc(heap, 4, 1) == NULL);
+    CHECK_EQ(fx.faults, 1);
+    CHECK(!th_heap_find(heap, fx.region, &block));
+    CHECK_EQ(fx.faults, 2);
+    CHECK_EQ(th_heap_copy(heap, &copy, elsewhere), TH_ERR_CORRUPT);
+    CHECK_EQ(fx.faults, 3);
+    CHECK_EQ(fx.last_fault.kind, TH_FAULT_CONTROL);
+    CHECK_EQ(fx.last_fault.found, fault.found);
+    copy = *heap;
+    CHECK_EQ(th_heap_attach(&copy, fx.region), TH_ERR_CORRUPT);
+    CHECK(!th_heap_first(heap, &block));
+    th_heap_get_stats(heap, &stats);
+    CHECK_EQ(stats.free_bytes, 0);
+    fx.faults = 0;
+}
+
+/* With guards, for a base that was overwritten is not the same as none; nor is it if one of the
+ * check words of the th_heap went with it. */
+static void a_sealed_heap_without_a_base_is_damaged(void) {
     fixture_start(&fx, 4, 200);
     if (fx.heap.guard == 3) {
-        unsigned char *base = fx.heap.base;
+        th_heap kept = fx.heap;
         fx.heap.base = NULL;
-        CHECK_EQ(th_heap_check(&fx.heap, &fault), TH_ERR_CORRUPT);
-        CHECK_EQ(fault.kind, TH_FAULT_CONTROL);
-        CHECK(th_heap_alloc(&fx.heap, 4, 1) == NULL);
-        CHECK_EQ(fx.faults, 1);
-        fx.faults = 0;
-        fx.heap.base = base;
+        expect_damage_is_said(&fx.heap);
+        fx.heap.seal_layout = 0;
+        expect_damage_is_said(&fx.heap);
+        fx.heap.seal_layout = kept.seal_layout;
+        fx.heap.guard = 0;
+        expect_damage_is_said(&fx.heap);
+        fx.heap = kept;
     }
     fixture_stop(&fx);
 }

@@ -97,10 +97,12 @@ LAB_PLAIN bool lab_check_stats(lab_runner *r) {
 }
 
 bool lab_check_checker(lab_runner *r) {
-    th_fault fault;
-    if (!lab_checker_is_due(r->heap.guard, r->index, r->script) ||
-        th_heap_check(&r->heap, &fault) == TH_OK) {
+    th_fault fault = {.kind = TH_FAULT_COUNT};
+    if (!lab_checker_is_due(r->heap.guard, r->index, r->script)) {
         return true;
+    }
+    if (th_heap_check(&r->heap, &fault) == TH_OK) {
+        return lab_expect(r, LAB_PROPERTY_CHECKER, "nothing found", TH_FAULT_NONE, fault.kind);
     }
     char line[TH_FAULT_LINE_BYTES_MAX];
     (void)th_fault_format(&fault, line, sizeof line);

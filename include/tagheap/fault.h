@@ -36,7 +36,11 @@ typedef enum th_fault_kind {
  * concerned, from the start of the region; `offset` is the offset in bytes, from the start of
  * the region, of what is wrong; both are TH_FAULT_NOWHERE when there is no such place. `tag` is
  * the block's tag as it was found (0 when there is no block). `expected` and `found` hold the
- * value (word, byte or count) that should stand there and the one that does. */
+ * value (word, byte or count) that should stand there and the one that does.
+ *
+ * A checker (th_heap_check, th_pool_check ...) that is given a th_fault writes it whatever it
+ * returns: where it finds nothing, the kind is TH_FAULT_NONE, the places TH_FAULT_NOWHERE, the rest
+ * 0. */
 #define TH_FAULT_NOWHERE UINT32_MAX
 
 typedef struct th_fault {

@@ -279,9 +279,9 @@ size_t th_heap_region_bytes(const th_heap *heap);
 
 /* The checker: proves links, tiling, sides, counters and absence of adjacent free blocks; with
  * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used; with
- * guard 3 the control structure's own check words. Raises
- * no fault: describes the first thing wrong in *fault (which may be NULL) and returns
- * TH_ERR_CORRUPT, or TH_OK (TH_ERR_NULL for a heap that is NULL or zeroed).
+ * guard 3 the control structure's own check words. Raises no fault: returns TH_ERR_CORRUPT with the
+ * first thing wrong in *fault, or TH_OK (TH_ERR_NULL for a heap that is NULL or zeroed) with
+ * TH_FAULT_NONE there; fault may be NULL.
  * O(n + bytes once used). */
 th_status th_heap_check(const th_heap *heap, th_fault *fault);
 

@@ -5,6 +5,7 @@
 
 #include "alloc/moving.h"
 #include "base/align.h"
+#include "base/no_fault.h"
 
 static bool is_possible(size_t bytes) {
     return bytes > 0 && bytes <= PTRDIFF_MAX;
@@ -164,6 +165,7 @@ size_t th_allocator_usable_size(th_allocator allocator, const void *pointer) {
 }
 
 th_status th_allocator_check(th_allocator allocator, th_fault *fault) {
+    th_no_fault(fault);
     if (allocator.table == NULL || allocator.table->check == NULL) {
         return TH_OK;
     }

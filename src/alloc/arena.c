@@ -502,6 +502,7 @@ static th_status check_list(const th_arena *arena, th_arena_chunk *chunk, size_t
 
 th_status th_arena_check(const th_arena *arena, th_fault *fault) {
     tally chain, larges, spares;
+    th_no_fault(fault);
     th_status status = check_list(arena, arena->chunk, arena->chunks, &chain, fault);
     if (status == TH_OK) {
         status = check_list(arena, arena->large, arena->larges, &larges, fault);

@@ -106,6 +106,7 @@ th_status th_buddy_check(const th_buddy *buddy, th_fault *fault) {
     size_t blocks = 0;
     size_t bytes = 0;
     size_t count;
+    th_no_fault(fault);
     if (b == NULL) {
         return TH_ERR_NULL;
     }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/no_fault.h"
 #include "base/pattern.h"
 #include "tagheap/allocator.h"
 #include "tagheap/guarding.h"

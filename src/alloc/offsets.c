@@ -557,6 +557,7 @@ static th_status check_counts(const th_offsets *o, const tally *t, th_fault *fau
 
 th_status th_offsets_check(const th_offsets *offsets, th_fault *fault) {
     tally t = {0};
+    th_no_fault(fault);
     if (offsets == NULL) {
         return TH_ERR_NULL;
     }

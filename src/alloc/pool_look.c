@@ -79,6 +79,7 @@ static th_status check_free_list(const th_pool *pool, th_fault *fault) {
 }
 
 th_status th_pool_check(const th_pool *pool, th_fault *fault) {
+    th_no_fault(fault);
     th_status status = check_chunks(pool, fault);
     return status == TH_OK ? check_free_list(pool, fault) : status;
 }

@@ -272,6 +272,7 @@ static th_status check_links(const th_region *region, th_fault *fault) {
 }
 
 th_status th_region_check(const th_region *region, th_fault *fault) {
+    th_no_fault(fault);
     if (!is_live(region)) {
         return TH_OK;
     }

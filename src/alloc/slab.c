@@ -617,6 +617,7 @@ th_status th_slab_check(const th_slab *slab, th_fault *fault) {
     size_t slabs = 0;
     size_t live = 0;
     size_t empty = 0;
+    th_no_fault(fault);
     for (int kind = EMPTY; kind <= FULL; kind++) {
         const th_slab_head *prev = NULL;
         for (const th_slab_head *head = slab->lists[kind]; head != NULL; head = head->next) {

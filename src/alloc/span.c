@@ -168,6 +168,7 @@ static th_status find_all(const th_span *span, const th_guarding *guarding, size
 
 th_status th_span_check(const th_span *span, const th_guarding *guarding, size_t number,
                         th_fault *fault) {
+    th_no_fault(fault);
     if (span->base == NULL) {
         return TH_OK;
     }

@@ -175,7 +175,7 @@ static_assert(offsetof(th_heap, seal_layout) ==
               "the one-byte fields are two words");
 
 /* Is the heap sealed? So is one whose level has been overwritten. */
-TH_TRACK_BLIND_PART bool th_sealed(const th_heap *heap) {
+TH_CHAIN_INLINE bool th_sealed(const th_heap *heap) {
 #if TH_GUARD >= 3
     return heap->guard >= 3 || heap->seal_layout != 0;
 #else
@@ -184,9 +184,10 @@ TH_TRACK_BLIND_PART bool th_sealed(const th_heap *heap) {
 #endif
 }
 
-/* Zeroed: never started, or cleaned up. A sealed one whose base was overwritten is damaged. */
+/* Zeroed: never started, or cleaned up. A sealed one whose base was overwritten is damaged, even if
+ * one of its check words is gone as well. */
 static inline bool th_is_ended(const th_heap *heap) {
-    return heap->base == NULL && heap->seal_layout == 0;
+    return heap->base == NULL && !th_sealed(heap);
 }
 
 #if TH_GUARD >= 3

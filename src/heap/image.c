@@ -50,7 +50,7 @@ static TH_TRACK_BLIND void copy_dwords(th_word *to, const th_word *from, size_t 
 }
 
 th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
-    if (from == NULL || to == NULL || region == NULL || from->base == NULL) {
+    if (from == NULL || to == NULL || region == NULL || th_is_ended(from)) {
         return TH_ERR_NULL;
     }
     if (!th_enter(from)) {
@@ -77,7 +77,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
 }
 
 th_status th_heap_attach(th_heap *heap, void *region) {
-    if (heap == NULL || region == NULL || heap->base == NULL) {
+    if (heap == NULL || region == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
     th_lock(heap);

@@ -15,7 +15,7 @@ TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_
 }
 
 TH_TRACK_BLIND bool th_heap_first(const th_heap *heap, th_heap_block *block) {
-    if (th_is_ended(heap)) {
+    if (heap->base == NULL) {
         return false;
     }
     th_track_blind_begin();
@@ -83,7 +83,7 @@ TH_TRACK_BLIND static free_sums sum_free(const th_heap *heap) {
     free_sums sums = {0};
     uint32_t head_side = UINT32_MAX; /* 0 from the first TAIL block on */
     uint32_t offset = 0;
-    if (th_is_ended(heap)) {
+    if (heap->base == NULL) {
         return sums;
     }
     th_track_blind_begin();
