@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "death.h"
 #include "heap_fixture.h"
 #include "tagheap/classic.h"
 
@@ -67,6 +68,19 @@ static bool veto_pinned(uint32_t tag, void *from, void *to, int bytes) {
 
 /* ---- the facade itself -------------------------------------------------------------------- */
 
+typedef struct faults_heard {
+    unsigned count;
+    th_fault_kind kind;
+} faults_heard;
+
+static faults_heard early;
+
+static void hear(void *context, const th_fault *fault) {
+    faults_heard *heard = context;
+    heard->count++;
+    heard->kind = fault->kind;
+}
+
 /* Must be the first test of the suite: nothing undoes TH_init. */
 static void before_the_first_init_every_call_fails(void) {
     static int outside;
@@ -79,6 +93,7 @@ static void before_the_first_init_every_call_fails(void) {
     CHECK_EQ(TH_freetags(0, UINT32_MAX), 0);
     CHECK_EQ(TH_defrag(count_and_allow), 0);
     CHECK_EQ(TH_countfreehead(), 0);
+    TH_on_fault(hear, &early);
     CHECK(TH_heap() == NULL);
 }
 
@@ -172,6 +187,43 @@ static void a_callback_may_be_null(void) {
     CHECK_EQ(TH_defrag(NULL), 1);
     validate();
     EXPECT_BLOCKS(TH_heap(), {0x1002, 10}, {FREE, ALL - 16});
+}
+
+static bool call_from_inside(uint32_t tag, void *from, void *to, int bytes) {
+    (void)tag;
+    (void)to;
+    (void)bytes;
+    CHECK_EQ(TH_free(from), 0);
+    return false;
+}
+
+/* A fault that every guard level raises. */
+static void misuse(void) {
+    void *hole = take(40, 0x1001);
+    CHECK(take(40, 0x1002) != NULL);
+    CHECK_EQ(give(hole), 40);
+    CHECK_EQ(TH_defrag(call_from_inside), 0);
+    validate();
+}
+
+/* The suite's first test has set it before the first TH_init. */
+static void faults_go_to_the_handler_that_was_installed(void) {
+    faults_heard late = {0};
+    start();
+    misuse();
+    CHECK_EQ(early.count, 1);
+    CHECK_EQ(early.kind, TH_FAULT_REENTRY);
+    TH_on_fault(hear, &late);
+    TH_freetags(0, UINT32_MAX);
+    misuse();
+    start();
+    misuse();
+    CHECK_EQ(early.count, 1);
+    CHECK_EQ(late.count, 2);
+    CHECK_EQ(late.kind, TH_FAULT_REENTRY);
+    TH_on_fault(NULL, NULL);
+    start();
+    expect_death(misuse, "tagheap: re-entry from callback: expected 0x00000000 found 0x00000001");
 }
 
 /* ---- the white-box document --------------------------------------------------------------- */
@@ -480,7 +532,8 @@ static void test_allocation_alignment(void) {
 TH_SUITE("classic", TEST(before_the_first_init_every_call_fails), TEST(init_again_starts_afresh),
          TEST(tags_may_be_spelled_with_16_bits), TEST(other_tags_are_refused_and_never_truncated),
          TEST(bad_sizes_are_refused), TEST(freetags_takes_both_spellings),
-         TEST(a_callback_may_be_null), TEST(test_initialization), TEST(test_simple_head_allocation),
+         TEST(a_callback_may_be_null), TEST(faults_go_to_the_handler_that_was_installed),
+         TEST(test_initialization), TEST(test_simple_head_allocation),
          TEST(test_simple_tail_allocation), TEST(test_mixed_head_tail_allocation),
          TEST(test_freeblock_case_0_isolated_free), TEST(test_freeblock_case_1_merge_with_next),
          TEST(test_freeblock_case_2_merge_with_prev), TEST(test_freeblock_case_3_merge_both),

@@ -5,7 +5,8 @@
  * Tags: 0x0000-0x3FFF HEAD, 0x4000-0x7FFE TAIL; the 16-bit spelling of TAIL tags, 0x8000-0xBFFE,
  * means 0x4000-0x7FFE. Any other tag is refused with NULL.
  * Thread rule: one thread at a time. Before the first TH_init every call fails. Misuse raises a
- * fault (fault.h) as far as the guard level of the build notices it. */
+ * fault (fault.h) as far as the guard level of the build notices it, and ends the program unless
+ * TH_on_fault has said who is to hear of it. */
 #ifndef TAGHEAP_CLASSIC_H
 #define TAGHEAP_CLASSIC_H
 
@@ -22,6 +23,10 @@ extern "C" {
 
 /* May the block move? As th_heap_move_fn, without a context. */
 typedef bool (*TH_defrag_fn)(uint32_t tag, void *from, void *to, int bytes);
+
+/* From now on, and after each TH_init, faults go to `handler` (fault.h), with `context`. NULL, as
+ * at first: th_fault_abort. May be called at any time, before the first TH_init too. O(1). */
+void TH_on_fault(th_fault_handler handler, void *context);
 
 /* Starts the heap afresh: everything allocated before is gone. O(1). */
 void TH_init(void);

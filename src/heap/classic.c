@@ -23,8 +23,16 @@ static uint32_t fold_bound(uint32_t bound) {
     return bound > TAG16_TAIL_MAX ? TH_TAG_FREE : fold_tag(bound);
 }
 
+/* The hooks are in no seal: they may be set whether the heap is started or not. */
+void TH_on_fault(th_fault_handler handler, void *context) {
+    heap.config.on_fault = handler;
+    heap.config.fault_context = context;
+}
+
 void TH_init(void) {
-    const th_heap_config config = {.guard = th_heap_guard_max()};
+    const th_heap_config config = {.guard = th_heap_guard_max(),
+                                   .on_fault = heap.config.on_fault,
+                                   .fault_context = heap.config.fault_context};
     (void)th_heap_init(&heap, region, sizeof region, &config);
 }
 
