@@ -9,7 +9,7 @@ import signal
 import subprocess
 from typing import NamedTuple
 
-from fuzz_lib.children import die_with_parent, signal_group
+from common_lib.children import die_with_parent, signal_group
 
 
 class SetupError(Exception):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Tests of scripts/fuzz_lib/children.py: how scripts run programs, and end."""
+"""Tests of scripts/common_lib/children.py: how scripts run programs, and end."""
 
 import sys
 
@@ -18,7 +18,7 @@ import unittest
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
-from fuzz_lib import children
+from common_lib import children
 
 # Counts the signals that it gets, says so after half a second without one, ends at the third.
 COUNTS = """
@@ -45,7 +45,7 @@ time.sleep(60)
 SCRIPT = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from fuzz_lib import children
+from common_lib import children
 with children.Keeper({options}) as keeper:
     ended = keeper.run([sys.executable, "-c", sys.argv[2]])
     try:
