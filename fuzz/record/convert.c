@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* labconvert: turns a trace of the recorder into a script in its text form, or prints the trace.
- * scripts/record calls it; docs/recording.md describes its options and the comment lines at the
- * head of the script. Exit status: 0, or 2 for bad input. */
+/* labconvert: turns a trace of the recorder into a script in its text form, prints the trace, makes
+ * an empty one, or cuts it to what it holds. scripts/record calls it; docs/recording.md describes
+ * its options and the comment lines at the head of the script. Exit status: 0, or 2 for bad input.
+ */
+#define _POSIX_C_SOURCE 200809L
+
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +15,17 @@
 #include "record/plan.h"
 #include "script/script.h"
 
-#define BAD_INPUT  2
-#define LABELS_MAX 8
+#define BAD_INPUT     2
+#define LABELS_MAX    8
+#define LINE_CAPACITY 512
+
+typedef enum deed {
+    DEED_CONVERT,
+    DEED_CHECK,
+    DEED_DUMP,
+    DEED_CREATE,
+    DEED_CUT,
+} deed;
 
 typedef struct arguments {
     lab_plan_options plan;
@@ -20,7 +34,8 @@ typedef struct arguments {
     const char *labels[LABELS_MAX];
     size_t label_count;
     bool force;
-    bool dump;
+    deed deed;
+    uint64_t limit; /* CREATE */
 } arguments;
 
 static const char usage[] =
@@ -28,6 +43,10 @@ static const char usage[] =
     "  -o FILE           write the script there (default: standard output)\n"
     "  -f                replace FILE if it exists\n"
     "  --dump            print the trace instead, one line for each record\n"
+    "  --check           only look at the options; needs no trace\n"
+    "  --create N        make TRACE, empty, with room for N operations\n"
+    "  --cut             cut TRACE to what it holds, and say how many operations that are,\n"
+    "                    and why the recording stopped, if it did\n"
     "  --label TEXT      a comment line for the head of the script (up to 8)\n"
     "  --ops N           operations in the window (1000)\n"
     "  --window START:N  the window: N operations from START on\n"
@@ -142,6 +161,10 @@ static bool parse_valued(arguments *a, const char *option, const char *text) {
     if (strcmp(option, "--window") == 0) {
         return parse_window(&a->plan, text);
     }
+    if (strcmp(option, "--create") == 0) {
+        a->deed = DEED_CREATE;
+        return parse_number(option, text, 1, LAB_TRACE_RECORDS_MAX, &a->limit);
+    }
     if (strcmp(option, "--label") == 0) {
         if (a->label_count == LABELS_MAX) {
             fprintf(stderr, "labconvert: --label: at most %d\n", LABELS_MAX);
@@ -170,7 +193,11 @@ static bool parse_arguments(arguments *a, int argc, char **argv) {
         } else if (strcmp(word, "-f") == 0) {
             a->force = true;
         } else if (strcmp(word, "--dump") == 0) {
-            a->dump = true;
+            a->deed = DEED_DUMP;
+        } else if (strcmp(word, "--check") == 0) {
+            a->deed = DEED_CHECK;
+        } else if (strcmp(word, "--cut") == 0) {
+            a->deed = DEED_CUT;
         } else if (strcmp(word, "--low-memory") == 0) {
             a->plan.low_memory = 1;
         } else if (i + 1 == argc) {
@@ -180,7 +207,7 @@ static bool parse_arguments(arguments *a, int argc, char **argv) {
             return false;
         }
     }
-    if (a->trace == NULL) {
+    if (a->trace == NULL && a->deed != DEED_CHECK) {
         fputs("labconvert: give a trace (labconvert --help)\n", stderr);
         return false;
     }
@@ -222,10 +249,11 @@ static void print_dropped(FILE *out, const lab_history *history, const lab_plan_
 
 static void print_report(FILE *out, const lab_trace *trace, const lab_history *history,
                          const lab_plan_report *report, const arguments *a) {
-    static const char *const stops[LAB_TRACE_STOPS] = {"", ", stopped at the limit",
-                                                       ", stopped for want of room for the trace"};
-    fprintf(out, "# operations: %zu recorded%s; window %zu:%zu\n", history->ops, stops[trace->stop],
-            report->window_start, report->window_end - report->window_start);
+    char stop[LINE_CAPACITY];
+    lab_trace_stop_format(&trace->header, stop, sizeof stop);
+    fprintf(out, "# operations: %zu recorded%s%s; window %zu:%zu\n", history->ops,
+            stop[0] == '\0' ? "" : ", stopped ", stop, report->window_start,
+            report->window_end - report->window_start);
     fprintf(out, "# kept: %zu allocations, %zu resizes, %zu frees; %zu blocks freed by tag\n",
             report->births, report->resizes, report->frees, report->freed_early);
     fprintf(out, "# put in: %zu blocks from before the window, %zu compactions, %zu freetags\n",
@@ -276,7 +304,7 @@ static int convert(const arguments *a, const lab_trace *trace) {
     lab_history history;
     lab_plan_report report;
     lab_script script;
-    char message[256];
+    char message[LINE_CAPACITY];
     memset(&script, 0, sizeof script);
     if (!lab_history_build(&history, trace)) {
         return complain(a->trace, "too large for the memory of this machine");
@@ -292,28 +320,63 @@ static int convert(const arguments *a, const lab_trace *trace) {
     return status;
 }
 
+/* Reads the trace, for one of the deeds that need all of it. */
+static int read_and_do(const arguments *a, char *message, size_t capacity) {
+    lab_trace trace;
+    if (!lab_trace_read(&trace, a->trace, message, capacity)) {
+        return BAD_INPUT;
+    }
+    int status;
+    if (a->deed == DEED_DUMP) {
+        lab_trace_print(&trace, stdout);
+        status = finish(stdout, "standard output");
+    } else {
+        status = convert(a, &trace);
+    }
+    lab_trace_clean_up(&trace);
+    return status;
+}
+
+static int cut(const arguments *a, char *message, size_t capacity) {
+    lab_trace_header header;
+    char stop[LINE_CAPACITY];
+    if (!lab_trace_cut(a->trace, &header, message, capacity)) {
+        return BAD_INPUT;
+    }
+    lab_trace_stop_format(&header, stop, sizeof stop);
+    printf("%" PRIu64 "\n%s\n", header.count, stop);
+    return finish(stdout, "standard output");
+}
+
+static int perform(const arguments *a, char *message, size_t capacity) {
+    switch (a->deed) {
+    case DEED_CHECK:
+        return 0;
+    case DEED_CREATE:
+        return lab_trace_create(a->trace, a->limit, message, capacity) ? 0 : BAD_INPUT;
+    case DEED_CUT:
+        return cut(a, message, capacity);
+    case DEED_CONVERT:
+    case DEED_DUMP:
+        break;
+    }
+    return read_and_do(a, message, capacity);
+}
+
 int main(int argc, char **argv) {
     arguments a = {.plan = lab_plan_defaults()};
+    char message[LINE_CAPACITY] = "";
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         fputs(usage, stdout);
         return 0;
     }
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others */
     if (!parse_arguments(&a, argc, argv)) {
         return BAD_INPUT;
     }
-    lab_trace trace;
-    char message[512];
-    if (!lab_trace_read(&trace, a.trace, message, sizeof message)) {
+    int status = perform(&a, message, sizeof message);
+    if (message[0] != '\0') {
         fprintf(stderr, "labconvert: %s\n", message);
-        return BAD_INPUT;
     }
-    int status;
-    if (a.dump) {
-        lab_trace_print(&trace, stdout);
-        status = finish(stdout, "standard output");
-    } else {
-        status = convert(&a, &trace);
-    }
-    lab_trace_clean_up(&trace);
     return status;
 }

@@ -1,118 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads traces, and follows each address from the call that returned it to the one that gave it
+/* Follows each address from the call that returned it to the one that gave it
  * back. The addresses that are live sit in a hash table with open addressing: a key is the
  * address, 0 means an empty place; removal moves later entries of the same run back. */
 #include "record/history.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- reading -------------------------------------------------------------------------------- */
-
-static bool refuse(char *message, size_t capacity, const char *path, const char *what) {
-    snprintf(message, capacity, "%s: %s", path, what);
-    return false;
-}
-
-static const char *check_header(const lab_trace_header *header) {
-    if (memcmp(header->magic, LAB_TRACE_MAGIC, sizeof header->magic) != 0) {
-        return "not a trace";
-    }
-    if (header->version != LAB_TRACE_VERSION || header->record_bytes != sizeof(lab_trace_record)) {
-        return "a trace of another version: record again";
-    }
-    if (header->stop >= LAB_TRACE_STOPS) {
-        return "damaged header";
-    }
-    if (header->count == 0) {
-        return "empty: the program allocated nothing that could be recorded";
-    }
-    return NULL;
-}
-
-static bool is_plausible(const lab_trace_record *record, size_t index) {
-    return record->kind > LAB_TRACE_NONE && record->kind < LAB_TRACE_KINDS &&
-           record->align_log2 < 64 && record->serial == (uint32_t)index;
-}
-
-/* What is wrong with the rest of the file, or NULL. `file` stands behind the header. */
-static const char *read_records(lab_trace *trace, FILE *file, uint64_t count) {
-    static const char truncated[] = "truncated: fewer records than its header says";
-    if (fseek(file, 0, SEEK_END) != 0) {
-        return "cannot be read";
-    }
-    long end = ftell(file);
-    uint64_t room = end < (long)LAB_TRACE_HEADER_BYTES
-                        ? 0
-                        : ((uint64_t)end - LAB_TRACE_HEADER_BYTES) / sizeof(lab_trace_record);
-    if (count > UINT32_MAX / 2) {
-        return "too long: record with a limit";
-    }
-    if (count > room) {
-        return truncated;
-    }
-    trace->records = malloc((size_t)count * sizeof *trace->records);
-    if (trace->records == NULL) {
-        return "too large for the memory of this machine";
-    }
-    if (fseek(file, (long)LAB_TRACE_HEADER_BYTES, SEEK_SET) != 0 ||
-        fread(trace->records, sizeof *trace->records, (size_t)count, file) != count) {
-        return truncated;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!is_plausible(&trace->records[i], i)) {
-            return "damaged: a record is not what the recorder writes";
-        }
-    }
-    trace->count = (size_t)count;
-    return NULL;
-}
-
-bool lab_trace_read(lab_trace *trace, const char *path, char *message, size_t capacity) {
-    memset(trace, 0, sizeof *trace);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return refuse(message, capacity, path, strerror(errno));
-    }
-    lab_trace_header header;
-    const char *wrong = NULL;
-    if (fread(&header, sizeof header, 1, file) != 1) {
-        wrong = "not a trace: too short";
-    }
-    if (wrong == NULL) {
-        wrong = check_header(&header);
-    }
-    if (wrong == NULL) {
-        wrong = read_records(trace, file, header.count);
-    }
-    fclose(file);
-    if (wrong != NULL) {
-        lab_trace_clean_up(trace);
-        return refuse(message, capacity, path, wrong);
-    }
-    trace->stop = (lab_trace_stop)header.stop;
-    return true;
-}
-
-void lab_trace_clean_up(lab_trace *trace) {
-    free(trace->records);
-    memset(trace, 0, sizeof *trace);
-}
-
-void lab_trace_print(const lab_trace *trace, FILE *out) {
-    static const char *const names[LAB_TRACE_KINDS] = {"none",    "malloc",  "calloc",
-                                                       "aligned", "realloc", "free"};
-    for (size_t i = 0; i < trace->count; i++) {
-        const lab_trace_record *r = &trace->records[i];
-        fprintf(out,
-                "%zu thread=%u %s size=%" PRIu64 " align=%" PRIu64 " old=0x%" PRIx64
-                " result=0x%" PRIx64 "\n",
-                i, (unsigned)r->thread, names[r->kind], r->size, UINT64_C(1) << r->align_log2,
-                r->old, r->result);
-    }
-}
 
 /* ---- live addresses ------------------------------------------------------------------------- */
 
@@ -256,7 +149,9 @@ bool lab_history_build(lab_history *history, const lab_trace *trace) {
     table live = {0};
     history->ops = trace->count;
     /* A record makes at most two events: the death of a lost block, and its own. */
-    history->events = malloc((trace->count * 2 + 1) * sizeof *history->events);
+    if (trace->count < SIZE_MAX / sizeof *history->events / 2) {
+        history->events = malloc((trace->count * 2 + 1) * sizeof *history->events);
+    }
     bool ok = history->events != NULL;
     for (size_t i = 0; ok && i < trace->count; i++) {
         const lab_trace_record *record = &trace->records[i];

@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A trace read back, and the lives of the blocks in it. */
+/* The lives of the blocks in a trace. */
 #ifndef LAB_RECORD_HISTORY_H
 #define LAB_RECORD_HISTORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
-#include "record/trace.h"
-
-typedef struct lab_trace {
-    lab_trace_record *records; /* records[0 .. count-1]; owned */
-    size_t count;
-    lab_trace_stop stop;
-} lab_trace;
-
-/* Reads and checks a trace. On false, message[0 .. capacity-1] holds one line that begins with
- * the path and says what is wrong (unreadable, no trace, empty, truncated, damaged), and *trace is
- * empty. */
-bool lab_trace_read(lab_trace *trace, const char *path, char *message, size_t capacity);
-void lab_trace_clean_up(lab_trace *trace);
-
-/* One line for each record, for people and for tests. */
-void lab_trace_print(const lab_trace *trace, FILE *out);
+#include "record/trace_file.h"
 
 typedef enum lab_event_kind {
     LAB_EVENT_BIRTH,

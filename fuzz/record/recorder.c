@@ -6,40 +6,47 @@
  * order in which the heap was really used, with any number of threads.
  *
  * Records go into a shared mapping of the trace file. The kernel keeps them whatever happens to
- * the process: nothing has to be flushed at exit, _exit, a fatal signal or SIGKILL, no signal
- * handler is installed, and no descriptor stays open for the program to see or to close.
+ * the process: nothing has to be flushed at exit, _exit, a fatal signal or SIGKILL, and no signal
+ * handler is installed.
  *
- * Which process: the one that first opens the trace. What it forks is not recorded: the page that
- * says "recording" is wiped by the kernel in the child. A child made by vfork shares its parent's
- * heap until it calls exec, and so is part of the recording. When the recorded process replaces
- * its program by exec, the trace starts afresh with the new program.
+ * What is the program's stays the program's. The file was made in its full length before the
+ * program began, and is opened once, before main: after that no descriptor, path or right is
+ * needed, and no file grows, which RLIMIT_FSIZE would answer with SIGXFSZ. One chunk is mapped at a
+ * time, the next one by moving the mapping on. A page on a full disk would raise SIGBUS when it is
+ * touched: the kernel is asked to write there first, which only fails.
+ *
+ * Which process: the child of the one that LAB_RECORD_PARENT names. What it forks is not recorded:
+ * the page that says "recording" is wiped by the kernel in the child. A child made by vfork shares
+ * its parent's heap until it calls exec, and so is part of the recording. When the recorded process
+ * replaces its program by exec, the trace starts afresh with the new program.
  *
  * Nothing here allocates. The real functions are looked up with dlsym, which may allocate in
  * turn; while that goes on requests are served from a small static pool and are not recorded. */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* a trace may be larger than a 32-bit program's memory */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "record/trace.h"
 
-/* 131,072 records. */
-#define CHUNK_BYTES   ((size_t)4 << 20)
-#define CHUNK_RECORDS (CHUNK_BYTES / sizeof(lab_trace_record))
-#define PAGE_BYTES    ((size_t)4096)
+#define CHUNK_BYTES ((size_t)LAB_TRACE_CHUNK_BYTES)
+#define PAGE_BYTES  ((size_t)4096) /* the smallest that a system has */
 
-static_assert(CHUNK_BYTES % PAGE_BYTES == 0 && LAB_TRACE_HEADER_BYTES % PAGE_BYTES == 0,
-              "chunks can be mapped");
+/* The size of the kernel's signal sets, which are shorter than sigset_t. */
+#define KERNEL_SIGSET_BYTES ((size_t)(_NSIG / CHAR_BIT))
 
 static struct {
     void *(*malloc)(size_t);
@@ -69,11 +76,9 @@ typedef struct gate {
 static gate *the_gate;
 
 /* Written under the lock only. */
-static char path[PATH_MAX];
 static lab_trace_header *header;
 static lab_trace_record *chunk;
 static size_t chunk_used;
-static uint64_t limit;
 static uint16_t threads_seen;
 
 /* Initial-exec: the first access must not allocate. */
@@ -134,44 +139,59 @@ static void resolve(void) {
     look_up(&real.malloc_usable_size, "malloc_usable_size");
 }
 
-static uint64_t parse_limit(const char *text) {
-    uint64_t value = 0;
-    if (text == NULL || *text == '\0') {
-        return UINT64_MAX;
+static bool is_child_of(const char *text) {
+    pid_t parent = 0;
+    for (; *text >= '0' && *text <= '9' && parent < INT_MAX / 10; text++) {
+        parent = parent * 10 + (*text - '0');
     }
-    for (; *text >= '0' && *text <= '9'; text++) {
-        value = value * 10 + (uint64_t)(*text - '0');
-    }
-    return value;
+    return parent != 0 && parent == getppid();
 }
 
-/* The trace is this process's if it is new, or if the process began it before an exec. */
-static int open_trace(void) {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0 || errno != EEXIST) {
-        return fd;
-    }
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
+/* Has the converter that belongs to this library made it? */
+static bool is_trace(int fd) {
     lab_trace_header before;
-    bool mine = read(fd, &before, sizeof before) == (ssize_t)sizeof before &&
-                memcmp(before.magic, LAB_TRACE_MAGIC, sizeof before.magic) == 0 &&
-                before.pid == (int32_t)getpid() && ftruncate(fd, 0) == 0;
-    if (!mine) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return read(fd, &before, sizeof before) == (ssize_t)sizeof before &&
+           memcmp(before.magic, LAB_TRACE_MAGIC, sizeof before.magic) == 0 &&
+           before.version == LAB_TRACE_VERSION && before.record_bytes == sizeof(lab_trace_record);
 }
 
 static void *map_trace(int fd, size_t offset, size_t bytes) {
-    if (posix_fallocate(fd, (off_t)offset, (off_t)bytes) != 0) {
-        return NULL; /* a hole could raise SIGBUS in the program when the disk is full */
-    }
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     return at == MAP_FAILED ? NULL : at;
+}
+
+/* Takes the room for the chunk's pages by letting the kernel write into each one: where a store
+ * would raise SIGBUS, the call fails. To ask for the signal mask changes nothing, and is allowed
+ * in the tightest sandbox. */
+static bool reserve(lab_trace_record *pages) {
+    for (size_t at = 0; at < CHUNK_BYTES; at += PAGE_BYTES) {
+        unsigned char *page = (unsigned char *)pages + at;
+        if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, page, KERNEL_SIGSET_BYTES) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void stop(lab_trace_stop why, int error) {
+    header->error = error;
+    header->stop = (uint32_t)why;
+}
+
+/* Maps and reserves the first chunk. False: the header says why. */
+static bool start_trace(int fd) {
+    header->count = 0;
+    stop(LAB_TRACE_COMPLETE, 0);
+    chunk = map_trace(fd, LAB_TRACE_HEADER_BYTES, CHUNK_BYTES);
+    if (chunk == NULL) {
+        stop(LAB_TRACE_NO_MAPPING, errno);
+        return false;
+    }
+    if (!reserve(chunk)) {
+        stop(LAB_TRACE_DISK_FULL, 0);
+        return false;
+    }
+    return true;
 }
 
 static gate *new_gate(void) {
@@ -186,33 +206,33 @@ static gate *new_gate(void) {
 
 static void start(void) {
     const char *file = getenv(LAB_TRACE_ENV_FILE);
-    if (file == NULL || strlen(file) >= sizeof path) {
+    const char *parent = getenv(LAB_TRACE_ENV_PARENT);
+    if (file == NULL || parent == NULL || !is_child_of(parent)) {
         return;
     }
-    strcpy(path, file);
-    limit = parse_limit(getenv(LAB_TRACE_ENV_LIMIT));
-    int fd = open_trace();
+    int fd = open(file, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
         return;
     }
-    header = map_trace(fd, 0, LAB_TRACE_HEADER_BYTES);
-    chunk = map_trace(fd, LAB_TRACE_HEADER_BYTES, CHUNK_BYTES);
-    close(fd);
-    gate *fresh = new_gate();
-    if (header == NULL || chunk == NULL || fresh == NULL) {
-        unlink(path);
-        return;
+    header = is_trace(fd) ? map_trace(fd, 0, sizeof *header) : NULL;
+    if (header != NULL && start_trace(fd)) {
+        gate *fresh = new_gate();
+        if (fresh != NULL) {
+            atomic_store(&fresh->recording, true);
+            the_gate = fresh;
+        } else {
+            stop(LAB_TRACE_NO_MAPPING, errno);
+        }
     }
-    memcpy(header->magic, LAB_TRACE_MAGIC, sizeof header->magic);
-    header->version = LAB_TRACE_VERSION;
-    header->record_bytes = (uint32_t)sizeof(lab_trace_record);
-    header->pid = (int32_t)getpid();
-    atomic_store(&fresh->recording, true);
-    the_gate = fresh;
+    close(fd);
 }
 
 /* Brings the recorder up on the first call. Very early calls find no environment yet. */
 static void get_ready(void) {
+    if (current_phase == PHASE_DECIDED) {
+        return;
+    }
+    int saved = errno;
     if (current_phase == PHASE_NEW) {
         current_phase = PHASE_RESOLVING;
         resolve();
@@ -220,10 +240,9 @@ static void get_ready(void) {
     }
     if (current_phase == PHASE_WAITING && environ != NULL) {
         current_phase = PHASE_DECIDED;
-        int saved = errno;
         start();
-        errno = saved;
     }
+    errno = saved;
 }
 
 __attribute__((constructor)) static void construct(void) {
@@ -232,36 +251,39 @@ __attribute__((constructor)) static void construct(void) {
 
 /* ---- recording ------------------------------------------------------------------------------ */
 
-static void stop(lab_trace_stop why) {
-    header->stop = (uint32_t)why;
+static void give_up(lab_trace_stop why, int error) {
+    stop(why, error);
     atomic_store(&the_gate->recording, false);
 }
 
-/* Maps the next chunk in place of the full one. */
+/* Moves the mapping on to the next chunk of the file: it is made to reach over both, and then
+ * loses the first. Needs no descriptor, and never more than two chunks of addresses. */
 static bool grow(void) {
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
+    unsigned char *both = mremap(chunk, CHUNK_BYTES, 2 * CHUNK_BYTES, MREMAP_MAYMOVE);
+    if (both == MAP_FAILED) {
+        give_up(LAB_TRACE_NO_MAPPING, errno);
         return false;
     }
-    size_t offset = LAB_TRACE_HEADER_BYTES + (size_t)header->count * sizeof(lab_trace_record);
-    void *next = map_trace(fd, offset, CHUNK_BYTES);
-    close(fd);
-    if (next == NULL) {
-        return false;
-    }
-    munmap(chunk, CHUNK_BYTES);
-    chunk = next;
+    (void)munmap(both, CHUNK_BYTES);
+    chunk = (lab_trace_record *)(void *)(both + CHUNK_BYTES);
     chunk_used = 0;
+    if (!reserve(chunk)) {
+        give_up(LAB_TRACE_DISK_FULL, 0);
+        return false;
+    }
     return true;
 }
 
 static void append(lab_trace_record record) {
-    if (header->count >= limit) {
-        stop(LAB_TRACE_LIMIT);
+    if (header->count >= header->limit) {
+        give_up(LAB_TRACE_LIMIT, 0);
         return;
     }
-    if (chunk_used == CHUNK_RECORDS && !grow()) {
-        stop(LAB_TRACE_NO_ROOM);
+    if (header->count == header->room) {
+        give_up(LAB_TRACE_FILE_SIZE, 0);
+        return;
+    }
+    if (chunk_used == LAB_TRACE_CHUNK_RECORDS && !grow()) {
         return;
     }
     if (thread_name == 0) {

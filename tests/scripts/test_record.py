@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path(__file__).resolve().parent
 RECORD = ROOT / "scripts" / "record"
 MALLOC, CALLOC, ALIGNED, REALLOC, FREE = 1, 2, 3, 4, 5
+HEADER_BYTES = 65536
 KINDS = ["none", "malloc", "calloc", "aligned", "realloc", "free"]
 SLOT_CHOICES = [8, 16, 64, 256, 1024, 4096, 16384, 65536]
 
@@ -93,8 +94,8 @@ def parse_record(line):
 
 def write_trace(path, records, count=None, stop=0, spoil=None):
     """records: (kind, size, result, old[, align_log2]). spoil: (offset, bytes) to overwrite."""
-    data = struct.pack("=8sIIiIQ", b"LABTRACE", 1, 32, 4711, stop,
-                       len(records) if count is None else count).ljust(4096, b"\0")
+    data = struct.pack("=8sIIIiQQQ", b"LABTRACE", 2, 32, stop, 0, 1 << 20, 1 << 20,
+                       len(records) if count is None else count).ljust(HEADER_BYTES, b"\0")
     for serial, (kind, size, result, old, *align) in enumerate(records):
         data += struct.pack("=BBHIQQQ", kind, align[0] if align else 0, 0, serial, size, result,
                             old)
@@ -231,8 +232,9 @@ def records_the_program_after_exec(bench):
 
 
 def survives_a_dlsym_that_allocates(bench):
+    check_equal(bench.convert("--create", "1000000", bench.path("trace")), (0, "", ""), "create")
     environment = dict(os.environ, LD_PRELOAD=f"{bench.library}:{bench.early}",
-                       LAB_RECORD_FILE=str(bench.path("trace")))
+                       LAB_RECORD_FILE=str(bench.path("trace")), LAB_RECORD_PARENT=str(os.getpid()))
     result = bench.call([bench.probe, bench.path("log"), "0"], env=environment)
     check_equal((result.returncode, result.stderr), (0, b""), "status and stderr")
     check_lives(bench.dump(bench.path("trace")))
@@ -415,10 +417,10 @@ def refuses_bad_traces(bench):
     trace = bench.path("trace")
     for what, options in [("empty", {"records": []}),
                           ("truncated", {"records": good, "count": 3}),
-                          ("damaged", {"records": good, "spoil": (4096, b"\x09")}),
-                          ("damaged", {"records": good, "spoil": (4096 + 32 + 4, b"\x07")}),
+                          ("damaged", {"records": good, "spoil": (HEADER_BYTES, b"\x09")}),
+                          ("damaged", {"records": good, "spoil": (HEADER_BYTES + 32 + 4, b"\x07")}),
                           ("not a trace", {"records": good, "spoil": (0, b"X")}),
-                          ("another version", {"records": good, "spoil": (8, b"\x02")})]:
+                          ("another version", {"records": good, "spoil": (8, b"\x01")})]:
         write_trace(trace, **options)
         status, text, error = bench.convert(trace, "-o", bench.path("never.txt"))
         check_equal((status, text, error.count("\n")), (2, "", 1), what)
