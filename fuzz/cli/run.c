@@ -85,9 +85,13 @@ static int run_file(const players *with, const char *path, const lab_cli_files *
             (void)printf("%s: nothing tested, the subject could not be made\n", path);
         }
     } else if (settings->verbose) {
-        (void)printf("%s: passed, %llu operations, %llu acted, %llu moves\n", path,
+        (void)printf("%s: passed, %llu operations, %llu acted, %llu moves", path,
                      (unsigned long long)counts.ops, (unsigned long long)counts.acted,
                      (unsigned long long)counts.moves);
+        if (counts.failed_allocs > 0) {
+            (void)printf(", %llu found no room", (unsigned long long)counts.failed_allocs);
+        }
+        (void)printf("\n");
     }
     (void)fflush(stdout); /* the next script may end the process */
     lab_script_clean_up(&script);

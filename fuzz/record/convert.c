@@ -50,7 +50,7 @@ static const char usage[] =
     "  --label TEXT      a comment line for the head of the script (up to 8)\n"
     "  --ops N           operations in the window (1000)\n"
     "  --window START:N  the window: N operations from START on\n"
-    "  --dwords N        region size (default: the peak and 25 % more)\n"
+    "  --dwords N        region size (default: what everything fits into)\n"
     "  --slots N         8, 16, 64, 256, 1024, 4096, 16384 or 65536 (default: what it takes)\n"
     "  --align N         4, 8 or 16 (4)\n"
     "  --low-memory      set lowmem=1 in the script\n"
@@ -226,18 +226,26 @@ static void print_label(FILE *out, const char *label) {
     fputc('\n', out);
 }
 
-static void print_dropped(FILE *out, const lab_history *history, const lab_plan_report *report,
-                          const arguments *a) {
-    if (report->not_carried > 0) {
+typedef struct conversion {
+    const arguments *a;
+    lab_trace trace;
+    lab_history history;
+    lab_script script;
+    lab_plan_report report;
+} conversion;
+
+static void print_dropped(FILE *out, const conversion *c) {
+    const lab_history *history = &c->history;
+    if (c->report.not_carried > 0) {
         fprintf(out, "# left out: %zu blocks from before the window that it does not touch\n",
-                report->not_carried);
+                c->report.not_carried);
     }
-    if (report->too_large > 0) {
-        fprintf(out, "# dropped: %zu operations on requests over %u bytes\n", report->too_large,
-                (unsigned)a->plan.max_size);
+    if (c->report.too_large > 0) {
+        fprintf(out, "# dropped: %zu operations on requests over %u bytes\n", c->report.too_large,
+                (unsigned)c->a->plan.max_size);
     }
-    if (report->no_slot > 0) {
-        fprintf(out, "# dropped: %zu operations for want of a slot\n", report->no_slot);
+    if (c->report.no_slot > 0) {
+        fprintf(out, "# dropped: %zu operations for want of a slot\n", c->report.no_slot);
     }
     if (history->failed + history->foreign + history->lost > 0) {
         fprintf(out,
@@ -247,113 +255,115 @@ static void print_dropped(FILE *out, const lab_history *history, const lab_plan_
     }
 }
 
-static void print_report(FILE *out, const lab_trace *trace, const lab_history *history,
-                         const lab_plan_report *report, const arguments *a) {
+static void print_report(FILE *out, const conversion *c) {
+    const lab_plan_report *report = &c->report;
     char stop[LINE_CAPACITY];
-    lab_trace_stop_format(&trace->header, stop, sizeof stop);
-    fprintf(out, "# operations: %zu recorded%s%s; window %zu:%zu\n", history->ops,
+    lab_trace_stop_format(&c->trace.header, stop, sizeof stop);
+    fprintf(out, "# operations: %zu recorded%s%s; window %zu:%zu\n", c->history.ops,
             stop[0] == '\0' ? "" : ", stopped ", stop, report->window_start,
             report->window_end - report->window_start);
     fprintf(out, "# kept: %zu allocations, %zu resizes, %zu frees; %zu blocks freed by tag\n",
             report->births, report->resizes, report->frees, report->freed_early);
     fprintf(out, "# put in: %zu blocks from before the window, %zu compactions, %zu freetags\n",
             report->carried, report->compactions, report->tag_frees);
-    print_dropped(out, history, report, a);
+    print_dropped(out, c);
     fprintf(out, "# choices: long-lived beyond %zu operations, epochs of %u, compaction every %u\n",
-            report->long_ops, (unsigned)a->plan.epoch_ops, (unsigned)a->plan.compact_every);
+            report->long_ops, (unsigned)c->a->plan.epoch_ops, (unsigned)c->a->plan.compact_every);
     if (report->shift > 0) {
         fprintf(out, "# sizes: divided by %lu to fit the largest region\n", 1ul << report->shift);
     }
-    fprintf(out, "# peak: %u dwords in %u blocks%s\n", (unsigned)report->peak_dwords,
-            (unsigned)report->peak_blocks,
-            report->fits ? "" : "; more than the region holds: allocations will fail");
-}
-
-static int complain(const char *about, const char *what) {
-    fprintf(stderr, "labconvert: %s: %s\n", about, what);
-    return BAD_INPUT;
-}
-
-static int finish(FILE *out, const char *path) {
-    bool ok = ferror(out) == 0;
-    ok = (out == stdout ? fflush(out) : fclose(out)) == 0 && ok;
-    return ok ? 0 : complain(path, "cannot be written");
-}
-
-static int write_script(const arguments *a, const lab_trace *trace, const lab_history *history,
-                        const lab_script *script, const lab_plan_report *report) {
-    FILE *out = stdout;
-    if (a->out != NULL) {
-        out = fopen(a->out, a->force ? "w" : "wx");
-        if (out == NULL) {
-            return complain(a->out, errno == EEXIST ? "exists; -f replaces it" : strerror(errno));
-        }
+    fprintf(out, "# peak: %u dwords in %u blocks\n", (unsigned)report->peak_dwords,
+            (unsigned)report->peak_blocks);
+    if (report->idle > 0) {
+        fprintf(out, "# the region is too small: %zu of %zu operations do nothing\n", report->idle,
+                c->script.count);
     }
-    if (a->label_count == 0) {
+}
+
+static bool print_script(FILE *out, const void *what) {
+    const conversion *c = what;
+    if (c->a->label_count == 0) {
         print_label(out, "recorded run");
     }
-    for (size_t i = 0; i < a->label_count; i++) {
-        print_label(out, a->labels[i]);
+    for (size_t i = 0; i < c->a->label_count; i++) {
+        print_label(out, c->a->labels[i]);
     }
-    print_report(out, trace, history, report, a);
-    lab_script_print(script, out);
-    return finish(out, a->out == NULL ? "standard output" : a->out);
+    print_report(out, c);
+    lab_script_print(&c->script, out);
+    return true;
 }
 
-static int convert(const arguments *a, const lab_trace *trace) {
-    lab_history history;
-    lab_plan_report report;
-    lab_script script;
-    char message[LINE_CAPACITY];
-    memset(&script, 0, sizeof script);
-    if (!lab_history_build(&history, trace)) {
-        return complain(a->trace, "too large for the memory of this machine");
+static bool refuse(char *message, size_t capacity, const char *about, const char *what) {
+    (void)snprintf(message, capacity, "%s: %s", about, what);
+    return false;
+}
+
+/* Ends the standard output. False, with a message, if not all of it was written. */
+static bool finish(char *message, size_t capacity) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return true;
     }
-    int status;
-    if (lab_plan_make(&history, &a->plan, &script, &report, message, sizeof message)) {
-        status = write_script(a, trace, &history, &script, &report);
-    } else {
-        status = complain(a->trace, message);
+    return refuse(message, capacity, "standard output: cannot be written",
+                  errno != 0 ? strerror(errno) : "an error before");
+}
+
+/* ---- deeds ---------------------------------------------------------------------------------- */
+
+static bool write_script(const conversion *c, char *message, size_t capacity) {
+    if (c->a->out != NULL) {
+        return lab_file_write(print_script, c, c->a->out, c->a->force, message, capacity);
     }
-    lab_script_clean_up(&script);
-    lab_history_clean_up(&history);
-    return status;
+    return print_script(stdout, c) && finish(message, capacity);
+}
+
+static bool convert(conversion *c, char *message, size_t capacity) {
+    char why[LINE_CAPACITY / 2] = "";
+    if (!lab_history_build(&c->history, &c->trace)) {
+        return refuse(message, capacity, c->a->trace, "too large for the memory of this machine");
+    }
+    bool ok = lab_plan_make(&c->history, &c->a->plan, &c->script, &c->report, why, sizeof why)
+                  ? write_script(c, message, capacity)
+                  : refuse(message, capacity, c->a->trace, why);
+    lab_script_clean_up(&c->script);
+    lab_history_clean_up(&c->history);
+    return ok;
 }
 
 /* Reads the trace, for one of the deeds that need all of it. */
-static int read_and_do(const arguments *a, char *message, size_t capacity) {
-    lab_trace trace;
-    if (!lab_trace_read(&trace, a->trace, message, capacity)) {
-        return BAD_INPUT;
+static bool read_and_do(const arguments *a, char *message, size_t capacity) {
+    conversion c = {.a = a};
+    if (!lab_trace_read(&c.trace, a->trace, message, capacity)) {
+        return false;
     }
-    int status;
+    bool ok;
     if (a->deed == DEED_DUMP) {
-        lab_trace_print(&trace, stdout);
-        status = finish(stdout, "standard output");
+        lab_trace_print(&c.trace, stdout);
+        ok = finish(message, capacity);
     } else {
-        status = convert(a, &trace);
+        ok = convert(&c, message, capacity);
     }
-    lab_trace_clean_up(&trace);
-    return status;
+    lab_trace_clean_up(&c.trace);
+    return ok;
 }
 
-static int cut(const arguments *a, char *message, size_t capacity) {
+static bool cut(const arguments *a, char *message, size_t capacity) {
     lab_trace_header header;
     char stop[LINE_CAPACITY];
     if (!lab_trace_cut(a->trace, &header, message, capacity)) {
-        return BAD_INPUT;
+        return false;
     }
     lab_trace_stop_format(&header, stop, sizeof stop);
     printf("%" PRIu64 "\n%s\n", header.count, stop);
-    return finish(stdout, "standard output");
+    return finish(message, capacity);
 }
 
-static int perform(const arguments *a, char *message, size_t capacity) {
+static bool perform(const arguments *a, char *message, size_t capacity) {
     switch (a->deed) {
     case DEED_CHECK:
-        return 0;
+        return true;
     case DEED_CREATE:
-        return lab_trace_create(a->trace, a->limit, message, capacity) ? 0 : BAD_INPUT;
+        return lab_trace_create(a->trace, a->limit, message, capacity);
     case DEED_CUT:
         return cut(a, message, capacity);
     case DEED_CONVERT:
@@ -374,9 +384,9 @@ int main(int argc, char **argv) {
     if (!parse_arguments(&a, argc, argv)) {
         return BAD_INPUT;
     }
-    int status = perform(&a, message, sizeof message);
-    if (message[0] != '\0') {
+    if (!perform(&a, message, sizeof message)) {
         fprintf(stderr, "labconvert: %s\n", message);
+        return BAD_INPUT;
     }
-    return status;
+    return 0;
 }

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Three passes:
  *   survey   which blocks concern the window, how old they are, what is dropped
- *   measure  the peak, and from it the region, the slots and the divisor of all sizes
+ *   measure  the peak, and from it the least region, the slots and the divisor of all sizes
  *   emit     the script
  * Measure and emit walk the same steps: the window's events as far as they are kept, with the
- * births of the carried blocks before them. */
+ * births of the carried blocks before them. What lies lost between the blocks (alignment,
+ * fragmentation, blocks that may not move) only the heap itself knows: the script is played, and
+ * the region grows, or the sizes shrink, until every request finds room. */
 #include "record/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "runner/bare.h"
 
 #define HEADER_DWORDS(unit) ((6u + (unit)-1u) / (unit) * (unit))
 #define SIZE_MAX_DWORDS     0x1FFFFu
 #define SLOTS_MAX           65536u
 #define ALIGN_LOG2_MAX      12u /* the region holds no more than a few pages of padding */
 #define SHIFT_MAX           24u
+#define REGION_STEP         64u /* dwords: what a region's size is a multiple of */
+#define GROWTH              8u  /* a region that is too small grows by an eighth */
 
 #define TAG_BEFORE      0x0FFFu /* short-lived, from before the window */
 #define TAG_EPOCH_FIRST 0x1000u
@@ -203,6 +209,11 @@ static uint32_t scale(const plan *p, uint64_t size) {
     return scaled == 0 ? 1u : (uint32_t)scaled;
 }
 
+/* Alignments are divided as sizes are: gaps that do not fit must become smaller, too. */
+static unsigned scale_alignment(const plan *p, unsigned log2) {
+    return log2 > p->report->shift ? log2 - p->report->shift : 0;
+}
+
 static uint32_t block_dwords(const plan *p, uint64_t size) {
     uint32_t unit = unit_of(p);
     uint32_t dwords = (scale(p, size) + 3u) / 4u;
@@ -241,23 +252,30 @@ static uint32_t largest_region(const plan *p) {
     return 2 * HEADER_DWORDS(unit) + SIZE_MAX_DWORDS / unit * unit;
 }
 
-/* Chooses divisor, region and slots. */
+/* The least region for the present divisor: what the peak needs, and a quarter of that. */
+static uint32_t least_region(const plan *p) {
+    uint64_t wanted = (uint64_t)p->report->peak_dwords + p->report->peak_dwords / 4 +
+                      2 * HEADER_DWORDS(unit_of(p));
+    wanted = (wanted + REGION_STEP - 1) / REGION_STEP * REGION_STEP;
+    return wanted > UINT32_MAX ? UINT32_MAX : (uint32_t)wanted;
+}
+
+/* Chooses the divisor, from the present one on, and the region, as if there were no gaps. */
 static void measure(plan *p, lab_config *config) {
     uint32_t largest = largest_region(p);
-    uint64_t wanted;
-    for (p->report->shift = 0;; p->report->shift++) {
+    measure_peak(p);
+    uint32_t wanted = least_region(p);
+    while (p->options.dwords == 0 && wanted > largest && p->report->shift < SHIFT_MAX) {
+        p->report->shift++;
         measure_peak(p);
-        uint64_t peak = p->report->peak_dwords;
-        wanted = peak + peak / 4 + 2 * HEADER_DWORDS(unit_of(p));
-        wanted = (wanted + 63) / 64 * 64;
-        if (p->options.dwords != 0 || wanted <= largest || p->report->shift == SHIFT_MAX) {
-            break;
-        }
+        wanted = least_region(p);
     }
     config->dwords = p->options.dwords != 0 ? p->options.dwords
-                     : wanted < largest     ? (uint32_t)wanted
+                     : wanted < largest     ? wanted
                                             : largest;
-    p->report->fits = config->dwords >= p->report->peak_dwords + 2 * HEADER_DWORDS(unit_of(p));
+}
+
+static void choose_slots(plan *p, lab_config *config) {
     static const uint32_t choices[] = {8, 16, 64, 256, 1024, 4096, 16384, SLOTS_MAX};
     size_t choice = 0;
     while (choices[choice] < p->report->peak_blocks && choices[choice] != SLOTS_MAX) {
@@ -329,12 +347,13 @@ static void emit_birth(plan *p, const step *s) {
         return;
     }
     b->tag = choose_tag(p, b, s);
-    bool special = b->align_log2 <= ALIGN_LOG2_MAX && (1u << b->align_log2) > p->options.alignment;
+    unsigned log = scale_alignment(p, b->align_log2);
+    bool special = log <= ALIGN_LOG2_MAX && (1u << log) > p->options.alignment;
     lab_op op = new_op(special ? LAB_OP_ALIGNED : LAB_OP_ALLOC);
     op.slot = (uint16_t)b->slot;
     op.tag = b->tag;
     op.size.value = scale(p, s->size);
-    op.align = special ? b->align_log2 : 0;
+    op.align = special ? (uint8_t)log : 0;
     put(p, op);
     p->report->births += !s->carried;
     p->report->carried += s->carried;
@@ -390,12 +409,26 @@ static void emit_compaction(plan *p) {
     put(p, op);
 }
 
-static void emit(plan *p) {
-    uint32_t every = p->options.compact_every, epoch_ops = p->options.epoch_ops;
-    size_t done = 0;
+/* As if nothing had been emitted: no block has a slot, no slot has a block. */
+static void start_emitting(plan *p) {
+    lab_plan_report *report = p->report;
     for (uint32_t i = 0; i < p->history->blocks; i++) {
         p->blocks[i].slot = NO_SLOT;
     }
+    for (size_t i = 0; i < SLOTS_MAX; i++) {
+        p->by_slot[i] = NO_SLOT;
+    }
+    p->lowest = 0;
+    p->epoch = 0;
+    p->script->count = 0;
+    report->births = report->resizes = report->frees = report->carried = 0;
+    report->compactions = report->tag_frees = report->freed_early = report->no_slot = 0;
+}
+
+static void emit(plan *p) {
+    uint32_t every = p->options.compact_every, epoch_ops = p->options.epoch_ops;
+    size_t done = 0;
+    start_emitting(p);
     for (size_t i = 0; i < p->step_count; i++) {
         const step *s = &p->steps[i];
         if (s->kind == LAB_EVENT_BIRTH) {
@@ -419,16 +452,60 @@ static void emit(plan *p) {
     }
 }
 
+/* ---- fit ------------------------------------------------------------------------------------ */
+
+/* How many of the script's operations do nothing: what finds no room, and what then lacks it. */
+static bool count_idle(plan *p, lab_bare *player) {
+    lab_failure failure;
+    lab_run_counts counts = {0};
+    if (!lab_bare_play(player, p->script, 0, &failure, &counts)) {
+        return false;
+    }
+    p->report->idle = p->script->count - (size_t)(counts.acted - counts.failed_allocs);
+    return true;
+}
+
+/* The next larger region, or else the next divisor. False: there is none, or it is not for us to
+ * choose. */
+static bool enlarge(plan *p, lab_config *config) {
+    uint32_t largest = largest_region(p);
+    if (p->options.dwords != 0) {
+        return false;
+    }
+    if (config->dwords < largest) {
+        uint32_t more = (config->dwords / GROWTH + REGION_STEP) / REGION_STEP * REGION_STEP;
+        config->dwords = more < largest - config->dwords ? config->dwords + more : largest;
+        return true;
+    }
+    if (p->report->shift == SHIFT_MAX) {
+        return false;
+    }
+    p->report->shift++;
+    measure(p, config);
+    emit(p);
+    return true;
+}
+
+/* Emits the script, and enlarges its region until no operation is idle. False: no memory. */
+static bool emit_and_fit(plan *p, lab_config *config) {
+    lab_bare *player = lab_bare_new();
+    bool ok = player != NULL;
+    emit(p);
+    do {
+        ok = ok && !p->no_memory && count_idle(p, player);
+    } while (ok && p->report->idle > 0 && enlarge(p, config));
+    lab_bare_destroy(player);
+    return ok;
+}
+
 /* ---- all together --------------------------------------------------------------------------- */
 
 static bool allocate(plan *p) {
-    size_t blocks = p->history->blocks == 0 ? 1 : p->history->blocks;
-    p->blocks = malloc(blocks * sizeof *p->blocks);
-    p->steps = malloc((blocks + p->history->count + 1) * sizeof *p->steps);
-    p->by_slot = malloc(SLOTS_MAX * sizeof *p->by_slot);
-    for (size_t i = 0; p->by_slot != NULL && i < SLOTS_MAX; i++) {
-        p->by_slot[i] = NO_SLOT;
-    }
+    /* calloc sees to it that the products are sizes; the sum is one, for the events are there. */
+    size_t blocks = (size_t)p->history->blocks + 1;
+    p->blocks = calloc(blocks, sizeof *p->blocks);
+    p->steps = calloc(blocks + p->history->count, sizeof *p->steps);
+    p->by_slot = calloc(SLOTS_MAX, sizeof *p->by_slot);
     return p->blocks != NULL && p->steps != NULL && p->by_slot != NULL;
 }
 
@@ -462,10 +539,10 @@ bool lab_plan_make(const lab_history *history, const lab_plan_options *options, 
         list_steps(&p);
         judge_lives(&p);
         measure(&p, &script->config);
-        emit(&p);
-        if (p.no_memory || script->count == 0) {
-            snprintf(message, capacity,
-                     p.no_memory ? "out of memory" : "nothing in the window can be kept");
+        choose_slots(&p, &script->config);
+        ok = emit_and_fit(&p, &script->config);
+        if (!ok || script->count == 0) {
+            snprintf(message, capacity, ok ? "nothing in the window can be kept" : "out of memory");
             ok = false;
         }
     }

@@ -12,7 +12,7 @@
 typedef struct lab_plan_options {
     size_t start;           /* first operation of the window ... */
     size_t ops;             /* ... and how many; the window ends with the trace at the latest */
-    uint32_t dwords;        /* 0: what the peak needs and 25 % more */
+    uint32_t dwords;        /* 0: what everything fits into, and at least the peak and 25 % */
     uint32_t slots;         /* 0: the smallest number that suffices */
     uint8_t alignment;      /* 4, 8 or 16 */
     uint8_t low_memory;     /* 0 or 1, as in the script */
@@ -36,10 +36,10 @@ typedef struct lab_plan_report {
     size_t freed_early;              /* blocks that a tag_free freed before the program did */
     size_t too_large;                /* operations dropped because of max_size */
     size_t no_slot;                  /* operations dropped because all slots were taken */
-    unsigned shift;                  /* all sizes were divided by 1 << shift */
+    unsigned shift;                  /* all sizes and alignments were divided by 1 << shift */
     uint32_t peak_dwords;            /* the most in use at a time, headers included */
     uint32_t peak_blocks;
-    bool fits; /* the peak fits the region */
+    size_t idle; /* operations of the script that do nothing, since the region is too small */
 } lab_plan_report;
 
 /* Makes the script (an empty, zeroed one is filled). False with one line in message[0 ..

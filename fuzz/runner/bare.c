@@ -26,7 +26,8 @@ struct lab_bare {
     bool freed;       /* by the low-memory callback, during this operation */
     bool faulted;     /* the first fault is kept */
     th_fault fault;
-    unsigned sum; /* of what was read */
+    uint64_t refused; /* requests that found no room */
+    unsigned sum;     /* of what was read */
 };
 
 lab_bare *lab_bare_new(void) {
@@ -121,6 +122,8 @@ static void allocate(lab_bare *b, const lab_op *op, bare_slot *slot, size_t alig
         slot->tag = op->tag;
         b->slots_used = op->slot < b->slots_used ? b->slots_used : op->slot + 1u;
         take(b, slot, payload, bytes);
+    } else {
+        b->refused++;
     }
 }
 
@@ -135,6 +138,8 @@ static void resize(lab_bare *b, const lab_op *op, bare_slot *slot) {
         take(b, slot, payload, bytes);
     } else if (bytes == 0) {
         slot->payload = NULL;
+    } else {
+        b->refused++;
     }
 }
 
@@ -260,6 +265,7 @@ bool lab_bare_play(lab_bare *b, const lab_script *script, int guard, lab_failure
     *failure = (lab_failure){.detail = ""};
     b->arena = 0;
     b->faulted = false;
+    b->refused = 0;
     b->slots_used = 0;
     free(b->slots);
     b->slots = calloc(script->config.slots, sizeof *b->slots);
@@ -283,6 +289,7 @@ bool lab_bare_play(lab_bare *b, const lab_script *script, int guard, lab_failure
             return false;
         }
     }
+    counts->failed_allocs += b->refused;
     finish(b);
     return passed(b, failure, script->count);
 }

@@ -137,7 +137,8 @@ bool lab_script_read_file(lab_script *script, const char *path, char *message, s
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static bool write_bytes(const lab_script *script, FILE *out) {
+static bool write_bytes(FILE *out, const void *what) {
+    const lab_script *script = what;
     size_t size = lab_script_encode_input(script, NULL, 0);
     uint8_t *bytes = malloc(size);
     if (bytes == NULL) {
@@ -149,16 +150,15 @@ static bool write_bytes(const lab_script *script, FILE *out) {
     return done;
 }
 
+static bool write_text(FILE *out, const void *what) {
+    lab_script_print(what, out);
+    return true;
+}
+
 /* Writes and closes `file`. Returns 0 or an errno value. */
-static int write_all(const lab_script *script, lab_script_form form, FILE *file) {
-    bool done = true;
+static int write_all(lab_file_writer *write, const void *what, FILE *file) {
     errno = 0;
-    if (form == LAB_FORM_TEXT) {
-        lab_script_print(script, file);
-    } else {
-        done = write_bytes(script, file);
-    }
-    done = done && fflush(file) == 0 && !ferror(file) && fsync(fileno(file)) == 0;
+    bool done = write(file, what) && fflush(file) == 0 && !ferror(file) && fsync(fileno(file)) == 0;
     int error = done ? 0 : errno;
     if (fclose(file) != 0 && done) {
         error = errno;
@@ -187,7 +187,7 @@ static int put_in_place(const char *temporary, const char *path, bool overwrite)
 }
 
 /* Writes the temporary file and renames it. Returns 0 or an errno value. */
-static int replace_file(const lab_script *script, lab_script_form form, const char *temporary,
+static int replace_file(lab_file_writer *write, const void *what, const char *temporary,
                         const char *path, bool overwrite) {
     int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (descriptor < 0) {
@@ -199,7 +199,7 @@ static int replace_file(const lab_script *script, lab_script_form form, const ch
         error = errno;
         (void)close(descriptor);
     } else {
-        error = write_all(script, form, file);
+        error = write_all(write, what, file);
     }
     if (error == 0) {
         error = put_in_place(temporary, path, overwrite);
@@ -228,10 +228,9 @@ static bool report_error(const char *path, int error, char *message, size_t capa
     return error == 0;
 }
 
-bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
-                           bool overwrite, char *message, size_t capacity) {
+bool lab_file_write(lab_file_writer *write, const void *what, const char *path, bool overwrite,
+                    char *message, size_t capacity) {
     struct stat status = {0}; /* MSan does not know every form of lstat */
-    assert(form == LAB_FORM_BYTES || form == LAB_FORM_TEXT);
     if (lstat(path, &status) == 0) {
         if (!overwrite) {
             (void)snprintf(message, capacity, "%s: exists already, and is not overwritten", path);
@@ -243,9 +242,16 @@ bool lab_script_write_file(const lab_script *script, const char *path, lab_scrip
         }
     }
     char *temporary = new_temporary_name(path);
-    int error = temporary != NULL ? replace_file(script, form, temporary, path, overwrite) : ENOMEM;
+    int error = temporary != NULL ? replace_file(write, what, temporary, path, overwrite) : ENOMEM;
     free(temporary);
     return report_error(path, error, message, capacity);
+}
+
+bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
+                           bool overwrite, char *message, size_t capacity) {
+    assert(form == LAB_FORM_BYTES || form == LAB_FORM_TEXT);
+    return lab_file_write(form == LAB_FORM_TEXT ? write_text : write_bytes, script, path, overwrite,
+                          message, capacity);
 }
 
 bool lab_script_can_write(const char *path, char *message, size_t capacity) {

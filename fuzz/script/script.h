@@ -250,6 +250,12 @@ bool lab_script_read_file_as(lab_script *script, const char *path, lab_script_fo
 bool lab_script_write_file(const lab_script *script, const char *path, lab_script_form form,
                            bool overwrite, char *message, size_t capacity);
 
+/* The same for whatever `write` prints of `what`: it returns false if it cannot, and leaves errors
+ * of the file to ferror. */
+typedef bool lab_file_writer(FILE *file, const void *what);
+bool lab_file_write(lab_file_writer *write, const void *what, const char *path, bool overwrite,
+                    char *message, size_t capacity);
+
 /* Could that be done, as to the place? What stands at `path` is not looked at or touched. On false
  * the message says why, as that of lab_script_write_file. */
 bool lab_script_can_write(const char *path, char *message, size_t capacity);

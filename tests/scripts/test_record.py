@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import heapq
 import os
+import re
 import shutil
 import signal
 
@@ -269,7 +270,61 @@ def divides_sizes_that_do_not_fit(bench):
     check(32 * (6 + 60000 // 8 // 4) * 5 // 4 < int(heap["dwords"]) <= 131083, heap["dwords"])
     check(all("bytes=7500" in line for line in ops_of(script)), "sizes")
     _, script, _ = bench.convert(bench.path("trace"), "--dwords", "1000")
-    check("allocations will fail" in script and "bytes=60000" in script, "given region")
+    check("bytes=60000" in script, "given region")
+    check("# the region is too small: 32 of 32 operations do nothing" in script, script[:900])
+
+
+def replay(bench, script):
+    """How many operations the script has, and how many of them do nothing, by the runner and its
+    model: those without room, and those that then find no block."""
+    bench.path("replay.txt").write_text(script)
+    result = bench.call([bench.build / "heaplab", "run", "-v", bench.path("replay.txt")])
+    check_equal(result.returncode, 0, result.stdout)
+    found = re.search(r"passed, (\d+) operations, (\d+) acted, \d+ moves(?:, (\d+) found no room)?",
+                      result.stdout.decode())
+    ops, acted, without = (int(number or 0) for number in found.groups())
+    return ops, ops - acted + without
+
+
+def aligned_trace(path, count, size=24, log=12):
+    """As of a program that takes small blocks by posix_memalign: most of the memory is gaps."""
+    records = []
+    for i in range(count):
+        records.append((ALIGNED, size, 0x10000 * (i + 1), 0, log))
+        records.append((MALLOC, size, 0x10000 * (i + 1) + 0x100, 0))
+        if i % 3 == 2:
+            records.append((FREE, 0, 0, 0x10000 * (i - 1)))
+    write_trace(path, records)
+
+
+def makes_room_for_alignment_gaps(bench):
+    """Every operation of the script does what it did, in a region that is not much larger."""
+    for options in ([], ["--align", "16"], ["--epoch", "0", "--compact", "0"], ["--low-memory"]):
+        aligned_trace(bench.path("trace"), 60)
+        status, script, error = bench.convert(bench.path("trace"), *options)
+        check_equal((status, error), (0, ""), "status and stderr")
+        ops, idle = replay(bench, script)
+        check(ops >= 140 and idle == 0, f"{options}: {idle} of {ops} operations do nothing")
+        check("do nothing" not in script and "divided" not in script, script[:900])
+        _, heap = fields_of(next(line for line in script.splitlines() if line.startswith("heap")))
+        check(int(heap["dwords"]) < 1.3 * 40 * 1024, f"{options}: {heap['dwords']} dwords")
+        small = str(int(heap["dwords"]) // 2)
+        _, script, _ = bench.convert(bench.path("trace"), *options, "--dwords", small)
+        ops, idle = replay(bench, script)
+        check(idle > 0, f"{options}: half of the region is enough")
+        check(f"# the region is too small: {idle} of {ops} operations do nothing\n" in script,
+              f"{options}: {idle} of {ops}, {script[:900]}")
+
+
+def divides_sizes_for_gaps(bench):
+    """The blocks fit the largest region, but not the gaps between them; and both, twice as large."""
+    for count, size in ((300, 24), (20, 24000)):
+        aligned_trace(bench.path("trace"), count, size)
+        _, script, _ = bench.convert(bench.path("trace"))
+        check_equal(replay(bench, script)[1], 0, "idle operations")
+        divisor = int(re.search(r"# sizes: divided by (\d+) ", script)[1])
+        check(1 < divisor <= 4 and f" bytes={size // divisor} align={4096 // divisor}" in script,
+              script[:900])
 
 
 def limits_the_slots(bench):
@@ -370,7 +425,8 @@ TESTS = [records_every_call, records_up_to_quick_exit, records_up_to_kill,
          records_the_program_after_exec, survives_a_dlsym_that_allocates, grows_the_trace,
          stops_at_the_limit, leaves_programs_unchanged, converts_real_programs_exactly,
          converts_a_known_trace, follows_lost_frees, cuts_a_window,
-         divides_sizes_that_do_not_fit, limits_the_slots, frees_epochs_and_compacts,
+         divides_sizes_that_do_not_fit, makes_room_for_alignment_gaps, divides_sizes_for_gaps,
+         limits_the_slots, frees_epochs_and_compacts,
          refuses_bad_traces, refuses_bad_commands, keeps_paths_out_of_the_script]
 
 

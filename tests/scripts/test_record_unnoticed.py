@@ -143,9 +143,9 @@ def records_only_its_own_child(bench):
     """The recorded program is static: its children, which are not, are none of ours."""
     static = bench.path("static")
     source = bench.path("static.c")
-    source.write_text("#include <stdlib.h>\nint main(void) { return system(\"ls / > /dev/null\"); }")
+    source.write_text("#include <stdlib.h>\nint main(void) { return system(\"ls > list\"); }\n")
     subprocess.run([*bench.compiler, "-static", source, "-o", static], check=True)
-    result = bench.record("-o", bench.path("out.txt"), static)
+    result = bench.record("-o", bench.path("out.txt"), static, cwd=bench.folder)
     check_equal((result.returncode, result.stderr.count(b"\n")), (2, 1), result.stderr)
     check(b"left no trace" in result.stderr and not bench.path("out.txt").exists(), result.stderr)
 
