@@ -20,8 +20,10 @@ import time
 from typing import NamedTuple
 
 GRACE_SECONDS = 10
-# timeout(1) signals us, and then our whole group: that asks once.
+# timeout(1) signals us, and then our whole group: that asks once, also if the program, and with it
+# one Keeper, has ended in between.
 SAME_REQUEST_SECONDS = 0.5
+last_seconds = {}  # when each signal came that was no repetition
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -112,16 +114,17 @@ class Keeper:
     # ---- signals
 
     def on_signal(self, number, _frame):
-        now = time.monotonic()
         if number in self.ends:
-            if self.asked is None:
-                self.asked, self.asked_at = number, now
-                self.start_timer()
-            elif now - self.asked_at > SAME_REQUEST_SECONDS:
-                self.kill()
+            now = time.monotonic()
+            if now - last_seconds.get(number, -SAME_REQUEST_SECONDS) < SAME_REQUEST_SECONDS:
                 return
-            else:
+            last_seconds[number] = now
+            if self.asked is not None:
+                if now - self.asked_at >= SAME_REQUEST_SECONDS:
+                    self.kill()
                 return
+            self.asked, self.asked_at = number, now
+            self.start_timer()
         self.received.append(number)
         for process in list(self.running):
             self.hand_on(process, number)

@@ -96,6 +96,16 @@ class Handing(unittest.TestCase):
         os.killpg(process.pid, signal.SIGTERM)
         self.assertEqual("seen SIGTERM", self.finish(process)[1][0])
 
+    def test_a_late_repetition_is_none_for_the_next_keeper(self):
+        for pause, asked in ((0.1, None), (children.SAME_REQUEST_SECONDS + 0.1, signal.SIGUSR2)):
+            with children.Keeper(ends=(signal.SIGUSR2,)) as first:
+                os.kill(os.getpid(), signal.SIGUSR2)
+            time.sleep(pause)
+            with children.Keeper(ends=(signal.SIGUSR2,)) as second:
+                os.kill(os.getpid(), signal.SIGUSR2)
+            self.assertEqual((signal.SIGUSR2, asked), (first.asked, second.asked))
+            time.sleep(children.SAME_REQUEST_SECONDS)
+
     def test_a_second_signal_kills(self):
         process = self.start(program=STUBBORN)
         process.terminate()

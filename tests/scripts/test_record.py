@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 
 from record_bench import (
     HEADER_BYTES, check, check_equal, check_lives, fields_of, main, ops_of, write_trace)
@@ -327,6 +328,32 @@ def divides_sizes_for_gaps(bench):
               script[:900])
 
 
+def counts_beyond_32_bits(bench):
+    """Traces above 4 GiB, and blocks that sum up to more than 4 Gi dwords."""
+    records = (1 << 27) + 5
+    check_equal(bench.convert("--create", str(records), bench.path("long")), (0, "", ""), "create")
+    check(bench.path("long").stat().st_size >= HEADER_BYTES + 32 * records, "length")
+    with open(bench.path("long"), "rb") as file:
+        header = bytearray(file.read(48))
+    check_equal(struct.unpack("=8sIIIiQQQ", header)[5], records, "limit")
+    struct.pack_into("=Q", header, 40, records)
+    with open(bench.path("long"), "r+b") as file:
+        file.write(header)
+    check_equal(bench.convert("--cut", bench.path("long")), (0, f"{records}\n\n", ""), "cut")
+    check_equal(bench.path("long").stat().st_size, HEADER_BYTES + 32 * records, "cut length")
+    os.truncate(bench.path("long"), HEADER_BYTES + 32 * records - 1)
+    check("truncated" in bench.convert(bench.path("long"))[2], "a byte less")
+    bench.path("long").unlink()
+    write_trace(bench.path("trace"), [(MALLOC, (1 << 24) - 1, i << 24, 0) for i in range(1, 1101)] +
+                [(MALLOC, (1 << 32) + 8, 1 << 40, 0)])
+    _, script, _ = bench.convert(bench.path("trace"), "--max-size", "16777215", "--ops", "2000")
+    check_equal(replay(bench, script)[1], 0, "idle operations")
+    check("# sizes: divided by 65536" in script and "# dropped: 1 operations" in script, script[:900])
+    _, script, _ = bench.convert(bench.path("trace"), "--max-size", "16777215", "--ops", "2000",
+                                 "--dwords", "1000")
+    check("1100 of 11" in script, script[:900])
+
+
 def limits_the_slots(bench):
     write_trace(bench.path("trace"), [(MALLOC, 16, 0x100 * i, 0) for i in range(1, 12)] +
                 [(FREE, 0, 0, 0xa00), (FREE, 0, 0, 0x100), (MALLOC, 24, 0x100, 0)])
@@ -426,6 +453,7 @@ TESTS = [records_every_call, records_up_to_quick_exit, records_up_to_kill,
          stops_at_the_limit, leaves_programs_unchanged, converts_real_programs_exactly,
          converts_a_known_trace, follows_lost_frees, cuts_a_window,
          divides_sizes_that_do_not_fit, makes_room_for_alignment_gaps, divides_sizes_for_gaps,
+         counts_beyond_32_bits,
          limits_the_slots, frees_epochs_and_compacts,
          refuses_bad_traces, refuses_bad_commands, keeps_paths_out_of_the_script]
 

@@ -198,6 +198,7 @@ class Running:
         """The status, the guest's last line; a script; nothing left running or lying about."""
         output, error = self.process.communicate(timeout=30)
         check_equal((status_of(self.process), output), (status, last), f"{what}: {error}")
+        check(self.out.exists(), f"{what}: no script: {error}")
         check(self.out.read_text().startswith("# recorded run of: guest"), f"{what}: script")
         check_equal(list(self.temporary.iterdir()), [], f"{what}: temporary files")
         check(not os.path.exists(f"/proc/{self.guest}"), f"{what}: the program lives on")
