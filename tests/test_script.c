@@ -85,6 +85,34 @@ static void sizes_mean_bytes(void) {
     CHECK(lab_size_bytes((lab_size){LAB_SIZE_MAX, 3}) == SIZE_MAX - 3);
 }
 
+static void sizes_near_powers_mean_bytes(void) {
+    static const struct {
+        uint32_t exponent;
+        int32_t distance;
+        uint64_t bytes;
+    } due[] = {{0, 0, 1},
+               {0, -1, 0},
+               {0, -2, 0},
+               {3, 7, 15},
+               {4, -LAB_DISTANCE_MAX - 1, 0},
+               {16, 1, 0x10001},
+               {31, -64, 0x7FFFFFC0},
+               {31, LAB_DISTANCE_MAX, 0x8001FFFF},
+               {32, 16, 0x100000010},
+               {32, -1, 0xFFFFFFFF},
+               {33, 0, 0x200000000},
+               {63, 64, 0x8000000000000040},
+               {63, -LAB_DISTANCE_MAX - 1, 0x7FFFFFFFFFFE0000}};
+    for (size_t i = 0; i < COUNT_OF(due); i++) {
+        lab_size size = lab_size_near(due[i].exponent, due[i].distance);
+        CHECK_EQ(size.kind, LAB_SIZE_POWER);
+        CHECK(size.value <= LAB_SIZE_VALUE_MAX);
+        CHECK_EQ(lab_size_exponent(size), due[i].exponent);
+        CHECK_EQ(lab_size_distance(size), due[i].distance);
+        CHECK(lab_size_bytes(size) == (due[i].bytes < SIZE_MAX ? due[i].bytes : SIZE_MAX));
+    }
+}
+
 static void aligns_mean_bytes(void) {
     for (unsigned align = 0; align < 32; align++) {
         CHECK_EQ(lab_align_bytes((uint8_t)align), 1ll << align);
@@ -93,7 +121,14 @@ static void aligns_mean_bytes(void) {
     for (unsigned i = 0; i < COUNT_OF(odd); i++) {
         CHECK_EQ(lab_align_bytes((uint8_t)(32 + i)), odd[i]);
     }
-    CHECK_EQ(LAB_ALIGN_MAX, 32 + COUNT_OF(odd) - 1);
+    for (unsigned i = 0; i < 32; i++) {
+        uint64_t bytes = (uint64_t)1 << (32 + i);
+        CHECK(lab_align_bytes((uint8_t)(40 + i)) == (bytes <= SIZE_MAX ? bytes : 0));
+    }
+    CHECK_EQ(LAB_ALIGN_MAX, 40 + 32 - 1);
+    for (unsigned align = 0; align <= LAB_ALIGN_MAX; align++) {
+        CHECK_EQ(lab_align_is_power((uint8_t)align), align < 32 || align > 39);
+    }
 }
 
 static void every_field_counts_for_equality(void) {
@@ -153,7 +188,7 @@ static void invalid_values_are_seen(void) {
         {.kind = LAB_OP_ALLOC, .tag = 0xFEFF},
         {.kind = LAB_OP_FREE, .tag = 1},
         {.kind = LAB_OP_ALLOC, .tag_high = 1},
-        {.kind = LAB_OP_ALLOC, .size = {LAB_SIZE_MAX + 1, 0}},
+        {.kind = LAB_OP_ALLOC, .size = {LAB_SIZE_POWER + 1, 0}},
         {.kind = LAB_OP_ALLOC, .size = {LAB_SIZE_BYTES, LAB_SIZE_VALUE_MAX + 1}},
         {.kind = LAB_OP_FREE, .size = {LAB_SIZE_BYTES, 1}},
         {.kind = LAB_OP_FREE, .size = {LAB_SIZE_HALF, 0}},
@@ -253,7 +288,7 @@ static void every_tag_round_trips(void) {
 
 static void every_size_round_trips(void) {
     lab_script script = {.config = plain_config};
-    for (uint32_t kind = 0; kind <= LAB_SIZE_MAX; kind++) {
+    for (uint32_t kind = 0; kind <= LAB_SIZE_POWER; kind++) {
         for (uint32_t value = 0; value <= LAB_SIZE_VALUE_MAX; value += value < 0x10100 ? 1 : 997) {
             lab_op op = op_of(LAB_OP_NULL);
             op.size.kind = (uint8_t)kind;
@@ -393,20 +428,22 @@ static void operands_decode_as_documented(void) {
     unsigned small = 0;
     for (unsigned extra = 0; extra < 256; extra++) {
         lab_op op = decode_one((const uint8_t[LAB_RECORD_BYTES]){9, (uint8_t)extra});
-        CHECK_EQ(op.align, extra < 40 ? extra : 2 + extra % 8);
+        CHECK_EQ(op.align, extra < 72 ? extra : 2 + extra % 8);
         small += lab_align_bytes(op.align) >= 4 && lab_align_bytes(op.align) <= 512;
     }
-    CHECK(small > 220);
+    CHECK(small > 190);
     static const lab_size sizes[16] = {{0, 0x16},  {0, 0x16},   {0, 0x16},     {0, 0x356},
                                        {0, 0x356}, {0, 0x3756}, {0, 0x123756}, {2, 0x123756},
                                        {0, 0x16},  {0, 0x16},   {0, 0x16},     {0, 0x356},
                                        {0, 0x356}, {0, 0x3756}, {0, 0x123756}, {1, 0x123756}};
     static_assert(LAB_SIZE_BYTES == 0 && LAB_SIZE_HALF == 1 && LAB_SIZE_MAX == 2, "as above");
+    static_assert(LAB_SIZE_POWER == 3, "as above");
     for (unsigned code = 0; code < 256; code++) {
         lab_op op = decode_one(
             (const uint8_t[]){12, 0xFF, 0xF5, 0xFF, 0xFF, 0xFF, (uint8_t)code, 0x56, 0x37, 0x12});
-        CHECK_EQ(op.size.kind, sizes[code % 16].kind);
-        CHECK_EQ(op.size.value, sizes[code % 16].value);
+        lab_size due = code == 0x5A ? (lab_size){LAB_SIZE_POWER, 0x123756} : sizes[code % 16];
+        CHECK_EQ(op.size.kind, due.kind);
+        CHECK_EQ(op.size.value, due.value);
         CHECK_EQ(op.slot, 5);
     }
     lab_op op = decode_one((const uint8_t[]){27, 0xFF, 0xFF, 0xFF, 0x34, 0x92, 7, 0xCD, 0xAB, 9});
@@ -456,11 +493,11 @@ static void canonical_bytes_are_no_text(void) {
     }
 }
 
-TH_SUITE("script", TEST(sizes_mean_bytes), TEST(aligns_mean_bytes),
-         TEST(every_field_counts_for_equality), TEST(invalid_values_are_seen),
-         TEST(refused_memory_changes_nothing), TEST(every_config_round_trips),
-         TEST(every_region_size_round_trips), TEST(every_slot_round_trips),
-         TEST(every_tag_round_trips), TEST(every_size_round_trips),
+TH_SUITE("script", TEST(sizes_mean_bytes), TEST(sizes_near_powers_mean_bytes),
+         TEST(aligns_mean_bytes), TEST(every_field_counts_for_equality),
+         TEST(invalid_values_are_seen), TEST(refused_memory_changes_nothing),
+         TEST(every_config_round_trips), TEST(every_region_size_round_trips),
+         TEST(every_slot_round_trips), TEST(every_tag_round_trips), TEST(every_size_round_trips),
          TEST(every_align_veto_and_attack_round_trips), TEST(missing_header_bytes_are_0),
          TEST(any_bytes_decode), TEST(opcodes_have_their_weights),
          TEST(operands_decode_as_documented), TEST(encode_writes_all_or_nothing),

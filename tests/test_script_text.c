@@ -61,7 +61,11 @@ static void printed_form_is_as_documented(void) {
                        "null bytes=3\n"
                        "init\n"
                        "attack s7 on=canary at=5\n"
-                       "attack s7 on=pointer at=max-5\n";
+                       "attack s7 on=pointer at=max-5\n"
+                       "alloc s1 tag=0x0000 bytes=2^32\n"
+                       "alloc s1 tag=0x0000 bytes=2^63-131072\n"
+                       "aligned s1 tag=0x0000 bytes=2^0+131071 align=9223372036854775808\n"
+                       "aligned s1 tag=0x0000 bytes=2^31-1 align=4294967296\n";
     check_prints(text, text);
 }
 
@@ -78,6 +82,8 @@ static void layout_of_the_text_is_free(void) {
     check_prints(PLAIN "alloc bytes=0x10 tag=16 s0x0F\n", PLAIN "alloc s15 tag=0x0010 bytes=16\n");
     check_prints(PLAIN "aligned align=0x40 s1 tag=1 bytes=half+0x1f",
                  PLAIN "aligned s1 tag=0x0001 bytes=half+31 align=64\n");
+    check_prints(PLAIN "null bytes=2^0x20+0x10\nnull bytes=2^5-0\n",
+                 PLAIN "null bytes=2^32+16\nnull bytes=2^5\n");
     check_prints(PLAIN "compact\ncompact reenter\ncompact reenter budget=1\n",
                  PLAIN "compact veto=0x00\ncompact veto=0x00 reenter\n"
                        "compact budget=1 veto=0x00 reenter\n");
@@ -135,7 +141,7 @@ static void check_refused(const refusal *expected, size_t size) {
 #define NO_HEAP_LINE "expected the heap line (heap dwords=N ...); found "
 #define DWORDS       "expected dwords=N, N up to 0x20100; found "
 #define TAG          "expected tag=N, N up to 0x7fff or 0xff00 to 0xffff; found "
-#define BYTES        "expected bytes=N, half+N or max-N, N up to 0xffffff; found "
+#define BYTES        "expected bytes=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
 #define ALIGN        "expected align=N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96; found "
 #define TAGS         "expected LOW..HIGH, LOW a tag, HIGH up to 0xffff; found "
 #define VETO         "expected veto=N, N up to 0xff; found "
@@ -204,7 +210,7 @@ static void operation_errors_are_located(void) {
         {PLAIN "attack s1 at=1", 2, 1, "expected on=WHAT after attack; found the end of the line"},
         {PLAIN "attack s1 tag=1", 2, 11, "expected sN on=WHAT at=N after attack; found \"tag=1\""},
         {PLAIN "attack s1 on=canary at=x", 2, 21,
-         "expected at=N, half+N or max-N, N up to 0xffffff; found \"at=x\""},
+         "expected at=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found \"at=x\""},
         {PLAIN "copy now", 2, 6, "expected nothing after copy; found \"now\""},
         {PLAIN "init s1", 2, 6, "expected nothing after init; found \"s1\""},
         {PLAIN "alloc s1 bytes=1", 2, 1, "expected tag=N after alloc; found the end of the line"},
@@ -226,11 +232,21 @@ static void operation_errors_are_located(void) {
         {PLAIN "resize s1 bytes=half+max-1", 2, 11, BYTES "\"bytes=half+max-1\""},
         {PLAIN "resize s1 byte=1", 2, 11, "expected sN bytes=N after resize; found \"byte=1\""},
         {PLAIN "find byte=x", 2, 6,
-         "expected byte=N, half+N or max-N, N up to 0xffffff; found \"byte=x\""},
+         "expected byte=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
+         "\"byte=x\""},
         {PLAIN "compact budget=x", 2, 9,
-         "expected budget=N, half+N or max-N, N up to 0xffffff; found \"budget=x\""},
+         "expected budget=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
+         "\"budget=x\""},
         {PLAIN "aligned s1 tag=1 bytes=1 align=7", 2, 26, ALIGN "\"align=7\""},
-        {PLAIN "aligned s1 tag=1 bytes=1 align=4294967296", 2, 26, ALIGN "\"align=4294967296\""},
+        {PLAIN "aligned s1 tag=1 bytes=1 align=4294967297", 2, 26, ALIGN "\"align=4294967297\""},
+        {PLAIN "aligned s1 tag=1 bytes=1 align=18446744073709551616", 2, 26,
+         ALIGN "\"align=18446744073709551616\""},
+        {PLAIN "resize s1 bytes=2^64", 2, 11, BYTES "\"bytes=2^64\""},
+        {PLAIN "resize s1 bytes=2^", 2, 11, BYTES "\"bytes=2^\""},
+        {PLAIN "resize s1 bytes=2^32+", 2, 11, BYTES "\"bytes=2^32+\""},
+        {PLAIN "resize s1 bytes=2^32+131072", 2, 11, BYTES "\"bytes=2^32+131072\""},
+        {PLAIN "resize s1 bytes=2^32-131073", 2, 11, BYTES "\"bytes=2^32-131073\""},
+        {PLAIN "resize s1 bytes=2^+1", 2, 11, BYTES "\"bytes=2^+1\""},
         {PLAIN "freetags", 2, 1, "expected LOW..HIGH after freetags; found the end of the line"},
         {PLAIN "freetags 1", 2, 10, TAGS "\"1\""},
         {PLAIN "freetags 1..", 2, 10, TAGS "\"1..\""},

@@ -19,7 +19,7 @@ static bool ask_move(void *context, uint32_t tag, uint32_t from, uint32_t to, ui
     return !e->moves.at[e->moves.count - 1].vetoed;
 }
 
-/* A size as a C expression, right whatever the width of size_t. */
+/* A size as a C expression, right whatever the width of size_t, if that can hold it. */
 static const char *size_text(lab_size size, char *text, size_t capacity) {
     switch (size.kind) {
     case LAB_SIZE_HALF:
@@ -27,6 +27,9 @@ static const char *size_text(lab_size size, char *text, size_t capacity) {
         break;
     case LAB_SIZE_MAX:
         (void)snprintf(text, capacity, "SIZE_MAX - %u", size.value);
+        break;
+    case LAB_SIZE_POWER:
+        (void)snprintf(text, capacity, "(size_t)%zuu", lab_size_bytes(size));
         break;
     default:
         (void)snprintf(text, capacity, "%u", size.value);

@@ -43,7 +43,7 @@ static bool may_succeed(const lab_live *live, lab_size size, uint32_t used) {
 }
 
 static void allocate(lab_live *live, const lab_op *op) {
-    bool aligned = op->kind != LAB_OP_ALIGNED || op->align < 32;
+    bool aligned = op->kind != LAB_OP_ALIGNED || lab_align_is_power(op->align);
     if (live->count == LAB_LIVE_MAX || op->tag > TH_TAG_TAIL_MAX || !aligned ||
         !may_succeed(live, op->size, live->used) || lab_live_find(live, op->slot) != NULL) {
         return;

@@ -157,8 +157,21 @@ static uint32_t make_near_freed(lab_random *random, const lab_live *live) {
     return near(random, bytes);
 }
 
+/* Such that, kept in fewer bits, it is a small size, or none: around a power of two, those most
+ * often that are the limits of a machine's types. */
+static lab_size make_wide(lab_random *random) {
+    static const uint8_t limits[] = {16, 24, 31, 32, 32, 33, 63};
+    static const uint8_t distances[] = {1, 8, 64};
+    uint32_t exponent = lab_random_once_in(random, 2)
+                            ? PICK(random, limits)
+                            : lab_random_below(random, LAB_EXPONENT_MAX + 1);
+    uint32_t most = PICK(random, distances);
+    int32_t distance = (int32_t)lab_random_between(random, 0, most);
+    return lab_size_near(exponent, lab_random_once_in(random, 3) ? -distance : distance);
+}
+
 static lab_size make_absurd(lab_random *random) {
-    switch (lab_random_below(random, 5)) {
+    switch (lab_random_below(random, 8)) {
     case 0:
         return bytes_of(0);
     case 1:
@@ -168,8 +181,10 @@ static lab_size make_absurd(lab_random *random) {
     case 3:
         return (lab_size){(uint8_t)(LAB_SIZE_HALF + lab_random_below(random, 2)),
                           lab_random_below(random, LAB_SIZE_VALUE_MAX + 1)};
-    default:
+    case 4:
         return bytes_of(lab_random_below(random, LAB_SIZE_VALUE_MAX + 1));
+    default:
+        return make_wide(random);
     }
 }
 

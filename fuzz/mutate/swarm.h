@@ -40,7 +40,7 @@ typedef enum lab_size_source {
     LAB_SOURCE_ROOM,   /* near what is left, or all that there is */
     LAB_SOURCE_SHARE,  /* up to a quarter of the region */
     LAB_SOURCE_POWER,  /* near a power of two */
-    LAB_SOURCE_ABSURD, /* 0, or more than there can be */
+    LAB_SOURCE_ABSURD, /* 0, or more than there can be; what is small in 16, 31, 32 ... bits */
     LAB_SOURCE_COUNT
 } lab_size_source;
 

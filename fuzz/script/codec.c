@@ -69,7 +69,7 @@ static void encode_header(const lab_config *config, uint8_t header[LAB_HEADER_BY
 
 /* ---- records ------------------------------------------------------------------------------ */
 
-enum { KIND_CODES = 32, SIZE_CODES = 16 };
+enum { KIND_CODES = 32, SIZE_CODES = 17, SIZE_CODES_USUAL = 16 };
 
 /* How often a random opcode means each kind. INIT is not among them: it throws away whatever a
  * script has built up, so one value of the whole byte stands for it, one that is not among the
@@ -96,7 +96,8 @@ static uint8_t kind_of(uint32_t opcode) {
     return opcode == OPCODE_INIT ? LAB_OP_INIT : kinds[opcode % KIND_CODES];
 }
 
-/* Small values mean themselves; the rest means 4 to 512 bytes, which fit into most regions. */
+/* Values that are alignments mean themselves; the rest means 4 to 512 bytes, which fit into most
+ * regions. */
 static uint32_t align_of(uint32_t extra) {
     return extra <= LAB_ALIGN_MAX ? extra : 2 + extra % 8;
 }
@@ -106,14 +107,17 @@ static uint32_t tag_of(uint32_t raw) {
     return raw >= 0xFF00 ? raw : raw & 0x7FFF;
 }
 
-/* What the low four bits of a record's size code mean. */
+/* What the low four bits of a record's size code mean, and what the one code means that stands as a
+ * whole byte for sizes near powers of two: most of them no memory holds. */
+#define SIZE_CODE_POWER 0x5Au
+
 static const lab_size size_codes[SIZE_CODES] = {
-    {LAB_SIZE_BYTES, 0x3F},     {LAB_SIZE_BYTES, 0x3F},   {LAB_SIZE_BYTES, 0x3F},
-    {LAB_SIZE_BYTES, 0x3FF},    {LAB_SIZE_BYTES, 0x3FF},  {LAB_SIZE_BYTES, 0xFFFF},
-    {LAB_SIZE_BYTES, 0xFFFFFF}, {LAB_SIZE_MAX, 0xFFFFFF}, {LAB_SIZE_BYTES, 0x3F},
-    {LAB_SIZE_BYTES, 0x3F},     {LAB_SIZE_BYTES, 0x3F},   {LAB_SIZE_BYTES, 0x3FF},
-    {LAB_SIZE_BYTES, 0x3FF},    {LAB_SIZE_BYTES, 0xFFFF}, {LAB_SIZE_BYTES, 0xFFFFFF},
-    {LAB_SIZE_HALF, 0xFFFFFF}};
+    {LAB_SIZE_BYTES, 0x3F},     {LAB_SIZE_BYTES, 0x3F},    {LAB_SIZE_BYTES, 0x3F},
+    {LAB_SIZE_BYTES, 0x3FF},    {LAB_SIZE_BYTES, 0x3FF},   {LAB_SIZE_BYTES, 0xFFFF},
+    {LAB_SIZE_BYTES, 0xFFFFFF}, {LAB_SIZE_MAX, 0xFFFFFF},  {LAB_SIZE_BYTES, 0x3F},
+    {LAB_SIZE_BYTES, 0x3F},     {LAB_SIZE_BYTES, 0x3F},    {LAB_SIZE_BYTES, 0x3FF},
+    {LAB_SIZE_BYTES, 0x3FF},    {LAB_SIZE_BYTES, 0xFFFF},  {LAB_SIZE_BYTES, 0xFFFFFF},
+    {LAB_SIZE_HALF, 0xFFFFFF},  {LAB_SIZE_POWER, 0xFFFFFF}};
 
 static uint8_t code_of(lab_size size) {
     uint8_t code = 0;
@@ -121,7 +125,11 @@ static uint8_t code_of(lab_size size) {
            (size_codes[code].kind != size.kind || size_codes[code].value < size.value)) {
         code++;
     }
-    return code;
+    return code < SIZE_CODES_USUAL ? code : SIZE_CODE_POWER;
+}
+
+static uint32_t index_of_code(uint32_t code) {
+    return code == SIZE_CODE_POWER ? SIZE_CODES_USUAL : code % SIZE_CODES_USUAL;
 }
 
 static void decode_record(lab_op *op, const uint8_t *record, uint32_t slot_mask) {
@@ -130,7 +138,7 @@ static void decode_record(lab_op *op, const uint8_t *record, uint32_t slot_mask)
     uint32_t extra = record[1];
     uint32_t slot = record[2] | (uint32_t)record[3] << 8;
     uint32_t raw_tag = record[4] | (uint32_t)record[5] << 8;
-    const lab_size *code = &size_codes[record[6] % SIZE_CODES];
+    const lab_size *code = &size_codes[index_of_code(record[6])];
     uint32_t value = record[7] | (uint32_t)record[8] << 8 | (uint32_t)record[9] << 16;
 
     op->kind = kind;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(LAB_OP_COUNT <= UINT8_MAX && LAB_SIZE_MAX <= UINT8_MAX, "kinds are stored in bytes");
+static_assert(LAB_OP_COUNT <= UINT8_MAX && LAB_SIZE_POWER <= UINT8_MAX,
+              "kinds are stored in bytes");
 static_assert(LAB_FIELD_ATTACK <= UINT8_MAX, "sets of fields are stored in bytes");
 
 #define LAB_OPS_FIRST 64u /* the capacity that the first append asks for */
@@ -32,8 +33,44 @@ const char *const lab_subject_names[] = {
     [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", LAB_SUBJECTS(NAME)};
 const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];
 
+/* The value of such a size: the exponent in 6 bits above a two's complement of 18 bits. */
+#define DISTANCE_BITS 18u
+#define DISTANCE_SIGN (1u << (DISTANCE_BITS - 1))
+static_assert(LAB_DISTANCE_MAX + 1 == DISTANCE_SIGN, "distances have so many bits");
+static_assert(LAB_EXPONENT_MAX << DISTANCE_BITS >> DISTANCE_BITS == LAB_EXPONENT_MAX &&
+                  (LAB_EXPONENT_MAX << DISTANCE_BITS | (2 * DISTANCE_SIGN - 1)) ==
+                      LAB_SIZE_VALUE_MAX,
+              "every value means one such size");
+
+lab_size lab_size_near(uint32_t exponent, int32_t distance) {
+    assert(exponent <= LAB_EXPONENT_MAX);
+    assert(distance <= LAB_DISTANCE_MAX && distance >= -LAB_DISTANCE_MAX - 1);
+    uint32_t low = (uint32_t)distance & (2 * DISTANCE_SIGN - 1);
+    return (lab_size){LAB_SIZE_POWER, exponent << DISTANCE_BITS | low};
+}
+
+uint32_t lab_size_exponent(lab_size size) {
+    return size.value >> DISTANCE_BITS;
+}
+
+int32_t lab_size_distance(lab_size size) {
+    uint32_t low = size.value & (2 * DISTANCE_SIGN - 1);
+    return (int32_t)(low ^ DISTANCE_SIGN) - (int32_t)DISTANCE_SIGN;
+}
+
+static size_t near_bytes(lab_size size) {
+    uint64_t power = (uint64_t)1 << lab_size_exponent(size);
+    int64_t distance = lab_size_distance(size);
+    uint64_t less = distance < 0 ? (uint64_t)-distance : 0;
+    uint64_t bytes = power > less ? power - less : 0;
+    bytes += distance > 0 ? (uint64_t)distance : 0;
+    return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
+}
+
 size_t lab_size_bytes(lab_size size) {
     switch ((lab_size_kind)size.kind) {
+    case LAB_SIZE_POWER:
+        return near_bytes(size);
     case LAB_SIZE_HALF:
         return (size_t)PTRDIFF_MAX + size.value;
     case LAB_SIZE_MAX:
@@ -44,11 +81,22 @@ size_t lab_size_bytes(lab_size size) {
     return size.value;
 }
 
+/* Those that are no powers of two lie between those that are. */
+enum { ODD_START = 32, ODD_END = 40 };
+
 size_t lab_align_bytes(uint8_t align) {
     static const uint8_t odd[] = {0, 3, 6, 12, 24, 48, 96, 5};
-    static_assert(32 + sizeof odd == LAB_ALIGN_MAX + 1, "every value has a meaning");
+    static_assert(ODD_END - ODD_START == sizeof odd && ODD_END + 32 == LAB_ALIGN_MAX + 1,
+                  "every value has a meaning");
     assert(align <= LAB_ALIGN_MAX);
-    return align < 32 ? (size_t)1 << align : odd[align - 32];
+    if (!lab_align_is_power(align)) {
+        return odd[align - ODD_START];
+    }
+    return (size_t)((uint64_t)1 << (align < ODD_START ? align : align - sizeof odd));
+}
+
+bool lab_align_is_power(uint8_t align) {
+    return align < ODD_START || align >= ODD_END;
 }
 
 void lab_kind_format(lab_op_kind kind, char *word, size_t capacity) {
@@ -114,7 +162,7 @@ bool lab_op_is_valid(const lab_op *op, const lab_config *config) {
         (fields & LAB_FIELD_TAG) != 0 ? op->tag <= 0x7FFF || op->tag >= 0xFF00 : op->tag == 0;
     bool tag_high = (fields & LAB_FIELD_TAG_HIGH) != 0 || op->tag_high == 0;
     bool size = (fields & LAB_FIELD_SIZE) != 0
-                    ? op->size.kind <= LAB_SIZE_MAX && op->size.value <= LAB_SIZE_VALUE_MAX
+                    ? op->size.kind <= LAB_SIZE_POWER && op->size.value <= LAB_SIZE_VALUE_MAX
                     : op->size.kind == 0 && op->size.value == 0;
     bool align = (fields & LAB_FIELD_ALIGN) != 0 ? op->align <= LAB_ALIGN_MAX : op->align == 0;
     bool veto = (fields & LAB_FIELD_VETO) != 0 || op->veto == 0;

@@ -47,11 +47,12 @@ typedef enum lab_attack {
     LAB_ATTACK_COUNT
 } lab_attack;
 
-/* A size in bytes that may be absurd. Written "100", "half+100" and "max-100". */
+/* A size in bytes that may be absurd. Written "100", "half+100", "max-100" and "2^32+16". */
 typedef enum lab_size_kind {
     LAB_SIZE_BYTES, /* value */
     LAB_SIZE_HALF,  /* PTRDIFF_MAX + value */
-    LAB_SIZE_MAX    /* SIZE_MAX - value */
+    LAB_SIZE_MAX,   /* SIZE_MAX - value */
+    LAB_SIZE_POWER  /* a power of two, a little more or a little less: see lab_size_near */
 } lab_size_kind;
 
 #define LAB_SIZE_VALUE_MAX 0xFFFFFFu
@@ -61,7 +62,15 @@ typedef struct lab_size {
     uint32_t value; /* 0 .. LAB_SIZE_VALUE_MAX */
 } lab_size;
 
-/* The size as the machine's size_t. */
+/* 2^exponent + distance: what an allocator that keeps sizes in fewer bits takes for small. */
+#define LAB_EXPONENT_MAX 63u
+#define LAB_DISTANCE_MAX 0x1FFFF /* to either side, and one more below */
+
+lab_size lab_size_near(uint32_t exponent, int32_t distance);
+uint32_t lab_size_exponent(lab_size size);
+int32_t lab_size_distance(lab_size size);
+
+/* The size as the machine's size_t; what that cannot hold is SIZE_MAX, what is below 0 is 0. */
 size_t lab_size_bytes(lab_size size);
 
 /* One operation. Fields that its kind does not use are 0 (lab_op_fields says which it uses). */
@@ -96,9 +105,13 @@ static inline bool lab_op_suits(const lab_op *op, bool live) {
     return (fields & LAB_FIELD_SLOT) == 0 || live == ((fields & LAB_FIELD_TAG) == 0);
 }
 
-/* align 0 .. 31: 1 << align bytes. 32 .. 39: no power of two (0, 3, 6, 12, 24, 48, 96, 5). */
-#define LAB_ALIGN_MAX 39u
+/* align 0 .. 31: 1 << align bytes. 32 .. 39: no power of two (0, 3, 6, 12, 24, 48, 96, 5).
+ * 40 .. 71: 2^32 to 2^63 bytes; 0 where size_t cannot hold that. */
+#define LAB_ALIGN_MAX 71u
 size_t lab_align_bytes(uint8_t align);
+
+/* Is it a power of two? */
+bool lab_align_is_power(uint8_t align);
 
 typedef struct lab_config {
     uint32_t dwords;    /* region size: 0 .. LAB_DWORDS_MAX; small ones are refused by init */

@@ -31,14 +31,25 @@ static void put_tags(lab_line *out, const lab_op *op) {
 }
 
 /* What stands before the number, by kind of size. */
-static const char *const size_prefixes[] = {
-    [LAB_SIZE_BYTES] = "", [LAB_SIZE_HALF] = "half+", [LAB_SIZE_MAX] = "max-"};
+static const char *const size_prefixes[] = {[LAB_SIZE_BYTES] = "",
+                                            [LAB_SIZE_HALF] = "half+",
+                                            [LAB_SIZE_MAX] = "max-",
+                                            [LAB_SIZE_POWER] = "2^"};
 
 enum { SIZE_KINDS = sizeof size_prefixes / sizeof size_prefixes[0] };
 
 static void put_size(lab_line *out, const lab_op *op) {
     lab_put_text(out, size_prefixes[op->size.kind]);
-    lab_put_decimal(out, op->size.value);
+    if (op->size.kind != LAB_SIZE_POWER) {
+        lab_put_decimal(out, op->size.value);
+        return;
+    }
+    int32_t distance = lab_size_distance(op->size);
+    lab_put_decimal(out, lab_size_exponent(op->size));
+    if (distance != 0) {
+        lab_put_text(out, distance < 0 ? "-" : "+");
+        lab_put_decimal(out, (size_t)(distance < 0 ? -distance : distance));
+    }
 }
 
 static void put_align(lab_line *out, const lab_op *op) {
@@ -97,6 +108,24 @@ static bool read_tags(lab_word text, const lab_config *config, lab_op *op) {
     return true;
 }
 
+/* K, K+N or K-N. */
+static bool read_near(lab_word text, lab_size *size) {
+    size_t at = 0;
+    uint32_t exponent;
+    uint32_t distance = 0;
+    while (at < text.size && text.bytes[at] != '+' && text.bytes[at] != '-') {
+        at++;
+    }
+    bool is_less = at < text.size && text.bytes[at] == '-';
+    if (!lab_word_number((lab_word){text.bytes, at}, LAB_EXPONENT_MAX, &exponent) ||
+        (at < text.size && !lab_word_number(lab_word_rest(text, at + 1),
+                                            LAB_DISTANCE_MAX + (is_less ? 1 : 0), &distance))) {
+        return false;
+    }
+    *size = lab_size_near(exponent, is_less ? -(int32_t)distance : (int32_t)distance);
+    return true;
+}
+
 static bool read_size(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
     uint8_t kind = SIZE_KINDS - 1;
@@ -104,8 +133,11 @@ static bool read_size(lab_word text, const lab_config *config, lab_op *op) {
         kind--; /* ends at LAB_SIZE_BYTES, whose prefix is empty */
     }
     uint32_t number;
-    if (!lab_word_number(lab_word_rest(text, strlen(size_prefixes[kind])), LAB_SIZE_VALUE_MAX,
-                         &number)) {
+    lab_word rest = lab_word_rest(text, strlen(size_prefixes[kind]));
+    if (kind == LAB_SIZE_POWER) {
+        return read_near(rest, &op->size);
+    }
+    if (!lab_word_number(rest, LAB_SIZE_VALUE_MAX, &number)) {
         return false;
     }
     op->size.kind = kind;
@@ -115,8 +147,8 @@ static bool read_size(lab_word text, const lab_config *config, lab_op *op) {
 
 static bool read_align(lab_word text, const lab_config *config, lab_op *op) {
     (void)config;
-    uint32_t number;
-    if (!lab_word_number(text, UINT32_MAX, &number)) {
+    uint64_t number;
+    if (!lab_word_long(text, UINT64_MAX, &number)) {
         return false;
     }
     for (uint8_t align = 0; align <= LAB_ALIGN_MAX; align++) {
@@ -175,7 +207,8 @@ static const item_rule items[] = {
     {LAB_FIELD_TAG | LAB_FIELD_TAG_HIGH, "", "LOW..HIGH, LOW a tag, HIGH up to 0xffff", read_tags,
      put_tags},
     {LAB_FIELD_TAG, "tag=", "N, N up to 0x7fff or 0xff00 to 0xffff", read_tag, put_tag},
-    {LAB_FIELD_SIZE, NULL, "N, half+N or max-N, N up to 0xffffff", read_size, put_size},
+    {LAB_FIELD_SIZE, NULL, "N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N", read_size,
+     put_size},
     {LAB_FIELD_ALIGN, "align=", "N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96", read_align,
      put_align},
     {LAB_FIELD_VETO, "veto=", "N, N up to 0xff", read_veto, put_veto},

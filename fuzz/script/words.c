@@ -86,7 +86,7 @@ static unsigned digit_of(char byte) {
 }
 
 /* Is the whole text a number, decimal or 0x hexadecimal, of at most `max`? */
-bool lab_word_number(lab_word text, uint32_t max, uint32_t *number) {
+bool lab_word_long(lab_word text, uint64_t max, uint64_t *number) {
     unsigned base = lab_word_begins(text, "0x") ? 16 : 10;
     lab_word digits = lab_word_rest(text, base == 16 ? 2 : 0);
     uint64_t value = 0;
@@ -95,11 +95,18 @@ bool lab_word_number(lab_word text, uint32_t max, uint32_t *number) {
         if (digit >= base) {
             return false;
         }
-        value = value * base + digit;
-        if (value > max) {
+        if (digit > max || value > (max - digit) / base) {
             return false;
         }
+        value = value * base + digit;
     }
-    *number = (uint32_t)value;
+    *number = value;
     return digits.size > 0;
+}
+
+bool lab_word_number(lab_word text, uint32_t max, uint32_t *number) {
+    uint64_t value = 0;
+    bool is_number = lab_word_long(text, max, &value);
+    *number = (uint32_t)value;
+    return is_number;
 }

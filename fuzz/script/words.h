@@ -34,5 +34,6 @@ lab_word lab_word_rest(lab_word text, size_t skipped);
 
 /* Is the whole text a number, decimal or 0x hexadecimal, of at most `max`? */
 bool lab_word_number(lab_word text, uint32_t max, uint32_t *number);
+bool lab_word_long(lab_word text, uint64_t max, uint64_t *number);
 
 #endif

@@ -79,6 +79,21 @@ static void set_size(lab_script *script, size_t i, uint32_t value) {
     }
 }
 
+/* The power of two itself, or a little more. */
+static void make_distance_plain(lab_shrinker *s, size_t i) {
+    static const int32_t plain[] = {0, 1, 8, 16, 64};
+    for (size_t k = 0; k < sizeof plain / sizeof plain[0]; k++) {
+        lab_size size = s->best.ops[i].size;
+        if (lab_size_distance(size) == plain[k]) {
+            return;
+        }
+        lab_shrink_candidate(s)->ops[i].size = lab_size_near(lab_size_exponent(size), plain[k]);
+        if (lab_shrink_accept(s)) {
+            return;
+        }
+    }
+}
+
 static void make_size_plain(lab_shrinker *s, size_t i) {
     /* Round sizes, small ones first: they say more than the least that happens to do. */
     static const uint32_t round[] = {0, 1, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000};
@@ -86,6 +101,10 @@ static void make_size_plain(lab_shrinker *s, size_t i) {
         lab_op *op = &lab_shrink_candidate(s)->ops[i];
         op->size = (lab_size){LAB_SIZE_BYTES, LAB_SIZE_VALUE_MAX};
         (void)lab_shrink_accept(s);
+    }
+    if (uses(s, i, LAB_FIELD_SIZE) && s->best.ops[i].size.kind == LAB_SIZE_POWER) {
+        make_distance_plain(s, i);
+        return;
     }
     uint32_t least = 0;
     for (size_t k = 0; k < sizeof round / sizeof round[0]; k++) {

@@ -189,7 +189,8 @@ static bool makes_block(const lab_op *op) {
 /* What a block takes away from the addresses above it, to a good guess. */
 static uint32_t span_of(const lab_op *op, const lab_config *config) {
     uint32_t header = config->alignment == 16 ? 32 : 24;
-    uint32_t payload = op->size.value < 16 ? 16 : op->size.value;
+    uint32_t bytes = op->size.kind == LAB_SIZE_BYTES ? op->size.value : 0;
+    uint32_t payload = bytes < 16 ? 16 : bytes;
     return header + (payload + config->alignment - 1) / config->alignment * config->alignment;
 }
 
