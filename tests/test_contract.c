@@ -46,6 +46,14 @@ typedef enum mistake {
     SEES_NO_POISON,
     ASKED_SEES_NOTHING,
     BUILDS_UPON,
+    TRUNCATES,
+    GIVES_TOO_MUCH,
+    MEASURES_LONG,
+    MEASURES_INTO_OTHERS,
+    TAKES_ALL,
+    KEEPS_SOME,
+    ARRAYS_WRAP,
+    ARRAYS_ARE_DIRTY,
     MISTAKES
 } mistake;
 
@@ -54,6 +62,7 @@ enum { BLOCKS_MAX = 256, WATCHED_BYTES = 24, WATCHED_CANARY = 16 };
 
 typedef struct plain {
     th_allocator backing;
+    size_t budget;
     th_fault_handler on_fault;
     void *fault_context;
     mistake wrong;
@@ -137,8 +146,10 @@ static void *plain_alloc(void *self, size_t bytes, size_t alignment) {
         return p->elsewhere + (16 - ((uintptr_t)p->elsewhere & 15));
     }
     bool shift = errs(p, MISALIGNS);
+    size_t taken = p->wrong == TRUNCATES ? (uint32_t)bytes : bytes + (shift ? 1 : 0);
+    taken = p->wrong == TAKES_ALL && p->figures.live == 0 && bytes < p->budget ? p->budget : taken;
     unsigned char *at =
-        p->backing.table->alloc(p->backing.self, bytes + (shift ? 1 : 0), alignment);
+        taken > 0 ? p->backing.table->alloc(p->backing.self, taken, alignment) : NULL;
     if (at == NULL) {
         return refuse(p);
     }
@@ -167,7 +178,7 @@ static void plain_free(void *self, void *pointer) {
     }
     p->at[slot] = NULL;
     discount_block(p, p->bytes[slot]);
-    if (!errs(p, LEAKS)) {
+    if (!errs(p, LEAKS) && !(p->wrong == KEEPS_SOME && p->clock % 8 == 0)) {
         th_allocator_free(p->backing, pointer);
     }
     if (errs(p, RETURNS_TWICE)) {
@@ -209,7 +220,24 @@ static bool plain_owns(const void *self, const void *pointer) {
 static size_t plain_usable(const void *self, const void *pointer) {
     const plain *p = self;
     unsigned slot = slot_of(p, pointer);
-    return slot == BLOCKS_MAX ? 0 : p->bytes[slot] - (p->wrong == MEASURES_SHORT ? 1 : 0);
+    if (slot == BLOCKS_MAX) {
+        return 0;
+    }
+    if (p->wrong == MEASURES_INTO_OTHERS) {
+        return p->budget; /* of own memory: there are no edges that it would reach beyond */
+    }
+    return p->bytes[slot] + (p->wrong == MEASURES_LONG) - (p->wrong == MEASURES_SHORT);
+}
+
+static void *plain_array(void *self, size_t count, size_t size) {
+    plain *p = self;
+    size_t bytes = count * size;
+    if (size == 0 || bytes == 0 || bytes > PTRDIFF_MAX ||
+        (p->wrong != ARRAYS_WRAP && count > SIZE_MAX / size)) {
+        return NULL;
+    }
+    void *block = plain_alloc(self, bytes, TH_ALLOCATOR_ALIGNMENT);
+    return block != NULL && !errs(p, ARRAYS_ARE_DIRTY) ? memset(block, 0, bytes) : block;
 }
 
 static th_status plain_check(const void *self, th_fault *fault) {
@@ -251,13 +279,22 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
         return false;
     }
     p->backing = setup->backing;
+    p->budget = setup->bytes;
     p->on_fault = setup->on_fault;
     p->fault_context = setup->fault_context;
     p->wrong = planted;
     instance->state = p;
     instance->allocator = (th_allocator){.table = &table, .self = p};
     instance->lacks = planted == OWNS_ALL ? LAB_SUBJECT_ENDS : 0; /* of any address */
-    instance->bytes_max = planted == COUNTS_WHAT_CANNOT_FIT ? FITTING_BYTES : 0;
+    bool is_limited = planted == COUNTS_WHAT_CANNOT_FIT || planted == GIVES_TOO_MUCH;
+    instance->bytes_max = is_limited ? FITTING_BYTES : 0;
+    if (planted == NO_MISTAKE || planted == TAKES_ALL || planted == KEEPS_SOME) {
+        instance->holds = setup->bytes;
+        instance->holds_blocks = BLOCKS_MAX;
+    }
+    if (planted != MEASURES_INTO_OTHERS) {
+        instance->lacks |= LAB_SUBJECT_OWN_MEMORY;
+    }
     return true;
 }
 
@@ -311,7 +348,7 @@ static void plain_measure(const void *state, lab_figures *figures) {
     *figures = p->figures;
     if (p->wrong == COUNTS_WHAT_CANNOT_FIT) {
         figures->exact = LAB_FIGURE_REFUSED_FITTING;
-    } else if (p->wrong == NO_MISTAKE || p->wrong > KEEPS_AFTER_REFUSAL) {
+    } else if (p->wrong == NO_MISTAKE || (p->wrong > KEEPS_AFTER_REFUSAL && p->wrong < TRUNCATES)) {
         figures->exact = LAB_FIGURE_LIVE | LAB_FIGURE_REQUESTED | LAB_FIGURE_PEAK |
                          LAB_FIGURE_RESERVED | LAB_FIGURE_ALLOCS | LAB_FIGURE_REFUSED |
                          LAB_FIGURE_REFUSED_IN_FRAME;
@@ -330,9 +367,10 @@ static const lab_subject plain_subject = {
     .version = LAB_SUBJECT_VERSION,
     .name = "plain",
     .purpose = "for tests",
-    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_ENDS,
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_ENDS | LAB_SUBJECT_OWN_MEMORY,
     .create = plain_create,
     .destroy = plain_destroy,
+    .alloc_array = plain_array,
     .mark = plain_mark,
     .rollback = plain_rollback,
     .measure = plain_measure,
@@ -437,6 +475,14 @@ static void mistakes_are_found(void) {
         [SEES_NO_POISON] = {LAB_PROPERTY_ATTACK, "watched poison"},
         [ASKED_SEES_NOTHING] = {LAB_PROPERTY_ATTACK, "watched canary"},
         [BUILDS_UPON] = {LAB_PROPERTY_ATTACK, "watched canary"},
+        [TRUNCATES] = {LAB_PROPERTY_RESULT, "outside"},
+        [GIVES_TOO_MUCH] = {LAB_PROPERTY_RESULT, "beyond the most"},
+        [MEASURES_LONG] = {LAB_PROPERTY_RESULT, "usable size"},
+        [MEASURES_INTO_OTHERS] = {LAB_PROPERTY_RESULT, "usable size"},
+        [TAKES_ALL] = {LAB_PROPERTY_RESULT, "refused"},
+        [KEEPS_SOME] = {LAB_PROPERTY_RESULT, "refused"},
+        [ARRAYS_WRAP] = {LAB_PROPERTY_RESULT, "accepted"},
+        [ARRAYS_ARE_DIRTY] = {LAB_PROPERTY_CONTENTS, "zeroed"},
     };
     lab_failure failure;
     planted = NO_MISTAKE;

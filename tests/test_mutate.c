@@ -507,6 +507,7 @@ static void every_mutation_occurs_in_a_run(void) {
 static void interesting_values_occur(void) {
     lab_mutator *mutator = lab_mutator_new(1, LAB_MUTATE_SCRIPT, NULL);
     unsigned whole = 0, edges = 0, same = 0, absurd = 0, bad_align = 0, ranges = 0;
+    unsigned wide[LAB_EXPONENT_MAX + 1] = {0}, cut = 0;
     lab_script script = fresh(750);
     static uint8_t bytes[BYTES_MAX];
     for (unsigned i = 0; i < 20000; i++) {
@@ -519,6 +520,10 @@ static void interesting_values_occur(void) {
             whole += allocates && op->size.kind == LAB_SIZE_BYTES && op->size.value == all;
             edges += allocates && (op->tag == 0x3FFF || op->tag == 0x4000 || op->tag == 0x7FFE);
             absurd += allocates && op->size.kind != LAB_SIZE_BYTES;
+            if (allocates && op->size.kind == LAB_SIZE_POWER) {
+                wide[lab_size_exponent(op->size)]++;
+                cut += lab_size_exponent(op->size) == 32 && lab_size_distance(op->size) > 0;
+            }
             bad_align += op->align >= 32;
             ranges += op->kind == LAB_OP_FREE_TAGS && op->tag <= op->tag_high;
             same += at > 0 && op->kind == LAB_OP_FREE && script.ops[at - 1].kind == LAB_OP_ALLOC &&
@@ -527,6 +532,10 @@ static void interesting_values_occur(void) {
     }
     CHECK(whole > 20 && edges > 500 && absurd > 500 && bad_align > 100);
     CHECK(ranges > 1000 && same > 100);
+    for (unsigned exponent = 0; exponent <= LAB_EXPONENT_MAX; exponent++) {
+        CHECK(wide[exponent] > 2);
+    }
+    CHECK(cut > 20);
     lab_script_clean_up(&script);
     lab_mutator_destroy(mutator);
 }

@@ -41,11 +41,20 @@ static unsigned char byte_of(uint64_t word, size_t i) {
     return (unsigned char)(word >> (8 * (i % WORD_BYTES)));
 }
 
-static void fill(const lab_live *block, size_t from) {
+/* Contents are in bytes [0, head) and [tail, bytes). */
+static size_t head_of(size_t bytes) {
+    return bytes <= LAB_CONTENTS_WHOLE_MAX ? bytes : LAB_CONTENTS_END_BYTES;
+}
+
+static size_t tail_of(size_t bytes) {
+    return bytes <= LAB_CONTENTS_WHOLE_MAX ? bytes : bytes - LAB_CONTENTS_END_BYTES;
+}
+
+static void fill(const lab_live *block, size_t from, size_t to) {
     size_t i = from;
-    while (i < block->bytes) {
+    while (i < to) {
         uint64_t word = word_at(block->seed, i);
-        if (i % WORD_BYTES == 0 && block->bytes - i >= WORD_BYTES) {
+        if (i % WORD_BYTES == 0 && to - i >= WORD_BYTES) {
             memcpy(block->at + i, &word, WORD_BYTES);
             i += WORD_BYTES;
         } else {
@@ -55,80 +64,114 @@ static void fill(const lab_live *block, size_t from) {
     }
 }
 
-static size_t first_wrong(const unsigned char *at, uint32_t seed, size_t bytes) {
-    size_t i = 0;
+/* Of bytes [from, to) the first that is wrong; `to` if none is. `from` is a multiple of a word. */
+static size_t first_wrong_in(const unsigned char *at, uint32_t seed, size_t from, size_t to) {
+    size_t i = from;
     uint64_t word = 0;
-    for (; bytes - i >= WORD_BYTES; i += WORD_BYTES) {
+    for (; to - i >= WORD_BYTES; i += WORD_BYTES) {
         memcpy(&word, at + i, WORD_BYTES);
         if (word != word_at(seed, i)) {
             break;
         }
     }
-    while (i < bytes && at[i] == byte_of(word_at(seed, i), i)) {
+    while (i < to && at[i] == byte_of(word_at(seed, i), i)) {
         i++;
     }
     return i;
 }
 
+/* Of a block that had contents in `written` bytes, the first byte below `kept` that is wrong. */
+static size_t first_wrong(const unsigned char *at, uint32_t seed, size_t written, size_t kept) {
+    size_t head = head_of(written);
+    size_t tail = (tail_of(written) + WORD_BYTES - 1) / WORD_BYTES * WORD_BYTES;
+    head = head < kept ? head : kept;
+    size_t wrong = first_wrong_in(at, seed, 0, head);
+    if (wrong < head || tail >= kept) {
+        return wrong < head ? wrong : kept;
+    }
+    return first_wrong_in(at, seed, tail, kept);
+}
+
 size_t lab_contract_wrong_byte(const lab_contract *contract, uint32_t slot) {
     const lab_live *block = &contract->slots[slot];
-    return first_wrong(block->at, block->seed, block->bytes);
+    return first_wrong(block->at, block->seed, block->written, block->written);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
+/* By distances: either block may reach beyond the end of the address space. */
 static bool overlap(const lab_live *block, uintptr_t at, size_t bytes) {
     uintptr_t other = (uintptr_t)block->at;
-    return block->at != NULL && at < other + block->bytes && other < at + bytes;
+    return block->at != NULL && (at < other ? other - at < bytes : at - other < block->extent);
 }
 
-const char *lab_contract_objection(const lab_contract *contract, const void *at, size_t bytes,
-                                   size_t alignment, uint32_t except) {
-    if (((uintptr_t)at & (alignment - 1)) != 0) {
-        return "alignment";
-    }
-    for (uint32_t i = 0; i < contract->slots_used; i++) {
+uint32_t lab_contract_overlap(const lab_contract *contract, const void *at, size_t bytes,
+                              uint32_t from, uint32_t except) {
+    for (uint32_t i = from; i < contract->slots_used; i++) {
         if (i != except && overlap(&contract->slots[i], (uintptr_t)at, bytes)) {
-            return "overlap";
+            return i;
         }
     }
-    return NULL;
+    return LAB_NO_SLOT;
 }
 
-void lab_contract_put(lab_contract *contract, uint32_t slot, unsigned char *at, size_t bytes,
-                      size_t alignment) {
+static void write_all(const lab_live *block, size_t from) {
+    size_t head = head_of(block->written);
+    if (from < head) {
+        fill(block, from, head);
+    }
+    fill(block, tail_of(block->written), block->written);
+}
+
+void lab_contract_put(lab_contract *contract, uint32_t slot, const lab_given *given) {
     lab_live *block = &contract->slots[slot];
-    *block = (lab_live){.at = at,
-                        .bytes = bytes,
-                        .alignment = alignment,
+    *block = (lab_live){.at = given->at,
+                        .bytes = given->bytes,
+                        .most = given->bytes,
+                        .written = given->written,
+                        .extent = given->extent,
+                        .alignment = given->alignment,
                         .seed = contract->seed * 0x1000003u,
                         .frame = contract->frame,
                         .serial = ++contract->serial};
     contract->slots_used = slot >= contract->slots_used ? slot + 1 : contract->slots_used;
     contract->live++;
-    contract->live_bytes += bytes;
+    contract->live_bytes += given->bytes;
+    contract->live_most += given->bytes;
+    contract->alignments += given->alignment;
     contract->touched = true;
-    fill(block, 0);
+    write_all(block, 0);
 }
 
-bool lab_contract_move(lab_contract *contract, uint32_t slot, unsigned char *at, size_t bytes) {
+size_t lab_contract_move(lab_contract *contract, uint32_t slot, const lab_given *given) {
     lab_live *block = &contract->slots[slot];
-    size_t kept = bytes < block->bytes ? bytes : block->bytes;
-    bool intact = first_wrong(at, block->seed, kept) == kept;
-    contract->live_bytes += bytes - block->bytes;
+    size_t kept = given->bytes < block->bytes ? given->bytes : block->bytes;
+    size_t wrong = first_wrong(given->at, block->seed, block->written, kept);
+    size_t had = head_of(block->written);
+    size_t most = given->at == block->at ? block->most : 0;
+    most = given->bytes > most ? given->bytes : most;
+    contract->live_bytes += given->bytes - block->bytes;
+    contract->live_most += most - block->most;
     contract->touched = true;
-    block->frame = at != block->at ? contract->frame : block->frame;
-    block->at = at;
-    block->bytes = bytes;
+    contract->mixed = true;
+    block->frame = given->at != block->at ? contract->frame : block->frame;
+    block->at = given->at;
+    block->bytes = given->bytes;
+    block->most = most;
+    block->written = given->written;
+    block->extent = given->extent;
     block->serial = ++contract->serial;
-    fill(block, kept);
-    return intact;
+    write_all(block, had < kept ? had : kept);
+    return wrong;
 }
 
 void lab_contract_drop(lab_contract *contract, uint32_t slot) {
     lab_live *block = &contract->slots[slot];
     contract->live--;
     contract->live_bytes -= block->bytes;
+    contract->live_most -= block->most;
+    contract->alignments -= block->alignment;
+    contract->mixed = true;
     block->at = NULL;
 }
 
@@ -140,7 +183,10 @@ void lab_contract_reset(lab_contract *contract) {
     }
     contract->live = 0;
     contract->live_bytes = 0;
+    contract->live_most = 0;
+    contract->alignments = 0;
     contract->touched = false;
+    contract->mixed = false;
 }
 
 void lab_contract_mark(lab_contract *contract) {

@@ -2,7 +2,8 @@
 /* The contract model: what is true of every allocator, whatever it does inside. Live blocks are
  * aligned, do not overlap, lie inside the memory that the allocator was given, and keep their
  * contents; a request may be refused only for a reason. The model keeps the live blocks by slot,
- * and their contents by seed. */
+ * and their contents by seed. Of blocks of more than LAB_CONTENTS_WHOLE_MAX bytes, whose memory may
+ * not even exist before it is written, only both ends have contents. */
 #ifndef LAB_MODEL_CONTRACT_H
 #define LAB_MODEL_CONTRACT_H
 
@@ -10,9 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LAB_CONTENTS_WHOLE_MAX ((size_t)1 << 20)
+#define LAB_CONTENTS_END_BYTES ((size_t)4 << 10)
+
 typedef struct lab_live {
     unsigned char *at; /* NULL: the slot is empty */
     size_t bytes;      /* asked for */
+    size_t most;       /* the most bytes asked for while it was at this address */
+    size_t written;    /* bytes that have contents: those asked for, or more if more may be used */
+    size_t extent;     /* bytes that are its own, as the subject said last; at least `written` */
     size_t alignment;
     uint32_t seed;   /* of its contents */
     uint32_t frame;  /* the number of frames that had ended when it was allocated, or moved */
@@ -25,11 +32,14 @@ typedef struct lab_contract {
     uint32_t slots_used; /* no slot from here on is live */
     uint32_t live;       /* blocks */
     size_t live_bytes;   /* asked for */
+    size_t live_most;    /* the same of the live blocks' `most` */
+    size_t alignments;   /* of the live blocks, in all */
     uint64_t serial;
     uint64_t mark;
     uint32_t frame;
     uint32_t seed; /* of the next contents: the caller sets another one for each block */
     bool touched;  /* since the last reset, blocks were given out */
+    bool mixed;    /* since the last reset, something else was done than allocating */
 } lab_contract;
 
 /* False: no memory. */
@@ -39,23 +49,34 @@ void lab_contract_clean_up(lab_contract *contract);
 /* No block is live. */
 void lab_contract_start(lab_contract *contract);
 
-/* A block was given out: what is wrong with it, as a static string; NULL: nothing. `except` is a
- * slot that does not count (the block that is being resized), or UINT32_MAX. */
-const char *lab_contract_objection(const lab_contract *contract, const void *at, size_t bytes,
-                                   size_t alignment, uint32_t except);
+#define LAB_NO_SLOT UINT32_MAX
 
-/* The block becomes the slot's; its contents are written from byte `kept` on. */
-void lab_contract_put(lab_contract *contract, uint32_t slot, unsigned char *at, size_t bytes,
-                      size_t alignment);
+/* The first live slot from `from` on whose block's extent has a byte in common with at[0 ..
+ * bytes-1]; LAB_NO_SLOT: none has. `except` is a slot that does not count, or LAB_NO_SLOT. */
+uint32_t lab_contract_overlap(const lab_contract *contract, const void *at, size_t bytes,
+                              uint32_t from, uint32_t except);
 
-/* The slot's block has become `bytes` bytes at `at`; its contents up to the smaller size must be
- * as they were: true, and what is new is written. */
-bool lab_contract_move(lab_contract *contract, uint32_t slot, unsigned char *at, size_t bytes);
+/* What is said of a block: where it is, what was asked for, and what may be used of it. */
+typedef struct lab_given {
+    unsigned char *at;
+    size_t bytes;
+    size_t written; /* as in lab_live */
+    size_t extent;
+    size_t alignment;
+} lab_given;
+
+/* The block becomes the slot's; its contents are written. */
+void lab_contract_put(lab_contract *contract, uint32_t slot, const lab_given *given);
+
+/* The slot's block has become this one (of the same alignment). Its contents up to the smaller size
+ * must be as they were; what is new is written. Returns the index of the first byte that is not as
+ * it was; the smaller size if all are. */
+size_t lab_contract_move(lab_contract *contract, uint32_t slot, const lab_given *given);
 
 /* The slot's block is gone. */
 void lab_contract_drop(lab_contract *contract, uint32_t slot);
 
-/* The index of the first byte of the slot's block that is not as it should be; its size if all
+/* The index of the first byte of the slot's block that is not as it should be; `written` if all
  * are. */
 size_t lab_contract_wrong_byte(const lab_contract *contract, uint32_t slot);
 

@@ -6,6 +6,9 @@
  * nothing is changed, repairs the damage, and lets the script go on: the heap and the model must
  * still agree. What must be noticed depends on the guard level (docs/guards.md). At level 0 nothing
  * need be, but the checker, the walk and the lookup must still come to an end. */
+#include <assert.h>
+#include <stdio.h>
+
 #include "runner/plain.h"
 #include "runner/state.h"
 
@@ -48,6 +51,20 @@ static bool same_control(const th_heap *a, const th_heap *b) {
            a->seal_counts == b->seal_counts;
 }
 
+enum { PLACE_BYTES_MAX = 64 };
+
+/* " at block 3 byte 12"; what is not there, or does not matter, in a word. */
+static const char *place(uint32_t block, uint32_t byte, const char *none,
+                         char text[PLACE_BYTES_MAX]) {
+    static_assert(LAB_EXACT_NONE == TH_FAULT_NOWHERE, "one word for both");
+    int used = block == TH_FAULT_NOWHERE ? snprintf(text, PLACE_BYTES_MAX, " at %s block", none)
+                                         : snprintf(text, PLACE_BYTES_MAX, " at block %u", block);
+    (void)(byte == TH_FAULT_NOWHERE
+               ? snprintf(text + used, PLACE_BYTES_MAX - (size_t)used, ", %s byte", none)
+               : snprintf(text + used, PLACE_BYTES_MAX - (size_t)used, ", byte %u", byte));
+    return text;
+}
+
 /* The last call must have raised the fault, and must not have touched the control structure. */
 static bool expect_fault(lab_runner *r, const attack *a, const char *call, bool gave_up) {
     const th_fault *fault = &r->attack_fault;
@@ -62,10 +79,11 @@ static bool expect_fault(lab_runner *r, const attack *a, const char *call, bool 
     }
     if (fault->kind != a->kind || (a->block != LAB_EXACT_NONE && fault->block != a->block) ||
         (a->byte != LAB_EXACT_NONE && fault->offset != a->byte)) {
-        return lab_fail(r, LAB_PROPERTY_ATTACK, call,
-                        "%s: expected %s at block %u byte %u, found %s at block %u byte %u", call,
-                        th_fault_name(a->kind), a->block, a->byte, th_fault_name(fault->kind),
-                        fault->block, fault->offset);
+        char want[PLACE_BYTES_MAX];
+        char have[PLACE_BYTES_MAX];
+        return lab_fail(r, LAB_PROPERTY_ATTACK, call, "%s: expected %s%s, found %s%s", call,
+                        th_fault_name(a->kind), place(a->block, a->byte, "any", want),
+                        th_fault_name(fault->kind), place(fault->block, fault->offset, "no", have));
     }
     if (!same_control(&a->control, &r->heap)) {
         return lab_fail(r, LAB_PROPERTY_ATTACK, call, "%s changed the heap", call);
@@ -92,7 +110,9 @@ static bool examine(lab_runner *r, const attack *a, bool must) {
         return lab_fail(r, LAB_PROPERTY_ATTACK, "walk", "a walk of %u blocks", blocks);
     }
     if (th_heap_check(&r->heap, NULL) != status) {
-        return lab_fail(r, LAB_PROPERTY_ATTACK, "check NULL", "another result without a fault");
+        return lab_fail(r, LAB_PROPERTY_ATTACK, "check NULL",
+                        "the checker says %s, without a place for the fault %s",
+                        th_status_name(status), th_status_name(th_heap_check(&r->heap, NULL)));
     }
     if (status == TH_OK) {
         return !must || lab_fail(r, LAB_PROPERTY_ATTACK, "check", "expected %s, found nothing",

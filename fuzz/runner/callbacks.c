@@ -77,6 +77,13 @@ static void reenter(lab_runner *r, void *payload) {
     (void)lab_expect(r, LAB_PROPERTY_REENTRY, "faults", 13, r->reentries - before);
 }
 
+static bool expect_address(lab_runner *r, const char *which, uint32_t block, const void *address) {
+    return lab_block_of(r, address) == block ||
+           lab_fail(r, LAB_PROPERTY_CALLBACK, which,
+                    "%s: expected byte %zu from the region's start, found %td", which,
+                    4 * (size_t)(block + r->model.header), lab_place_of(r, address));
+}
+
 bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     lab_runner *r = context;
     if (r->moves_seen >= r->moves.count) {
@@ -87,8 +94,8 @@ bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t
     bool same = lab_expect(r, LAB_PROPERTY_LOCK, "in move", r->heap.config.lock != NULL,
                            (uint64_t)r->lock_depth) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "tag", move->tag, tag) &&
-                lab_expect(r, LAB_PROPERTY_CALLBACK, "from", move->from, lab_block_of(r, from)) &&
-                lab_expect(r, LAB_PROPERTY_CALLBACK, "to", move->to, lab_block_of(r, to)) &&
+                expect_address(r, "from", move->from, from) &&
+                expect_address(r, "to", move->to, to) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "bytes", move->bytes, bytes);
     if (!same) {
         return false;

@@ -78,6 +78,14 @@ static void note_fault(void *context, const th_fault *fault) {
     r->fault = *fault;
 }
 
+/* A fault in the words that the library has for it, which say nothing of what there is not. */
+static bool object_fault(lab_referee *r, lab_property property, const char *when,
+                         const th_fault *fault) {
+    char line[TH_FAULT_LINE_BYTES_MAX];
+    (void)th_fault_format(fault, line, sizeof line);
+    return lab_objects(r, property, th_fault_name(fault->kind), "%s: %s", when, line);
+}
+
 /* ---- making and ending the subject -------------------------------------------------------- */
 
 static bool make(lab_referee *r) {
@@ -92,8 +100,9 @@ static bool make(lab_referee *r) {
     memset(&r->instance, 0, sizeof r->instance);
     r->made = r->subject->create(&setup, &r->instance);
     if (!r->made && r->backing.count != 0) {
-        return lab_objects(r, LAB_PROPERTY_INIT, "leak", "a failed create kept %zu blocks",
-                           r->backing.count);
+        return lab_objects(r, LAB_PROPERTY_INIT, "leak",
+                           "a failed create kept %zu blocks of %zu bytes in all", r->backing.count,
+                           r->backing.live);
     }
     const th_allocator_table *table = r->instance.allocator.table;
     if (r->made && (table == NULL || table->alloc == NULL || table->free == NULL)) {
@@ -123,13 +132,14 @@ static bool end_subject(lab_referee *r) {
     }
     destroy(r);
     if (r->faults != 0) {
-        return lab_objects(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind),
-                           "destroy raised a fault, though no rule was broken");
+        return object_fault(r, LAB_PROPERTY_FAULT, "in destroy, no rule was broken", &r->fault);
     }
     if (r->backing.count != 0) {
-        return lab_objects(r, LAB_PROPERTY_INIT, "leak",
-                           "after destroy, %zu blocks of the backing were not returned",
-                           r->backing.count);
+        return lab_objects(
+            r, LAB_PROPERTY_INIT, "leak",
+            "after destroy, %zu blocks of the backing, of %zu bytes in all, were not "
+            "returned",
+            r->backing.count, r->backing.live);
     }
     return true;
 }
@@ -140,33 +150,36 @@ static bool check_contents(lab_referee *r) {
     for (uint32_t i = 0; i < r->model.slots_used; i++) {
         const lab_live *block = &r->model.slots[i];
         size_t wrong = block->at != NULL ? lab_contract_wrong_byte(&r->model, i) : 0;
-        if (block->at != NULL && wrong != block->bytes) {
+        if (block->at != NULL && wrong != block->written) {
             return lab_objects(r, LAB_PROPERTY_CONTENTS, "bytes",
-                               "slot %u: byte %zu of %zu differs", i, wrong, block->bytes);
+                               "slot %u: byte %zu of %zu differs", i, wrong, block->written);
         }
     }
     return true;
 }
 
 static bool check_figures(lab_referee *r) {
-    uint64_t expected = 0;
-    uint64_t found = 0;
-    const char *wrong =
-        lab_witness_objection(&r->witness, &r->model, &r->backing, &expected, &found);
-    return wrong == NULL || lab_objects(r, LAB_PROPERTY_STATS, wrong,
-                                        "expected %" PRIu64 ", found %" PRIu64, expected, found);
+    lab_witness_figure wrong;
+    if (lab_witness_agrees(&r->witness, &r->model, &r->backing, &wrong)) {
+        return true;
+    }
+    if (wrong.least == wrong.most) {
+        return lab_objects(r, LAB_PROPERTY_STATS, wrong.name,
+                           "%s: expected %" PRIu64 ", found %" PRIu64, wrong.name, wrong.least,
+                           wrong.found);
+    }
+    return lab_objects(r, LAB_PROPERTY_STATS, wrong.name,
+                       "%s: expected %" PRIu64 " to %" PRIu64 ", found %" PRIu64, wrong.name,
+                       wrong.least, wrong.most, wrong.found);
 }
 
 static bool after(lab_referee *r, bool all_contents) {
-    th_fault fault;
+    th_fault fault = {.block = TH_FAULT_NOWHERE, .offset = TH_FAULT_NOWHERE};
     if (r->faults != 0) {
-        return lab_objects(r, LAB_PROPERTY_FAULT, th_fault_name(r->fault.kind),
-                           "a fault, though no rule was broken: block %u byte %u", r->fault.block,
-                           r->fault.offset);
+        return object_fault(r, LAB_PROPERTY_FAULT, "no rule was broken", &r->fault);
     }
     if (r->made && th_allocator_check(r->instance.allocator, &fault) != TH_OK) {
-        return lab_objects(r, LAB_PROPERTY_CHECKER, th_fault_name(fault.kind),
-                           "the checker: block %u byte %u", fault.block, fault.offset);
+        return object_fault(r, LAB_PROPERTY_CHECKER, "the checker", &fault);
     }
     if (r->made && !check_figures(r)) {
         return false;
@@ -175,8 +188,12 @@ static bool after(lab_referee *r, bool all_contents) {
         return false;
     }
     if (!lab_backing_check(&r->backing) || r->backing.damage != NULL) {
+        const unsigned char *at = r->backing.damaged.at;
         return lab_objects(r, LAB_PROPERTY_BOUNDS, r->backing.damage,
-                           "of the memory of the backing");
+                           "%s: block of %zu bytes (0: no block's address) at byte %td of the "
+                           "backing's region",
+                           r->backing.damage, r->backing.damaged.bytes,
+                           (ptrdiff_t)((uintptr_t)at - (uintptr_t)r->backing.region));
     }
     r->counts.checked++;
     return true;
@@ -225,6 +242,9 @@ bool lab_referee_step(lab_referee *r, size_t index) {
     if (acted) {
         r->counts.acted++;
         r->counts.by_kind[op->kind]++;
+    }
+    if (r->made && r->model.live == 0 && lab_referee_has(r, LAB_SUBJECT_FREES)) {
+        r->model.mixed = false;
     }
     return !acted || after(r, false);
 }

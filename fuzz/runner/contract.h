@@ -8,7 +8,7 @@
  *   freetags        rollback, where there are marks; else reset; else nothing
  *   compact         mark, where there are marks; end of a frame, where there are frames
  *   compact budget  a batch of (size % 8) blocks of equal size, which are then freed
- *   find            is that address owned?
+ *   find            is that address owned, and is what is usable of a block still its own?
  *   null            requests that must be refused
  *   init            end it and make another
  *   attack          canary, poison and pointer, by what the subject promises to notice

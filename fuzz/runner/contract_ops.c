@@ -5,208 +5,14 @@
 #include "runner/content.h"
 #include "runner/referee.h"
 
-static bool is_power_of_two(size_t value) {
-    return value != 0 && (value & (value - 1)) == 0;
-}
-
-/* ---- requests ----------------------------------------------------------------------------- */
-
-/* May (bytes, alignment) be refused at all, by any allocator? */
-static bool is_absurd(size_t bytes, size_t alignment) {
-    return bytes == 0 || bytes > PTRDIFF_MAX || !is_power_of_two(alignment);
-}
-
-static bool is_beyond(const lab_instance *instance, size_t bytes, size_t alignment) {
-    return (instance->bytes_max != 0 && bytes > instance->bytes_max) ||
-           (instance->alignment_max != 0 && alignment > instance->alignment_max);
-}
-
-/* May the subject not even be asked? */
-static bool is_spared(const lab_referee *r, size_t bytes, size_t alignment) {
-    return lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) && is_beyond(&r->instance, bytes, alignment);
-}
-
-/* Was a request refused that can be met? */
-static bool was_promised(const lab_referee *r, size_t bytes, size_t alignment) {
-    const lab_instance *instance = &r->instance;
-    if (is_beyond(instance, bytes, alignment)) {
-        return false;
-    }
-    if (instance->blocks_sure > r->model.live) {
-        return true;
-    }
-    bool empty = lab_referee_has(r, LAB_SUBJECT_FREES) ? r->model.live == 0 : !r->model.touched;
-    if (empty && bytes <= instance->empty_sure && alignment <= r->script->config.alignment) {
-        return true;
-    }
-    /* What the backing can never give need not be asked of it. */
-    return lab_referee_has(r, LAB_SUBJECT_GROWS) && !r->backing.refused &&
-           bytes <= r->backing.budget;
-}
-
-/* Is NULL the right answer to the request? */
-static bool accept_refusal(lab_referee *r, size_t bytes, size_t alignment) {
-    if (!is_absurd(bytes, alignment) && was_promised(r, bytes, alignment)) {
-        return lab_objects(r, LAB_PROPERTY_RESULT, "refused",
-                           "%zu bytes aligned to %zu were refused, with %u blocks live", bytes,
-                           alignment, r->model.live);
-    }
-    r->counts.failed_allocs++;
-    return true;
-}
-
-/* Of a block of `bytes` bytes, those that its owner may use. */
-static size_t open_bytes(const lab_referee *r, size_t bytes) {
-    return r->instance.object_bytes > bytes ? r->instance.object_bytes : bytes;
-}
-
-/* Are there bytes behind these that are the guards'? `usable` as the subject says. */
-static bool has_slack(const lab_referee *r, size_t bytes, size_t usable) {
-    const lab_instance *instance = &r->instance;
-    return instance->object_bytes != 0 ? instance->object_stride > instance->object_bytes
-                                       : usable > bytes;
-}
-
-/* Are exactly the block's bytes accessible, where tools know which? */
-static bool is_tracked(const lab_referee *r, const unsigned char *at, size_t bytes, size_t usable) {
-    size_t open = open_bytes(r, bytes);
-    return has_slack(r, bytes, usable) ? lab_content_is_open(at, open)
-                                       : lab_content_is_accessible(at, open);
-}
-
-/* Is the block a right answer? `except` as lab_contract_objection says. */
-static bool accept_block(lab_referee *r, const unsigned char *at, size_t bytes, size_t alignment,
-                         uint32_t except) {
-    th_allocator allocator = r->instance.allocator;
-    const char *objection = is_absurd(bytes, alignment) ? "accepted" : NULL;
-    if (objection == NULL) {
-        objection = lab_contract_objection(&r->model, at, bytes, alignment, except);
-    }
-    if (objection == NULL && !lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) &&
-        !lab_backing_contains(&r->backing, at, bytes)) {
-        objection = "outside";
-    }
-    if (objection == NULL && allocator.table->owns != NULL && !th_allocator_owns(allocator, at)) {
-        objection = "owner";
-    }
-    size_t usable = objection == NULL ? th_allocator_usable_size(allocator, at) : 0;
-    if (objection == NULL && allocator.table->usable_size != NULL && usable < bytes) {
-        objection = "usable size";
-    }
-    if (objection == NULL && lab_referee_has(r, LAB_SUBJECT_TRACKED) &&
-        !is_tracked(r, at, bytes, usable)) {
-        objection = "accessible bytes";
-    }
-    return objection == NULL || lab_objects(r, LAB_PROPERTY_RESULT, objection,
-                                            "%zu bytes aligned to %zu", bytes, alignment);
-}
-
-/* ---- allocation --------------------------------------------------------------------------- */
-
-enum { PLAIN, ZEROED, COUNTED, DUPLICATED, FLAVOURS };
-
-/* One of so many allocations is asked about: it takes some owners long to answer. */
-enum { ENDS_ASKED_FOR = 4 };
-
-/* Counted: an even number of bytes as elements of two bytes, and so on. */
-static size_t element_of(size_t bytes) {
-    return bytes % 8 == 0 ? 8 : bytes % 2 == 0 ? 2 : 1;
-}
-
-static void *request(lab_referee *r, unsigned flavour, size_t bytes) {
-    static const unsigned char source[256] = "what is duplicated";
-    th_allocator allocator = r->instance.allocator;
-    size_t element = element_of(bytes);
-    switch (flavour) {
-    case ZEROED:
-        return th_allocator_alloc_zeroed(allocator, bytes);
-    case COUNTED:
-        return th_allocator_alloc_array_zeroed(allocator, bytes / element, element);
-    case DUPLICATED:
-        return th_allocator_duplicate(allocator, source, bytes);
-    default:
-        return th_allocator_alloc_aligned(allocator, bytes, r->script->config.alignment);
-    }
-}
-
-/* Of what the flavour promises of the contents, the first byte that is not so. */
-static size_t first_broken(unsigned flavour, const unsigned char *at, size_t bytes) {
-    static const unsigned char source[256] = "what is duplicated";
-    size_t i = 0;
-    while (i < bytes && (flavour == PLAIN || at[i] == (flavour == DUPLICATED ? source[i] : 0))) {
-        i++;
-    }
-    return i;
-}
-
-static bool give(lab_referee *r, uint32_t slot, unsigned char *at, size_t bytes, size_t alignment,
-                 unsigned flavour) {
-    if (at == NULL) {
-        return accept_refusal(r, bytes, alignment);
-    }
-    if (!accept_block(r, at, bytes, alignment, UINT32_MAX)) {
-        return false;
-    }
-    if (first_broken(flavour, at, bytes) != bytes) {
-        return lab_objects(r, LAB_PROPERTY_CONTENTS, flavour == DUPLICATED ? "duplicate" : "zeroed",
-                           "of %zu bytes", bytes);
-    }
-    lab_contract_put(&r->model, slot, at, bytes, alignment);
-    return true;
-}
-
-/* Behind the newest block, which is the slot's, nothing is owned but other blocks. */
-static bool ends_there(lab_referee *r, uint32_t slot) {
-    th_allocator allocator = r->instance.allocator;
-    const lab_live *block = &r->model.slots[slot];
-    if (!lab_referee_has(r, LAB_SUBJECT_ENDS) || block->at == NULL) {
-        return true;
-    }
-    const unsigned char *end = block->at + block->bytes;
-    if (!th_allocator_owns(allocator, end)) {
-        return true;
-    }
-    size_t usable = th_allocator_usable_size(allocator, block->at);
-    end = usable > block->bytes ? block->at + usable : end;
-    return !th_allocator_owns(allocator, end) ||
-           lab_contract_objection(&r->model, end, 1, 1, UINT32_MAX) != NULL ||
-           lab_objects(r, LAB_PROPERTY_FIND, "end", "slot %u: the byte behind it is owned", slot);
-}
-
-static bool do_alloc(lab_referee *r, const lab_op *op, bool *acted) {
-    size_t bytes = lab_size_bytes(op->size);
-    unsigned flavour = op->tag % FLAVOURS;
-    if (flavour == DUPLICATED && bytes > 256) {
-        flavour = PLAIN;
-    }
-    size_t alignment = flavour == PLAIN ? r->script->config.alignment : TH_ALLOCATOR_ALIGNMENT;
-    *acted = !is_spared(r, bytes, alignment);
-    if (!*acted) {
-        return true;
-    }
-    return give(r, op->slot, request(r, flavour, bytes), bytes, alignment, flavour) &&
-           (op->tag / FLAVOURS % ENDS_ASKED_FOR != 0 || ends_there(r, op->slot));
-}
-
-static bool do_aligned(lab_referee *r, const lab_op *op, bool *acted) {
-    size_t bytes = lab_size_bytes(op->size);
-    size_t alignment = lab_align_bytes(op->align);
-    *acted = !is_spared(r, bytes, alignment);
-    if (!*acted) {
-        return true;
-    }
-    unsigned char *at = th_allocator_alloc_aligned(r->instance.allocator, bytes, alignment);
-    return give(r, op->slot, at, bytes, alignment, PLAIN);
-}
-
 /* ---- what happens to a block -------------------------------------------------------------- */
 
 static bool is_as_it_was(lab_referee *r, uint32_t slot) {
     const lab_live *block = &r->model.slots[slot];
     size_t wrong = lab_contract_wrong_byte(&r->model, slot);
-    return wrong == block->bytes ||
+    return wrong == block->written ||
            lab_objects(r, LAB_PROPERTY_CONTENTS, "bytes", "slot %u: byte %zu of %zu differs", slot,
-                       wrong, block->bytes);
+                       wrong, block->written);
 }
 
 static bool do_free(lab_referee *r, uint32_t slot) {
@@ -223,16 +29,169 @@ bool lab_referee_drop(lab_referee *r, uint32_t slot) {
     return do_free(r, slot);
 }
 
+/* What is larger than a script can say plainly is of no use but to see that it can be had: such
+ * blocks would fill the machine's memory. */
+static bool drop_if_huge(lab_referee *r, uint32_t slot) {
+    return r->model.slots[slot].bytes <= LAB_SIZE_VALUE_MAX || do_free(r, slot);
+}
+
 static bool has_become(lab_referee *r, uint32_t slot, unsigned char *at, size_t bytes) {
     const lab_live *block = &r->model.slots[slot];
-    size_t alignment = block->alignment;
-    if (!accept_block(r, at, bytes, alignment, slot)) {
+    size_t old = block->bytes;
+    size_t kept = bytes < old ? bytes : old;
+    lab_given given;
+    if (!lab_referee_given(r, at, bytes, block->alignment, slot, &given)) {
         return false;
     }
-    return lab_contract_move(&r->model, slot, at, bytes) ||
-           lab_objects(r, LAB_PROPERTY_CONTENTS, "kept", "slot %u lost its contents in a resize",
-                       slot);
+    size_t wrong = lab_contract_move(&r->model, slot, &given);
+    return wrong == kept
+               ? drop_if_huge(r, slot)
+               : lab_objects(r, LAB_PROPERTY_CONTENTS, "kept",
+                             "slot %u was resized from %zu to %zu bytes: byte %zu differs", slot,
+                             old, bytes, wrong);
 }
+
+/* All that is said to be usable of the slot's block can be had in place, and given back. */
+static bool use_all(lab_referee *r, uint32_t slot) {
+    th_allocator allocator = r->instance.allocator;
+    const lab_live *block = &r->model.slots[slot];
+    size_t bytes = block->bytes;
+    if (block->at == NULL || allocator.table->resize_in_place == NULL ||
+        allocator.table->usable_size == NULL) {
+        return true;
+    }
+    size_t usable = th_allocator_usable_size(allocator, block->at);
+    if (!th_allocator_resize_in_place(allocator, block->at, usable)) {
+        return lab_objects(r, LAB_PROPERTY_RESULT, "usable size",
+                           "slot %u of %zu bytes is said to be of use up to %zu, but cannot be "
+                           "made as large in place",
+                           slot, bytes, usable);
+    }
+    return has_become(r, slot, block->at, usable) &&
+           (!th_allocator_resize_in_place(allocator, block->at, bytes) ||
+            has_become(r, slot, block->at, bytes));
+}
+
+/* ---- allocation --------------------------------------------------------------------------- */
+
+enum { PLAIN, ZEROED, COUNTED, DUPLICATED, FLAVOURS };
+
+/* In the end what must fit is asked for in one piece, in four, and in so many. */
+enum { PIECES_MAX = 16 };
+
+/* One of so many allocations is asked about: it takes some owners long to answer. */
+enum { ENDS_ASKED_FOR = 4, USES_ASKED_FOR = 4 };
+
+/* Counted: an even number of bytes as elements of two bytes, and so on. */
+static size_t element_of(size_t bytes) {
+    return bytes % 8 == 0 ? 8 : bytes % 2 == 0 ? 2 : 1;
+}
+
+/* Nothing is written by the library's wrappers to a block that cannot be before it was looked at,
+ * nor to a huge one. */
+static unsigned flavour_of(const lab_referee *r, const lab_op *op, size_t bytes) {
+    unsigned flavour = op->tag % FLAVOURS;
+    if (flavour == DUPLICATED && bytes > 256) {
+        return PLAIN;
+    }
+    bool own_array = flavour == COUNTED && r->subject->alloc_array != NULL;
+    size_t most =
+        lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) ? LAB_CONTENTS_WHOLE_MAX : r->backing.budget;
+    return bytes > most && !own_array ? PLAIN : flavour;
+}
+
+static void *request(lab_referee *r, unsigned flavour, size_t bytes) {
+    static const unsigned char source[256] = "what is duplicated";
+    th_allocator allocator = r->instance.allocator;
+    size_t element = element_of(bytes);
+    switch (flavour) {
+    case ZEROED:
+        return th_allocator_alloc_zeroed(allocator, bytes);
+    case COUNTED:
+        return r->subject->alloc_array != NULL
+                   ? lab_witness_alloc_array(&r->witness, bytes / element, element)
+                   : th_allocator_alloc_array_zeroed(allocator, bytes / element, element);
+    case DUPLICATED:
+        return th_allocator_duplicate(allocator, source, bytes);
+    default:
+        return th_allocator_alloc_aligned(allocator, bytes, r->script->config.alignment);
+    }
+}
+
+/* Of what the flavour promises of the contents, the first byte that is not so. */
+static size_t first_broken(unsigned flavour, const unsigned char *at, size_t bytes) {
+    static const unsigned char source[256] = "what is duplicated";
+    size_t i = 0;
+    bytes = bytes < LAB_CONTENTS_WHOLE_MAX ? bytes : LAB_CONTENTS_WHOLE_MAX;
+    while (i < bytes && (flavour == PLAIN || at[i] == (flavour == DUPLICATED ? source[i] : 0))) {
+        i++;
+    }
+    return i;
+}
+
+static bool give(lab_referee *r, uint32_t slot, unsigned char *at, size_t bytes, size_t alignment,
+                 unsigned flavour) {
+    lab_given given;
+    if (at == NULL) {
+        return lab_referee_refused(r, bytes, alignment);
+    }
+    if (!lab_referee_given(r, at, bytes, alignment, LAB_NO_SLOT, &given)) {
+        return false;
+    }
+    size_t broken = flavour == PLAIN ? SIZE_MAX : first_broken(flavour, at, bytes);
+    if (broken < bytes) {
+        return lab_objects(r, LAB_PROPERTY_CONTENTS, flavour == DUPLICATED ? "duplicate" : "zeroed",
+                           "byte %zu of %zu is 0x%02x", broken, bytes, at[broken]);
+    }
+    lab_contract_put(&r->model, slot, &given);
+    return drop_if_huge(r, slot);
+}
+
+/* Behind the newest block, which is the slot's, nothing is owned but other blocks. */
+static bool ends_there(lab_referee *r, uint32_t slot) {
+    th_allocator allocator = r->instance.allocator;
+    const lab_live *block = &r->model.slots[slot];
+    if (!lab_referee_has(r, LAB_SUBJECT_ENDS) || block->at == NULL) {
+        return true;
+    }
+    const unsigned char *end = block->at + block->bytes;
+    if (!th_allocator_owns(allocator, end)) {
+        return true;
+    }
+    size_t usable = th_allocator_usable_size(allocator, block->at);
+    end = usable > block->bytes ? block->at + usable : end;
+    return !th_allocator_owns(allocator, end) ||
+           lab_contract_overlap(&r->model, end, 1, 0, LAB_NO_SLOT) != LAB_NO_SLOT ||
+           lab_objects(r, LAB_PROPERTY_FIND, "end",
+                       "slot %u of %zu bytes, %zu of them usable: the byte behind these is owned",
+                       slot, block->bytes, usable);
+}
+
+static bool do_alloc(lab_referee *r, const lab_op *op, bool *acted) {
+    size_t bytes = lab_size_bytes(op->size);
+    unsigned flavour = flavour_of(r, op, bytes);
+    size_t alignment = flavour == PLAIN ? r->script->config.alignment : TH_ALLOCATOR_ALIGNMENT;
+    *acted = !lab_referee_spares(r, bytes, alignment);
+    if (!*acted) {
+        return true;
+    }
+    return give(r, op->slot, request(r, flavour, bytes), bytes, alignment, flavour) &&
+           (op->tag / FLAVOURS % ENDS_ASKED_FOR != 0 || ends_there(r, op->slot)) &&
+           (op->tag / (FLAVOURS * ENDS_ASKED_FOR) % USES_ASKED_FOR != 1 || use_all(r, op->slot));
+}
+
+static bool do_aligned(lab_referee *r, const lab_op *op, bool *acted) {
+    size_t bytes = lab_size_bytes(op->size);
+    size_t alignment = lab_align_bytes(op->align);
+    *acted = !lab_referee_spares(r, bytes, alignment);
+    if (!*acted) {
+        return true;
+    }
+    unsigned char *at = th_allocator_alloc_aligned(r->instance.allocator, bytes, alignment);
+    return give(r, op->slot, at, bytes, alignment, PLAIN);
+}
+
+/* ---- resizing ----------------------------------------------------------------------------- */
 
 static bool do_resize(lab_referee *r, const lab_op *op, bool *acted) {
     const lab_live *block = &r->model.slots[op->slot];
@@ -242,7 +201,7 @@ static bool do_resize(lab_referee *r, const lab_op *op, bool *acted) {
     if (bytes == 0) {
         return do_free(r, op->slot);
     }
-    *acted = !is_spared(r, bytes, block->alignment);
+    *acted = !lab_referee_spares(r, bytes, block->alignment);
     if (!*acted) {
         return true;
     }
@@ -251,12 +210,17 @@ static bool do_resize(lab_referee *r, const lab_op *op, bool *acted) {
     if (at == NULL) {
         bool shrinks = bytes <= block->bytes;
         if (moved) {
-            return lab_objects(r, LAB_PROPERTY_RESULT, "moved", "a failed resize says it moved");
+            return lab_objects(r, LAB_PROPERTY_RESULT, "moved",
+                               "a failed resize from %zu to %zu bytes says it moved", block->bytes,
+                               bytes);
         }
-        return (shrinks || accept_refusal(r, bytes, block->alignment)) && is_as_it_was(r, op->slot);
+        return (shrinks || lab_referee_refused(r, bytes, block->alignment)) &&
+               is_as_it_was(r, op->slot);
     }
     if (moved != (at != old)) {
-        return lab_objects(r, LAB_PROPERTY_RESULT, "moved", "resize says %d", (int)moved);
+        return lab_objects(r, LAB_PROPERTY_RESULT, "moved",
+                           "a resize from %zu to %zu bytes says %s, but did the other thing",
+                           block->bytes, bytes, moved ? "it moved" : "it did not move");
     }
     return has_become(r, op->slot, at, bytes);
 }
@@ -285,6 +249,7 @@ static void do_many(lab_referee *r, bool *acted) {
         return;
     }
     r->subject->rollback(r->instance.state);
+    r->model.mixed = true;
     lab_contract_rollback(&r->model);
     lab_witness_look(&r->witness);
 }
@@ -292,12 +257,14 @@ static void do_many(lab_referee *r, bool *acted) {
 static void do_mark(lab_referee *r, bool *acted) {
     *acted = r->subject->mark != NULL || r->subject->flip != NULL;
     if (r->subject->mark != NULL) {
+        r->model.mixed = true;
         r->subject->mark(r->instance.state);
         lab_contract_mark(&r->model);
         lab_witness_look(&r->witness);
     }
     if (r->subject->flip != NULL) {
         r->subject->flip(r->instance.state);
+        r->model.mixed = true;
         lab_contract_flip(&r->model);
         lab_witness_flip(&r->witness);
     }
@@ -311,17 +278,21 @@ static bool do_batch(lab_referee *r, const lab_op *op, bool *acted) {
     size_t count = op->size.value % COUNT_MAX;
     size_t bytes = op->size.value / COUNT_MAX + 1;
     size_t alignment = r->script->config.alignment;
-    *acted = !is_spared(r, bytes, alignment);
+    *acted = !lab_referee_spares(r, bytes, alignment);
     if (!*acted) {
         return true;
     }
     bool all = th_allocator_alloc_batch(allocator, bytes, alignment, blocks, count);
     r->model.touched = true;
+    r->model.mixed = true;
     for (size_t i = 0; i < count; i++) {
+        lab_given given;
         if ((blocks[i] != NULL) != all) {
-            return lab_objects(r, LAB_PROPERTY_RESULT, "batch", "block %zu of %zu", i, count);
+            return lab_objects(r, LAB_PROPERTY_RESULT, "batch",
+                               "of %zu blocks of %zu bytes %s were given, but block %zu is %s",
+                               count, bytes, all ? "all" : "not all", i, all ? "NULL" : "not NULL");
         }
-        if (all && !accept_block(r, blocks[i], bytes, alignment, UINT32_MAX)) {
+        if (all && !lab_referee_given(r, blocks[i], bytes, alignment, LAB_NO_SLOT, &given)) {
             return false;
         }
         if (all) {
@@ -331,7 +302,10 @@ static bool do_batch(lab_referee *r, const lab_op *op, bool *acted) {
     for (size_t i = 0; all && i < count; i++) {
         const unsigned char *at = blocks[i];
         if (at[0] != i || at[bytes - 1] != i) {
-            return lab_objects(r, LAB_PROPERTY_RESULT, "overlap", "within a batch");
+            return lab_objects(
+                r, LAB_PROPERTY_RESULT, "overlap",
+                "block %zu of a batch of %zu of %zu bytes was written by a later one", i, count,
+                bytes);
         }
     }
     th_allocator_free_batch(allocator, blocks, count);
@@ -342,73 +316,76 @@ static bool do_batch(lab_referee *r, const lab_op *op, bool *acted) {
 static bool do_find(lab_referee *r, const lab_op *op, bool *acted) {
     th_allocator allocator = r->instance.allocator;
     const lab_live *block = NULL;
-    *acted = allocator.table->owns != NULL;
-    for (uint32_t i = 0; *acted && i < r->model.slots_used; i++) {
+    uint32_t slot = r->model.slots_used > 0 ? op->size.value % r->model.slots_used : 0;
+    *acted = allocator.table->owns != NULL || allocator.table->usable_size != NULL;
+    if (r->model.slots_used > 0 && r->model.slots[slot].at != NULL &&
+        !lab_referee_look_at(r, slot)) {
+        return false;
+    }
+    if (allocator.table->owns == NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; i < r->model.slots_used; i++) {
         block = &r->model.slots[i];
         if (block->at != NULL &&
             !th_allocator_owns(allocator, block->at + op->size.value % block->bytes)) {
-            return lab_objects(r, LAB_PROPERTY_FIND, "owner", "slot %u, byte %zu", i,
-                               op->size.value % block->bytes);
+            return lab_objects(r, LAB_PROPERTY_FIND, "owner",
+                               "slot %u: byte %zu of %zu is not owned", i,
+                               op->size.value % block->bytes, block->bytes);
         }
     }
-    if (*acted && th_allocator_owns(allocator, r)) {
+    if (th_allocator_owns(allocator, r)) {
         return lab_objects(r, LAB_PROPERTY_FIND, "foreign", "an address of the harness's is owned");
     }
     return true;
 }
 
-static bool do_null(lab_referee *r, const lab_op *op) {
-    th_allocator allocator = r->instance.allocator;
-    size_t size = lab_size_bytes(op->size);
-    size_t huge = (size_t)1 << (sizeof huge * 8 - 1);
-    th_allocator_free(allocator, NULL);
-    bool refused =
-        th_allocator_alloc(allocator, 0) == NULL &&
-        th_allocator_alloc(allocator, (size_t)PTRDIFF_MAX + 1) == NULL &&
-        th_allocator_alloc(allocator, SIZE_MAX) == NULL &&
-        th_allocator_alloc_aligned(allocator, 8, 0) == NULL &&
-        th_allocator_alloc_aligned(allocator, 8, 12) == NULL &&
-        (is_spared(r, 8, huge) || th_allocator_alloc_aligned(allocator, 8, huge) == NULL) &&
-        th_allocator_alloc_array(allocator, SIZE_MAX / 2, 3) == NULL &&
-        th_allocator_alloc_array(allocator, size, SIZE_MAX) == NULL &&
-        th_allocator_duplicate(allocator, NULL, 8) == NULL &&
-        !th_allocator_resize_in_place(allocator, NULL, size) &&
-        th_allocator_usable_size(allocator, NULL) == 0 && !th_allocator_owns(allocator, NULL);
-    return refused || lab_objects(r, LAB_PROPERTY_RESULT, "accepted", "a bad request");
-}
-
 /* ---- attacks ------------------------------------------------------------------------------ */
 
+/* What an attack did, for the message: to byte `byte` of `bytes` of what. */
+typedef struct deed {
+    const char *what; /* static: the failure's detail */
+    const char *of;
+    size_t byte, bytes;
+} deed;
+
+static bool went_unnoticed(lab_referee *r, deed did) {
+    return lab_objects(r, LAB_PROPERTY_ATTACK, did.what,
+                       "%s: nothing was reported (byte %zu %s %zu)", did.what, did.byte, did.of,
+                       did.bytes);
+}
+
 /* One fault of any kind was due. */
-static bool account(lab_referee *r, const char *what) {
+static bool account(lab_referee *r, deed did) {
     if (r->faults == 0) {
-        return lab_objects(r, LAB_PROPERTY_ATTACK, what, "nothing was reported");
+        return went_unnoticed(r, did);
     }
     r->faults = 0;
     return true;
 }
 
 /* The byte at `at` is written, and the checker asked. */
-static bool spoil(lab_referee *r, unsigned char *at, const char *what) {
+static bool spoil(lab_referee *r, unsigned char *at, deed did) {
     lab_content_flip(at, 1);
     bool noticed = th_allocator_check(r->instance.allocator, NULL) != TH_OK;
     lab_content_flip(at, 1);
-    return noticed || lab_objects(r, LAB_PROPERTY_ATTACK, what, "nothing was reported");
+    return noticed || went_unnoticed(r, did);
 }
 
 static bool overflow(lab_referee *r, uint32_t slot, bool *acted) {
     th_allocator allocator = r->instance.allocator;
     const lab_live *block = &r->model.slots[slot];
-    unsigned char *behind = block->at + open_bytes(r, block->bytes);
+    unsigned char *behind = block->at + lab_referee_open_bytes(r, block->bytes);
     *acted = lab_referee_has(r, LAB_SUBJECT_CANARIES) && allocator.table->usable_size != NULL &&
-             has_slack(r, block->bytes, th_allocator_usable_size(allocator, block->at));
+             lab_referee_has_slack(r, block->bytes, th_allocator_usable_size(allocator, block->at));
     if (!*acted) {
         return true;
     }
     lab_content_flip(behind, 1);
     th_allocator_free(allocator, block->at);
     lab_content_flip(behind, 1);
-    return account(r, "canary");
+    size_t byte = (size_t)(behind - block->at);
+    return account(r, (deed){"canary", "was written of a block of", byte, block->bytes});
 }
 
 static bool free_wrong(lab_referee *r, uint32_t slot, size_t distance, bool *acted) {
@@ -418,11 +395,12 @@ static bool free_wrong(lab_referee *r, uint32_t slot, size_t distance, bool *act
         return true;
     }
     th_allocator_free(r->instance.allocator, block->at + distance);
-    return account(r, "pointer");
+    return account(r, (deed){"pointer", "was freed of a block of", distance, block->bytes});
 }
 
 static bool free_twice(lab_referee *r, uint32_t slot, bool *acted) {
     void *at = r->model.slots[slot].at;
+    size_t bytes = r->model.slots[slot].bytes;
     *acted = lab_referee_has(r, LAB_SUBJECT_POINTERS);
     if (!*acted) {
         return true;
@@ -434,7 +412,7 @@ static bool free_twice(lab_referee *r, uint32_t slot, bool *acted) {
         return true; /* the caller reports it */
     }
     th_allocator_free(r->instance.allocator, at);
-    return account(r, "double free");
+    return account(r, (deed){"double free", "was freed again of a block of", 0, bytes});
 }
 
 static bool write_after_free(lab_referee *r, uint32_t slot, bool *acted) {
@@ -452,17 +430,19 @@ static bool write_after_free(lab_referee *r, uint32_t slot, bool *acted) {
         !lab_backing_contains(&r->backing, at, last + 1)) {
         return true; /* went back to the backing */
     }
-    return spoil(r, at + last, "poison");
+    return spoil(r, at + last, (deed){"poison", "was written of a freed block of", last, last + 1});
 }
 
 /* The same, and a block is asked for that would lie there. The witness is passed by: what is
  * refused for damage is no request that found no room. */
-static bool spoil_and_ask(lab_referee *r, unsigned char *at) {
+static bool spoil_and_ask(lab_referee *r, unsigned char *at, deed did) {
     lab_content_flip(at, 1);
     bool refused = th_allocator_alloc(r->witness.instance.allocator, 1) == NULL;
     lab_content_flip(at, 1);
-    return account(r, "watched canary") &&
-           (refused || lab_objects(r, LAB_PROPERTY_ATTACK, "watched canary", "built upon"));
+    return account(r, did) &&
+           (refused || lab_objects(r, LAB_PROPERTY_ATTACK, did.what,
+                                   "with byte %zu of %zu written, a block was built upon it",
+                                   did.byte, did.bytes));
 }
 
 static bool spoil_watched(lab_referee *r, const lab_op *op, bool *acted) {
@@ -477,10 +457,12 @@ static bool spoil_watched(lab_referee *r, const lab_op *op, bool *acted) {
     }
     size_t at = op->size.value % bytes;
     if (poison) {
-        return spoil(r, watched.at + watched.canary_bytes + at, "watched poison");
+        return spoil(r, watched.at + watched.canary_bytes + at,
+                     (deed){"watched poison", "was written of", at, bytes});
     }
+    deed did = {"watched canary", "was written of", at, bytes};
     bool ask = op->size.value / bytes % 2 != 0 && watched.room > TH_ALLOCATOR_ALIGNMENT;
-    return ask ? spoil_and_ask(r, watched.at + at) : spoil(r, watched.at + at, "watched canary");
+    return ask ? spoil_and_ask(r, watched.at + at, did) : spoil(r, watched.at + at, did);
 }
 
 static bool do_attack(lab_referee *r, const lab_op *op, bool *acted) {
@@ -539,7 +521,7 @@ bool lab_referee_do(lab_referee *r, const lab_op *op, bool *acted) {
     case LAB_OP_FIND:
         return do_find(r, op, acted);
     case LAB_OP_NULL:
-        return do_null(r, op);
+        return lab_referee_refusals(r, op);
     case LAB_OP_ATTACK:
         return do_attack(r, op, acted);
     case LAB_OP_COPY:
@@ -556,22 +538,47 @@ bool lab_referee_do(lab_referee *r, const lab_op *op, bool *acted) {
     return true;
 }
 
+/* `count` blocks of equal size, as large as is promised, are given at once, and freed. Nothing is
+ * live. */
+static bool holds(lab_referee *r, size_t whole, size_t each, uint32_t count) {
+    const lab_instance *instance = &r->instance;
+    size_t alignment = r->script->config.alignment;
+    size_t bytes = whole / count > each ? whole / count - each : 0;
+    bytes = instance->bytes_max != 0 && bytes > instance->bytes_max ? instance->bytes_max : bytes;
+    if (bytes == 0 || (instance->holds_blocks != 0 && count > instance->holds_blocks)) {
+        return true;
+    }
+    r->backing.refused = false;
+    for (uint32_t slot = 0; slot < count; slot++) {
+        if (!give(r, slot, request(r, PLAIN, bytes), bytes, alignment, PLAIN)) {
+            return false;
+        }
+    }
+    for (uint32_t slot = 0; slot < count; slot++) {
+        if (r->model.slots[slot].at != NULL && !do_free(r, slot)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool lab_referee_free_all(lab_referee *r) {
+    const lab_instance *instance = &r->instance;
+    size_t each = instance->holds_extra + r->script->config.alignment;
+    bool frees = lab_referee_has(r, LAB_SUBJECT_FREES);
+    bool is_reset = false;
     for (uint32_t i = r->model.slots_used; i-- > 0;) {
         if (r->model.slots[i].at != NULL && !do_free(r, i)) {
             return false;
         }
     }
-    size_t sure = r->instance.empty_sure;
-    if (sure == 0 || !lab_referee_has(r, LAB_SUBJECT_FREES)) {
-        return true;
+    for (uint32_t pieces = 1; pieces <= PIECES_MAX; pieces *= 4) {
+        if (!frees) {
+            do_reset(r, &is_reset);
+        }
+        if ((frees || is_reset) && !holds(r, instance->holds, each, pieces)) {
+            return false;
+        }
     }
-    r->backing.refused = false;
-    void *at = th_allocator_alloc_aligned(r->instance.allocator, sure, r->script->config.alignment);
-    if (at == NULL) {
-        return lab_objects(r, LAB_PROPERTY_RESULT, "refused", "%zu bytes, though all are free",
-                           sure);
-    }
-    th_allocator_free(r->instance.allocator, at);
-    return true;
+    return !frees || holds(r, instance->empty_sure, 0, 1);
 }

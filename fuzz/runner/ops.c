@@ -11,10 +11,18 @@ bool lab_expect_block(lab_runner *r, uint32_t expected, const void *payload) {
         return true;
     }
     if (expected == LAB_EXACT_NONE) {
-        return lab_fail(r, LAB_PROPERTY_RESULT, "not-null", "expected NULL, found block %u", found);
+        return lab_fail(r, LAB_PROPERTY_RESULT, "not-null",
+                        "expected NULL, found byte %td from the region's start",
+                        lab_place_of(r, payload));
     }
     if (found == LAB_EXACT_NONE) {
         return lab_fail(r, LAB_PROPERTY_RESULT, "null", "expected block %u, found NULL", expected);
+    }
+    if (found == LAB_BLOCK_FOREIGN) {
+        return lab_fail(r, LAB_PROPERTY_RESULT, "block",
+                        "expected block %u, found byte %td from the region's start, which is no "
+                        "payload",
+                        expected, lab_place_of(r, payload));
     }
     return lab_fail(r, LAB_PROPERTY_RESULT, "block", "expected block %u, found block %u", expected,
                     found);

@@ -63,13 +63,17 @@ unsigned char *lab_payload(const lab_runner *r, uint32_t block) {
     return block == LAB_EXACT_NONE ? NULL : r->base + 4 * (size_t)(block + r->model.header);
 }
 
+ptrdiff_t lab_place_of(const lab_runner *r, const void *address) {
+    return (ptrdiff_t)((uintptr_t)address - (uintptr_t)r->base);
+}
+
 uint32_t lab_block_of(const lab_runner *r, const void *payload) {
     if (payload == NULL) {
         return LAB_EXACT_NONE;
     }
     uintptr_t distance = (uintptr_t)payload - (uintptr_t)r->base;
     if (distance % 4 != 0 || distance / 4 < r->model.header || distance / 4 >= r->model.dwords) {
-        return LAB_EXACT_NONE - 1;
+        return LAB_BLOCK_FOREIGN;
     }
     return (uint32_t)(distance / 4) - r->model.header;
 }

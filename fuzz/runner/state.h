@@ -61,6 +61,12 @@ unsigned char *lab_payload(const lab_runner *r, uint32_t block);
  * pointer that cannot be a payload. */
 uint32_t lab_block_of(const lab_runner *r, const void *payload);
 
+/* What lab_block_of says of an address that is no payload of the region. */
+#define LAB_BLOCK_FOREIGN (LAB_EXACT_NONE - 1)
+
+/* Where an address is, in bytes from the region's start: for messages. */
+ptrdiff_t lab_place_of(const lab_runner *r, const void *address);
+
 /* init (init.c): a fresh heap and model as the script's configuration says. *accepted is false
  * where both refuse. False: a failure. */
 bool lab_start(lab_runner *r, int guard, bool *accepted);

@@ -55,6 +55,18 @@ static void *alloc(void *self, size_t bytes, size_t alignment) {
     return block;
 }
 
+void *lab_witness_alloc_array(lab_witness *w, size_t count, size_t size) {
+    bool is_size = count != 0 && size != 0 && count <= PTRDIFF_MAX / size;
+    void *block = w->subject->alloc_array(w->instance.state, count, size);
+    if (block != NULL) {
+        w->allocs++;
+    } else if (is_size) {
+        note_refusal(w, count * size, TH_ALLOCATOR_ALIGNMENT);
+    }
+    note_used(w, false);
+    return block;
+}
+
 static void free_block(void *self, void *pointer) {
     lab_witness *w = self;
     th_allocator subject = w->instance.allocator;
@@ -126,14 +138,10 @@ void lab_witness_start(lab_witness *w, const lab_subject *subject, lab_instance 
 
 /* ---- the comparison ----------------------------------------------------------------------- */
 
-const char *lab_witness_objection(const lab_witness *w, const lab_contract *model,
-                                  const lab_backing *backing, uint64_t *expected, uint64_t *found) {
+bool lab_witness_agrees(const lab_witness *w, const lab_contract *model, const lab_backing *backing,
+                        lab_witness_figure *wrong) {
     const lab_figures f = figures_of(w);
-    const struct {
-        unsigned exact;
-        const char *name;
-        uint64_t least, most, found;
-    } rows[] = {
+    const lab_witness_figure rows[] = {
         {LAB_FIGURE_LIVE, "live blocks", model->live, model->live, f.live},
         {LAB_FIGURE_REQUESTED, "requested bytes", model->live_bytes, model->live_bytes,
          f.requested},
@@ -148,10 +156,9 @@ const char *lab_witness_objection(const lab_witness *w, const lab_contract *mode
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if ((f.exact & rows[i].exact) != 0 &&
             (rows[i].found < rows[i].least || rows[i].found > rows[i].most)) {
-            *expected = rows[i].least;
-            *found = rows[i].found;
-            return rows[i].name;
+            *wrong = rows[i];
+            return false;
         }
     }
-    return NULL;
+    return true;
 }

@@ -24,13 +24,22 @@ typedef struct lab_witness {
  * witness's. */
 void lab_witness_start(lab_witness *witness, const lab_subject *subject, lab_instance *instance);
 
+/* The subject's own alloc_array, which there must be. */
+void *lab_witness_alloc_array(lab_witness *witness, size_t count, size_t size);
+
 /* Things happened to the subject that its table does not see: a rollback; the end of a frame. */
 void lab_witness_look(lab_witness *witness);
 void lab_witness_flip(lab_witness *witness);
 
-/* A figure that is not as it must be: its name as a static string, and both sides; NULL: all are
- * right. */
-const char *lab_witness_objection(const lab_witness *witness, const lab_contract *model,
-                                  const lab_backing *backing, uint64_t *expected, uint64_t *found);
+/* A figure: what it must be (which may be a range), and what the subject says. */
+typedef struct lab_witness_figure {
+    unsigned exact;   /* LAB_FIGURE_... */
+    const char *name; /* a static string */
+    uint64_t least, most, found;
+} lab_witness_figure;
+
+/* Are all figures as they must be? If not, *wrong is the first that is not. */
+bool lab_witness_agrees(const lab_witness *witness, const lab_contract *model,
+                        const lab_backing *backing, lab_witness_figure *wrong);
 
 #endif

@@ -109,6 +109,10 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     instance->bytes_max = setup->bytes;
     instance->alignment_max = ALIGNMENT_MAX;
     instance->empty_sure = sure_of(s, only_buffer);
+    if (only_buffer) {
+        instance->holds = instance->empty_sure;
+        instance->holds_extra = LAB_GROUND_GAP_BYTES;
+    }
     return true;
 }
 

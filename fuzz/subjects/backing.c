@@ -28,8 +28,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
 #endif
 
-/* Large enough for the largest budget, its edges, and gaps. */
-#define REGION_BYTES ((size_t)4 << 20)
+#define REGION_BYTES LAB_BACKING_REGION_BYTES
 #define ORIGIN       ((size_t)64 << 10)
 #define EDGE_BYTES   ((size_t)32)
 #define EDGE_BYTE    0xE1
@@ -152,6 +151,7 @@ static bool check_edges(lab_backing *backing, const lab_backing_block *block) {
     ASAN_POISON_MEMORY_REGION(end_of(block), EDGE_BYTES);
     if (!intact && backing->damage == NULL) {
         backing->damage = "written outside";
+        backing->damaged = *block;
     }
     return intact;
 }
@@ -171,7 +171,10 @@ static void free_block(void *self, void *pointer) {
         index++;
     }
     if (index == backing->count) {
-        backing->damage = backing->damage != NULL ? backing->damage : "returned what it never got";
+        if (backing->damage == NULL) {
+            backing->damage = "returned what it never got";
+            backing->damaged = (lab_backing_block){.at = pointer};
+        }
         return;
     }
     lab_backing_block *place = backing->blocks + index;

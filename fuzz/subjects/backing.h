@@ -13,6 +13,9 @@
 
 #define LAB_BACKING_BLOCKS_MAX 4096u
 
+/* Large enough for the largest budget, its edges, and gaps. */
+#define LAB_BACKING_REGION_BYTES ((size_t)4 << 20)
+
 typedef struct lab_backing_block {
     unsigned char *at;
     size_t bytes;
@@ -20,18 +23,19 @@ typedef struct lab_backing_block {
 } lab_backing_block;
 
 typedef struct lab_backing {
-    unsigned char *region;     /* LAB_BACKING_BYTES, owned */
+    unsigned char *region;     /* LAB_BACKING_REGION_BYTES, owned */
     size_t start;              /* of what is given out, in bytes from the region's start */
     size_t budget;             /* bytes that may be live at a time */
     size_t live;               /* bytes */
     size_t peak;               /* the most bytes that were live */
     lab_backing_block *blocks; /* sorted by address; owned */
     size_t count;
-    uint64_t requests;  /* allocations asked for, met or not */
-    uint64_t fail_at;   /* the number of the request that fails, from 1; 0: none */
-    bool fail_forever;  /* ... and all that follow */
-    bool refused;       /* a request was not met since this was last set to false */
-    const char *damage; /* what is wrong with its use: static string, NULL so far */
+    uint64_t requests;         /* allocations asked for, met or not */
+    uint64_t fail_at;          /* the number of the request that fails, from 1; 0: none */
+    bool fail_forever;         /* ... and all that follow */
+    bool refused;              /* a request was not met since this was last set to false */
+    const char *damage;        /* what is wrong with its use: static string, NULL so far */
+    lab_backing_block damaged; /* by it: the block; 0 bytes at what is no block's address */
 } lab_backing;
 
 /* False: no memory. */

@@ -7,6 +7,9 @@
 #include "subjects/subjects.h"
 #include "tagheap/buddy.h"
 
+/* Of the smallest block, if nothing is said. */
+enum { UNIT_BYTES = 64 };
+
 typedef struct state {
     th_buddy buddy;
     lab_ground ground; /* of the one over an arena */
@@ -59,6 +62,8 @@ static bool create(const lab_setup *setup, lab_instance *instance, bool over_are
     instance->state = s;
     instance->allocator = th_buddy_allocator(&s->buddy);
     instance->empty_sure = stats.largest_free_bytes;
+    instance->holds = stats.largest_free_bytes / 2; /* all sizes are rounded up to powers of two */
+    instance->holds_extra = UNIT_BYTES;
     return true;
 }
 

@@ -37,6 +37,8 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     instance->state = s;
     instance->allocator = th_bump_allocator(&s->bump);
     instance->empty_sure = setup->bytes - shift > skipped ? setup->bytes - shift - skipped : 0;
+    instance->holds = instance->empty_sure;
+    instance->holds_extra = LAB_GROUND_GAP_BYTES;
     return true;
 }
 

@@ -36,8 +36,10 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     }
     instance->state = s;
     instance->allocator = th_fit_heap_allocator(&s->heap);
-    instance->alignment_max = MEMORY_ALIGNMENT;
     instance->empty_sure = (size_t)s->heap.offsets.bytes;
+    instance->holds = instance->empty_sure;
+    instance->holds_extra = (size_t)config.granule;
+    instance->holds_blocks = NODES / 2 - 1; /* each may leave a piece beside it */
     return true;
 }
 

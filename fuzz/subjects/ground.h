@@ -34,6 +34,10 @@ th_guarding lab_ground_guarding(const lab_setup *setup);
 /* What span.h promises to watch behind the last block of a span. */
 void lab_ground_watch(const th_span *span, lab_watched *watched);
 
+/* What a block costs at most where blocks are laid one after the other, beside its bytes and its
+ * alignment: canary, and the record of a gap. */
+#define LAB_GROUND_GAP_BYTES ((size_t)32)
+
 /* Says of an instance that it maps pages, or does not: what it lacks of its subject's flags, and
  * how much may be asked of it. */
 void lab_ground_describe(lab_instance *instance, const lab_setup *setup, bool mapped);

@@ -31,9 +31,13 @@ enum {
     LAB_SUBJECT_POISON = 64,    /* guard >= 2: the checker notices a byte written to a block that
                                    was freed, at its last byte asked for */
     LAB_SUBJECT_ANY_THREADS = 128, /* may be used by several threads at once */
-    LAB_SUBJECT_ENDS = 256 /* `owns` is false of the byte behind a block (its usable size, if
-                              the subject tells) that was just allocated, unless that byte is
-                              another live block's */
+    LAB_SUBJECT_ENDS = 256,     /* `owns` is false of the byte behind a block (its usable size, if
+                                   the subject tells) that was just allocated, unless that byte is
+                                   another live block's */
+    LAB_SUBJECT_WRITABLE = 512, /* all of a block's usable size may be written as it is, and is kept
+                                   as what was asked for is (malloc_usable_size) */
+    LAB_SUBJECT_REFUSES = 1024  /* of own memory, and may be asked for more than it gives: it
+                                   refuses, and nothing ends the program */
 };
 
 /* What a subject is made from. */
@@ -47,18 +51,35 @@ typedef struct lab_setup {
     void *fault_context;
 } lab_setup;
 
+#define LAB_HOLDS_ALIGNMENT_MAX ((size_t)4096)
+
 /* What create fills in, zeroed before. */
 typedef struct lab_instance {
     void *state;
     th_allocator allocator;
     size_t bytes_max;     /* larger blocks are never given; 0: any size may be. A subject of own
-                             memory is never asked for more: tools end a program for that */
+                             memory is never asked for more (LAB_SUBJECT_REFUSES: it is): tools end
+                             a program for that. One that says 0 is asked for any size, and a block
+                             of more than 16 MiB is freed again at once */
     size_t alignment_max; /* the same for alignments */
+    const void *memory;   /* of own memory, all in one piece: where it is. Every block lies there */
+    size_t memory_bytes;  /* 0: it is not said */
     size_t blocks_sure;   /* as long as fewer blocks are live, a request for up to bytes_max bytes
                              aligned to alignment_max is met; 0: nothing promised */
     size_t empty_sure;    /* while no block is live (for subjects that do not free: after a
                              reset), a request for this many bytes aligned to setup.alignment is
                              met; 0: nothing promised */
+    size_t holds;         /* what it must be able to hold, aligned to LAB_HOLDS_ALIGNMENT_MAX at the
+                             most; 0: nothing promised. Each block counts as the most bytes
+                             that it had at its address, its alignment and holds_extra. While nothing but
+                             allocating was done since it was empty (as for empty_sure), a request is
+                             met if all blocks, it included, come to `holds` at most. A subject that
+                             frees promises, whatever was done before, that free memory lies in no
+                             more pieces than live blocks and one: a request is met that counts no
+                             more than what they leave of `holds` divided by so many */
+    size_t holds_extra;
+    size_t
+        holds_blocks; /* only for as many blocks, the one asked for included; 0: for any number */
     size_t object_bytes;  /* every block is an object of this size, whatever was asked for, and
                              what is said of the bytes asked for is true of these; 0: not so */
     size_t object_stride; /* with those behind it that are the guards' */
@@ -101,7 +122,7 @@ typedef struct lab_watched {
                             0: there is none that would be */
 } lab_watched;
 
-#define LAB_SUBJECT_VERSION 5
+#define LAB_SUBJECT_VERSION 6
 
 typedef struct lab_subject {
     int version;         /* LAB_SUBJECT_VERSION */
@@ -115,6 +136,11 @@ typedef struct lab_subject {
 
     /* Ends it; all that was taken from the backing must be back then. */
     void (*destroy)(void *state);
+
+    /* Optional: the subject's own calloc. count * size bytes, zeroed, aligned to
+     * TH_ALLOCATOR_ALIGNMENT; NULL also if the product is 0 or overflows. To be freed as any other
+     * block. Without it, arrays are asked for by the table's alloc. */
+    void *(*alloc_array)(void *state, size_t count, size_t size);
 
     /* Optional: marks and rollback. After rollback, every block that was allocated since the
      * mark last set is gone (blocks from before, resized since, too). The table's reset, if there

@@ -11,6 +11,10 @@ typedef struct state {
     void *region;
 } state;
 
+/* What a block costs at most beside its bytes and its alignment: a header, and what is too little
+ * to be split off, on both sides of it. */
+enum { EACH_BYTES = 128 };
+
 static bool create(const lab_setup *setup, lab_instance *instance) {
     state *s = calloc(1, sizeof *s);
     th_heap_config config = {.alignment = setup->alignment,
@@ -32,6 +36,8 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
         th_heap_allocator(&s->adapter, &s->heap, setup->variant % 2 == 0 ? 0x1234 : 0x5678);
     instance->bytes_max = TH_HEAP_BLOCK_BYTES_MAX;
     instance->empty_sure = th_heap_largest_free_bytes(&s->heap);
+    instance->holds = instance->empty_sure;
+    instance->holds_extra = EACH_BYTES;
     return true;
 }
 

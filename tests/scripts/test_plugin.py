@@ -19,11 +19,34 @@ import select
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
 EXAMPLE = TREE / "examples" / "my_subject.c"
+MISTAKEN = TREE / "tests" / "scripts" / "mistaken_subject.c"
+
+# The mistakes of mistaken_subject.c, and the ways in which each of them may show first.
+MISTAKES = {
+    "SIZE_IN_16_BITS": ("usable size", "outside"),
+    "SIZE_IN_AN_INT": ("usable size", "outside"),
+    "SIZE_IN_32_BITS": ("usable size", "outside", "signal"),
+    "SIZE_IN_33_BITS": ("usable size", "outside", "signal"),
+    "UNITS_IN_32_BITS": ("usable size", "outside", "signal"),
+    "ROUNDED_UP_IN_32_BITS": ("usable size", "outside", "refused", "signal"),
+    "ALIGNMENT_IN_32_BITS": ("alignment", "accepted"),
+    "ARRAY_IN_32_BITS": ("accepted", "outside"),
+    "ARRAY_WRAPS": ("accepted",),
+    "RESIZED_IN_32_BITS": ("outside",),
+    "USABLE_IS_A_UNIT_MORE": ("usable size",),
+    "USABLE_IS_A_PAGE": ("usable size",),
+    "USABLE_CANNOT_BE_HAD": ("usable size",),
+    "USABLE_IS_NOT_KEPT": ("bytes",),
+    "ONE_BLOCK_TAKES_ALL": ("refused",),
+    "A_UNIT_IS_LOST": ("refused",),
+}
+FOUND_WITHIN_S = 10  # however busy the machine is; on an idle core it is a second
 
 
 class PluginTest(unittest.TestCase):
@@ -37,8 +60,8 @@ class PluginTest(unittest.TestCase):
     def run_here(self, *command):
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
-    def build(self, sources):
-        compiler = f"gcc -std=c11 -I{TREE}/include -I{TREE}/fuzz"
+    def build(self, sources, *flags):
+        compiler = " ".join((f"gcc -std=c11 -I{TREE}/include -I{TREE}/fuzz", *flags))
         return self.run_here(TREE / "scripts" / "plugin", sources, compiler, "-shared -fPIC",
                              "build/fuzz/plugin.so")
 
@@ -73,6 +96,27 @@ class PluginTest(unittest.TestCase):
                       "small.txt")
         small = (self.folder / "small.txt").read_text()
         self.assertRegex(small, r"^heap .*subject=plugin\n(.*\n){2}$")
+
+    def test_no_mistake_is_none(self):
+        self.assertEqual(0, self.build(MISTAKEN).returncode)
+        done = self.random("--seconds", os.environ.get("PLUGIN_SECONDS", "3"))
+        self.assertEqual(0, done.returncode, done.stdout)
+
+    def test_all_mistakes_are_here(self):
+        names = re.search(r"enum mistake \{\s*NONE,([^}]*)\}", MISTAKEN.read_text()).group(1)
+        self.assertEqual(list(MISTAKES), re.findall(r"\w+", names))
+
+    def test_small_mistakes_are_found_soon(self):
+        for mistake, details in MISTAKES.items():
+            with self.subTest(mistake):
+                self.assertEqual(0, self.build(MISTAKEN, f"-DMISTAKE={mistake}").returncode)
+                start = time.monotonic()
+                done = self.random("--seconds", str(FOUND_WITHIN_S))
+                took = time.monotonic() - start
+                self.assertEqual(1, done.returncode, done.stdout)
+                found = re.search(r" fails: (?:property=\w+ detail=)?(.*?) \(", done.stdout).group(1)
+                self.assertIn(found.split(" 11")[0], details)
+                self.assertLess(took, FOUND_WITHIN_S)
 
     def test_several_files(self):
         self.write("a.c", EXAMPLE.read_text().replace("= cells_free}", "= cells_free_elsewhere}")
