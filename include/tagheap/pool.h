@@ -38,6 +38,7 @@
 #include <stdint.h>
 
 #include "tagheap/allocator.h"
+#include "tagheap/compiler.h"
 #include "tagheap/guarding.h"
 #include "tagheap/range.h"
 #include "tagheap/status.h"
@@ -242,10 +243,10 @@ th_allocator th_pool_allocator(th_pool *pool);
                    .memory_bytes = sizeof name##_objects_,                                         \
                    .objects_max = (count),                                                         \
                    .guarding = {.level = (guard_level), .on_fault = (handler)}}};                  \
-    __attribute__((unused)) static inline type *name##_alloc(void) {                               \
+    TH_UNUSED static inline type *name##_alloc(void) {                                             \
         return (type *)th_pool_alloc(&name);                                                       \
     }                                                                                              \
-    __attribute__((unused)) static inline void name##_free(type *object) {                         \
+    TH_UNUSED static inline void name##_free(type *object) {                                       \
         th_pool_free(&name, object);                                                               \
     }
 

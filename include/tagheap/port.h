@@ -6,13 +6,15 @@
 
 #include <stddef.h>
 
+#include "tagheap/compiler.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Reports a line of `length` bytes (no newline, no NUL needed) and ends the program. Must not
  * return, must not allocate, must be callable from any context that calls the library. */
-__attribute__((__noreturn__)) void th_port_panic(const char *line, size_t length);
+TH_NORETURN void th_port_panic(const char *line, size_t length);
 
 #ifdef __cplusplus
 }

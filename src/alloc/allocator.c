@@ -5,6 +5,7 @@
 
 #include "alloc/moving.h"
 #include "base/align.h"
+#include "base/compiler.h"
 #include "base/no_fault.h"
 
 static bool is_possible(size_t bytes) {
@@ -14,7 +15,7 @@ static bool is_possible(size_t bytes) {
 /* count * size, or 0, which nothing can be allocated for, if that overflows. */
 static size_t multiply(size_t count, size_t size) {
     size_t product;
-    return __builtin_mul_overflow(count, size, &product) ? 0 : product;
+    return th_mul_overflows(count, size, &product) ? 0 : product;
 }
 
 void *th_allocator_alloc_aligned(th_allocator allocator, size_t bytes, size_t alignment) {

@@ -13,6 +13,7 @@
 
 #include "alloc/guarding.h"
 #include "base/align.h"
+#include "base/compiler.h"
 
 typedef struct th_cells {
     unsigned char *start;
@@ -28,7 +29,7 @@ typedef struct th_cells {
 #define TH_CELL_WALL_BYTES ((size_t)16)
 
 /* A cell's link, wherever it is kept. Objects have other types: it aliases all of them. */
-typedef void *__attribute__((may_alias)) th_cell_link;
+typedef void *TH_MAY_ALIAS th_cell_link;
 
 TH_TRACK_BLIND_INLINE void *th_cell_link_load(const void *place) {
     void *next;

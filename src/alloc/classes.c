@@ -9,6 +9,7 @@
 #include "alloc/large.h"
 #include "alloc/slab.h"
 #include "base/align.h"
+#include "base/compiler.h"
 #include "tagheap/pages.h"
 
 #define STEP_BYTES  ((size_t)16)   /* between the smallest classes */
@@ -20,17 +21,13 @@
 
 /* ---- the mapping -------------------------------------------------------------------------- */
 
-static unsigned log2_floor(size_t value) {
-    return (unsigned)(63 - __builtin_clzll(value));
-}
-
 unsigned th_class_of(size_t bytes) {
     if (bytes <= LINEAR_MAX) {
         return bytes > 0 ? (unsigned)((bytes - 1) / STEP_BYTES) : 0;
     }
-    unsigned power = log2_floor(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
+    unsigned power = th_highest_bit(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
     unsigned quarter = (unsigned)((bytes - 1) >> (power - 2)) & (PER_DOUBLE - 1);
-    return LINEAR + (power - log2_floor(LINEAR_MAX)) * PER_DOUBLE + quarter;
+    return LINEAR + (power - th_highest_bit(LINEAR_MAX)) * PER_DOUBLE + quarter;
 }
 
 size_t th_class_bytes(unsigned number) {
@@ -174,7 +171,7 @@ void *th_classes_alloc(th_classes *classes, size_t bytes) {
 
 void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size) {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
+    if (th_mul_overflows(count, size, &bytes)) {
         return NULL;
     }
     bool is_zeroed = bytes > classes->class_bytes_max && classes->config.backing.table == NULL;

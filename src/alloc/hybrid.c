@@ -6,6 +6,7 @@
 
 #include "alloc/span.h"
 #include "base/align.h"
+#include "base/compiler.h"
 
 enum { EMBEDDED = 0, SPILLED = 1 }; /* numbers of the spans, in faults */
 
@@ -164,8 +165,8 @@ th_status th_hybrid_resize(th_hybrid *hybrid, size_t bytes) {
 
 th_status th_hybrid_resize_array(th_hybrid *hybrid, size_t count, size_t size) {
     size_t bytes;
-    return __builtin_mul_overflow(count, size, &bytes) ? TH_ERR_TOO_LARGE
-                                                       : th_hybrid_resize(hybrid, bytes);
+    return th_mul_overflows(count, size, &bytes) ? TH_ERR_TOO_LARGE
+                                                 : th_hybrid_resize(hybrid, bytes);
 }
 
 th_status th_hybrid_release(th_hybrid *hybrid) {

@@ -10,6 +10,7 @@
 
 #include "alloc/guarding.h"
 #include "base/align.h"
+#include "base/compiler.h"
 #include "base/track.h"
 
 #define NONE      UINT32_MAX
@@ -23,16 +24,12 @@ static_assert(SIZE_MAX / sizeof(node) > NODES_MAX, "bookkeeping that a size_t ca
 
 /* ---- classes ------------------------------------------------------------------------------ */
 
-static unsigned log2_of(uint64_t value) {
-    return 63u - (unsigned)__builtin_clzll(value);
-}
-
 /* The class of a size of at least 1 granule. */
 static unsigned class_of(uint64_t granules) {
     if (granules < 2 * STEPS) {
         return (unsigned)granules;
     }
-    unsigned power = log2_of(granules);
+    unsigned power = th_highest_bit(granules);
     return (power - 2) * STEPS + (unsigned)(granules >> (power - 3) & (STEPS - 1));
 }
 
@@ -46,7 +43,7 @@ static uint64_t class_least(unsigned class) {
 }
 
 static uint64_t granules_of(const th_offsets *o, uint64_t bytes) {
-    return bytes >> log2_of(o->config.granule);
+    return bytes >> th_highest_bit(o->config.granule);
 }
 
 static void put_in_class(th_offsets *o, uint32_t index) {
@@ -93,10 +90,10 @@ static unsigned next_class(const th_offsets *o, unsigned class) {
         if (powers == 0) {
             return TH_OFFSETS_CLASSES;
         }
-        power = (unsigned)__builtin_ctzll(powers);
+        power = th_lowest_bit(powers);
         steps = o->steps[power];
     }
-    return power * STEPS + (unsigned)__builtin_ctz(steps);
+    return power * STEPS + th_lowest_bit(steps);
 }
 
 /* ---- nodes -------------------------------------------------------------------------------- */
@@ -443,8 +440,8 @@ void th_offsets_get_stats(const th_offsets *offsets, th_offsets_stats *stats) {
     if (o->powers == 0) {
         return;
     }
-    unsigned power = log2_of(o->powers);
-    unsigned class = power * STEPS + log2_of(o->steps[power]);
+    unsigned power = th_highest_bit(o->powers);
+    unsigned class = power * STEPS + th_highest_bit(o->steps[power]);
     for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
         if (o->nodes[i].bytes > stats->largest_free_bytes) {
             stats->largest_free_bytes = o->nodes[i].bytes;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/compiler.h"
 
 #define CAPACITY_MAX  ((size_t)UINT32_MAX - 1)
 #define POINTER_BYTES sizeof(void *)
@@ -89,7 +90,7 @@ static size_t links_offset(const layout *of, size_t count) {
 static size_t total_bytes(const layout *of, size_t count) {
     size_t objects;
     size_t each = of->stride + 1 + (of->links_beside ? POINTER_BYTES : 0);
-    if (count > CAPACITY_MAX || __builtin_mul_overflow(count, each, &objects) ||
+    if (count > CAPACITY_MAX || th_mul_overflows(count, each, &objects) ||
         objects > PTRDIFF_MAX - TH_CELL_WALL_BYTES - 2 * POINTER_BYTES) {
         return SIZE_MAX;
     }
@@ -427,7 +428,7 @@ static bool claim(const th_pool *pool, const void *pointer, th_pool_chunk **chun
 }
 
 /* Never inlined: th_pool_free would save the registers that this needs on its quick way, too. */
-__attribute__((noinline)) static void free_carefully(th_pool *pool, void *object) {
+TH_NOINLINE static void free_carefully(th_pool *pool, void *object) {
     th_pool_chunk *chunk;
     size_t index;
     if (object != NULL && claim(pool, object, &chunk, &index)) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alloc/pool.h"
+#include "base/compiler.h"
 
 /* ---- the checker -------------------------------------------------------------------------- */
 
@@ -101,7 +102,7 @@ void *th_pool_next(const th_pool *pool, const void *object) {
         while (index < used) {
             uint32_t word = chunk->live[index / TH_POOL_MAP_BITS] >> (index % TH_POOL_MAP_BITS);
             if (word != 0) {
-                return chunk->objects + (index + (size_t)__builtin_ctz(word)) * pool->stride;
+                return chunk->objects + (index + th_lowest_bit(word)) * pool->stride;
             }
             index = (index / TH_POOL_MAP_BITS + 1) * TH_POOL_MAP_BITS;
         }

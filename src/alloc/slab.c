@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/compiler.h"
 #include "tagheap/pages.h"
 
 #define COLOUR_BYTES       64u /* a cache line */
@@ -15,7 +16,7 @@ enum { EMPTY, PARTIAL, FULL };
 static_assert(offsetof(th_slab_head, range) == 0, "a range of the set is a slab");
 
 /* The number of unused bytes of an object, in its last bytes. */
-typedef uint32_t __attribute__((may_alias)) slack_word;
+typedef uint32_t TH_MAY_ALIAS slack_word;
 
 /* A live object, or one about to be. */
 typedef struct place {

@@ -23,24 +23,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#define TH_TRACK_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define TH_TRACK_HAS_FEATURE(feature) 0
-#endif
+#include "base/compiler.h"
 
-#if defined(__SANITIZE_ADDRESS__) || TH_TRACK_HAS_FEATURE(address_sanitizer)
-#define TH_TRACK_ASAN 1
+#define TH_TRACK_ASAN TH_COMPILER_ASAN
+#if TH_TRACK_ASAN
 #include <sanitizer/asan_interface.h>
-#else
-#define TH_TRACK_ASAN 0
 #endif
 
-#if TH_TRACK_HAS_FEATURE(memory_sanitizer)
-#define TH_TRACK_MSAN 1
+#define TH_TRACK_MSAN TH_COMPILER_MSAN
+#if TH_TRACK_MSAN
 #include <sanitizer/msan_interface.h>
-#else
-#define TH_TRACK_MSAN 0
 #endif
 
 #ifndef TH_TRACK_VALGRIND
@@ -55,28 +47,14 @@
 /* Blind functions visit every block or every byte: UBSan and coverage leave them out too, so that a
  * fuzz build spends its time on the code that changes the heap. Inlined into a function that is
  * instrumented they would be instrumented with it. */
-#if defined(__clang__)
-#define TH_TRACK_PLAIN no_sanitize("address", "memory", "undefined", "coverage")
-#elif TH_TRACK_ASAN
-#define TH_TRACK_PLAIN no_sanitize("address")
-#endif
-
 #if TH_TRACK_ASAN || TH_TRACK_MSAN
-#define TH_TRACK_BLIND        __attribute__((TH_TRACK_PLAIN, noinline))
-#define TH_TRACK_BLIND_INLINE static TH_TRACK_BLIND __attribute__((unused))
-#elif defined(__clang__)
-#define TH_TRACK_BLIND        __attribute__((TH_TRACK_PLAIN))
+#define TH_TRACK_BLIND        TH_NO_CHECKS TH_NOINLINE
+#define TH_TRACK_BLIND_INLINE static TH_TRACK_BLIND TH_UNUSED
+#else
+#define TH_TRACK_BLIND        TH_NO_CHECKS
 #define TH_TRACK_BLIND_INLINE TH_TRACK_BLIND static inline
-#else
-#define TH_TRACK_BLIND
-#define TH_TRACK_BLIND_INLINE static inline
 #endif
-
-#if defined(TH_TRACK_PLAIN)
-#define TH_TRACK_BLIND_PART static inline __attribute__((TH_TRACK_PLAIN, always_inline))
-#else
-#define TH_TRACK_BLIND_PART static inline __attribute__((always_inline))
-#endif
+#define TH_TRACK_BLIND_PART static inline TH_NO_CHECKS TH_ALWAYS_INLINE
 
 static inline void th_track_blind_begin(void) {
 #if TH_TRACK_VALGRIND
@@ -93,12 +71,7 @@ static inline void th_track_blind_end(void) {
 /* Fills memory that may be closed. ASan checks memset even where nothing else is checked, so there
  * it is a loop which the compiler must not turn into a memset. */
 #if TH_TRACK_ASAN
-#if defined(__clang__)
-#define TH_TRACK_NO_MEMSET __attribute__((no_builtin("memset")))
-#else
-#define TH_TRACK_NO_MEMSET __attribute__((optimize("no-tree-loop-distribute-patterns")))
-#endif
-TH_TRACK_NO_MEMSET __attribute__((TH_TRACK_PLAIN, noinline, unused)) static void
+TH_NO_CHECKS TH_NO_MEMSET TH_NOINLINE TH_UNUSED static void
 th_track_fill(void *address, unsigned char value, size_t bytes) {
     unsigned char *at = address;
     for (size_t i = 0; i < bytes; i++) {

@@ -23,7 +23,7 @@
 static_assert(TH_GUARD >= 0 && TH_GUARD <= 3, "TH_GUARD is 0, 1, 2 or 3");
 
 /* Inlined into blind functions too (track.h), which compilers otherwise refuse. */
-#define TH_CHAIN_INLINE static inline __attribute__((always_inline))
+#define TH_CHAIN_INLINE static inline TH_ALWAYS_INLINE
 
 /* The guard level of this heap; a constant 0 where guards are compiled out. */
 TH_CHAIN_INLINE int th_guard(const th_heap *heap) {

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands in for a compiler's builtins gives what they give: on each power of two and its
+ * neighbours, and on random values of every length. */
+#include "base/compiler.h"
+
+#include "suite.h"
+
+#define VALUES 2048u
+
+static uint64_t values[VALUES];
+
+static void choose_values(void) {
+    uint64_t state = th_test_seed(1);
+    size_t count = 0;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        uint64_t power = (uint64_t)1 << bit;
+        values[count++] = power - 1;
+        values[count++] = power;
+        values[count++] = power + 1;
+    }
+    for (; count < VALUES; count++) {
+        values[count] = th_test_random(&state) >> (count % 64);
+    }
+}
+
+static void the_highest_and_the_lowest_bit_are_those_of_the_builtins(void) {
+    choose_values();
+    for (size_t i = 0; i < VALUES; i++) {
+        if (values[i] != 0) {
+            CHECK_EQ(th_plain_highest_bit(values[i]), th_highest_bit(values[i]));
+            CHECK_EQ(th_plain_lowest_bit(values[i]), th_lowest_bit(values[i]));
+        }
+    }
+}
+
+/* Neither side is right only because the other one errs alike. */
+static void bits_are_counted_from_0(void) {
+    for (unsigned bit = 0; bit < 64; bit++) {
+        uint64_t power = (uint64_t)1 << bit;
+        CHECK_EQ(th_highest_bit(power), bit);
+        CHECK_EQ(th_lowest_bit(power), bit);
+        CHECK_EQ(th_highest_bit(power | 1), bit);
+        CHECK_EQ(th_lowest_bit(power | (uint64_t)1 << 63), bit);
+    }
+}
+
+static void products_and_overflows_are_those_of_the_builtin(void) {
+    choose_values();
+    for (size_t i = 0; i < VALUES; i++) {
+        for (size_t k = 0; k < VALUES; k += i % 7 + 1) {
+            size_t a = (size_t)values[i];
+            size_t b = (size_t)values[k];
+            size_t plain = 0;
+            size_t product = 1;
+            CHECK_EQ(th_plain_mul_overflows(a, b, &plain), th_mul_overflows(a, b, &product));
+            CHECK(plain == product);
+        }
+    }
+}
+
+static void a_product_overflows_where_it_does_not_fit(void) {
+    size_t product = 0;
+    CHECK(!th_mul_overflows(SIZE_MAX, 1, &product));
+    CHECK(product == SIZE_MAX);
+    CHECK(!th_mul_overflows(SIZE_MAX / 3, 3, &product));
+    CHECK(product == SIZE_MAX / 3 * 3);
+    CHECK(th_mul_overflows(SIZE_MAX / 3 + 1, 3, &product));
+    CHECK(th_mul_overflows(3, SIZE_MAX / 3 + 1, &product));
+    CHECK(th_mul_overflows(SIZE_MAX, SIZE_MAX, &product));
+    CHECK(product == 1);
+    CHECK(!th_mul_overflows(0, SIZE_MAX, &product));
+    CHECK(product == 0);
+    CHECK(!th_mul_overflows(SIZE_MAX, 0, &product));
+}
+
+TH_SUITE("compiler", TEST(the_highest_and_the_lowest_bit_are_those_of_the_builtins),
+         TEST(bits_are_counted_from_0), TEST(products_and_overflows_are_those_of_the_builtin),
+         TEST(a_product_overflows_where_it_does_not_fit))
