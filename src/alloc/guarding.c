@@ -29,10 +29,9 @@ void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t b
     th_guarding_report(guarding, &fault);
 }
 
-th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
-                              uint32_t expected, uint32_t found) {
+void th_guarding_describe(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
+                          uint32_t expected, uint32_t found) {
     if (fault != NULL) {
         *fault = describe(kind, block, offset, expected, found);
     }
-    return TH_ERR_CORRUPT;
 }

@@ -43,9 +43,17 @@ static inline int th_guarding_level(const th_guarding *guarding) {
 void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
                        uint32_t expected, uint32_t found);
 
-/* Fills in *fault, which may be NULL, for a checker, and returns TH_ERR_CORRUPT. */
-th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
-                              uint32_t expected, uint32_t found);
+/* Fills in *fault, which may be NULL, for a checker. */
+void th_guarding_describe(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
+                          uint32_t expected, uint32_t found);
+
+/* The same, and what the checker returns then. A compiler that sees only the caller must know that
+ * it is never TH_OK: after TH_OK the caller uses what the checker has found. */
+static inline th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind, size_t block,
+                                            size_t offset, uint32_t expected, uint32_t found) {
+    th_guarding_describe(fault, kind, block, offset, expected, found);
+    return TH_ERR_CORRUPT;
+}
 
 /* Level 3: hands on what a checker found. */
 void th_guarding_report(const th_guarding *guarding, const th_fault *fault);

@@ -299,7 +299,8 @@ static void set_requested(place *at, size_t bytes) {
     }
 }
 
-/* Reads the state of a live object. TH_ERR_CORRUPT: its last bytes cannot be what was written. */
+/* Reads the state of a live object. TH_ERR_CORRUPT: its last bytes cannot be what was written: then
+ * all of it counts as asked for. */
 static th_status get_requested(place *at, th_fault *fault) {
     size_t stride = at->cells.stride;
     unsigned state = at->head->state[at->index];
@@ -311,6 +312,7 @@ static th_status get_requested(place *at, th_fault *fault) {
     uint32_t slack = load_slack(at);
     at->canary_end = stride - sizeof(slack_word);
     if (slack <= TH_SLAB_SLACK_MAX || slack >= stride) {
+        at->requested = at->canary_end;
         return th_guarding_corrupt(fault, TH_FAULT_CANARY, at->index,
                                    at->index * stride + at->canary_end, TH_SLAB_SLACK_MAX + 1,
                                    slack);
@@ -360,9 +362,7 @@ static th_status find_in(th_slab_head *head, const void *pointer, place *at, th_
     at->cells = cells_of(head);
     if (level < 1) {
         at->index = (size_t)((const unsigned char *)pointer - at->cells.start) / at->cells.stride;
-        if (get_requested(at, fault) != TH_OK) {
-            at->requested = at->canary_end;
-        }
+        (void)get_requested(at, fault);
         return TH_OK;
     }
     th_status status = th_cells_find(&at->cells, pointer, &at->index, fault);
