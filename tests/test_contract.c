@@ -78,6 +78,7 @@ typedef struct plain {
 } plain;
 
 static mistake planted;
+static unsigned created, destroyed; /* subjects, so far */
 
 static unsigned slot_of(const plain *p, const void *at) {
     unsigned i = 0;
@@ -278,6 +279,7 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     if (p == NULL) {
         return false;
     }
+    created++;
     p->backing = setup->backing;
     p->budget = setup->bytes;
     p->on_fault = setup->on_fault;
@@ -304,6 +306,7 @@ static void plain_destroy(void *state) {
         th_allocator_free(p->backing, p->at[i]);
     }
     free(p);
+    destroyed++;
 }
 
 static void plain_mark(void *state) {
@@ -508,6 +511,34 @@ static void mistakes_are_found(void) {
     planted = NO_MISTAKE;
 }
 
+/* Whether the failure, with every fourth free, comes at an operation or only in the end. */
+static void what_was_created_is_destroyed(void) {
+    lab_op ops[8];
+    lab_referee *referee = lab_referee_new();
+    CHECK(referee != NULL);
+    memset(ops, 0, sizeof ops);
+    for (uint16_t i = 0; i < 8; i++) {
+        ops[i].kind = i < 4 ? LAB_OP_ALLOC : LAB_OP_FREE;
+        ops[i].slot = i % 4;
+        ops[i].size.value = i < 4 ? 8 : 0;
+    }
+    planted = RETURNS_TWICE;
+    for (size_t count = 4; count <= 8; count++) {
+        const lab_script script = {.config = {1000, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN},
+                                   .ops = ops,
+                                   .count = count,
+                                   .capacity = count};
+        lab_failure failure;
+        created = destroyed = 0;
+        CHECK(!lab_referee_play(referee, &plain_subject, &script, NULL, &failure, NULL));
+        CHECK_EQ(failure.op, count < 8 ? count : 7);
+        CHECK_EQ(created, 1);
+        CHECK_EQ(destroyed, 1);
+    }
+    planted = NO_MISTAKE;
+    lab_referee_destroy(referee);
+}
+
 static void the_same_script_gives_the_same_result(void) {
     lab_failure first, second;
     planted = WRITES_ELSEWHERE;
@@ -546,4 +577,5 @@ static void tables_are_looked_at(void) {
 }
 
 TH_SUITE("contract", TEST(subjects_keep_the_contract), TEST(mistakes_are_found),
-         TEST(the_same_script_gives_the_same_result), TEST(tables_are_looked_at))
+         TEST(what_was_created_is_destroyed), TEST(the_same_script_gives_the_same_result),
+         TEST(tables_are_looked_at))

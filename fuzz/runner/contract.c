@@ -251,9 +251,10 @@ bool lab_referee_step(lab_referee *r, size_t index) {
 
 bool lab_referee_end(lab_referee *r, lab_run_counts *counts) {
     r->index = r->script->count;
-    if (!r->failed && r->made) {
-        (void)(after(r, true) && lab_referee_free_all(r) && after(r, true) && end_subject(r));
-    } else if (r->made) {
+    if (!r->failed && r->made && after(r, true) && lab_referee_free_all(r) && after(r, true)) {
+        (void)end_subject(r);
+    }
+    if (r->made) {
         destroy(r); /* the failure is known; this is to leak nothing */
     }
     if (counts != NULL) {

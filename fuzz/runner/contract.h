@@ -42,7 +42,8 @@ bool lab_referee_play(lab_referee *referee, const lab_subject *subject, const la
 
 /* The same step by step, for those who look at what is live in between: begin, step for each
  * operation in order, end, whatever they returned; after the first false nothing more is played. If
- * the subject cannot be made from this configuration, steps do nothing and pass. */
+ * the subject cannot be made from this configuration, steps do nothing and pass. After end, every
+ * subject that was created is destroyed, whatever failed. */
 bool lab_referee_begin(lab_referee *referee, const lab_subject *subject, const lab_script *script,
                        const lab_referee_options *options, lab_failure *failure);
 bool lab_referee_step(lab_referee *referee, size_t index);
