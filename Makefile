@@ -44,6 +44,7 @@ ENGINE       ?= libfuzzer
 CRASH        ?=
 FINDINGS     ?=
 OUT          ?=
+KNOWN        ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
 PEERS_TIME   ?= 60
@@ -70,7 +71,8 @@ endif
 # that read them. (A machine without Python has them read by scripts/fuzz when all is there.)
 quoted         = '$(subst ','\'',$(1))'
 fuzz_objection = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
-	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) $(if $(SUBJECT_SRC),plugin \
+	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) \
+	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) $(if $(SUBJECT_SRC),plugin \
 	&& scripts/plugin --check $(call quoted,$(SUBJECT_SRC))); } 2>&1)
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
 objection := $(fuzz_objection)
@@ -250,7 +252,7 @@ help:
 	      /^## / { split(substr($$0, 4), part, ": "); \
 	               printf "  make %-18s %s\n", part[1], substr($$0, length(part[1]) + 6) }' Makefile
 	@printf '\n  %s\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, ENGINE=libfuzzer|afl|both, CRASH=file,' \
-		'         FINDINGS=folder, EXTRA_CFLAGS=...'
+		'         FINDINGS=folder, KNOWN=file, EXTRA_CFLAGS=...'
 
 .PHONY: test fuzz check
 ## test: builds the debug variant, runs all suites, replays the corpus
@@ -259,6 +261,7 @@ test: run-debug
 ## fuzz: fuzzes every target on all cores for FUZZ_TIME (10m), or your allocator (SUBJECT_SRC=mine.c)
 fuzz: export FUZZ_TIME := $(FUZZ_TIME)
 fuzz: export ENGINE := $(ENGINE)
+fuzz: export KNOWN := $(KNOWN)
 ifeq ($(SUBJECT_SRC),)
 fuzz: fuzz-programs corpus $(if $(filter afl both,$(ENGINE)),afl-programs)
 	@scripts/fuzz --time="$$FUZZ_TIME"
@@ -298,7 +301,7 @@ valgrind-test: run-valgrind
 clang-test: run-clang
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug | bootstrap-afl bootstrap-cov
+scripts-test: build-debug fuzz-programs | bootstrap-afl bootstrap-cov
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 

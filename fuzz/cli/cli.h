@@ -158,11 +158,15 @@ int64_t lab_cli_now_ms(void);
 void lab_cli_playing(const char *name, const char *path, const char *subject, bool ticks);
 void lab_cli_played(void);
 
+/* Which operation of it comes next; such a line names it, too. */
+void lab_cli_at_operation(const lab_script *of, size_t index);
+
 /* A sign of life: the next such line comes only if there is none for some seconds. For those who
  * tell by themselves how far they are. */
 void lab_cli_still_playing(void);
 
-/* The beginning of such a line; NULL: nothing is played. */
+/* The beginning of such a line, with the operation; valid until the next call. NULL: nothing is
+ * played. */
 const char *lab_cli_what_is_played(void);
 
 /* From now on the first SIGINT or SIGTERM is noted; the second one ends the process. */

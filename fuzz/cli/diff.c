@@ -146,6 +146,7 @@ static int play(comparison *c, const lab_script *script) {
     for (size_t op = 0; status == LAB_CLI_DONE && op < script->count; op++) {
         show_progress(&c->progress, op, script->count);
         lab_cli_still_playing();
+        lab_cli_at_operation(script, op);
         for (unsigned i = 0; i < c->count; i++) {
             bool passed = lab_referee_step(c->sides[i].referee, op);
             status = passed ? status : LAB_CLI_FOUND;

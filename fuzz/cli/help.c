@@ -88,18 +88,23 @@ static const lab_cli_subcommand subcommands[] = {
      "                   after it, too (alloc:17, move:1+)\n",
      "0 no run failed, out of time or not; 1 one failed",
      "--only alloc:1 corpus/heap/seed/recorded-lua-start.txt", lab_cli_sweep},
-    {"random", " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [-o OUT] [-f]",
+    {"random",
+     " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [--known FILE] [-o OUT] [-f]",
      "play scripts that nobody wrote, until one fails",
      "  --subject NAME   what to play them on (heaplab subjects), or the plug-in ./PATH.so\n"
      "                   (default: heap)\n"
      "  --seconds N      how long (default: 10)\n"
      "  --seed N         the same seed makes the same scripts (default: from the time of day)\n"
      "  --keep-going     do not end with the first failure; count the different ones\n"
+     "  --known FILE     failures that end nothing and are only counted: a signature on each line, "
+     "as\n"
+     "                   `make triage` prints them\n"
      "  -o OUT           where the first script that fails goes (default: standard output)\n"
      "  Ctrl-C, SIGTERM  end it after the script that is played, with the summary of what was "
      "done\n"
      "                   so far; a second one ends it at once\n",
-     "0 every script passed; 1 one failed; 130 (143) ended by Ctrl-C (SIGTERM), none "
+     "0 every script passed, or failed as known; 1 one failed; 130 (143) ended by Ctrl-C "
+     "(SIGTERM), none "
      "failed; 2 create refused every setup",
      "--subject arena --seconds 1 --seed 7", lab_cli_random},
     {"swarm", " SEED [EPOCH]", "print how a fuzzing run weighed what it did",

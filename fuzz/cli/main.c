@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab: what is the same for all subcommands. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 
 #include "cli/cli.h"
 
@@ -58,12 +58,14 @@ static int dispatch(int argc, char **argv) {
 static pid_t playing; /* 0: main is done */
 
 /* A subject may call exit, and with any status; nobody shall take that for ours. */
-static void refuse_to_exit(void) {
+static void refuse_to_exit(int status, void *context) {
+    (void)context;
     if (playing == getpid()) {
         (void)fflush(stdout);
         const char *what = lab_cli_what_is_played();
-        (void)fprintf(stderr, "%s called exit; `heaplab minimize` makes the script short\n",
-                      what != NULL ? what : "heaplab: what was played");
+        (void)fprintf(stderr,
+                      "%s called exit with status %d; `heaplab minimize` makes the script short\n",
+                      what != NULL ? what : "heaplab: what was played", status);
         _exit(LAB_CLI_FOUND);
     }
 }
@@ -73,7 +75,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "heaplab: cannot open /dev/null: %s\n", strerror(errno));
         return LAB_CLI_BAD_INPUT;
     }
-    playing = atexit(refuse_to_exit) == 0 ? getpid() : 0;
+    playing = on_exit(refuse_to_exit, NULL) == 0 ? getpid() : 0;
     int status = dispatch(argc, argv);
     playing = 0;
     bool failed = ferror(stdout) != 0;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "script/words.h"
+#include "shrink/frames.h"
 
 enum { TEXT_BYTES_MAX = 4096 + 512, STACK_BYTES = 1 << 16 };
 
@@ -20,26 +22,29 @@ enum { SIGNALS = sizeof signals / sizeof signals[0] };
 static char played[TEXT_BYTES_MAX];
 static const char *clear; /* on a terminal, what stands on the line before */
 static time_t start;
+static const lab_script *volatile script; /* NULL: which operation is not known */
+static volatile size_t operation;
 static struct sigaction before[SIGNALS];
 
-/* Only what a signal handler may do. */
-static void say(const char *what, int number, const char *rest) {
-    char line[TEXT_BYTES_MAX + 256];
-    char digits[12];
-    size_t size = 0;
-    size_t at = sizeof digits - 1;
-    digits[at] = '\0';
-    for (; number > 0; number /= 10) {
-        digits[--at] = (char)('0' + number % 10);
-    }
-    const char *const parts[] = {clear, played, what, digits + at, rest, "\n"};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        for (const char *from = parts[i]; *from != '\0' && size < sizeof line; from++) {
-            line[size++] = *from;
-        }
-    }
-    ssize_t written = write(STDERR_FILENO, line, size);
+/* The functions from here on to on_end do only what a signal handler may do. */
+static void say(lab_line *line) {
+    ssize_t written = write(STDERR_FILENO, line->bytes, line->size);
     (void)written;
+    line->size = 0;
+}
+
+static void put_operation(lab_line *line, const lab_script *of, size_t at) {
+    char kind[32];
+    if (of != NULL && at < of->count) {
+        lab_kind_format((lab_op_kind)of->ops[at].kind, kind, sizeof kind);
+        lab_put_text(line, " at operation ");
+        lab_put_decimal(line, at);
+        lab_put_text(line, " (");
+        lab_put_text(line, kind);
+        lab_put_text(line, ")");
+    } else if (of != NULL) {
+        lab_put_text(line, " in the end");
+    }
 }
 
 static time_t now_seconds(void) {
@@ -51,19 +56,48 @@ static time_t now_seconds(void) {
 static void on_alarm(int number) {
     (void)number;
     if (played[0] != '\0') {
-        say(" has been played for ", (int)(now_seconds() - start),
-            " s; if it hangs: Ctrl-C, then `heaplab minimize`, which ends what takes too long");
+        char text[TEXT_BYTES_MAX + 256];
+        lab_line line = {text, 0, sizeof text};
+        lab_put_text(&line, clear);
+        lab_put_text(&line, played);
+        lab_put_text(&line, " has been played for ");
+        lab_put_decimal(&line, (size_t)(now_seconds() - start));
+        lab_put_text(&line,
+                     " s; if it hangs: Ctrl-C, then `heaplab minimize`, which ends what takes "
+                     "too long\n");
+        say(&line);
         (void)alarm(LAB_CLI_LOG_SECONDS);
     }
+}
+
+/* The name of the function comes from files, after the rest has been said. */
+static void say_end(int number) {
+    char text[TEXT_BYTES_MAX + 256];
+    char function[LAB_FUNCTION_BYTES_MAX];
+    void *frames[LAB_FRAMES_MAX];
+    lab_line line = {text, 0, sizeof text};
+    bool asked = number == SIGINT || number == SIGTERM;
+    lab_put_text(&line, clear);
+    lab_put_text(&line, played);
+    lab_put_text(&line, asked ? " was being played when signal " : " was ended by signal ");
+    lab_put_decimal(&line, (size_t)number);
+    lab_put_text(&line, asked ? " came" : "");
+    put_operation(&line, script, operation);
+    say(&line);
+    if (!asked && lab_frames_name(frames, lab_frames_take(frames), function)) {
+        lab_put_text(&line, " in ");
+        lab_put_text(&line, function);
+    }
+    lab_put_text(&line,
+                 asked ? "\n" : "; `heaplab minimize` outlives that, and makes the script short\n");
+    say(&line);
 }
 
 /* Whoever had the signal before gets it next. A fault comes again by itself. */
 static void on_end(int number, siginfo_t *info, void *context) {
     (void)context;
     if (played[0] != '\0') {
-        bool asked = number == SIGINT || number == SIGTERM;
-        say(asked ? " was being played when signal " : " was ended by signal ", number,
-            asked ? " came" : "; `heaplab minimize` outlives that, and makes the script short");
+        say_end(number);
     }
     for (int i = 0; i < SIGNALS; i++) {
         if (signals[i] == number) {
@@ -89,6 +123,7 @@ static void give_handlers_a_stack(void) {
 static void install_handlers(void) {
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK, .sa_sigaction = on_end};
     struct sigaction tick = {.sa_flags = SA_RESTART | SA_ONSTACK, .sa_handler = on_alarm};
+    lab_frames_prepare();
     give_handlers_a_stack();
     for (int i = 0; i < SIGNALS; i++) {
         if (sigaction(signals[i], &action, &before[i]) == 0 && before[i].sa_handler == SIG_IGN) {
@@ -110,7 +145,13 @@ void lab_cli_playing(const char *name, const char *path, const char *subject, bo
     }
     clear = lab_cli_is_terminal() ? "\r\033[K" : "";
     start = now_seconds();
+    script = NULL;
     (void)alarm(ticks ? LAB_CLI_LOG_SECONDS : 0);
+}
+
+void lab_cli_at_operation(const lab_script *of, size_t index) {
+    operation = index;
+    script = of;
 }
 
 void lab_cli_still_playing(void) {
@@ -123,5 +164,10 @@ void lab_cli_played(void) {
 }
 
 const char *lab_cli_what_is_played(void) {
-    return played[0] != '\0' ? played : NULL;
+    static char text[TEXT_BYTES_MAX + 64];
+    lab_line line = {text, 0, sizeof text - 1};
+    lab_put_text(&line, played);
+    put_operation(&line, script, operation);
+    text[line.size] = '\0';
+    return played[0] != '\0' ? text : NULL;
 }

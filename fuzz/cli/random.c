@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab random: plays scripts that the mutator makes, on one subject, until one fails or the time
- * is up; or, to keep going, until the time is up, and tells the different failures apart. Nothing
- * guides it, so it needs no instrumented build: for allocators that cannot be compiled with it.
- * The same seed makes the same scripts. */
+ * is up; or, to keep going, until the time is up, and tells the different failures apart. Known
+ * ones are counted, and end nothing. Nothing guides it, so it needs no instrumented build: for
+ * allocators that cannot be compiled with it. The same seed makes the same scripts. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "mutate/mutate.h"
 #include "mutate/swarm.h"
+#include "shrink/known.h"
 
 enum {
     POOL = 64, /* scripts that further ones are made from */
@@ -32,6 +33,7 @@ typedef struct settings {
     lab_cli_files given;
     uint64_t seconds, seed;
     bool keep_going;
+    const char *known; /* the file; NULL: nothing is known */
 } settings;
 
 /* Failures with the same signature. */
@@ -50,6 +52,8 @@ typedef struct run {
     uint64_t scripts, ops, acted;
     failure failures[FAILURES_MAX];
     unsigned failure_count;
+    lab_known known;
+    uint64_t known_met;
     int64_t start_ms;
     lab_cli_progress progress;
 } run;
@@ -85,17 +89,20 @@ static int take_option(lab_cli_arguments *from, const char *option, settings *wa
         return LAB_CLI_DONE;
     }
     bool is_out = strcmp(option, "-o") == 0;
-    if (!is_out && strcmp(option, "--subject") != 0) {
+    bool is_known = strcmp(option, "--known") == 0;
+    if (!is_out && !is_known && strcmp(option, "--subject") != 0) {
         return lab_cli_refuse(from->argv[0], "unknown option", option);
     }
     const char *value = lab_cli_value(from, option);
     if (value != NULL && is_out) {
         wanted->given.out = value;
+    } else if (value != NULL && is_known) {
+        wanted->known = value;
     } else if (value != NULL) {
         wanted->given.subject = lab_cli_subject(from->argv[0], value);
     }
-    return value != NULL && (is_out || wanted->given.subject >= 0) ? LAB_CLI_DONE
-                                                                   : LAB_CLI_BAD_INPUT;
+    return value != NULL && (is_out || is_known || wanted->given.subject >= 0) ? LAB_CLI_DONE
+                                                                               : LAB_CLI_BAD_INPUT;
 }
 
 static int read_arguments(int argc, char **argv, settings *wanted) {
@@ -123,9 +130,13 @@ static bool make_script(run *r) {
     return made;
 }
 
-/* Counts the failure; true: it is the first of its kind. */
+/* Counts the failure; true: it is the first of its kind, and not known. */
 static bool note_failure(run *r, const char *signature) {
     unsigned at = 0;
+    if (lab_known_meet(&r->known, signature)) {
+        r->known_met++;
+        return false;
+    }
     while (at < r->failure_count && strcmp(r->failures[at].signature, signature) != 0) {
         at++;
     }
@@ -143,9 +154,15 @@ static bool note_failure(run *r, const char *signature) {
 static int report(const run *r, const lab_verdict *verdict) {
     const lab_cli_files *given = &r->wanted->given;
     char message[1024];
+    char kind[32] = "end";
+    if (verdict->op < r->script.count) {
+        lab_kind_format((lab_op_kind)r->script.ops[verdict->op].kind, kind, sizeof kind);
+    }
     lab_cli_progress_end(&r->progress);
-    (void)printf("script %" PRIu64 " with seed %" PRIu64 " fails: %s (operation %zu of %zu)\n",
-                 r->scripts, r->wanted->seed, verdict->signature, verdict->op, r->script.count);
+    (void)printf("script %" PRIu64 " with seed %" PRIu64 " fails: %s (operation %zu of %zu: %s, on "
+                 "subject %s)\n",
+                 r->scripts, r->wanted->seed, verdict->signature, verdict->op, r->script.count,
+                 kind, lab_cli_subject_shown(r->script.config.subject));
     if (given->out == NULL || r->failure_count > 1) {
         lab_script_print(&r->script, stdout);
     } else if (lab_script_write_file(&r->script, given->out, LAB_FORM_TEXT, given->overwrite,
@@ -160,16 +177,16 @@ static int report(const run *r, const lab_verdict *verdict) {
 
 /* Has nothing been done yet, and nothing found? */
 static bool idle(const run *r) {
-    return r->acted == 0 && r->failure_count == 0;
+    return r->acted == 0 && r->failure_count == 0 && r->known_met == 0;
 }
 
 static void show_progress(run *r) {
     if (lab_cli_progress_is_due(&r->progress)) {
         lab_cli_progress_show(&r->progress,
                               "random: %" PRId64 " s of %" PRIu64 ": %" PRIu64 " scripts, %" PRIu64
-                              " operations, %u different failures",
+                              " operations, %u different failures, %" PRIu64 " known",
                               (lab_cli_now_ms() - r->start_ms) / 1000, r->wanted->seconds,
-                              r->scripts, r->ops, r->failure_count);
+                              r->scripts, r->ops, r->failure_count, r->known_met);
     }
 }
 
@@ -184,6 +201,7 @@ static int summarize(const run *r) {
     (void)printf("%" PRIu64 " scripts with seed %" PRIu64 ", %" PRIu64 " operations: %s%s\n",
                  r->scripts, r->wanted->seed, r->ops,
                  r->failure_count > 0 ? "failed"
+                 : r->known_met > 0   ? "nothing new"
                  : idle(r)            ? "nothing tested yet"
                                       : "passed",
                  interrupt == SIGINT    ? ", ended by Ctrl-C"
@@ -191,6 +209,10 @@ static int summarize(const run *r) {
                                         : "");
     for (unsigned i = 0; i < r->failure_count; i++) {
         (void)printf("%8" PRIu64 " %s\n", r->failures[i].count, r->failures[i].signature);
+    }
+    for (unsigned i = 0; i < r->known.count; i++) {
+        (void)printf("%8" PRIu64 " known%s: %s\n", r->known.met[i],
+                     r->known.met[i] == 0 ? ", not met (mended?)" : "", r->known.signature[i]);
     }
     return r->failure_count > 0 ? LAB_CLI_FOUND : interrupt != 0 ? 128 + interrupt : LAB_CLI_DONE;
 }
@@ -227,8 +249,14 @@ static int play(run *r) {
 int lab_cli_random(int argc, char **argv) {
     settings wanted = {.given = {.subject = LAB_SUBJECT_HEAP}, .seconds = SECONDS_DEFAULT};
     wanted.seed = (uint64_t)time(NULL);
+    char message[4096];
     int status = read_arguments(argc, argv, &wanted);
     run *r = status == LAB_CLI_DONE ? calloc(1, sizeof *r) : NULL;
+    if (r != NULL && wanted.known != NULL &&
+        !lab_known_read(&r->known, wanted.known, message, sizeof message)) {
+        free(r);
+        return lab_cli_complain(argv[0], message);
+    }
     if (r != NULL) {
         r->wanted = &wanted;
         r->mutator = lab_mutator_new(wanted.seed, LAB_MUTATE_SCRIPT, NULL);

@@ -37,11 +37,19 @@ typedef struct players {
     lab_bare *bare; /* NULL: judged */
 } players;
 
-static bool play(const players *with, const lab_script *script, const run_settings *settings,
+static void note_operation(void *context, const th_heap *heap, const lab_op *op, size_t index) {
+    (void)heap;
+    lab_cli_at_operation(context, op == NULL ? 0 : index + 1);
+}
+
+static bool play(const players *with, lab_script *script, const run_settings *settings,
                  lab_failure *failure, lab_run_counts *counts) {
+    lab_run_options options = settings->options;
+    options.after_op = note_operation;
+    options.context = script;
     return with->bare != NULL
                ? lab_bare_play(with->bare, script, settings->options.guard, failure, counts)
-               : lab_player_play(with->judged, script, &settings->options, failure, counts);
+               : lab_player_play(with->judged, script, &options, failure, counts);
 }
 
 /* Did create refuse every setup? What was made is looked at once more in the end, whatever the

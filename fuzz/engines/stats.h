@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define LAB_STATS_MAGIC          "labstat1"
-#define LAB_STATS_COUNTERS_MAX   31u
+#define LAB_STATS_COUNTERS_MAX   95u
 #define LAB_STATS_NAME_BYTES_MAX 24u /* the NUL included */
 
 typedef struct lab_stats_counter {

@@ -44,6 +44,12 @@ typedef struct lab_failure {
     char message[256];     /* both sides: "expected ..., found ..." */
 } lab_failure;
 
+/* What makes two failures the same (docs/workflow.md, "The same way"): property and detail, not the
+ * operation, since one mistake shows itself after operations of many kinds. */
+#define LAB_SIGNATURE_BYTES_MAX 512
+void lab_failure_signature(lab_property property, const char *detail,
+                           char signature[LAB_SIGNATURE_BYTES_MAX]);
+
 typedef struct lab_run_counts {
     uint64_t ops;     /* operations played */
     uint64_t acted;   /* of these, operations that were not skipped for an unsuitable slot */

@@ -347,8 +347,7 @@ bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verd
     verdict->end = LAB_END_FAILED;
     verdict->property = b->property;
     memcpy(verdict->detail, b->detail, sizeof verdict->detail);
-    (void)snprintf(verdict->signature, sizeof verdict->signature, "property=%s detail=%s",
-                   lab_property_name(b->property), b->detail);
+    lab_failure_signature(b->property, b->detail, verdict->signature);
     return true;
 }
 

@@ -6,10 +6,11 @@
  *
  * A failure's signature is equal for equal failures:
  *   property=blocks detail=size             the runner found a difference
- *   tagheap: assertion failed: ...          the library ended the process
- *   AddressSanitizer: KIND at FUNCTION FILE:LINE     the first frame in the project
- *   runtime error: TEXT at FILE:LINE        UBSan; numbers in the text read N
- *   signal 11                               nothing was said
+ *   tagheap: assertion failed: ...          the library ended the process; of a fault its name
+ *   AddressSanitizer: KIND at FUNCTION FILE:LINE     the first frame that is not a tool's
+ *   runtime error: TEXT at FILE:LINE        UBSan; numbers in the text read N, signs and all
+ *   signal 11 at FUNCTION                   nothing was said; the first frame outside the C library
+ *   exit status 3                           a subject called exit
  *   timeout                                 the script takes more processor time than it may */
 #ifndef LAB_SHRINK_JUDGE_H
 #define LAB_SHRINK_JUDGE_H
@@ -20,8 +21,6 @@
 
 #include "runner/runner.h"
 #include "script/script.h"
-
-#define LAB_SIGNATURE_BYTES_MAX 512
 
 typedef enum lab_end {
     LAB_END_PASSED,

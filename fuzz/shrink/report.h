@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* What a process said before it ended, reduced to a signature (judge.h). To turn addresses into
- * names takes a tool of the sanitizer's, some 100 ms each time it is started. So the child that
- * dies writes down the bare addresses, and the parent, which is loaded at the same ones, names
- * each of them once. */
+ * names takes a tool of the sanitizer's, some 100 ms each time it is started, or a search in files.
+ * So the child that dies writes down the bare addresses, and the parent, which is loaded at the
+ * same ones, names them. scripts/fuzz_lib/signature.py makes the same signatures of logs;
+ * tests/scripts/test_signatures.py holds the two against each other. */
 #ifndef LAB_SHRINK_REPORT_H
 #define LAB_SHRINK_REPORT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAB_REPORT_FRAMES_MAX 64
+#include "shrink/frames.h"
 
 typedef struct lab_report {
     int frames_count;
-    void *frames[LAB_REPORT_FRAMES_MAX]; /* of AddressSanitizer's report, innermost first */
-    char kind[64];                       /* "heap-buffer-overflow"; "": there was no report */
+    void *frames[LAB_FRAMES_MAX]; /* of the report or the signal, innermost first */
+    char kind[64]; /* of AddressSanitizer's report: "heap-buffer-overflow"; "": there was none */
 } lab_report;
 
 /* In the parent, before it forks. */

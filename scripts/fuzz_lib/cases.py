@@ -192,16 +192,20 @@ def name_words(failure):
     return signatures.slug(failure.signature.split(" at ")[0], 8)
 
 
+def lasting(signature):
+    """What stays of a signature: lines move, and older ones named the operation's kind, too."""
+    return re.sub(r":\d+\b| kind=\S+$", "", signature)
+
+
 def regressions_of(failures, root):
-    """The regression cases that failed in one of these ways when they were adopted. Line numbers
-    do not count: code moves."""
-    plain = {re.sub(r":\d+\b", "", failure.signature) for failure in failures}
+    """The regression cases that failed in one of these ways when they were adopted."""
+    plain = {lasting(failure.signature) for failure in failures}
     words = {name_words(failure) for failure in failures}
     found = []
     for path in sorted((root / "corpus").glob("*/regress/*")):
         if path.suffix == ".txt":
             header = HEADER.search(path.read_text(errors="replace"))
-            same = header is not None and re.sub(r":\d+\b", "", header[1]) in plain
+            same = header is not None and lasting(header[1]) in plain
         else:
             match = re.fullmatch(r"\d{4}-\d\d-\d\d-(.*)-[0-9a-f]{8}", path.stem)
             same = match is not None and match[1] in words

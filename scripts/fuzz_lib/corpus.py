@@ -98,10 +98,11 @@ class Corpus:
         floor = max(FILES_BEFORE_MERGE, self.files_after_merge() * GROWTH_BEFORE_MERGE)
         return self.files() > floor
 
-    def merge(self, seconds, log_path, stopped):
+    def merge(self, seconds, log_path, stopped, known):
         """Keeps the files that add coverage and drops the others: merges into a new folder, then
         swaps the two. Gives up, with the corpus as it was, after `seconds` or when stopped()
-        becomes true. Returns the number of files now, or None."""
+        becomes true. `known`: the file of known signatures, or None. Returns the number of files
+        now, or None."""
         shutil.rmtree(self.fresh, ignore_errors=True)
         self.fresh.mkdir()
         binary = self.root / "build" / "fuzz" / f"fuzz_{self.target.name}"
@@ -110,7 +111,7 @@ class Corpus:
         arguments += [f"-timeout={self.target.timeout}", f"-artifact_prefix={scratch}/merge-"]
         arguments += [self.fresh, self.folder]
         with log_path.open("wb") as log:
-            process = program.start(arguments, log, self.root, program.environment())
+            process = program.start(arguments, log, self.root, program.environment(known=known))
             end = time.monotonic() + seconds
             while process.poll() is None and time.monotonic() < end and not stopped():
                 time.sleep(0.05)

@@ -11,6 +11,7 @@ import time
 from typing import NamedTuple
 
 from fuzz_lib import afl, duration, findings, program, stats, summary
+from fuzz_lib import known as known_failures
 from fuzz_lib import signature as signatures
 from fuzz_lib import targets as target_table
 from fuzz_lib.corpus import Corpus
@@ -42,6 +43,7 @@ class Settings(NamedTuple):
     merge: bool = True
     timeout: int = None  # seconds for one input; None: as the target says
     engine: str = "libfuzzer"  # of ENGINES
+    known: object = None  # pathlib.Path of the file of known signatures; None: there is none
 
 
 class Job:
@@ -55,6 +57,7 @@ class Job:
         self.workers = []
         self.trials = []  # inputs that AFL++ says fail; the first one is being tried
         self.store = findings.Store(self.root)
+        self.known = known_failures.Known()
         self.problems = []  # why this run proves less than it claims
         self.interrupt = None  # the first signal that asked us to end
         self.stopping = None  # when the workers were told to stop
@@ -67,6 +70,7 @@ class Job:
 
     def open(self):
         """Raises SetupError: nothing has been started or written then."""
+        self.known = known_failures.Known(self.settings.known)
         known = target_table.discover(self.root)
         if self.settings.timeout is not None:
             known = [target._replace(timeout=self.settings.timeout) for target in known]
@@ -107,6 +111,7 @@ class Job:
             for kind in kinds:
                 for index in range(workers[target.name]):
                     self.workers.append(kind(target, index, self.root, niced))
+                    self.workers[-1].known = self.known.path
 
     def check_program(self, name):
         path = self.build / "fuzz" / name
@@ -279,6 +284,9 @@ class Job:
     def file_finding(self, worker, failure, artifact, log):
         target = worker.target
         seeds = self.corpora[target.name].remove(artifact.read_bytes())
+        if self.known.meet(failure):
+            artifact.unlink()
+            return
         found, is_new = self.store.add(target, failure, artifact, log)
         if self.first_finding_seconds is None:
             self.first_finding_seconds = time.monotonic() - self.started
@@ -363,7 +371,8 @@ class Job:
                 self.problem(f"target {target.name} checked no operation: its harness is dead")
             if checked >= summary.CHECKED_BEFORE_COUNTERS_COUNT:
                 for name, value in counters.items():
-                    if value == 0 and name not in target.idle:
+                    counts = not name.startswith(known_failures.COUNTER)
+                    if value == 0 and counts and name not in target.idle:
                         self.problem(
                             f"target {target.name}: '{name}' stayed 0 in {checked:,} checked "
                             "operations: part of its harness is dead"
@@ -380,6 +389,7 @@ class Job:
                 continue
             before = corpus.files()
             log_path = self.build / "fuzz-logs" / f"{target.name}.merge.log"
-            files = corpus.merge(left, log_path, lambda: self.interrupt is not None)
+            files = corpus.merge(left, log_path, lambda: self.interrupt is not None,
+                                 self.known.path)
             if files is not None:
                 self.live.say(f"corpus of {target.name} merged: {before:,} files -> {files:,}")

@@ -24,10 +24,11 @@ def symbolizer():
     return str(versions[-1]) if versions else None
 
 
-def environment(stats=None):
+def environment(stats=None, known=None):
     """The workers' environment. What the caller set in *SAN_OPTIONS comes last and so wins."""
     env = dict(os.environ)
     env.pop("LAB_STATS", None)
+    env.pop("LAB_KNOWN", None)
     asan = ["detect_leaks=1", "symbolize=1"]
     if path := symbolizer():
         asan.append(f"external_symbolizer_path={path}")
@@ -36,6 +37,8 @@ def environment(stats=None):
         env[name] = ":".join(ours + [env[name]] if env.get(name) else ours)
     if stats is not None:
         env["LAB_STATS"] = str(stats)
+    if known is not None:
+        env["LAB_KNOWN"] = str(known)
     return env
 
 

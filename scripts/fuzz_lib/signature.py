@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""What a failing process says, reduced to a signature: equal for equal bugs."""
+"""What a failing process says, reduced to a signature: equal for equal bugs. docs/workflow.md has
+the table. heaplab makes the same ones (fuzz/runner/signature.c, fuzz/shrink/report.c);
+tests/scripts/test_signatures.py holds the two against each other."""
 
 import hashlib
 import re
 from typing import NamedTuple
 
-FRAME = re.compile(r"^\s+#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)(?::\d+)?\s*$")
-FAILURE = re.compile(r"^(?:\S.*: )?FAILURE (property=.*)$", re.MULTILINE)
+FRAME = re.compile(r"^\s+#\d+ (0x[0-9a-f]+) in (.+?) (\S*/.*?|\S+?):(\d+)(?::\d+)?\s*$")
+FAILURE = re.compile(r"^(?:\S.*: )?FAILURE (property=(\S+).*?)(?: op=\d+ kind=\S+)?$", re.MULTILINE)
 PANIC = re.compile(r"^tagheap: (assertion failed: .*|[a-z -]+)", re.MULTILINE)
 RUNTIME = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)$", re.MULTILINE)
 SUMMARY = re.compile(r"^SUMMARY: (\w+): (.*)$", re.MULTILINE)
+# What heaplab says of a script that ended it.
+OPERATION = r"(?: at operation \d+ \([a-z-]+\)| in the end)?"
+ENDED = re.compile(rf" was ended by (signal \d+){OPERATION}(?: in (\S+))?; ")
+EXITED = re.compile(rf"{OPERATION} called exit with status (-?\d+); ")
+NUMBER = re.compile(r"-?(0x[0-9a-f]+|\d+)")
+ABORTS = re.compile(r" in (?:abort|raise|gsignal|__assert_fail|pthread_kill)\b")
 ERROR = re.compile(r"^(?:==\d+== ?)?(?:ERROR|WARNING): |runtime error: ", re.MULTILINE)
 
 # Where every report passes through: frames that say nothing about the bug.
-REPORTERS = ("src/base/fault.c", "src/os/port.c", "fuzz/engines/")
+REPORTERS = ("src/base/fault.c", "src/os/port.c", "fuzz/shrink/", "fuzz/engines/")
+TOOLS = re.compile(r"^/usr/|compiler-rt")
 
 
 class Failure(NamedTuple):
@@ -29,17 +38,18 @@ def slug(text, words_max=6):
 
 
 def relative(path, root):
-    """The path inside the tree; None if it lies elsewhere."""
+    """The path inside the tree; of a file elsewhere its name; None if it is the system's."""
     prefix = str(root) + "/"
     if path.startswith(prefix):
-        path = path[len(prefix) :]
-    elif path.startswith("/") or not (root / path).is_file():
-        return None
-    return path
+        return path[len(prefix) :]
+    if path.startswith("/"):
+        return None if TOOLS.search(path) else path.rpartition("/")[2]
+    return path if (root / path).is_file() else None
 
 
 def project_frames(log, root):
-    """function file:line of the first stack's frames that lie in the tree, innermost first."""
+    """(address, function file:line) of the first stack's frames that are not the system's or a
+    tool's, innermost first."""
     frames, in_stack = [], False
     start = ERROR.search(log)
     for line in log[start.start() if start else 0 :].splitlines():
@@ -50,54 +60,70 @@ def project_frames(log, root):
             continue
         in_stack = True
         if match := FRAME.match(line):
-            path = relative(match[2], root)
+            path = relative(match[3], root)
             if path and not path.startswith(REPORTERS):
-                frames.append(f"{match[1]} {path}:{match[3]}")
+                frames.append((match[1], f"{match[2].partition('(')[0]} {path}:{match[4]}"))
     return frames
 
 
 def at(frames, count):
-    return "".join(f" at {frame}" for frame in frames[:count])
+    return "".join(f" at {frame}" for _, frame in frames[:count])
+
+
+def first_function(frames):
+    """The one that the linker knows: frames of what was inlined there have the same address."""
+    inside = [frame for address, frame in frames if address == frames[0][0]]
+    return inside[-1].split()[0] if inside else None
 
 
 def entry_frame(frames):
     """The library function that the harness called: a hang is caught at a random place inside
     it, so only the way in says which hang it is."""
-    inside = [frame for frame in frames if " src/" in frame]
-    own = [frame for frame in frames if not frame.startswith("LLVMFuzzerTestOneInput ")]
+    inside = [one for one in frames if " src/" in one[1]]
+    own = [one for one in frames if not one[1].startswith("LLVMFuzzerTestOneInput ")]
     outermost = (inside or own or frames)[-1:]
-    return [re.sub(r":\d+$", "", frame) for frame in outermost]
+    return [(address, re.sub(r":\d+$", "", frame)) for address, frame in outermost]
 
 
 def classify(log, root):
     """The Failure that the text of a log shows; None if it shows none."""
     if match := FAILURE.search(log):
-        words = [word for word in match[1].split() if not word.startswith("op=")]
-        fields = dict(word.split("=", 1) for word in words if "=" in word)
-        return Failure(slug(fields["property"]), " ".join(words))
+        return Failure(slug(match[2]), match[1])
     frames = project_frames(log, root)
     if match := PANIC.search(log):
         kind = "assert" if match[1].startswith("assertion") else "fault-" + slug(match[1])
-        return Failure(kind, f"tagheap: {match[1].strip()}{at(frames, 2)}")
+        return Failure(kind, f"tagheap: {match[1].strip()}")
     if match := RUNTIME.search(log):
-        what = re.sub(r"-?(0x[0-9a-f]+|\d+)", "N", match[3])
+        what = NUMBER.sub("N", match[3])
         where = f"{relative(match[1], root) or match[1]}:{match[2]}"
         return Failure("ubsan-" + slug(what.split(":")[0], 4), f"runtime error: {what} at {where}")
     if match := SUMMARY.search(log):
-        return classify_summary(match[1], match[2], frames)
+        return classify_summary(match[1], match[2], frames, log)
+    if match := ENDED.search(log):
+        return signal(match[1], match[2])
+    if match := EXITED.search(log):
+        return classify_exit(int(match[1]) & 0xFF)
     return None
 
 
-def classify_summary(tool, text, frames):
+def signal(what, function):
+    return Failure("signal", f"{what} at {function}" if function else what)
+
+
+def classify_summary(tool, text, frames, log):
     if tool == "libFuzzer":
         what = text.split("(")[0].strip()
         if what == "timeout":
             return Failure("timeout", f"timeout{at(entry_frame(frames), 1)}")
-        kind = {"out-of-memory": "oom", "deadly signal": "signal"}.get(what, slug(what))
-        return Failure(kind, f"{what}{at(frames, 2 if kind == 'signal' else 1)}")
+        if what == "deadly signal":  # which, it does not say; memory's are AddressSanitizer's
+            number = 6 if ABORTS.search(log) else 4
+            return signal(f"signal {number}", first_function(frames))
+        kind = {"out-of-memory": "oom"}.get(what, slug(what))
+        return Failure(kind, f"{what}{at(frames, 1)}")
     if "leaked" in text:
         return Failure("leak", f"leak{at(frames, 1)}")
     what = text.split()[0] if text else "unknown"
+    what = {"BUS": "SEGV", "FPE": "signal", "ILL": "signal"}.get(what, what)
     short = {"AddressSanitizer": "asan", "UndefinedBehaviorSanitizer": "ubsan"}.get(tool, tool)
     where = at(frames, 1) or " in " + (text.split(" in ")[-1] if " in " in text else "unknown")
     return Failure(slug(f"{short} {what}"), f"{tool}: {what}{where}")

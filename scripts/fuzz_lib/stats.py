@@ -7,7 +7,7 @@ from typing import NamedTuple
 MAGIC = b"labstat1"
 HEADER = struct.Struct("=8sQ")
 COUNTER = struct.Struct("=24sQ")
-COUNTERS_MAX = 31
+COUNTERS_MAX = 95
 PAGE_BYTES = HEADER.size + COUNTERS_MAX * COUNTER.size
 
 

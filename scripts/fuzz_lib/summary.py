@@ -6,7 +6,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from fuzz_lib import duration, program
+from fuzz_lib import duration, known, program
 
 # After so many checked operations every counter that a target publishes must have moved.
 CHECKED_BEFORE_COUNTERS_COUNT = 1_000_000
@@ -47,6 +47,7 @@ def make(job):
         "cores": job.settings.cores,
         "engine": job.settings.engine,
         "problems": job.problems,
+        "known": job.known.met([job.total(target).counters for target in job.targets]),
         "targets": {target.name: describe(job, target) for target in job.targets},
         "older_findings": [program.shown(folder, job.root) for folder in job.store.older()],
     }
@@ -68,7 +69,8 @@ def describe(job, target):
         "executions_per_second": round(done.executions / seconds),
         "checked_operations": checked,
         "checked_per_second": None if checked is None else round(checked / seconds),
-        "counters": done.counters,
+        "counters": {name: value for name, value in done.counters.items()
+                     if not name.startswith(known.COUNTER)},
         "coverage": coverage(workers),
         "features": max(worker.features for worker in workers),
         "corpus_files": job.corpora[target.name].files(),
@@ -100,6 +102,9 @@ def as_text(job, data, path):
         for found in target["findings"]:
             lines.append(f"  finding, seen {found['seen']}x: {found['signature']}")
             lines.append(f"    {program.command_shown(found['command'], job.root)}")
+    for signature, met in data["known"].items():
+        words = f"known, met {met:,}x" if met else "known, not met (mended?)"
+        lines.append(f"  {words}: {signature}")
     lines += [f"  problem: {text}" for text in data["problems"]]
     if older := data["older_findings"]:
         lines.append(f"  {len(older)} findings of earlier runs are still in build/findings")

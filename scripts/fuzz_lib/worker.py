@@ -17,6 +17,7 @@ NICE_OF_LIGHT_TARGETS = 10
 
 class Worker:
     engine = "libfuzzer"
+    known = None  # the file of known signatures
 
     def __init__(self, target, index, root, niced):
         self.target = target
@@ -71,7 +72,7 @@ class Worker:
         self.started = time.monotonic()
 
     def environment(self):
-        return program.environment(self.stats_path)
+        return program.environment(self.stats_path, self.known)
 
     def signal(self, number):
         program.signal_group(self.process, number)

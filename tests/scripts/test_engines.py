@@ -118,7 +118,7 @@ class Findings(AflTest):
         )
         self.assertEqual(1, status, out)
         (found,) = self.summary()["targets"]["text"]["findings"]
-        self.assertEqual("property=empty detail=none kind=init", found["signature"])
+        self.assertEqual("property=empty detail=none", found["signature"])
         self.assertTrue(found["replays"])
         self.assert_nothing_runs()
 
@@ -130,7 +130,7 @@ class Findings(AflTest):
         )
         self.assertEqual(1, status, out)
         (found,) = self.summary()["targets"]["text"]["findings"]
-        self.assertEqual("property=blocks detail=size kind=free", found["signature"])
+        self.assertEqual("property=blocks detail=size", found["signature"])
         self.assertTrue(found["replays"])
         self.assertIn("FINDING in text: property=blocks", out)
         self.assertIn("FAILURE property=blocks", (self.root / found["folder"] / "log.txt").read_text())
@@ -172,7 +172,7 @@ class Trials(AflTest):
 
     def test_failures_are_described(self):
         for data, bug, text in (
-            (b"B1", "bug1", "property=blocks detail=size kind=free"),
+            (b"B1", "bug1", "property=blocks detail=size"),
             (b"OV", "overflow", "AddressSanitizer: heap-buffer-overflow"),
         ):
             failure = self.try_input(data, bugs=bug).failure
@@ -184,7 +184,7 @@ class Trials(AflTest):
         (self.build / "fuzz" / "fuzz_text").write_text("#!/bin/sh\nexit 0\n")
         (self.build / "fuzz" / "fuzz_text").chmod(0o755)
         trial = self.try_input(b"B1", bugs="bug1")
-        self.assertEqual("property=blocks detail=size kind=free", trial.failure.signature)
+        self.assertEqual("property=blocks detail=size", trial.failure.signature)
 
     def test_a_crash_that_is_never_seen_again_is_a_finding(self):
         trial = self.try_input(b"B1")

@@ -173,6 +173,28 @@ class Findings(TreeTest):
         seen = sum(found["seen"] for found in again if found["kind"] == "blocks")
         self.assertEqual(count + seen, self.count("heap-blocks"))
 
+    def test_known_failures_are_counted_only(self):
+        """Those that end a process, and from a seed: it is out of the way at once."""
+        known = self.root / "known.txt"
+        known.write_text("# a shallow one\nproperty=blocks detail=size\nsignal 11 at nowhere\n")
+        self.seed("heap", "one", b"B1")
+        for given in (("--known", known), ()):
+            env = {} if given else {"KNOWN": "known.txt"}
+            status, out, err = self.run_script("--time", "4", "heap", *given, env=env,
+                                               bugs={"heap": "bug1 bug2"})
+            self.assertEqual((1, ""), (status, err), out)
+            self.assertEqual(["property=stats detail=used"], [
+                found["signature"] for found in self.summary()["targets"]["heap"]["findings"]], out)
+            known_failures = self.summary()["known"]
+            self.assertGreater(known_failures["property=blocks detail=size"], 0)
+            self.assertEqual(0, known_failures["signal 11 at nowhere"])
+            self.assertRegex(out, r"(?m)^  known, met \d+x: property=blocks detail=size$")
+            self.assertIn("  known, not met (mended?): signal 11 at nowhere\n", out)
+            shutil.rmtree(self.build / "findings")
+        status, out, err = self.run_script("--time", "2", "heap", "--known", known,
+                                           bugs={"heap": "bug1"})
+        self.assertEqual((0, "", []), (status, err, self.found()), out)
+
     def test_what_the_sanitizers_and_the_engine_find(self):
         bugs = {"heap": "overflow", "script": "undefined leak", "text": "memory hang"}
         for target, name in (
@@ -336,6 +358,17 @@ class BadSetup(TreeTest):
         self.assert_refused(env={"FUZZ_TIME": "soon"}, words=["FUZZ_TIME='soon'"])
         self.assertFalse((self.build / "fuzz-corpus").exists(), "nothing was written")
 
+    def test_bad_lists_of_known_failures(self):
+        (self.root / "known.txt").write_text("property=a detail=b\nalloc s0\n")
+        for arguments, env in ((("--known", "known.txt"), {}), ((), {"KNOWN": "known.txt"})):
+            status, out, err = self.run_script(*arguments, env=env)
+            self.assertEqual((2, ""), (status, out))
+            self.assert_one_line(err, "known.txt:2: is no signature")
+        self.assertFalse((self.build / "fuzz-summary.json").exists())
+        status, _, err = self.run_script("--canary", "--known", "known.txt")
+        self.assertEqual(2, status)
+        self.assert_one_line(err, "--canary")
+
     def test_bad_options(self):
         self.assert_refused("--nonsense", words=["--nonsense"])
         self.assert_refused("nonsense", words=["unknown target 'nonsense'", "heap, script, text"])
@@ -399,11 +432,11 @@ class Regress(TreeTest):
         (path,) = self.adopted()
         self.assertRegex(
             str(path.relative_to(self.root)),
-            r"^corpus/heap/regress/\d{4}-\d\d-\d\d-property-blocks-detail-size-kind-free-"
+            r"^corpus/heap/regress/\d{4}-\d\d-\d\d-property-blocks-detail-size-"
             r"[0-9a-f]{8}\.txt$",
         )
         text = path.read_text()
-        self.assertIn("property=blocks detail=size kind=free", text)
+        self.assertIn("property=blocks detail=size", text)
         self.assertTrue(text.endswith("heap standin\nbyte 42\nbyte 31\nbyte 78\n"))
         self.assertIn(str(path.relative_to(self.root)), out)
         self.assertIn("make test", out)

@@ -58,11 +58,11 @@ class Parts(unittest.TestCase):
         self.assertEqual(1, len(findings.replay_commands(classic, "classic", "x")))
 
     def test_page_layout(self):
-        self.assertEqual(16 + 31 * 32, stats.PAGE_BYTES)
+        self.assertEqual(16 + 95 * 32, stats.PAGE_BYTES)
 
     def test_signatures(self):
         def frames(*names):
-            lines = [f"    #{i} 0x1 in {name}" for i, name in enumerate(names)]
+            lines = [f"    #{i} 0x{i + 1:x} in {name}" for i, name in enumerate(names)]
             return "\n".join(lines) + "\n\n"
 
         heap, fault = f"{TREE}/src/heap/chain.c:12:3", f"{TREE}/src/base/fault.c:3:1"
@@ -70,9 +70,11 @@ class Parts(unittest.TestCase):
         player = f"play {TREE}/fuzz/runner/runner.c:9:1"
         for log, kind, text in (
             ("a file: FAILURE property=find detail=owner op=2 kind=find\n", "find",
-             "property=find detail=owner kind=find"),
+             "property=find detail=owner"),
             ("FAILURE property=find detail=owner op=12 kind=find\n", "find",
-             "property=find detail=owner kind=find"),
+             "property=find detail=owner"),
+            ("FAILURE property=fault detail=canary smashed op=3 kind=compact-some\n", "fault",
+             "property=fault detail=canary smashed"),
             ("==1==ERROR: AddressSanitizer: SEGV on 0x12\n" + frames(f"merge {heap}", player)
              + "SUMMARY: AddressSanitizer: SEGV x.c:1 in merge\n", "asan-segv",
              "AddressSanitizer: SEGV at merge src/heap/chain.c:12"),
@@ -81,7 +83,12 @@ class Parts(unittest.TestCase):
             ("tagheap: double free: block 24 tag 0x1001\n==1== ERROR: libFuzzer: deadly signal\n"
              + frames(libc, f"th_fault_abort {fault}", f"merge {heap}")
              + "SUMMARY: libFuzzer: deadly signal\n", "fault-double-free",
-             "tagheap: double free at merge src/heap/chain.c:12"),
+             "tagheap: double free"),
+            ("x.c:1:2: runtime error: signed integer overflow: -2147483648 - -1\n",
+             "ubsan-signed-integer-overflow", "runtime error: signed integer overflow: N - N at x.c:1"),
+            ("==1== ERROR: libFuzzer: deadly signal\n"
+             + frames(libc, "ns::f(int, unsigned long) /home/me/my work/mine.cc:7:1", f"merge {heap}")
+             + "SUMMARY: libFuzzer: deadly signal\n", "signal", "signal 6 at ns::f"),
             ("==1== ERROR: libFuzzer: timeout after 10 seconds\n"
              + frames(libc, f"merge {heap}", f"th_heap_free {heap}", player)
              + "SUMMARY: libFuzzer: timeout\n", "timeout",

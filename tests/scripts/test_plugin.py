@@ -87,7 +87,9 @@ class PluginTest(unittest.TestCase):
     def test_a_mistake_is_found_and_shrunk(self):
         text = EXAMPLE.read_text()
         self.assertIn("bytes <= CELL &&", text)
-        self.write("broken.c", text.replace("bytes <= CELL &&", "bytes <= CELL + 8 &&"))
+        self.assertIn(".bytes_max = CELL,", text)
+        self.write("broken.c", text.replace("bytes <= CELL &&", "bytes <= CELL + 8 &&")
+                   .replace(".bytes_max = CELL,", ".bytes_max = CELL + 8,"))
         self.assertEqual(0, self.build("broken.c").returncode)
         done = self.random("--seconds", "20", "-o", "found.txt")
         self.assertEqual(1, done.returncode, done.stdout + done.stderr)
@@ -198,8 +200,9 @@ class PluginTest(unittest.TestCase):
     def test_exit_is_a_failure(self):
         self.build_with("exit(0);")
         done = self.run_here(*self.play_one("--subject", "build/fuzz/plugin.so"))
-        self.assertEqual((1, "heaplab run: one.txt on subject cells (a plug-in) called exit; "
-                             "`heaplab minimize` makes the script short\n"),
+        self.assertEqual((1, "heaplab run: one.txt on subject cells (a plug-in) at operation 0 "
+                             "(alloc) called exit with status 0; `heaplab minimize` makes the "
+                             "script short\n"),
                          (done.returncode, done.stderr), done)
 
     def test_a_crash_is_named(self):
@@ -220,8 +223,8 @@ class PluginTest(unittest.TestCase):
                 self.assertEqual(-number, done.returncode, statement)
                 self.assertEqual(
                     f"heaplab {play[1]}: one.txt on subject {subject} was ended by signal "
-                    f"{int(number)}; `heaplab minimize` outlives that, and makes the script "
-                    "short\n", done.stderr)
+                    f"{int(number)} at operation 0 (alloc) in cells_alloc; `heaplab minimize` "
+                    "outlives that, and makes the script short\n", done.stderr)
 
     def test_a_hang_is_named(self):
         self.build_with("for (volatile int i = 0;; i++) {}")
@@ -238,8 +241,8 @@ class PluginTest(unittest.TestCase):
             self.assertRegex(first, f"^{re.escape(which)}has been played for [5-9] s; if it "
                              "hangs: Ctrl-C, then `heaplab minimize`, which ends what takes too "
                              "long\n$")
-            self.assertEqual((-signal.SIGTERM, f"{which}was being played when signal 15 came\n"),
-                             (playing.returncode, rest))
+            self.assertEqual((-signal.SIGTERM, f"{which}was being played when signal 15 came at "
+                              "operation 0 (alloc)\n"), (playing.returncode, rest))
 
     def first_line(self, stream):
         """What it says within some seconds; nothing, if it says nothing."""

@@ -288,7 +288,7 @@ class Ends(Case):
         self.check_program(*found)
 
     def test_signal(self):
-        library, out, signature = self.check("signal", "signal 4")
+        library, out, signature = self.check("signal", "signal 4 at th_heap_trim")
         self.check_program(library, out, signature)
 
     def test_hang(self):

@@ -57,7 +57,7 @@ class TriageTest(TreeTest):
 
 
 class Groups(TriageTest):
-    BLOCKS = "property=blocks detail=size kind=free"
+    BLOCKS = "property=blocks detail=size"
 
     def test_nothing_found(self):
         """Which is no failure: it is what `make fuzz` hopes for."""
@@ -74,7 +74,7 @@ class Groups(TriageTest):
         self.file("heap", "blocks", self.BLOCKS, b"B1and much more", 3)
         folder = self.file("text", "blocks", self.BLOCKS, b"B1", 2, engine="afl")
         (folder / "dates").write_text("2026-01-02 2026-03-04\n")
-        self.file("heap", "stats", "property=stats detail=used kind=alloc", b"B2", 9)
+        self.file("heap", "stats", "property=stats detail=used", b"B2", 9)
         status, rows, last, err = self.triage(bugs={"heap": "bug1", "text": "bug1"})
         self.assertEqual((1, ""), (status, err))
         self.assertEqual("2 groups of 3 inputs: 1 open, 0 flaky, 1 fixed", last)
@@ -86,15 +86,17 @@ class Groups(TriageTest):
         self.assertEqual(self.build / "triage", shrunken.parent)
         self.assertEqual("heap standin\nbyte 42\nbyte 31\n", shrunken.read_text())
         self.assertEqual(["fixed", "9x"], second[:2])
-        self.assertEqual("property=stats detail=used kind=alloc", second[6])
+        self.assertEqual(f"# 5x, 2 ops\n{self.BLOCKS}\n",
+                         (self.build / "triage" / "known.txt").read_text())
+        self.assertEqual("property=stats detail=used", second[6])
 
     def test_all_fixed_is_no_failure(self):
-        self.file("heap", "stats", "property=stats detail=used kind=alloc", b"B2")
+        self.file("heap", "stats", "property=stats detail=used", b"B2")
         status, rows, last, _ = self.triage(bugs={})
         self.assertEqual((0, "fixed"), (status, rows[0][0]))
 
     def test_a_subject_that_refuses_to_be_made_does_not_fail(self):
-        self.file("heap", "init", "property=init detail=leak kind=alloc", b"B1")
+        self.file("heap", "init", "property=init detail=leak", b"B1")
         status, rows, _, err = self.triage(bugs={"heap": "untested"})
         self.assertEqual((0, "", "fixed"), (status, err, rows[0][0]))
 
@@ -107,7 +109,7 @@ class Groups(TriageTest):
         self.assertEqual((1, "2x"), (status, rows[0][1]))
 
     def test_flaky_input_is_a_group_of_its_own(self):
-        self.file("heap", "result", "property=result detail=null kind=alloc", b"FL")
+        self.file("heap", "result", "property=result detail=null", b"FL")
         self.file("heap", "blocks", self.BLOCKS, b"B1")
         status, rows, last, _ = self.triage()
         self.assertEqual((1, ["open", "flaky"]), (status, [row[0] for row in rows]))
