@@ -36,7 +36,9 @@ static unsigned char *take(size_t bytes, uint32_t tag) {
 
 void scene_start(size_t alignment, int level) {
     if (sc.region != NULL) {
-        CHECK_EQ(th_heap_init(&sc.heap, sc.region, SCENE_DWORDS * 4, NULL), TH_OK);
+        CHECK_EQ(
+            th_heap_init(&sc.heap, sc.region, SCENE_DWORDS * 4, &(th_heap_config){.alignment = 4}),
+            TH_OK);
         th_heap_clean_up(&sc.heap);
     }
     memset(store, 0x5C, sizeof store);

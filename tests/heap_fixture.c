@@ -35,7 +35,8 @@ static void count_unlock(void *context) {
 /* A test that failed inside a callback leaves a busy heap; only init is sure to take it over. */
 static void abandon(fixture *f) {
     if (f->live) {
-        CHECK_EQ(th_heap_init(&f->heap, f->region, f->bytes, NULL), TH_OK);
+        CHECK_EQ(th_heap_init(&f->heap, f->region, f->bytes, &(th_heap_config){.alignment = 4}),
+                 TH_OK);
         th_heap_clean_up(&f->heap);
         f->live = false;
     }
@@ -48,7 +49,8 @@ void fixture_prepare(fixture *f, size_t skew, size_t bytes, th_heap_config *conf
     f->region = f->store + FIXTURE_WALL_BYTES + skew;
     f->bytes = bytes;
     memset(f->region, REGION_BYTE, bytes);
-    f->alignment = config->alignment == 0 ? 4 : config->alignment;
+    CHECK(config->alignment != 0);
+    f->alignment = config->alignment;
     f->unit = (uint32_t)(f->alignment / 4);
     f->header = (6 + f->unit - 1) / f->unit * f->unit;
     f->faults = 0;

@@ -45,7 +45,8 @@ typedef struct fixture {
 void fixture_start(fixture *f, size_t alignment, uint32_t dwords);
 
 /* The same at `skew` bytes above a multiple of 4096, with any number of bytes. Of the config,
- * the lock hooks and the fault handler are replaced unless they are set. */
+ * which must say the alignment, the lock hooks and the fault handler are replaced unless they are
+ * set. */
 void fixture_start_with(fixture *f, size_t skew, size_t bytes, const th_heap_config *config);
 
 /* Proves the heap once more, cleans it up, and proves that the walls were not written to. */

@@ -104,7 +104,7 @@ static alignas(16) unsigned char region[400];
 static th_heap heap;
 
 static void start(void) {
-    const th_heap_config config = {.guard = th_heap_guard_max()};
+    const th_heap_config config = {.alignment = 4, .guard = th_heap_guard_max()};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
 }
 

@@ -50,7 +50,7 @@ static bool help(void *context, th_heap *heap, size_t bytes) {
 /* Blocks 1 to 4 of 20 dwords, and 6 left. */
 static void start_helped(helper *h) {
     th_heap_config config = {
-        .guard = th_heap_guard_max(), .low_memory = help, .low_memory_context = h};
+        .alignment = 4, .guard = th_heap_guard_max(), .low_memory = help, .low_memory_context = h};
     fixture_start_with(&fx, 0, 122 * 4, &config);
     for (uint32_t i = 1; i <= 4; i++) {
         fill(take(20, i), 80, i);
@@ -176,8 +176,10 @@ static bool count_the_call(void *context, th_heap *heap, size_t bytes) {
 static void a_copy_made_in_low_memory_asks_its_own(void) {
     th_heap copy = {0};
     unsigned calls = 0;
-    th_heap_config config = {
-        .guard = th_heap_guard_max(), .low_memory = copy_to_context, .low_memory_context = &copy};
+    th_heap_config config = {.alignment = 4,
+                             .guard = th_heap_guard_max(),
+                             .low_memory = copy_to_context,
+                             .low_memory_context = &copy};
     fixture_start_with(&fx, 0, 122 * 4, &config);
     CHECK(checked_alloc(&fx, 122 * 4, 1) == NULL);
     copy.config.low_memory = count_the_call;
@@ -198,8 +200,10 @@ static bool save_to_context(void *context, th_heap *heap, size_t bytes) {
 static void an_image_saved_in_low_memory_asks_its_own(void) {
     th_heap image = {0};
     unsigned calls = 0;
-    th_heap_config config = {
-        .guard = th_heap_guard_max(), .low_memory = save_to_context, .low_memory_context = &image};
+    th_heap_config config = {.alignment = 4,
+                             .guard = th_heap_guard_max(),
+                             .low_memory = save_to_context,
+                             .low_memory_context = &image};
     fixture_start_with(&fx, 0, 122 * 4, &config);
     CHECK(checked_alloc(&fx, 122 * 4, 1) == NULL);
     th_heap_detach(&fx.heap);
@@ -302,7 +306,8 @@ static void queries_take_no_lock(void) {
 static void a_heap_needs_no_locks(void) {
     th_heap heap;
     static alignas(16) unsigned char region[400];
-    CHECK_EQ(th_heap_init(&heap, region, sizeof region, NULL), TH_OK);
+    const th_heap_config config = {.alignment = 4};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     void *a = th_heap_alloc(&heap, 40, 1);
     void *b = th_heap_alloc(&heap, 40, 2);
     CHECK_EQ(th_heap_free(&heap, a), 40);

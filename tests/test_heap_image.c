@@ -362,7 +362,7 @@ static void attach_refuses_the_image_of_another_heap(void) {
 /* HEAD and TAIL blocks of these sizes in dwords, and holes where the tag is 0. */
 static void start_counted(fixture *f, const uint32_t tags[5], const uint32_t sizes[5]) {
     void *holes[5] = {NULL};
-    th_heap_config config = {0};
+    th_heap_config config = {.alignment = 4};
     fixture_start_with(f, 0, 1600, &config);
     for (size_t i = 0; i < 5; i++) {
         void *payload = sizes[i] == 0 ? NULL : checked_alloc(f, (size_t)sizes[i] * 4, tags[i]);

@@ -119,7 +119,8 @@ static unsigned char *a, *b, *c, *tail;
 
 /* a (10 bytes), b (30) and c (50) from the bottom, and a TAIL block of 20. */
 static void start_level(int level) {
-    th_heap_config config = {.guard = level, .on_fault = jump_out, .fault_context = &heap};
+    th_heap_config config = {
+        .alignment = 4, .guard = level, .on_fault = jump_out, .fault_context = &heap};
     CHECK_EQ(th_heap_init(&heap, region, REGION_DWORDS * 4, &config), TH_OK);
     a = th_heap_alloc(&heap, 10, 1);
     b = th_heap_alloc(&heap, 30, 2);

@@ -172,7 +172,7 @@ static void every_failing_step_cleans_up_behind_itself(void) {
  * ---------------------------------------------------------------------------------------- */
 
 static void save(void) {
-    th_heap_config config = {.guard = th_heap_guard_max()};
+    th_heap_config config = {.alignment = 4, .guard = th_heap_guard_max()};
     fixture_prepare(&saved, 0, 800, &config);
     CHECK_EQ(th_heap_copy(&fx.heap, &saved.heap, saved.region), TH_OK);
     saved.live = true;
@@ -288,7 +288,8 @@ static bool fail_in_some_way(unsigned n) {
     case 12:
         return th_heap_copy(&fx.heap, &heap, fx.store + 1) == TH_ERR_MISALIGNED;
     case 13:
-        return th_heap_init(&fx.heap, fx.region + 1, 800, NULL) == TH_ERR_MISALIGNED;
+        return th_heap_init(&fx.heap, fx.region + 1, 800, &(th_heap_config){.alignment = 4}) ==
+               TH_ERR_MISALIGNED;
     case 14:
         return th_heap_init(&fx.heap, fx.region, 8, NULL) == TH_ERR_TOO_SMALL;
     default:
@@ -403,7 +404,7 @@ static bool fail_inside(void *context, th_heap *heap, size_t bytes) {
 }
 
 static void failures_inside_callbacks_reach_both_callers(void) {
-    th_heap_config config = {.low_memory = fail_inside};
+    th_heap_config config = {.alignment = 4, .low_memory = fail_inside};
     fixture_start_with(&fx, 0, 400, &config);
     outer_pointer = checked_alloc(&fx, 100, 1);
     inner_result = &fx;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that must be refused, each with its own status, and others at the limits of what is
  * accepted; none may change anything. */
+#include <stdalign.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "runner/state.h"
@@ -24,12 +26,16 @@ static bool null_pointers(lab_runner *r, const lab_op *op) {
 /* The largest region that init accepts at alignment 4. */
 #define LARGEST_BYTES (TH_HEAP_BLOCK_BYTES_MAX + 2 * (size_t)24)
 
+/* What suits every object, as far as a heap promises it. */
+#define SUITABLE_BYTES (alignof(max_align_t) < 16 ? alignof(max_align_t) : (size_t)16)
+
 /* Options that init refuses; *r->arenas would be a good region. */
 static bool bad_options(lab_runner *r) {
     th_heap heap = {0};
     void *region = r->arenas[1 - r->arena];
     size_t bytes = 4096;
     th_heap_config odd = {.alignment = 5};
+    th_heap_config four = {.alignment = 4};
     th_heap_config eight = {.alignment = 8};
     th_heap_config sixteen = {.alignment = 16};
     th_heap_config low = {.guard = -1};
@@ -50,17 +56,17 @@ static bool bad_options(lab_runner *r) {
            expect_status(r, "init unlock alone", TH_ERR_CONFIG,
                          th_heap_init(&heap, region, bytes, &other)) &&
            expect_status(r, "init misaligned", TH_ERR_MISALIGNED,
-                         th_heap_init(&heap, (char *)region + 2, bytes, NULL)) &&
+                         th_heap_init(&heap, (char *)region + 2, bytes, &four)) &&
            expect_status(r, "init misaligned to 8", TH_ERR_MISALIGNED,
                          th_heap_init(&heap, (char *)region + 4, bytes, &eight)) &&
            expect_status(r, "init misaligned to 16", TH_ERR_MISALIGNED,
                          th_heap_init(&heap, (char *)region + 8, bytes, &sixteen)) &&
            expect_status(r, "init small", TH_ERR_TOO_SMALL,
-                         th_heap_init(&heap, region, 63, NULL)) &&
+                         th_heap_init(&heap, region, 63, &four)) &&
            expect_status(r, "init large", TH_ERR_TOO_LARGE,
-                         th_heap_init(&heap, region, (size_t)1 << 20, NULL)) &&
+                         th_heap_init(&heap, region, (size_t)1 << 20, &four)) &&
            expect_status(r, "init a dword too large", TH_ERR_TOO_LARGE,
-                         th_heap_init(&heap, region, LARGEST_BYTES + 4, NULL)) &&
+                         th_heap_init(&heap, region, LARGEST_BYTES + 4, &four)) &&
            expect_status(r, "check nothing", TH_ERR_NULL, th_heap_check(NULL, NULL)) &&
            expect_status(r, "check zeroed", TH_ERR_NULL, th_heap_check(&heap, NULL)) &&
            expect_status(r, "copy zeroed", TH_ERR_NULL, th_heap_copy(&heap, &heap, region));
@@ -92,7 +98,8 @@ static bool largest_region(lab_runner *r, const lab_op *op) {
     if (lab_size_bytes(op->size) % 64 != 1) {
         return true;
     }
-    th_status status = th_heap_init(&heap, region, LARGEST_BYTES, NULL);
+    th_status status =
+        th_heap_init(&heap, region, LARGEST_BYTES, &(th_heap_config){.alignment = 4});
     lab_forget(&heap);
     return expect_status(r, "init largest", TH_OK, status);
 }
@@ -109,19 +116,26 @@ static bool shifted_copy(lab_runner *r) {
            expect_status(r, "shifted copy", want ? TH_OK : TH_ERR_MISALIGNED, status);
 }
 
-/* Ends a heap of its own, with the defaults, and one that is none. */
+/* Ends a heap of its own, with the defaults on a region that begins anywhere, and one that is
+ * none. */
 static bool small_life(lab_runner *r) {
     th_heap heap;
-    void *region = r->arenas[1 - r->arena];
+    char *region = (char *)r->arenas[1 - r->arena] + 1;
     th_heap_clean_up(NULL);
     if (!expect_status(r, "init defaults", TH_OK, th_heap_init(&heap, region, 256, NULL))) {
         return false;
     }
-    bool made = th_heap_alloc(&heap, 256 - 2 * 24, 1) != NULL;
+    const char *made = th_heap_alloc(&heap, th_heap_largest_free_bytes(&heap), 1);
+    bool inside = made >= region && made + th_heap_usable_size(&heap, made) <= region + 256;
+    th_heap_detach(&heap);
+    th_status attached = th_heap_attach(&heap, region);
     th_heap_compaction none = th_heap_compact(&heap, NULL, NULL);
     th_heap_clean_up(&heap);
     th_heap_clean_up(&heap);
-    return lab_expect(r, LAB_PROPERTY_RESULT, "whole region", true, made) &&
+    return lab_expect(r, LAB_PROPERTY_RESULT, "inside", true, made != NULL && inside) &&
+           lab_expect(r, LAB_PROPERTY_RESULT, "aligned by default", 0,
+                      (uintptr_t)made % SUITABLE_BYTES) &&
+           expect_status(r, "attach defaults", TH_OK, attached) &&
            lab_expect(r, LAB_PROPERTY_RESULT, "nothing to move", 0, none.blocks_moved);
 }
 

@@ -69,7 +69,8 @@ typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes
 
 /* Everything optional: a zeroed config is a good one. */
 typedef struct th_heap_config {
-    size_t alignment;          /* of every payload, in bytes: 4, 8 or 16; 0 means 4 */
+    size_t alignment;          /* of every payload, in bytes: 4, 8 or 16. 0: what suits every
+                                  object, alignof(max_align_t) of the library's build */
     int guard;                 /* guard level, 0 to 3; a level above th_heap_guard_max() is
                                   lowered to it */
     th_fault_handler on_fault; /* NULL: th_fault_abort */
@@ -88,7 +89,7 @@ typedef struct th_heap_config {
 /* The control structure. Its fields are the library's own; it is declared here so that a heap
  * can live in static storage. It holds one pointer to the region and the caller's hooks. */
 struct th_heap {
-    unsigned char *base;     /* start of the region */
+    unsigned char *base;     /* start of what is managed of the region */
     uint32_t dwords;         /* managed: header of LAST included */
     uint32_t last;           /* offset of LAST */
     uint32_t low_used;       /* only dwords [0, low_used) and [high_used, dwords) have ever */
@@ -105,21 +106,24 @@ struct th_heap {
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* 6, or 8 at alignment 16 */
     uint8_t guard;
-    bool busy;            /* inside a move callback */
-    bool in_low_memory;   /* inside the low-memory callback */
-    uint8_t reserved[3];  /* 0: no byte of a started th_heap is left undefined */
-    uint64_t seal_layout; /* guard level 3: check words over the fields above; else 0 */
+    bool busy;             /* inside a move callback */
+    bool in_low_memory;    /* inside the low-memory callback */
+    uint8_t skipped_bytes; /* between the start of the caller's region and base */
+    uint8_t reserved[2];   /* 0: no byte of a started th_heap is left undefined */
+    uint64_t seal_layout;  /* guard level 3: check words over the fields above; else 0 */
     uint64_t seal_counts;
     th_heap_config config; /* not sealed: attach lets callers renew the hooks */
 };
 
 /* Starts a fresh heap on region[0 .. bytes-1]: FIRST (free), then LAST. Bytes beyond a multiple
- * of the alignment stay unused. Does not touch the memory between the two headers, O(1).
+ * of the alignment stay unused, and, if config->alignment is 0, so do those in front of the first
+ * multiple: a region may begin anywhere then. They count in no statistic. Does not touch the memory
+ * between the two headers, O(1).
  * Fails, leaving *heap and the region untouched, iff
  *   heap or region is NULL (TH_ERR_NULL); config->alignment is not 0, 4, 8 or 16
  *   (TH_ERR_ALIGNMENT); config->guard is not 0 to 3, or only one lock hook is given
- *   (TH_ERR_CONFIG); region is not a multiple of the alignment (TH_ERR_MISALIGNED); it cannot
- *   hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block would exceed
+ *   (TH_ERR_CONFIG); region is not a multiple of the alignment asked for (TH_ERR_MISALIGNED); it
+ *   cannot hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block would exceed
  *   TH_HEAP_BLOCK_BYTES_MAX (TH_ERR_TOO_LARGE).
  * config may be NULL (all defaults); it is copied. A heap may be initialised again at any time:
  * every pointer from before is dead. */
@@ -144,7 +148,8 @@ void th_heap_clean_up(th_heap *heap);
 th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
 
 /* Tells a heap whose region was copied or mapped by other means (memcpy, a file, another
- * process) where it now lies. *heap is a copy of the control structure, with hooks that are
+ * process) where it now lies: `region` is where the first byte is now that init (or th_heap_copy,
+ * or the attach before) was given. *heap is a copy of the control structure, with hooks that are
  * valid in this process. In an instrumented build copy the region with th_heap_copy, or detach
  * it first. A guard level that this build does not contain is lowered, for good. Fails, leaving
  * *heap untouched, iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); as
@@ -242,8 +247,8 @@ bool th_heap_first(const th_heap *heap, th_heap_block *block);
 bool th_heap_next(const th_heap *heap, th_heap_block *block);
 
 /* The block whose header or payload contains `address`; false (and *block untouched) if it is
- * outside the region. At guard level 3 the heap is validated first, and if the th_heap itself is
- * damaged, nothing is found. O(n). */
+ * outside what is managed of the region. At guard level 3 the heap is validated first, and if the
+ * th_heap itself is damaged, nothing is found. O(n). */
 bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block);
 
 /* Of a live payload: the bytes asked for, and the bytes there are (slack included). 0 for NULL.

@@ -30,7 +30,8 @@ void TH_on_fault(th_fault_handler handler, void *context) {
 }
 
 void TH_init(void) {
-    const th_heap_config config = {.guard = th_heap_guard_max(),
+    const th_heap_config config = {.alignment = TH_DWORD_BYTES,
+                                   .guard = th_heap_guard_max(),
                                    .on_fault = heap.config.on_fault,
                                    .fault_context = heap.config.fault_context};
     (void)th_heap_init(&heap, region, sizeof region, &config);

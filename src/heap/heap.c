@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting and ending a heap. */
+#include <stdalign.h>
+#include <stddef.h>
+
 #include "heap/enter.h"
+
+/* Of payloads, in bytes, if the config does not say: what suits every object. */
+#define ALIGNMENT_DEFAULT alignof(max_align_t)
+static_assert(ALIGNMENT_DEFAULT >= TH_DWORD_BYTES && ALIGNMENT_DEFAULT <= 16,
+              "there are heaps of that alignment");
 
 int th_heap_guard_max(void) {
     return TH_GUARD;
@@ -36,21 +44,25 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     if (status != TH_OK) {
         return status;
     }
-    size_t alignment = fresh.config.alignment != 0 ? fresh.config.alignment : TH_DWORD_BYTES;
-    if (!th_is_aligned((uintptr_t)region, alignment)) {
+    size_t alignment = fresh.config.alignment;
+    if (alignment == 0) {
+        alignment = ALIGNMENT_DEFAULT;
+        fresh.skipped_bytes = (uint8_t)(-(uintptr_t)region & (alignment - 1));
+    } else if (!th_is_aligned((uintptr_t)region, alignment)) {
         return TH_ERR_MISALIGNED;
     }
     fresh.unit_dwords = (uint8_t)(alignment / TH_DWORD_BYTES);
     fresh.header_dwords = (uint8_t)th_round_up(TH_LAYOUT_HEADER_DWORDS, fresh.unit_dwords);
     size_t headers = 2 * (size_t)fresh.header_dwords;
-    if (bytes / TH_DWORD_BYTES < headers + TH_LAYOUT_SPLIT_PAYLOAD) {
+    if (bytes < fresh.skipped_bytes + (headers + TH_LAYOUT_SPLIT_PAYLOAD) * TH_DWORD_BYTES) {
         return TH_ERR_TOO_SMALL;
     }
-    size_t payload = (bytes / TH_DWORD_BYTES - headers) & ~(size_t)(fresh.unit_dwords - 1u);
+    size_t managed = (bytes - fresh.skipped_bytes) / TH_DWORD_BYTES;
+    size_t payload = (managed - headers) & ~(size_t)(fresh.unit_dwords - 1u);
     if (payload > TH_LAYOUT_SIZE_MAX) {
         return TH_ERR_TOO_LARGE;
     }
-    fresh.base = region;
+    fresh.base = (unsigned char *)region + fresh.skipped_bytes;
     fresh.dwords = (uint32_t)(headers + payload);
     fresh.last = fresh.dwords - fresh.header_dwords;
     fresh.low_used = fresh.header_dwords;

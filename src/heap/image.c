@@ -60,6 +60,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
     if (status == TH_OK) {
         th_heap copy = *from;
         copy.base = region;
+        copy.skipped_bytes = 0;
         copy.in_low_memory = false;
         /* The header of the free block in the middle may lie just above what was used. */
         uint32_t low = from->low_used + th_header_dwords(from);
@@ -87,7 +88,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     th_heap moved = *heap;
-    moved.base = region;
+    moved.base = (unsigned char *)region + moved.skipped_bytes;
     moved.in_low_memory = false;
     /* This build may contain less than the one that wrote the image. */
     if (moved.guard > TH_GUARD) {
@@ -98,7 +99,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     th_seal(&moved);
     th_fault fault = {.kind = TH_FAULT_MISALIGNED};
     th_status status = TH_ERR_MISALIGNED;
-    if (th_is_aligned((uintptr_t)region, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
+    if (th_is_aligned((uintptr_t)moved.base, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
         status = th_heap_check(&moved, &fault);
         if (status == TH_OK) {
             announce(&moved);
