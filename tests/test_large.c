@@ -241,7 +241,7 @@ static void failures_change_nothing(void) {
  * room for one more. Instrumented builds have a munmap of their own. */
 #if TH_TRACK_ASAN || TH_TRACK_MSAN
 
-static void pages_that_do_not_go_stay(void) {}
+static void pages_that_do_not_go_are_kept(void) {}
 
 #else
 
@@ -255,25 +255,28 @@ int munmap(void *pages, size_t bytes) {
     return (int)syscall(SYS_munmap, pages, bytes);
 }
 
-static void shrink_in_vain(int level) {
+static void shrink_refused(int level) {
     start(level, true);
     unsigned char *block = take(4 * page, 0, 1);
     refuses_to_unmap = true;
     CHECK(th_large_resize(&large, block, page + 1));
     refuses_to_unmap = false;
+    CHECK_EQ(th_pages_kept(), 2 * page); /* the block's no more */
     CHECK_EQ(th_large_requested_size(&large, block), page + 1);
-    CHECK_EQ(th_large_usable_size(&large, block), 4 * page);
+    CHECK_EQ(th_large_usable_size(&large, block), 2 * page);
+    CHECK_EQ(th_large_get_stats(&large).bytes, 2 * page);
     CHECK_EQ(th_large_check(&large, NULL), TH_OK);
     CHECK(filled(block, page + 1, 1));
-    CHECK(th_large_resize(&large, block, 4 * page)); /* its pages are still there */
+    CHECK(!th_large_resize(&large, block, 2 * page + 1));
+    unsigned char *other = take(2 * page, 0, 2);
+    CHECK(other == block + 2 * page);
+    CHECK_EQ(th_pages_kept(), 0);
     CHECK(filled(block, page + 1, 1));
-    CHECK(th_large_resize(&large, block, 1)); /* and now they go */
-    CHECK_EQ(th_large_usable_size(&large, block), page);
     stop();
 }
 
-static void pages_that_do_not_go_stay(void) {
-    at_levels(0, shrink_in_vain);
+static void pages_that_do_not_go_are_kept(void) {
+    at_levels(0, shrink_refused);
 }
 
 #endif
@@ -428,7 +431,7 @@ static void it_works_as_an_allocator(void) {
 TH_SUITE("large", TEST(blocks_come_and_go), TEST(mapped_blocks_are_zeroed),
          TEST(pages_that_are_not_needed_go_back), TEST(a_backing_that_can_resizes_in_place),
          TEST(a_backing_that_cannot_lets_blocks_shrink), TEST(what_a_backing_takes_back_is_its_own),
-         TEST(failures_change_nothing), TEST(pages_that_do_not_go_stay),
+         TEST(failures_change_nothing), TEST(pages_that_do_not_go_are_kept),
          TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
          TEST(an_overflow_is_noticed_to_the_byte), TEST(the_checker_finds_damage_in_the_structure),
          TEST(it_works_as_an_allocator))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The set of ranges, against a plain list. */
-#include "alloc/ranges.h"
+#include "base/ranges.h"
 #include "suite.h"
 
 enum { RANGES = 200, SPACE = 4096 };

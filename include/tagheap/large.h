@@ -70,7 +70,8 @@ typedef struct th_large {
 typedef struct th_large_stats {
     size_t live;            /* blocks */
     size_t requested_bytes; /* of them */
-    size_t bytes;           /* their memory; with guard_pages, from each block to its pages' end */
+    size_t bytes;           /* their memory; with guard_pages, from each block to its pages' end.
+                               Of what the system did not take back: th_pages_kept() */
     size_t bytes_max;       /* most at once */
     uint64_t failed_allocs; /* that returned NULL for want of memory */
 } th_large_stats;
@@ -83,7 +84,8 @@ typedef struct th_large_stats {
  * initialised again only after th_large_clean_up. O(1). */
 th_status th_large_init(th_large *large, const th_large_config *config);
 
-/* Gives back all memory, and zeroes *large. Every block is dead. NULL is allowed. O(blocks). */
+/* Gives back all memory, also what the system would not take before (tagheap/pages.h), and zeroes
+ * *large. Every block is dead. NULL is allowed. O(blocks). */
 void th_large_clean_up(th_large *large);
 
 /* A block of `bytes` bytes at a multiple of `alignment` (0: 16). On mapped pages it is zeroed. NULL

@@ -11,8 +11,19 @@
  * Sizes are bytes, and are rounded up to whole pages. Alignments are powers of two, 0 for any.
  * Ownership: the caller's, from reserve or map until release. A part (whole pages) of what was
  * reserved in one call may be committed, protected or released on its own.
- * Errors: the system's own refusals, nothing else is checked. TH_ERR_EXHAUSTED: no memory, or no
- * addresses, or (the system does not tell these apart) some of the pages are not mapped at all.
+ *
+ * Kept pages. A system has room for so many mappings (Linux: vm.max_map_count), and may need one
+ * more to take back a part of one: then it refuses. What was released is not the caller's any more
+ * all the same. It is kept here, for the whole process: its memory is given back at once (unless it
+ * is locked), its addresses are what th_pages_map gives out first, and the system is asked again at
+ * later releases and by th_pages_return_kept, which slabs, size classes and large blocks on mapped
+ * pages call when they are cleaned up. To touch kept pages is as wrong as to touch released ones,
+ * but may not be SIGSEGV.
+ *
+ * Errors: the system's own refusals, nothing else is checked. TH_ERR_EXHAUSTED: no memory, no
+ * addresses or no room for one more mapping, or (the system does not tell these apart) some of the
+ * pages are not mapped at all. After each error the pages are still the caller's, as they were
+ * before reserve or map; what else is so stands with each call.
  * Thread rule: any thread. Complexity: what the system makes of it. */
 #ifndef TAGHEAP_PAGES_H
 #define TAGHEAP_PAGES_H
@@ -49,11 +60,13 @@ void *th_pages_map(size_t bytes, size_t alignment);
 
 /* Makes pages of a reservation readable and writable; zeroed, if they were reserved or
  * decommitted, else as they are; of 0 bytes, nothing. TH_ERR_NULL, TH_ERR_MISALIGNED (`pages` is
- * not at a page's start) or TH_ERR_EXHAUSTED, and then pages before the first one that is not
- * mapped may have changed. */
+ * not at a page's start) or TH_ERR_EXHAUSTED: all contents are as they were, but the first of the
+ * pages, any number of them, may have the new access. Decommit or release all of them, or try
+ * again. */
 th_status th_pages_commit(void *pages, size_t bytes);
 
 /* Gives the memory back and keeps the addresses: contents are lost, access is SIGSEGV. Errors as
+ * th_pages_commit: all contents are as they were, and what has lost its access gets it again by
  * th_pages_commit. */
 th_status th_pages_decommit(void *pages, size_t bytes);
 
@@ -61,10 +74,21 @@ th_status th_pages_decommit(void *pages, size_t bytes);
  * access that is none of the three. */
 th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access);
 
-/* Gives back pages and their addresses. TH_ERR_NULL, TH_ERR_MISALIGNED (also for 0 bytes, and for
- * more than there are addresses), or TH_ERR_EXHAUSTED: the system could not split a mapping;
- * nothing was given back. That some of the pages are not mapped is not noticed. */
+/* Gives back pages and their addresses: neither is the caller's any more, also if the system
+ * refuses and they are kept. TH_ERR_NULL, TH_ERR_MISALIGNED (also for 0 bytes, and for more than
+ * there are addresses; nothing was given back), or TH_ERR_EXHAUSTED: the system refuses, and there
+ * is no room to note that either, which happens only to pages that are not accessible, after 64
+ * ranges of such pages; the memory was given back, the addresses were not. That some of the pages
+ * are not mapped is not noticed. O(log ranges kept) expected, and a few calls of the system. */
 th_status th_pages_release(void *pages, size_t bytes);
+
+/* The bytes of addresses that are kept now, with what it takes to note them: 0 but for a process
+ * that has come to the limit. O(1). */
+size_t th_pages_kept(void);
+
+/* Asks the system to take all kept pages, as long as it takes any; the bytes that are kept after
+ * that. O(ranges kept) calls of the system each time that it refuses one and takes another. */
+size_t th_pages_return_kept(void);
 
 #ifdef __cplusplus
 }

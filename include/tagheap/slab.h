@@ -116,7 +116,8 @@ typedef struct th_slab_stats {
  * object (TH_ERR_TOO_SMALL). It may be initialised again only after th_slab_clean_up. O(1). */
 th_status th_slab_init(th_slab *slab, const th_slab_config *config);
 
-/* Returns all slabs, and zeroes *slab. Every object is dead. NULL is allowed. O(slabs). */
+/* Returns all slabs, on mapped pages also what the system would not take before (tagheap/pages.h),
+ * and zeroes *slab. Every object is dead. NULL is allowed. O(slabs). */
 void th_slab_clean_up(th_slab *slab);
 
 /* An object, contents indeterminate. NULL iff all objects are in use and there is no further slab
@@ -142,7 +143,7 @@ size_t th_slab_requested_size(const th_slab *slab, const void *object);
  * verified first; nothing is done if damage was met and reported. O(slabs). */
 void th_slab_reset(th_slab *slab);
 
-/* Returns all empty slabs; how many that were. O(slabs returned). */
+/* Returns all empty slabs, as clean_up does; how many that were. O(slabs returned). */
 size_t th_slab_trim(th_slab *slab);
 
 /* Is this address in a live object? Any address may be asked about. O(log slabs) expected. */

@@ -6,9 +6,9 @@
 
 #include "alloc/cells.h"
 #include "alloc/moving.h"
-#include "alloc/ranges.h"
 #include "alloc/slab.h"
 #include "base/align.h"
+#include "base/ranges.h"
 #include "tagheap/pages.h"
 
 #define RECORD_SLAB_BYTES ((size_t)1024)
@@ -49,6 +49,10 @@ static unsigned char *block_of(const th_large_record *record) {
 }
 
 /* ---- memory ------------------------------------------------------------------------------- */
+
+/* Pages are released in this file without a look at the status. What is accessible is gone after
+ * that, or kept (tagheap/pages.h); of what is not accessible, and not even noted, nothing but
+ * addresses is lost. */
 
 /* [page: no access][not used ... block][page: no access]; alignments above a page's begin behind
  * the first one. The sum wraps around only for an alignment that no reservation can have. */
@@ -293,9 +297,8 @@ static bool fit_pages(th_large_record *record, size_t bytes) {
     if (whole < record->range.bytes) {
         unsigned char *rest = block_of(record) + whole;
         th_track_open(rest, record->range.bytes - whole);
-        if (th_pages_release(rest, record->range.bytes - whole) == TH_OK) {
-            record->range.bytes = whole;
-        }
+        (void)th_pages_release(rest, record->range.bytes - whole);
+        record->range.bytes = whole;
     }
     return true;
 }

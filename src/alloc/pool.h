@@ -4,7 +4,7 @@
 #define TH_ALLOC_POOL_H
 
 #include "alloc/cells.h"
-#include "alloc/ranges.h"
+#include "base/ranges.h"
 #include "tagheap/pool.h"
 
 #define TH_POOL_MAP_BITS 32u

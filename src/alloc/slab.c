@@ -224,7 +224,7 @@ static void return_slab(th_slab *slab, th_slab_head *head) {
     slab->slabs_returned++;
     th_track_open(head, slab->slab_bytes);
     if (slab->config.backing.table == NULL) {
-        (void)th_pages_release(head, slab->slab_bytes);
+        (void)th_pages_release(head, slab->slab_bytes); /* accessible: gone, or kept */
     } else {
         th_allocator_free(slab->config.backing, head);
     }
@@ -254,9 +254,17 @@ static void return_all(th_slab *slab) {
     }
 }
 
+/* What the system would not take before has to be asked for again some time: now. */
+static void return_kept(const th_slab *slab) {
+    if (slab->config.backing.table == NULL) {
+        (void)th_pages_return_kept(); /* what remains is in th_pages_kept() */
+    }
+}
+
 void th_slab_clean_up(th_slab *slab) {
     if (slab != NULL) {
         return_all(slab);
+        return_kept(slab);
         memset(slab, 0, sizeof *slab);
     }
 }
@@ -541,6 +549,7 @@ size_t th_slab_trim(th_slab *slab) {
     while (slab->lists[EMPTY] != NULL) {
         return_slab(slab, slab->lists[EMPTY]);
     }
+    return_kept(slab);
     settle(slab);
     return before - slab->slabs;
 }

@@ -5,7 +5,7 @@
 #define TH_ALLOC_SLAB_H
 
 #include "alloc/cells.h"
-#include "alloc/ranges.h"
+#include "base/ranges.h"
 #include "tagheap/slab.h"
 
 /* At the start of each slab. Open memory of ours: a closed wall lies between it and the objects. */

@@ -6,11 +6,16 @@
 #include "tagheap/pages.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/align.h"
+#include "os/kept.h"
+
+/* So many kept ranges are looked at before the system is asked for memory. */
+#define KEPT_LOOKS ((size_t)16)
 
 size_t th_pages_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -28,39 +33,57 @@ static th_status status_of(int result) {
     return errno == EINVAL ? TH_ERR_MISALIGNED : TH_ERR_EXHAUSTED;
 }
 
-/* What lies before the first multiple of the alignment, and behind the `bytes` bytes from there on,
- * goes back. */
+/* Sizes become whole pages, alignments a page at least. False: nothing can be so large, or so
+ * aligned. */
+static bool is_possible(size_t *bytes, size_t *alignment) {
+    size_t page = th_pages_size();
+    *bytes = th_pages_round(*bytes);
+    *alignment = *alignment != 0 ? *alignment : page;
+    bool possible = *bytes != 0 && th_is_power_of_two(*alignment);
+    *alignment = *alignment < page ? page : *alignment;
+    return possible;
+}
+
+/* What lies before the first multiple of the alignment, and after the `bytes` bytes from there on,
+ * goes back, or is kept. Pages of a reservation may not even be noted, but then nothing is lost but
+ * addresses: no memory was ever there. */
 static void *trim(unsigned char *pages, size_t whole, size_t bytes, size_t alignment) {
     size_t before = (size_t)(0 - (uintptr_t)pages) & (alignment - 1);
-    size_t behind = whole - before - bytes;
+    size_t after = whole - before - bytes;
     if (before > 0) {
-        (void)munmap(pages, before);
+        (void)th_pages_release(pages, before);
     }
-    if (behind > 0) {
-        (void)munmap(pages + before + bytes, behind);
+    if (after > 0) {
+        (void)th_pages_release(pages + before + bytes, after);
     }
     return pages + before;
 }
 
 static void *map(size_t bytes, size_t alignment, int protection, int flags) {
-    size_t page = th_pages_size();
-    alignment = alignment != 0 ? alignment : page;
-    bytes = th_pages_round(bytes);
-    if (bytes == 0 || !th_is_power_of_two(alignment)) {
-        return NULL;
-    }
-    alignment = alignment < page ? page : alignment;
-    size_t whole = bytes + (alignment - page); /* bytes and alignment: at most half of all each */
+    /* bytes and alignment: at most half of all each */
+    size_t whole = bytes + (alignment - th_pages_size());
     void *pages = mmap(NULL, whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     return pages != MAP_FAILED ? trim(pages, whole, bytes, alignment) : NULL;
 }
 
 void *th_pages_reserve(size_t bytes, size_t alignment) {
+    if (!is_possible(&bytes, &alignment)) {
+        return NULL;
+    }
     return map(bytes, alignment, PROT_NONE, MAP_NORESERVE);
 }
 
+/* Kept ranges first, so that they do not become more and more; all of them only when there is
+ * nothing else. */
 void *th_pages_map(size_t bytes, size_t alignment) {
-    return map(bytes, alignment, PROT_READ | PROT_WRITE, 0);
+    if (!is_possible(&bytes, &alignment)) {
+        return NULL;
+    }
+    void *pages = th_kept_reuse(bytes, alignment, KEPT_LOOKS);
+    if (pages == NULL) {
+        pages = map(bytes, alignment, PROT_READ | PROT_WRITE, 0);
+    }
+    return pages != NULL ? pages : th_kept_reuse(bytes, alignment, SIZE_MAX);
 }
 
 th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access) {
@@ -79,7 +102,8 @@ th_status th_pages_commit(void *pages, size_t bytes) {
 }
 
 /* Mapping anew over them is the one call that gives the memory back at once on every system. It
- * would also take addresses that belong to somebody else, or to nobody: the other call refuses. */
+ * would also take addresses that belong to somebody else, or to nobody: the other call refuses.
+ * What has no room for one more mapping may still give the memory back. */
 th_status th_pages_decommit(void *pages, size_t bytes) {
     th_status status = th_pages_protect(pages, bytes, TH_PAGES_NONE);
     if (status != TH_OK || bytes == 0) { /* which mmap refuses */
@@ -87,9 +111,5 @@ th_status th_pages_decommit(void *pages, size_t bytes) {
     }
     void *anew = mmap(pages, bytes, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    return status_of(-(anew == MAP_FAILED));
-}
-
-th_status th_pages_release(void *pages, size_t bytes) {
-    return pages != NULL ? status_of(munmap(pages, bytes)) : TH_ERR_NULL;
+    return anew != MAP_FAILED ? TH_OK : status_of(madvise(pages, bytes, MADV_DONTNEED));
 }

@@ -6,8 +6,8 @@
  * A treap: ordered by start, and a heap by a priority that is a hash of the start. So its shape
  * depends on what it holds only, and all calls are O(log n) expected.
  * Source: R. Seidel, C. R. Aragon, "Randomized search trees", Algorithmica 16, 1996. */
-#ifndef TH_ALLOC_RANGES_H
-#define TH_ALLOC_RANGES_H
+#ifndef TH_BASE_RANGES_H
+#define TH_BASE_RANGES_H
 
 #include <stdint.h>
 

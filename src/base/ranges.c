@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "alloc/ranges.h"
+#include "base/ranges.h"
 
 #include <stdbool.h>
 
