@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "alloc/chunk.h"
-#include "base/ranges.h"
 #include "base/assert.h"
+#include "base/ranges.h"
 #include "death.h"
 #include "heap/chain.h"
 #include "suite.h"

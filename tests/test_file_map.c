@@ -3,6 +3,7 @@
  * a child, where every map that it makes lies beside those that it has inherited, so at another
  * address. */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* for files that are larger than memory */
 
 #include "tagheap/file_map.h"
 
@@ -19,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/track.h"
 #include "death.h"
 #include "heap_fixture.h"
 #include "tagheap/pages.h"
@@ -143,7 +145,7 @@ static void a_shared_map_is_the_file(void) {
     ((char *)other.start)[0] = 'T';
     th_file_map_close(&other);
     CHECK(file_holds("Twenty bytes, all of", 20));
-    struct stat about;
+    struct stat about = {0}; /* MSan does not see that stat writes it */
     CHECK_EQ(stat(path, &about), 0);
     CHECK_EQ(about.st_mode & 0777, 0600);
     stop();
@@ -205,6 +207,79 @@ static void a_map_that_the_system_refuses(void) {
     CHECK_EQ(close(file), 0);
 }
 
+/* A file without contents that is as long as that. */
+static int make_sparse(off_t bytes) {
+    int file = memfd_create("sparse", 0);
+    CHECK(file >= 0);
+    CHECK_EQ(ftruncate(file, bytes), 0);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    return file;
+}
+
+/* Sizes of files are wider than addresses, or as wide; what is cut off must not be forgotten. */
+static void a_file_is_mapped_whole_or_not_at_all(void) {
+    const uint64_t bytes = (UINT64_C(1) << 32) + 100;
+    int file = make_sparse((off_t)bytes);
+    for (th_file_map_mode mode = TH_FILE_MAP_READ; mode < TH_FILE_MAP_MODES; mode++) {
+        if (bytes > PTRDIFF_MAX) {
+            expect_open_refused(path, mode, TH_ERR_TOO_LARGE, 0);
+        } else if (!TH_TRACK_ANY) { /* which have no addresses for so much */
+            th_file_map map = open_map(mode);
+            CHECK_EQ(map.bytes, bytes);
+            CHECK_EQ(((unsigned char *)map.start)[map.bytes - 1], 0);
+            th_file_map_close(&map);
+        }
+    }
+    CHECK_EQ(close(file), 0);
+    off_t last = (off_t)(PTRDIFF_MAX - th_pages_size() + 1); /* whole pages have addresses */
+    file = make_sparse(last);
+    th_file_map largest;
+    th_status status = th_file_map_open(&largest, path, TH_FILE_MAP_READ);
+    CHECK(status == TH_ERR_EXHAUSTED || (status == TH_OK && largest.bytes == (size_t)last));
+    if (status == TH_OK) {
+        th_file_map_close(&largest);
+    }
+    CHECK_EQ(ftruncate(file, last + 1), 0);
+    expect_open_refused(path, TH_FILE_MAP_READ, TH_ERR_TOO_LARGE, 0);
+    CHECK_EQ(ftruncate(file, PTRDIFF_MAX), 0);
+    expect_open_refused(path, TH_FILE_MAP_READ, TH_ERR_TOO_LARGE, 0);
+    CHECK_EQ(close(file), 0);
+}
+
+/* Instrumented builds have an fstat of their own. */
+#if TH_TRACK_ASAN || TH_TRACK_MSAN
+
+static void a_file_that_tells_nothing_is_refused(void) {}
+
+#else
+
+static bool refuses_fstat;
+
+int fstat(int file, struct stat *about) {
+    if (refuses_fstat) {
+        errno = EOVERFLOW;
+        return -1;
+    }
+    return fstatat(file, "", about, AT_EMPTY_PATH);
+}
+
+static void a_file_that_tells_nothing_is_refused(void) {
+    start();
+    write_file("a file", 6);
+    refuses_fstat = true;
+    expect_open_refused(path, TH_FILE_MAP_READ, TH_ERR_EXHAUSTED, EOVERFLOW);
+    CHECK_EQ(unlink(path), 0);
+    th_file_map map = {.start = folder, .bytes = 5};
+    th_status status = th_file_map_create(&map, path, 100);
+    refuses_fstat = false;
+    CHECK_EQ(status, TH_ERR_EXHAUSTED);
+    CHECK(map.start == (void *)folder && map.bytes == 5);
+    CHECK(access(path, F_OK) != 0);
+    stop();
+}
+
+#endif
+
 static void expect_create_refused(const char *name, size_t bytes, th_status expected, int reason) {
     th_file_map map = {.start = folder, .bytes = 5};
     errno = 0;
@@ -219,6 +294,7 @@ static void files_that_cannot_be_made(void) {
     (void)snprintf(nowhere, sizeof nowhere, "%s/none/file", folder);
     expect_create_refused(nowhere, 100, TH_ERR_EXHAUSTED, ENOENT);
     expect_create_refused(path, 0, TH_ERR_TOO_SMALL, 0);
+    expect_create_refused(path, (size_t)PTRDIFF_MAX - th_pages_size() + 2, TH_ERR_TOO_LARGE, 0);
     expect_create_refused(path, (size_t)PTRDIFF_MAX + 1, TH_ERR_TOO_LARGE, 0);
     expect_create_refused(path, SIZE_MAX, TH_ERR_TOO_LARGE, 0);
     expect_create_refused(NULL, 100, TH_ERR_NULL, 0);
@@ -367,6 +443,7 @@ static void a_damaged_file_is_refused(void) {
 TH_SUITE("file_map", TEST(a_file_is_read_where_it_lies), TEST(a_large_file_is_whole),
          TEST(an_empty_file_is_no_memory), TEST(a_copy_never_reaches_the_file),
          TEST(a_shared_map_is_the_file), TEST(what_is_no_file_is_refused),
-         TEST(a_map_that_the_system_refuses), TEST(files_that_cannot_be_made),
+         TEST(a_map_that_the_system_refuses), TEST(a_file_is_mapped_whole_or_not_at_all),
+         TEST(a_file_that_tells_nothing_is_refused), TEST(files_that_cannot_be_made),
          TEST(a_file_that_does_not_fit_is_not_left_behind), TEST(a_flush_in_vain_is_told),
          TEST(a_heap_in_a_file_is_opened_elsewhere), TEST(a_damaged_file_is_refused))

@@ -532,14 +532,18 @@ static size_t kept_by_the_map(const unsigned char *state) {
     return kept;
 }
 
+static size_t pick(uint64_t *random, size_t count) {
+    return (size_t)(th_test_random(random) % count);
+}
+
 static void release_some(unsigned char *state, uint64_t *random) {
-    size_t first = th_test_random(random) % AREA_PAGES;
-    size_t count = 1 + th_test_random(random) % 3;
+    size_t first = pick(random, AREA_PAGES);
+    size_t count = 1 + pick(random, 3);
     size_t i = first;
     while (i < AREA_PAGES && i < first + count && state[i] == LIVE) {
         state[i++] = FREE;
     }
-    refuses_munmap = th_test_random(random) % 8 != 0;
+    refuses_munmap = pick(random, 8) != 0;
     if (i > first) {
         release(area + first * page, i - first);
     }
@@ -549,7 +553,7 @@ static void release_some(unsigned char *state, uint64_t *random) {
 /* What is mapped again comes from the kept pages, which are not live then, and is zeroed; or from
  * elsewhere. */
 static void map_some(unsigned char *state, uint64_t *random) {
-    size_t count = 1 + th_test_random(random) % 4;
+    size_t count = 1 + pick(random, 4);
     unsigned char *pages = th_pages_map(count * page, 0);
     CHECK(pages != NULL);
     for (size_t byte = 0; byte < count * page; byte += 512) {
@@ -576,7 +580,7 @@ static void random_releases_agree_with_the_map(void) {
     memset(state, LIVE, sizeof state);
     area = pages;
     for (size_t i = 0; i < OPERATIONS; i++) {
-        if (th_test_random(&random) % 4 == 0) {
+        if (pick(&random, 4) == 0) {
             map_some(state, &random);
         } else {
             release_some(state, &random);

@@ -6,8 +6,10 @@
  *
  * Ownership: the map is the caller's from open or create to close. The file is not held open.
  * Errors: *map is untouched. TH_ERR_NULL: a pointer is. TH_ERR_CONFIG: the mode is none of the
- * three, or this is no regular file. TH_ERR_EXHAUSTED: the system refuses, and errno says why
- * (ENOENT, EACCES, EEXIST, ENOSPC ...).
+ * three, or this is no regular file. TH_ERR_TOO_LARGE: in whole pages it exceeds PTRDIFF_MAX, so
+ * that no address could tell its bytes apart (with 32-bit addresses: from 2 GiB on). A file is
+ * mapped whole or not at all. TH_ERR_EXHAUSTED: the system refuses, and errno says why (ENOENT,
+ * EACCES, EEXIST, ENOSPC, ENOMEM ...).
  * Who makes the file shorter takes memory away: to touch what is gone is SIGBUS. Nothing here
  * prevents that, nor two processes that write at the same time.
  * Thread rule: one map, one thread at a time. Complexity: what the system makes of it. */
@@ -41,10 +43,10 @@ th_status th_file_map_open(th_file_map *map, const char *path, th_file_map_mode 
 
 /* Makes a file of `bytes` zeros, readable and writable for its owner only, and maps it, shared. All
  * of its space is taken at once, so that no later write meets a full disk. A file that exists is
- * never touched (EEXIST); one that cannot be made whole is not left behind. Also fails with
- * TH_ERR_TOO_SMALL if bytes is 0, TH_ERR_TOO_LARGE if it is above PTRDIFF_MAX. Above the limit that
- * the process has for files (RLIMIT_FSIZE) the system sends SIGXFSZ, which ends the process unless
- * it ignores that; then this fails as above, with EFBIG. */
+ * never touched (EEXIST); one that cannot be made whole is not left behind, unless its name cannot
+ * be removed either. Also fails with TH_ERR_TOO_SMALL if bytes is 0. Above the limit that the
+ * process has for files (RLIMIT_FSIZE) the system sends SIGXFSZ, which ends the process unless it
+ * ignores that; then this fails as above, with EFBIG. */
 th_status th_file_map_create(th_file_map *map, const char *path, size_t bytes);
 
 /* Returns when what was written to a shared map is on the disk. Other processes see it without

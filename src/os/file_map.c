@@ -1,25 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* File maps from mmap. A map needs no descriptor once it is made. */
+/* File maps from mmap. A map needs no descriptor once it is made.
+ *
+ * Files are measured in off_t, memory in size_t, and either may be the wider one: here off_t has 64
+ * bits whatever the machine, so that a file that is too large for the address space is seen, and
+ * every size up to PTRDIFF_MAX is one of a file. */
 #define _DEFAULT_SOURCE
+#define _FILE_OFFSET_BITS 64
 
 #include "tagheap/file_map.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tagheap/pages.h"
+
+static_assert(sizeof(off_t) == sizeof(int64_t) && PTRDIFF_MAX <= INT64_MAX,
+              "every size of memory is one of a file");
+
+/* Is there memory of that size, in whole pages? */
+static bool has_addresses(uint64_t bytes) {
+    return bytes <= (size_t)PTRDIFF_MAX - (th_pages_size() - 1);
+}
+
 static th_status map_whole(th_file_map *map, int file, th_file_map_mode mode) {
     static const int protections[] = {PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE};
     static const int flags[] = {MAP_SHARED, MAP_PRIVATE, MAP_SHARED};
     struct stat about;
-    memset(&about, 0, sizeof about);
-    (void)fstat(file, &about); /* what it says nothing about is no regular file */
+    memset(&about, 0, sizeof about); /* MSan does not see that fstat writes it */
+    if (fstat(file, &about) != 0) {
+        return TH_ERR_EXHAUSTED;
+    }
     if (!S_ISREG(about.st_mode)) {
         return TH_ERR_CONFIG;
+    }
+    if (!has_addresses((uint64_t)about.st_size)) { /* which is never negative */
+        return TH_ERR_TOO_LARGE;
     }
     th_file_map whole = {.bytes = (size_t)about.st_size};
     if (whole.bytes > 0) {
@@ -32,7 +54,8 @@ static th_status map_whole(th_file_map *map, int file, th_file_map_mode mode) {
     return TH_OK;
 }
 
-/* The reason of a failure stays in errno. */
+/* The reason of a failure stays in errno. That closing fails is no failure: nothing was written
+ * through the descriptor, and whether what is written through the map arrives, a flush says. */
 static void close_file(int file) {
     int reason = errno;
     (void)close(file);
@@ -64,7 +87,7 @@ th_status th_file_map_create(th_file_map *map, const char *path, size_t bytes) {
     if (bytes == 0) {
         return TH_ERR_TOO_SMALL;
     }
-    if (bytes > PTRDIFF_MAX) {
+    if (!has_addresses(bytes)) {
         return TH_ERR_TOO_LARGE;
     }
     int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -78,7 +101,7 @@ th_status th_file_map_create(th_file_map *map, const char *path, size_t bytes) {
         reason = errno;
     }
     if (status != TH_OK) {
-        (void)unlink(path);
+        (void)unlink(path); /* if it stays, the status says at least that it is not good */
     }
     errno = reason;
     close_file(file);
@@ -94,7 +117,10 @@ th_status th_file_map_flush(const th_file_map *map) {
 
 void th_file_map_close(th_file_map *map) {
     if (map != NULL) {
-        (void)munmap(map->start, map->bytes); /* of no bytes: refused, and nothing to do */
+        /* Of no bytes it is refused, and nothing to do. Else it cannot be: that takes a map in the
+         * middle of a larger one (tagheap/pages.h), and the system joins maps only where they go on
+         * in the same file, which none does that begins at the file's start. */
+        (void)munmap(map->start, map->bytes);
         *map = (th_file_map){0};
     }
 }
