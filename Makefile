@@ -73,7 +73,8 @@ quoted         = '$(subst ','\'',$(1))'
 fuzz_objection = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
 	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) \
 	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) $(if $(SUBJECT_SRC),plugin \
-	&& scripts/plugin --check $(call quoted,$(SUBJECT_SRC))); } 2>&1)
+	&& SUBJECT_FLAGS=$(call quoted,$(SUBJECT_FLAGS)) scripts/plugin --check \
+	$(call quoted,$(SUBJECT_SRC))); } 2>&1)
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
 objection := $(fuzz_objection)
 ifneq ($(objection),)
@@ -319,14 +320,17 @@ tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
 fuzz-programs: $(fuzz_FUZZERS) $(fuzz_REPLAYS) $(fuzz_HEAPLAB)
 
 # The target `subjects` with a plug-in linked in, which is all that it plays then, and the plug-in as
-# a shared object for heaplab. Our warnings are not for other people's code.
+# a shared object for heaplab. Our warnings are not for other people's code; what is said for it
+# (SUBJECT_FLAGS) comes last. heaplab, which loads it, is C: it lacks what vptr needs.
 PLUGIN_OBJECTS = build/fuzz/obj/fuzz/targets/subjects.o $(call objects,fuzz,$(ENGINE_SRC))
-PLUGIN_FLAGS   = $(STD) -Iinclude -Ifuzz $(fuzz_CFLAGS) $(EXTRA_CFLAGS) $(SUBJECT_FLAGS)
+PLUGIN_FLAGS   = -Iinclude -Ifuzz $(fuzz_CFLAGS) -fno-sanitize=vptr $(EXTRA_CFLAGS)
 fuzz-plugin: export SUBJECT_SRC := $(SUBJECT_SRC)
+fuzz-plugin: export SUBJECT_FLAGS := $(SUBJECT_FLAGS)
 fuzz-plugin: $(PLUGIN_OBJECTS) build/fuzz/obj/fuzz/engines/replay.o \
 		$(call objects,fuzz,$(fuzz_SHIM)) $(fuzz_LIBS) $(fuzz_HEAPLAB)
 	@scripts/plugin "$$SUBJECT_SRC" \
-		'$(fuzz_CC) $(PLUGIN_FLAGS)' '-shared -fPIC $(fuzz_LDFLAGS)' build/fuzz/plugin.so \
+		'$(fuzz_CC)' '$(fuzz_CXX)' '$(PLUGIN_FLAGS)' build/fuzz/plugin \
+		'-shared $(fuzz_LDFLAGS)' build/fuzz/plugin.so \
 		'$(fuzz_FUZZER) $(PLUGIN_OBJECTS) $(call objects,fuzz,$(fuzz_SHIM)) $(fuzz_LIBS)' \
 		build/fuzz/fuzz_plugin \
 		'$(fuzz_LDFLAGS) $(PLUGIN_OBJECTS) build/fuzz/obj/fuzz/engines/replay.o $(fuzz_LIBS)' \
@@ -442,8 +446,8 @@ headers: | bootstrap-headers
 freestanding: | bootstrap-m32
 	@scripts/check-freestanding
 
-FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -name '*.[ch]' \
-	2> /dev/null))
+FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -name '*.[ch]' -o \
+	-name '*.cpp' 2> /dev/null))
 ## format-check: every file is formatted as .clang-format says
 format-check: | bootstrap-format
 	@clang-format --dry-run -Werror $(FORMATTED)

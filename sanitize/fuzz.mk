@@ -5,9 +5,10 @@
 # The model and the runner are the judges, and the mutator is not what is tested: they do not guide
 # the fuzzer, and their own memory errors are the asan and ubsan variants' business; so are uses of
 # dead stack frames, which those variants look for. The heap and the codec compare no magic values:
-# trace-cmp would only slow them down.
+# trace-cmp would only slow them down. CXX is for plug-ins in C++.
 fuzz_CHECKS  := address,undefined,alignment,pointer-overflow
 fuzz_CC      := clang-19
+fuzz_CXX     := clang++-19
 fuzz_CFLAGS  := -O2 -g -fsanitize=$(fuzz_CHECKS),fuzzer-no-link -fno-sanitize-recover=all \
 	-fno-sanitize-address-use-after-scope -fsanitize-address-use-after-return=never
 fuzz_LDFLAGS := -fsanitize=$(fuzz_CHECKS),fuzzer-no-link

@@ -164,7 +164,11 @@ typedef struct lab_subject {
 } lab_subject;
 
 #define LAB_SUBJECT_NAME_MAX 15
-#define LAB_SUBJECT_EXPORT   "lab_subject_export"
+
+/* What a plug-in defines, and a shared object exports under this name. Declared here, so that it
+ * has C's name in C++ as well, and is seen outside whatever -fvisibility says. */
+#define LAB_SUBJECT_EXPORT "lab_subject_export"
+extern __attribute__((visibility("default"))) const lab_subject lab_subject_export;
 
 #ifdef __cplusplus
 }

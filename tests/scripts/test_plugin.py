@@ -25,6 +25,7 @@ import unittest
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
 EXAMPLE = TREE / "examples" / "my_subject.c"
+EXAMPLE_CXX = TREE / "examples" / "my_subject.cpp"
 MISTAKEN = TREE / "tests" / "scripts" / "mistaken_subject.c"
 
 # The mistakes of mistaken_subject.c, and the ways in which each of them may show first.
@@ -60,10 +61,14 @@ class PluginTest(unittest.TestCase):
     def run_here(self, *command):
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
-    def build(self, sources, *flags):
-        compiler = " ".join((f"gcc -std=c11 -I{TREE}/include -I{TREE}/fuzz", *flags))
-        return self.run_here(TREE / "scripts" / "plugin", sources, compiler, "-shared -fPIC",
-                             "build/fuzz/plugin.so")
+    def build(self, sources, flags="", ours="-O1", cxx="clang++-19"):
+        """As make fuzz does, but for the sanitizers; `flags` as SUBJECT_FLAGS."""
+        return subprocess.run(
+            [TREE / "scripts" / "plugin", sources, "gcc", cxx,
+             f"-I{TREE}/include -I{TREE}/fuzz {ours}", "build/plugin", "-shared",
+             "build/fuzz/plugin.so"],
+            cwd=self.folder, capture_output=True, text=True, check=False,
+            env=dict(os.environ, SUBJECT_FLAGS=flags))
 
     def assert_refused(self, sources, *words):
         done = self.build(sources)
@@ -99,6 +104,71 @@ class PluginTest(unittest.TestCase):
         small = (self.folder / "small.txt").read_text()
         self.assertRegex(small, r"^heap .*subject=plugin\n(.*\n){2}$")
 
+    def test_cxx_by_suffix(self):
+        text = EXAMPLE_CXX.read_text()
+        for suffix in ("cc", "cpp", "cxx", "C"):
+            self.write(f"mine.{suffix}", text)
+            done = self.build(f"mine.{suffix}")
+            self.assertEqual(0, done.returncode, done.stderr)
+        done = self.random("--seconds", "1")
+        self.assertEqual((0, ""), (done.returncode, done.stderr), done.stdout)
+
+    def test_the_cxx_example_is_cxx17_without_a_warning(self):
+        done = self.build(EXAMPLE_CXX, "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror")
+        self.assertEqual(0, done.returncode, done.stderr)
+
+    def test_a_mistake_in_cxx_is_found(self):
+        text = EXAMPLE_CXX.read_text()
+        self.assertIn("least << size < bytes ||", text)
+        self.write("broken.cpp", text.replace("least << size < bytes ||", "least << size + 1 < bytes ||"))
+        self.assertEqual(0, self.build("broken.cpp").returncode)
+        done = self.random("--seconds", str(FOUND_WITHIN_S))
+        self.assertEqual(1, done.returncode, done.stdout)
+        self.assertRegex(done.stdout, "property=result detail=(usable size|overlap)")
+        self.write("wide.cpp", text.replace("take(std::size_t bytes,", "take(std::uint32_t bytes,"))
+        self.assertEqual(0, self.build("wide.cpp").returncode)
+        done = self.random("--seconds", str(FOUND_WITHIN_S))
+        self.assertEqual(1, done.returncode, done.stdout)
+        self.assertRegex(done.stdout, "property=result detail=(usable size|beyond the most|outside)")
+
+    def test_both_languages(self):
+        """Each is compiled as what it is, whatever is said for the other."""
+        self.write("other.cpp", "#include <string>\nstatic std::string word;\n#if __cplusplus < 202002L\n"
+                   "#error C++20 was asked for\n#endif\nextern \"C\" int length() "
+                   "{ word += \"ab\"; return (int)word.size(); }\n")
+        self.write("mine.c", "#if __STDC_VERSION__ < 201710L\n#error C17 was asked for\n#endif\n"
+                   "int length(void);\n" +
+                   EXAMPLE.read_text().replace("    cells *c = self;", "    cells *c = self;\n"
+                                               "    if (length() == 1) { return c; }", 1))
+        done = self.build("mine.c other.cpp", "-std=gnu17 -std=c++20")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual(0, self.random("--seconds", "1").returncode)
+
+    def test_flags_are_words(self):
+        """Split as a shell does, without running anything."""
+        (self.folder / "my dir").mkdir()
+        self.write("my dir/more.h", "#define MORE 1\n")
+        self.write("flags.c", '#include "more.h"\n#ifdef __OPTIMIZE__\n#error -O0 was asked for\n#endif\n'
+                   "static const char name[] = NAME;\n_Static_assert(sizeof name == 6, \"a b c\");\n"
+                   'static const char cost[] = COST;\n_Static_assert(sizeof cost == 8, "a dollar");\n' +
+                   EXAMPLE.read_text())
+        done = self.build("flags.c", """-DNAME='"a b c"' -I'my dir' "-DCOST=\\"\\$(echo)\\"" -O0""")
+        self.assertEqual(0, done.returncode, done.stderr)
+        done = self.build("flags.c", "-DNAME='a")
+        self.assertEqual((2, "fuzz: SUBJECT_FLAGS: a quote is not closed: -DNAME='a\n"),
+                         (done.returncode, done.stderr))
+
+    def test_a_name_with_spaces_in_quotes(self):
+        self.write("a name.c", EXAMPLE.read_text())
+        done = self.build("'a name.c'")
+        self.assertEqual(0, done.returncode, done.stderr)
+
+    def test_no_compiler(self):
+        self.write("mine.cpp", "int x;\n")
+        done = self.build("mine.cpp", cxx="no-such-compiler")
+        self.assertEqual((2, "fuzz: SUBJECT_SRC: no-such-compiler, which compiles it, is not installed "
+                             "(scripts/bootstrap fuzz installs it)\n"), (done.returncode, done.stderr))
+
     def test_no_mistake_is_none(self):
         self.assertEqual(0, self.build(MISTAKEN).returncode)
         done = self.random("--seconds", os.environ.get("PLUGIN_SECONDS", "3"))
@@ -111,7 +181,8 @@ class PluginTest(unittest.TestCase):
     def test_small_mistakes_are_found_soon(self):
         for mistake, details in MISTAKES.items():
             with self.subTest(mistake):
-                self.assertEqual(0, self.build(MISTAKEN, f"-DMISTAKE={mistake}").returncode)
+                done = self.build(MISTAKEN, f"-DMISTAKE={mistake}")
+                self.assertEqual(0, done.returncode, done.stderr)
                 start = time.monotonic()
                 done = self.random("--seconds", str(FOUND_WITHIN_S))
                 took = time.monotonic() - start
@@ -140,12 +211,12 @@ class PluginTest(unittest.TestCase):
         self.assert_refused(" ", "names no file")
         for name in ("my.so", "my.o", "my.h", "c", "my.c.bak"):
             self.write(name, "int x;\n")
-            self.assert_refused(f"{EXAMPLE} {name}", f"{name}: is no source file (.c, .cc, .cpp)")
+            self.assert_refused(f"{EXAMPLE} {name}", f"{name}: is no source file (C: .c; C++: .cc, .cpp, .cxx, .C)")
             checked = self.run_here(TREE / "scripts" / "plugin", "--check", name)
             self.assertEqual(2, checked.returncode)
             self.assertIn(f"fuzz: SUBJECT_SRC: {name}: is no source file", checked.stderr)
         self.write("bad.c", "int x = ;\n")
-        self.assert_refused("bad.c", "does not compile: bad.c:1:", "plugin.so.log")
+        self.assert_refused("bad.c", "does not compile: bad.c:1:", "build/plugin/0.o.log")
         self.write("empty.c", "int x;\n")
         self.assert_refused("empty.c", "is no subject: it exports no lab_subject_export")
         text = EXAMPLE.read_text()
