@@ -27,6 +27,7 @@ static volatile enum {
     TWO_FREED_THEN_COMPACT, /* at a compaction after two blocks were freed that had been made */
     VETO_IN_SMALL_ALIGNED,  /* at a vetoed compaction of an aligned TAIL block, skew odd */
     AT_THE_END,             /* at the end, if three blocks are live */
+    LARGE_LIVE,             /* at an allocation, if a block of 65 bytes or more is live */
     TWO_MISTAKES,           /* at a copy; but at a lookup in another way */
     BY_ABORT,               /* at a trim the process ends, with a line */
     BY_SIGNAL,              /* at a trim it ends, without a word */
@@ -40,6 +41,7 @@ static unsigned plays; /* of this process */
 
 typedef struct stand_in {
     bool live[65536];
+    uint32_t bytes[65536];
     bool aligned_tail;
     unsigned live_count, freed;
 } stand_in;
@@ -70,6 +72,9 @@ static void follow(stand_in *s, const lab_op *op) {
         s->live_count++;
         s->aligned_tail = s->aligned_tail || (op->kind == LAB_OP_ALIGNED && op->tag >= 0x4000 &&
                                               op->align >= 5 && op->size.value >= 10);
+        s->bytes[op->slot] = op->size.value;
+    } else if (op->kind == LAB_OP_RESIZE) {
+        s->bytes[op->slot] = op->size.value;
     } else if (op->kind == LAB_OP_FREE && s->live[op->slot]) {
         s->live[op->slot] = false;
         s->live_count--;
@@ -108,6 +113,11 @@ static bool play_op(stand_in *s, const lab_script *script, size_t i, lab_failure
     if (mistake == VETO_IN_SMALL_ALIGNED && compacts && (op->veto & 4) != 0 && s->aligned_tail &&
         script->config.skew % 2 == 1) {
         return fail(failure, i, LAB_PROPERTY_BLOCKS, "offset");
+    }
+    for (size_t slot = 0; mistake == LARGE_LIVE && slot < 8 && op->kind == LAB_OP_ALLOC; slot++) {
+        if (s->live[slot] && s->bytes[slot] >= 65) {
+            return fail(failure, i, LAB_PROPERTY_BLOCKS, "large");
+        }
     }
     if (mistake == TWO_MISTAKES && (op->kind == LAB_OP_COPY || op->kind == LAB_OP_FIND)) {
         bool copies = op->kind == LAB_OP_COPY;
@@ -231,6 +241,24 @@ static void keeps_operands_that_matter(void) {
                   "heap dwords=16 align=4 guard=0 slots=8 lowmem=0 skew=1\n"
                   "aligned s0 tag=0x4000 bytes=10 align=32\n"
                   "compact veto=0x04\n");
+}
+
+/* Where neither an operation can go nor a size can shrink, both together can. */
+static void moves_sizes_to_remove_more(void) {
+    static const char *const texts[] = {
+        PLAIN "alloc s0 tag=0 bytes=1\nresize s0 bytes=65\nalloc s1 tag=0 bytes=1\n",
+        PLAIN "alloc s0 tag=0 bytes=1\nresize s0 bytes=1\nresize s0 bytes=65\n"
+              "alloc s1 tag=0 bytes=1\n"};
+    mistake = LARGE_LIVE;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        lab_script script = {0};
+        lab_shrink_result result;
+        lab_text_error error;
+        CHECK(lab_script_parse(&script, texts[i], strlen(texts[i]), &error));
+        CHECK_EQ(shrink(&script, &result), LAB_SHRINK_DONE);
+        check_text(&script, PLAIN "alloc s0 tag=0x0000 bytes=65\nalloc s1 tag=0x0000 bytes=0\n");
+        lab_script_clean_up(&script);
+    }
 }
 
 static void cuts_nothing_behind_a_failure_at_the_end(void) {
@@ -370,8 +398,9 @@ static void judge_goes_on_after_an_end(void) {
 }
 
 TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matter),
-         TEST(cuts_nothing_behind_a_failure_at_the_end), TEST(keeps_to_the_same_failure),
-         TEST(shrinks_what_ends_the_process), TEST(shrinks_what_never_ends),
-         TEST(who_waits_hangs_and_who_is_slow_does_not), TEST(long_scripts_may_take_longer),
-         TEST(leaves_a_passing_script_alone), TEST(leaves_a_flaky_script_alone),
-         TEST(shrinks_a_script_without_operations), TEST(judge_goes_on_after_an_end))
+         TEST(moves_sizes_to_remove_more), TEST(cuts_nothing_behind_a_failure_at_the_end),
+         TEST(keeps_to_the_same_failure), TEST(shrinks_what_ends_the_process),
+         TEST(shrinks_what_never_ends), TEST(who_waits_hangs_and_who_is_slow_does_not),
+         TEST(long_scripts_may_take_longer), TEST(leaves_a_passing_script_alone),
+         TEST(leaves_a_flaky_script_alone), TEST(shrinks_a_script_without_operations),
+         TEST(judge_goes_on_after_an_end))

@@ -11,6 +11,7 @@
 enum {
     ROUNDS_MAX = 100,
     PAIRS_OPS_MAX = 40,   /* pairs are tried among so many operations */
+    SIZES_OPS_MAX = 12,   /* the same of sizes that move to other operations */
     LIMIT_MS_MIN = 60,    /* for a candidate, in processor time */
     LIMIT_FACTOR = 20,    /* the same, as a multiple of what the whole script took */
     TRIED_CAPACITY = 1024 /* at first; a power of two */
@@ -262,6 +263,41 @@ static void remove_pairs(lab_shrinker *s, bool *keep) {
     }
 }
 
+static bool has_size(const lab_op *op) {
+    return (lab_op_fields[op->kind] & LAB_FIELD_SIZE) != 0;
+}
+
+static bool same_size(lab_size a, lab_size b) {
+    return a.kind == b.kind && a.value == b.value;
+}
+
+/* Without operation i, and with the size of operation `from` for operation `to`. */
+static bool try_with_size(lab_shrinker *s, size_t i, size_t to, size_t from) {
+    lab_size size = s->best.ops[from].size;
+    lab_script *candidate = lab_shrink_candidate(s);
+    candidate->ops[to].size = size;
+    memmove(candidate->ops + i, candidate->ops + i + 1,
+            (candidate->count - i - 1) * sizeof *candidate->ops);
+    candidate->count--;
+    return lab_shrink_accept(s);
+}
+
+/* An operation that is there only because another one has no longer the size that matters: a resize
+ * after an allocation that had it before, or what makes room for one that has it. */
+static void remove_for_sizes(lab_shrinker *s) {
+    s->state.step = "sizes";
+    for (size_t i = s->best.count; i-- > 0 && s->best.count <= SIZES_OPS_MAX && !s->stuck;) {
+        bool removed = false;
+        for (size_t pair = 0; !removed && pair < s->best.count * s->best.count; pair++) {
+            size_t to = pair / s->best.count;
+            size_t from = pair % s->best.count;
+            const lab_op *ops = s->best.ops;
+            removed = i < s->best.count && to != i && has_size(&ops[to]) && has_size(&ops[from]) &&
+                      !same_size(ops[to].size, ops[from].size) && try_with_size(s, i, to, from);
+        }
+    }
+}
+
 /* ---- the course --------------------------------------------------------------------------- */
 
 /* The result must fail as the script did, each time; a hang, which takes so long, once more. */
@@ -299,6 +335,7 @@ static void run_rounds(lab_shrinker *s, bool *keep) {
         remove_slots(s, keep);
         remove_pairs(s, keep);
         lab_shrink_operands(s);
+        remove_for_sizes(s);
         lab_shrink_slots(s);
         lab_shrink_config(s);
     } while (s->changed && !s->stuck && s->state.round < ROUNDS_MAX);

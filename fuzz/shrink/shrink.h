@@ -2,8 +2,8 @@
 /* The shrinker: makes a failing script small while it fails in the same way (judge.h says what a
  * way is). It works on operations, never on bytes: first what lies behind the failing one is cut
  * off, then ranges of operations are removed, then blocks with everything that uses them, then
- * pairs of operations; then what is left is made plain, operand by operand, and last the
- * configuration. All of it again, until a whole round changes nothing. The same script and the
+ * pairs of operations; then what is left is made plain, operand by operand; then single operations
+ * are removed while a size moves to another one; and last the configuration. All of it again, until a whole round changes nothing. The same script and the
  * same build give the same result. */
 #ifndef LAB_SHRINK_SHRINK_H
 #define LAB_SHRINK_SHRINK_H

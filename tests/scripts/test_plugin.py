@@ -191,6 +191,19 @@ class PluginTest(unittest.TestCase):
                 self.assertIn(found.split(" 11")[0], details)
                 self.assertLess(took, FOUND_WITHIN_S)
 
+    def test_it_is_shrunk_to_two_operations_whatever_the_seed(self):
+        self.write("broken.c", EXAMPLE.read_text().replace("bytes <= CELL &&", "bytes <= CELL + 8 &&")
+                   .replace(".bytes_max = CELL,", ".bytes_max = CELL + 8,"))
+        self.assertEqual(0, self.build("broken.c").returncode)
+        plugin = ("--subject", "build/fuzz/plugin.so")
+        lengths = {}
+        for seed in range(1, 32):
+            self.run_here(HEAPLAB, "random", *plugin, "--seed", str(seed), "-f", "-o", "found.txt")
+            done = self.run_here(HEAPLAB, "minimize", *plugin, "found.txt", "-f", "-o", "small.txt")
+            self.assertIn("property=result detail=overlap", done.stdout, (seed, done.stderr))
+            lengths[seed] = len((self.folder / "small.txt").read_text().splitlines()) - 1
+        self.assertEqual({2}, set(lengths.values()), lengths)
+
     def test_several_files(self):
         self.write("a.c", EXAMPLE.read_text().replace("= cells_free}", "= cells_free_elsewhere}")
                    .replace("static void cells_free", "void cells_free_elsewhere(void *, void *);\n"
