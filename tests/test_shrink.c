@@ -34,6 +34,7 @@ static volatile enum {
     BY_HANG,                /* at a trim it never comes back */
     BY_WAITING,             /* at a trim it waits for what never comes */
     SLOW,                   /* at a trim it takes its time, as on a busy machine */
+    AT_TIMES,               /* at a trim, every third time */
     FLAKY                   /* at a trim, in another way each time */
 } mistake;
 
@@ -126,6 +127,9 @@ static bool play_op(stand_in *s, const lab_script *script, size_t i, lab_failure
     if (op->kind == LAB_OP_TRIM && mistake == FLAKY) {
         return fail(failure, i, LAB_PROPERTY_FIND, plays % 2 == 0 ? "found" : "size");
     }
+    if (op->kind == LAB_OP_TRIM && s->live[op->slot] && mistake == AT_TIMES && plays % 3 == 0) {
+        return fail(failure, i, LAB_PROPERTY_FIND, "at times");
+    }
     if (op->kind == LAB_OP_TRIM && s->live[op->slot]) {
         end_at_trim();
     }
@@ -182,6 +186,8 @@ static void make_long(lab_script *script, uint64_t seed, size_t count) {
     CHECK(lab_script_is_valid(script));
 }
 
+static unsigned tries; /* of each candidate */
+
 static void count_runs(void *context, const lab_shrink_state *state) {
     size_t *runs = context;
     CHECK_EQ(state->runs, *runs);
@@ -190,7 +196,8 @@ static void count_runs(void *context, const lab_shrink_state *state) {
 
 static lab_shrink_status shrink(lab_script *script, lab_shrink_result *result) {
     size_t runs = 0;
-    const lab_shrink_options options = {200, count_runs, &runs};
+    const lab_shrink_options options = {
+        .limit_ms = 200, .tries = tries, .progress = count_runs, .context = &runs};
     lab_shrink_status status = lab_shrink(script, &options, result);
     CHECK_EQ(result->state.runs, runs);
     return status;
@@ -358,6 +365,26 @@ static void leaves_a_flaky_script_alone(void) {
     lab_script_clean_up(&before);
 }
 
+/* One that fails at times is shrunk if each candidate is tried more than once. */
+static void shrinks_what_fails_at_times(void) {
+    lab_script script = {0};
+    lab_shrink_result result;
+    mistake = AT_TIMES;
+    make_long(&script, 12, 60);
+    CHECK_EQ(shrink(&script, &result), LAB_SHRINK_FLAKY);
+    CHECK_EQ(script.count, 60);
+    tries = 6;
+    CHECK_EQ(shrink(&script, &result), LAB_SHRINK_DONE);
+    CHECK_EQ(result.reproduced, 2);
+    CHECK(strcmp(result.verdict.signature, "property=find detail=at times") == 0);
+    check_text(&script, PLAIN "alloc s0 tag=0x0000 bytes=0\ntrim s0\n");
+    mistake = PASSES;
+    CHECK_EQ(shrink(&script, &result), LAB_SHRINK_PASSES);
+    CHECK_EQ(result.state.runs, 6);
+    tries = 0;
+    lab_script_clean_up(&script);
+}
+
 static void shrinks_a_script_without_operations(void) {
     lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP}};
     lab_shrink_result result;
@@ -402,5 +429,5 @@ TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matt
          TEST(keeps_to_the_same_failure), TEST(shrinks_what_ends_the_process),
          TEST(shrinks_what_never_ends), TEST(who_waits_hangs_and_who_is_slow_does_not),
          TEST(long_scripts_may_take_longer), TEST(leaves_a_passing_script_alone),
-         TEST(leaves_a_flaky_script_alone), TEST(shrinks_a_script_without_operations),
-         TEST(judge_goes_on_after_an_end))
+         TEST(leaves_a_flaky_script_alone), TEST(shrinks_what_fails_at_times),
+         TEST(shrinks_a_script_without_operations), TEST(judge_goes_on_after_an_end))

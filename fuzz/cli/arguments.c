@@ -132,9 +132,11 @@ int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_v
     if (strcmp(first->signature, other->signature) == 0) {
         return lab_cli_complain_of(name, path, "does not fail in this build; nothing written");
     }
-    (void)snprintf(what, sizeof what, "is flaky: once \"%s\", then \"%s\"; nothing written",
-                   first->signature[0] != '\0' ? first->signature : "no failure",
-                   other->signature[0] != '\0' ? other->signature : "no failure");
+    (void)snprintf(
+        what, sizeof what,
+        "is flaky: once \"%s\", then \"%s\" (minimize --tries 20 would shrink it); nothing written",
+        first->signature[0] != '\0' ? first->signature : "no failure",
+        other->signature[0] != '\0' ? other->signature : "no failure");
     return lab_cli_complain_of(name, path, what);
 }
 

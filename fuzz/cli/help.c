@@ -30,13 +30,14 @@ static const lab_cli_subcommand subcommands[] = {
      "  --colour         colours tell the sides apart (width: COLUMNS, or that of the terminal)\n",
      "0 drawn; 1 the script failed, which ends the drawing",
      "corpus/heap/seed/recorded-lua-start.txt", lab_cli_draw},
-    {"minimize", " -o OUT [-f] [--timeout MS] [FORM] [--subject NAME] FILE",
+    {"minimize", " -o OUT [-f] [--timeout MS] [--tries N] [FORM] [--subject NAME] FILE",
      "make a failing script small while it fails in the same way",
      "  -o OUT           where the small script goes, as text\n"
      "  --timeout MS     a script that takes more processor time hangs (default: 2000, and 20 "
      "more\n"
-     "                   for each 1000 operations)\n",
-     "0 OUT is written; 2 the script passes, or not always fails in the same way",
+     "                   for each 1000 operations)\n"
+     "  --tries N        it need not fail each time: play each script up to N times\n",
+     "0 OUT is written; 2 the script passes, or (without --tries) not always fails in the same way",
      "found.txt -o small.txt", lab_cli_minimize},
     {"to-c", " [-o OUT] [-f] [FORM] [--subject heap] FILE",
      "turn a failing script into a C program that needs the library only",

@@ -7,25 +7,38 @@
 #include "cli/cli.h"
 #include "shrink/shrink.h"
 
-enum { MESSAGE_BYTES_MAX = 4096 + 512, LIMIT_MS_MAX = 3600000 };
+enum { MESSAGE_BYTES_MAX = 4096 + 512, LIMIT_MS_MAX = 3600000, TRIES_MAX = 1000 };
 
-static int set_limit(const char *name, const char *value, unsigned *limit_ms) {
+typedef struct minimize_settings {
+    unsigned limit_ms; /* 0: as long as the script's length makes sensible */
+    unsigned tries;    /* 0: it fails each time */
+} minimize_settings;
+
+static int take_number(lab_cli_arguments *from, const char *option, unsigned long most,
+                       const char *wanted, unsigned *out) {
     char *end;
-    unsigned long number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > LIMIT_MS_MAX) {
-        return lab_cli_refuse(name, "no number of milliseconds from 1 to 3600000:", value);
+    const char *value = lab_cli_value(from, option);
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
     }
-    *limit_ms = (unsigned)number;
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > most) {
+        return lab_cli_refuse(from->argv[0], wanted, value);
+    }
+    *out = (unsigned)number;
     return LAB_CLI_DONE;
 }
 
 static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
-    *known = strcmp(option, "--timeout") == 0;
-    if (!*known) {
-        return LAB_CLI_DONE;
+    minimize_settings *out = settings;
+    if (strcmp(option, "--timeout") == 0) {
+        return take_number(from, option, LIMIT_MS_MAX,
+                           "no number of milliseconds from 1 to 3600000:", &out->limit_ms);
     }
-    const char *value = lab_cli_value(from, option);
-    return value != NULL ? set_limit(from->argv[0], value, settings) : LAB_CLI_BAD_INPUT;
+    *known = strcmp(option, "--tries") == 0;
+    return !*known ? LAB_CLI_DONE
+                   : take_number(from, option, TRIES_MAX,
+                                 "no number of tries from 1 to 1000:", &out->tries);
 }
 
 /* ---- what a person sees ------------------------------------------------------------------- */
@@ -48,13 +61,15 @@ static int report_trouble(const char *name, const lab_cli_files *given, lab_shri
                : lab_cli_complain_of_verdicts(name, given->in, &result->verdict, &result->other);
 }
 
-static int minimize(const char *name, const lab_cli_files *given, unsigned limit_ms,
+static int minimize(const char *name, const lab_cli_files *given, const minimize_settings *settings,
                     lab_script *script) {
     lab_cli_progress progress;
-    const lab_shrink_options options = {
-        .limit_ms = limit_ms != 0 ? limit_ms : lab_judge_limit_ms(script->count),
-        .progress = show_state,
-        .context = &progress};
+    const lab_shrink_options options = {.limit_ms = settings->limit_ms != 0
+                                                        ? settings->limit_ms
+                                                        : lab_judge_limit_ms(script->count),
+                                        .tries = settings->tries,
+                                        .progress = show_state,
+                                        .context = &progress};
     lab_shrink_result result;
     char message[MESSAGE_BYTES_MAX];
     size_t before = script->count;
@@ -73,23 +88,27 @@ static int minimize(const char *name, const lab_cli_files *given, unsigned limit
     }
     (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s\n", before, script->count,
                  result.state.runs, (double)(lab_cli_now_ms() - start) / 1000);
-    (void)printf("  it fails: %s\n  written to %s\n", result.verdict.signature, given->out);
+    (void)printf("  it fails: %s\n", result.verdict.signature);
+    if (settings->tries > 0) {
+        (void)printf("  in %u of %u tries\n", result.reproduced, settings->tries);
+    }
+    (void)printf("  written to %s\n", given->out);
     return LAB_CLI_DONE;
 }
 
 int lab_cli_minimize(int argc, char **argv) {
     static const lab_cli_syntax syntax = {.out = LAB_CLI_OUT_NEEDED, .option = set_option};
-    unsigned limit_ms = 0; /* as long as the script's length makes sensible */
+    minimize_settings settings = {0};
     lab_cli_files given;
     lab_script script = {0};
-    int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &limit_ms);
+    int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &settings);
     if (status == LAB_CLI_DONE) {
         status = lab_cli_check_out(argv[0], &given);
     }
     if (status == LAB_CLI_DONE) {
         status = lab_cli_read(argv[0], given.in, &given, &script) &&
                          lab_cli_has_subject(argv[0], given.in, script.config.subject)
-                     ? minimize(argv[0], &given, limit_ms, &script)
+                     ? minimize(argv[0], &given, &settings, &script)
                      : LAB_CLI_BAD_INPUT;
     }
     lab_script_clean_up(&script);

@@ -39,6 +39,19 @@ static bool find_place(void *address, place *out) {
     return true;
 }
 
+/* Of a function of the program's: a sanitizer that is linked into it stands in for the library's.
+ */
+static bool is_of_a_tool(const char *name) {
+    static const char *const beginnings[] = {"__interceptor_", "___interceptor_", "__asan_",
+                                             "__sanitizer_",   "__ubsan_",        "__msan_"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_of_the_system(const place *p) {
     static const char *const names[] = {"libc.", "libc-", "libpthread", "libgcc_s", "ld-"};
     const char *slash = strrchr(p->path, '/');
@@ -130,7 +143,7 @@ bool lab_frames_name(void *const *frames, int count, char name[LAB_FUNCTION_BYTE
     }
     for (int first = ++i; i < count; i++) {
         bool known = find_place((char *)frames[i] - (i > first ? 1 : 0), &p);
-        if (known && !is_of_the_system(&p) && name_place(&p, name) && strncmp(name, "__", 2) != 0) {
+        if (known && !is_of_the_system(&p) && name_place(&p, name) && !is_of_a_tool(name)) {
             return true;
         }
     }

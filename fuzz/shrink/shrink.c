@@ -108,10 +108,17 @@ bool lab_shrink_accept(lab_shrinker *s) {
         return false;
     }
     uint64_t hash = hash_script(s, &s->candidate);
-    if (was_tried(s, hash) || !play(s, &s->candidate, &verdict)) {
+    bool same = false;
+    if (was_tried(s, hash)) {
         return false;
     }
-    if (strcmp(verdict.signature, s->verdict.signature) != 0) {
+    for (unsigned i = 0; !same && (i == 0 || i < s->options->tries); i++) {
+        if (!play(s, &s->candidate, &verdict)) {
+            return false;
+        }
+        same = strcmp(verdict.signature, s->verdict.signature) == 0;
+    }
+    if (!same) {
         note_tried(s, hash);
         return false;
     }
@@ -300,6 +307,31 @@ static void remove_for_sizes(lab_shrinker *s) {
 
 /* ---- the course --------------------------------------------------------------------------- */
 
+/* Plays the best options->tries times. *verdict, if it has no signature yet, becomes the first
+ * failure; *count is how often it failed so. False: it could not be played. */
+static bool count_failures(lab_shrinker *s, lab_verdict *verdict, unsigned *count) {
+    *count = 0;
+    for (unsigned i = 0; i < s->options->tries; i++) {
+        lab_verdict one;
+        if (!play(s, &s->best, &one)) {
+            return false;
+        }
+        if (verdict->signature[0] == '\0') {
+            *verdict = one;
+        }
+        *count += one.end != LAB_END_PASSED && strcmp(one.signature, verdict->signature) == 0;
+    }
+    return true;
+}
+
+/* The same for what need not fail each time. */
+static lab_shrink_status confirm_at_times(lab_shrinker *s, lab_shrink_result *result) {
+    if (s->stuck || !count_failures(s, &s->verdict, &result->reproduced)) {
+        return LAB_SHRINK_NO_MEANS;
+    }
+    return result->reproduced > 0 ? LAB_SHRINK_DONE : LAB_SHRINK_FLAKY;
+}
+
 /* The result must fail as the script did, each time; a hang, which takes so long, once more. */
 static lab_shrink_status confirm(lab_shrinker *s, lab_verdict *other) {
     lab_verdict last;
@@ -342,9 +374,11 @@ static void run_rounds(lab_shrinker *s, bool *keep) {
 }
 
 static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool *keep) {
-    bool same;
+    bool same = true;
+    bool at_times = s->options->tries > 0;
     s->state.step = "reproducing";
-    if (!lab_judge_settle(s->judge, &s->best, &s->verdict, &result->other, &same)) {
+    if (!(at_times ? count_failures(s, &s->verdict, &result->reproduced)
+                   : lab_judge_settle(s->judge, &s->best, &s->verdict, &result->other, &same))) {
         return LAB_SHRINK_NO_MEANS;
     }
     if (!same || s->verdict.end == LAB_END_PASSED) {
@@ -354,7 +388,7 @@ static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool
     run_rounds(s, keep);
     /* Under the first limit again: a hang must be one by that, too. */
     lab_judge_set_limit(s->judge, s->options->limit_ms);
-    return confirm(s, &result->other);
+    return at_times ? confirm_at_times(s, result) : confirm(s, &result->other);
 }
 
 lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,

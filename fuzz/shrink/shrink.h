@@ -3,8 +3,8 @@
  * way is). It works on operations, never on bytes: first what lies behind the failing one is cut
  * off, then ranges of operations are removed, then blocks with everything that uses them, then
  * pairs of operations; then what is left is made plain, operand by operand; then single operations
- * are removed while a size moves to another one; and last the configuration. All of it again, until a whole round changes nothing. The same script and the
- * same build give the same result. */
+ * are removed while a size moves to another one; and last the configuration. All of it again, until
+ * a whole round changes nothing. The same script and the same build give the same result. */
 #ifndef LAB_SHRINK_SHRINK_H
 #define LAB_SHRINK_SHRINK_H
 
@@ -23,6 +23,9 @@ typedef struct lab_shrink_state {
 
 typedef struct lab_shrink_options {
     unsigned limit_ms; /* processor time that a script may take */
+    /* 0: the script fails each time, and one play of a candidate tells. Else it need not: a
+     * candidate that fails in the same way in one of so many plays is accepted. */
+    unsigned tries;
     /* Called before each script that is played; may be NULL. */
     void (*progress)(void *context, const lab_shrink_state *state);
     void *context;
@@ -38,11 +41,13 @@ typedef enum lab_shrink_status {
 typedef struct lab_shrink_result {
     lab_verdict verdict; /* of the script as it is now */
     lab_verdict other;   /* FLAKY: what else it did */
+    unsigned reproduced; /* with tries: in so many of them it failed so, in the end */
     lab_shrink_state state;
 } lab_shrink_result;
 
-/* Shrinks the script in place, if it fails in the same way each of LAB_JUDGE_REPETITIONS times,
- * before and after. Anything but DONE leaves it as it was. */
+/* Shrinks the script in place, if it fails in the same way each of LAB_JUDGE_REPETITIONS times (in
+ * one of options->tries plays, where these are given), before and after. Anything but DONE leaves
+ * it as it was. */
 lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
                              lab_shrink_result *result);
 

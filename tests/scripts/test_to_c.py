@@ -146,7 +146,8 @@ class Library:
             return match[1]
         if match := re.search(r"^tagheap: .*$", err, re.MULTILINE):
             return match[0]
-        return f"signal {-status}" if status < 0 else None
+        match = re.search(r"was ended by (signal \d+).*? in (\S+); ", err)
+        return f"{match[1]} at {match[2]}" if match else f"signal {-status}" if status < 0 else None
 
     def reproduce(self, source):
         program = SCRATCH / f"{source.stem}-{self.name}"
@@ -288,7 +289,7 @@ class Ends(Case):
         self.check_program(*found)
 
     def test_signal(self):
-        library, out, signature = self.check("signal", "signal 4 at th_heap_trim")
+        library, out, signature = self.check("signal", "signal 4 at __wrap_th_heap_trim")
         self.check_program(library, out, signature)
 
     def test_hang(self):
@@ -332,7 +333,7 @@ class Refusals(Case):
         library = Library("flaky", [SCRATCH / "flaky.o"], [WRAP])
         path = SCRATCH / "flaky.txt"
         path.write_text("heap dwords=750\nalloc s0 tag=0 bytes=8\nalloc s1 tag=0 bytes=8\n"
-                        "alloc s2 tag=0 bytes=8\ntrim s0\n")
+                        "alloc s2 tag=0 bytes=8\nalloc s5 tag=0 bytes=8\nfree s5\ntrim s0\n")
         for command in ("minimize", "to-c"):
             for _ in range(50):  # three times the same is possible
                 status, said, err = run(library.heaplab, command, path, "-f", "-o", SCRATCH / "f")
@@ -340,12 +341,20 @@ class Refusals(Case):
                     break
             self.assertEqual((2, ""), (status, said))
             self.assertRegex(err, r'\A[^\n]*flaky.txt: is flaky: once "[^\n]*nothing written\n\Z')
+        status, said, err = run(library.heaplab, "minimize", "--tries", "40", path, "-f", "-o",
+                                SCRATCH / "f")
+        self.assertEqual((0, ""), (status, err))
+        self.assertRegex(said, r"it fails: signal 6 at __wrap_th_heap_trim\n  in \d+ of 40 tries\n")
+        self.assertEqual(4, len(operations(SCRATCH / "f")))
 
     def test_wrong_arguments(self):
         for words, arguments in (
             (["no FILE"], ["minimize"]),
             (["no -o OUT"], ["minimize", SCRATCH / "0.txt"]),
             (["milliseconds", "'0'"], ["minimize", "--timeout", "0"]),
+            (["tries", "1000", "'0'"], ["minimize", "--tries", "0"]),
+            (["tries", "1000", "'1001'"], ["minimize", "--tries", "1001"]),
+            (["a value is missing", "--tries"], ["minimize", "--tries"]),
             (["unknown option", "-x"], ["minimize", "-x"]),
             (["one FILE"], ["minimize", "a", "b"]),
             (["No such file"], ["minimize", "none", "-o", "x"]),
