@@ -253,25 +253,24 @@ static uint32_t largest_region(const plan *p) {
 }
 
 /* The least region for the present divisor: what the peak needs, and a quarter of that. */
-static uint32_t least_region(const plan *p) {
+static uint64_t least_region(const plan *p) {
     uint64_t wanted = (uint64_t)p->report->peak_dwords + p->report->peak_dwords / 4 +
                       2 * HEADER_DWORDS(unit_of(p));
-    wanted = (wanted + REGION_STEP - 1) / REGION_STEP * REGION_STEP;
-    return wanted > UINT32_MAX ? UINT32_MAX : (uint32_t)wanted;
+    return (wanted + REGION_STEP - 1) / REGION_STEP * REGION_STEP;
 }
 
 /* Chooses the divisor, from the present one on, and the region, as if there were no gaps. */
 static void measure(plan *p, lab_config *config) {
     uint32_t largest = largest_region(p);
     measure_peak(p);
-    uint32_t wanted = least_region(p);
+    uint64_t wanted = least_region(p);
     while (p->options.dwords == 0 && wanted > largest && p->report->shift < SHIFT_MAX) {
         p->report->shift++;
         measure_peak(p);
         wanted = least_region(p);
     }
     config->dwords = p->options.dwords != 0 ? p->options.dwords
-                     : wanted < largest     ? wanted
+                     : wanted < largest     ? (uint32_t)wanted
                                             : largest;
 }
 

@@ -103,7 +103,7 @@ static const char *check_header(const lab_trace_header *header) {
 
 /* What is wrong with the header or the length of the open file, or NULL. */
 static const char *read_header(FILE *file, lab_trace_header *header) {
-    struct stat status;
+    struct stat status = {0}; /* MSan does not know every form of fstat */
     if (fread(header, sizeof *header, 1, file) != 1) {
         return ferror(file) != 0 ? strerror(errno) : "not a trace: too short";
     }

@@ -24,7 +24,7 @@
 #define THREADS     16
 #define NOBODY      65534
 #define DESCRIPTORS 256
-#define PIECE_END   (65536 + 65536) /* of the first piece */
+#define SHORT_BYTES (3 * 65536 - 4096) /* all but the last page of the second piece */
 #define ODD_ERRNO   77
 #define TIGHT_BYTES (1 << 20)
 
@@ -72,8 +72,9 @@ static void print_self(void) {
     mode_t before = umask(0);
     umask(before);
     sigprocmask(SIG_BLOCK, NULL, &mask);
-    dprintf(STDOUT_FILENO, "umask %o, in %s, descriptors", (unsigned)before,
-            getcwd(folder, sizeof folder));
+    dprintf(STDOUT_FILENO, "umask %o, in %s, with its parent %d, descriptors", (unsigned)before,
+            getcwd(folder, sizeof folder),
+            getpgrp() == getpgid(getppid()) && getsid(0) == getsid(getppid()));
     for (int i = 0; i < DESCRIPTORS; i++) {
         if (fcntl(i, F_GETFD) >= 0) {
             dprintf(STDOUT_FILENO, " %d", i);
@@ -101,15 +102,23 @@ static void limit_to(int which, rlim_t bytes) {
     demand(setrlimit(which, &limit) == 0, "setrlimit");
 }
 
-/* The addresses in use, and as many more. */
-static void limit_addresses(rlim_t more) {
-    unsigned long pages = 0;
+static unsigned long count_pages(void) {
     char text[64] = "";
     int fd = open("/proc/self/statm", O_RDONLY);
     demand(read(fd, text, sizeof text - 1) > 0, "statm");
     close(fd);
-    pages = strtoul(text, NULL, 10);
-    limit_to(RLIMIT_AS, pages * (rlim_t)sysconf(_SC_PAGESIZE) + more);
+    return strtoul(text, NULL, 10);
+}
+
+/* The addresses in use, and as many more. */
+static void limit_addresses(rlim_t more) {
+    limit_to(RLIMIT_AS, count_pages() * (rlim_t)sysconf(_SC_PAGESIZE) + more);
+}
+
+static void print_growth(void) {
+    unsigned long before = count_pages();
+    work();
+    dprintf(STDOUT_FILENO, "%lu pages more\n", count_pages() - before);
 }
 
 static void take_all_descriptors(void) {
@@ -132,7 +141,7 @@ static void close_all_descriptors(void) {
 /* As a full disk: there is no more of the file. */
 static void shorten_the_trace(void) {
     const char *path = getenv("LAB_RECORD_FILE");
-    demand(path == NULL || truncate(path, PIECE_END) == 0, "truncate");
+    demand(path == NULL || truncate(path, SHORT_BYTES) == 0, "truncate");
 }
 
 static void fork_and_exec(void) {
@@ -207,6 +216,7 @@ static void perform(const char *scenario) {
         {"work", work},
         {"threads", use_threads},
         {"self", print_self},
+        {"growth", print_growth},
         {"take-descriptors", take_all_descriptors},
         {"close-descriptors", close_all_descriptors},
         {"shorten", shorten_the_trace},

@@ -107,7 +107,7 @@ class Handing(unittest.TestCase):
             time.sleep(children.SAME_REQUEST_SECONDS)
 
     def test_a_second_signal_kills(self):
-        process = self.start(program=STUBBORN)
+        process = self.start("grace_seconds=None", STUBBORN)
         process.terminate()
         time.sleep(children.SAME_REQUEST_SECONDS + 0.2)
         process.terminate()
