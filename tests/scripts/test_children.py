@@ -79,8 +79,8 @@ class Handing(unittest.TestCase):
         return process
 
     def finish(self, process):
-        output = process.stdout.read().splitlines()
-        return process.wait(timeout=20), output
+        output, _ = process.communicate(timeout=20)
+        return process.returncode, output.splitlines()
 
     def test_what_asks_for_the_end_is_handed_on_and_the_work_is_finished(self):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
