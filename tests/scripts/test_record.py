@@ -332,6 +332,24 @@ def divides_sizes_for_gaps(bench):
               f"begins as if it were the first attempt: {ops_of(script)[:3]}")
 
 
+def begins_anew_with_other_sizes(bench):
+    """Nothing of the first attempt, with sizes that did not fit, is left in the second."""
+    write_trace(bench.path("trace"), [(ALIGNED, 24, 0x1000 * i, 0, 12) for i in range(1, 201)])
+    _, script, _ = bench.convert(bench.path("trace"))
+    check("divided by 2 " in script, script[:900])
+    check_equal([line.split()[1] for line in ops_of(script)[:200]],
+                [f"s{i}" for i in range(200)], "slots")
+
+
+def counts_resizes_without_room(bench):
+    write_trace(bench.path("trace"), [(MALLOC, 100, 0x1000, 0), (REALLOC, 60000, 0x2000, 0x1000),
+                                      (REALLOC, 80, 0x2000, 0x2000), (FREE, 0, 0, 0x2000)])
+    _, script, _ = bench.convert(bench.path("trace"), "--dwords", "1000")
+    check_equal(replay(bench, script), (4, 1), "by the runner")
+    check("# the region is too small: 1 of 4 operations do nothing" in script, script[:900])
+    check_equal(replay(bench, bench.convert(bench.path("trace"))[1]), (4, 0), "our own region")
+
+
 def counts_beyond_32_bits(bench):
     """Traces above 4 GiB, and blocks that sum up to more than 4 Gi dwords."""
     records = (1 << 27) + 5
@@ -457,7 +475,7 @@ TESTS = [records_every_call, records_up_to_quick_exit, records_up_to_kill,
          stops_at_the_limit, leaves_programs_unchanged, converts_real_programs_exactly,
          converts_a_known_trace, follows_lost_frees, cuts_a_window,
          divides_sizes_that_do_not_fit, makes_room_for_alignment_gaps, divides_sizes_for_gaps,
-         counts_beyond_32_bits,
+         begins_anew_with_other_sizes, counts_resizes_without_room, counts_beyond_32_bits,
          limits_the_slots, frees_epochs_and_compacts,
          refuses_bad_traces, refuses_bad_commands, keeps_paths_out_of_the_script]
 

@@ -87,6 +87,12 @@ def works_when_it_is_itself_under_ulimit_f(bench):
     found = check_unnoticed(bench, bench.guest, "work", "write", said=said, preexec_fn=limit)
     check_equal(len(found), 4096, "two pieces of 64 KiB after the header")
     check("stopped where no file may be larger" in bench.path("out.txt").read_text(), "comment")
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]  # the soft one alone is no obstacle
+    result = bench.record("-f", "-o", bench.path("out.txt"), bench.guest, "work", cwd=bench.folder,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                (100 << 10, hard)))
+    check_equal((result.returncode, result.stderr.count(b"\n")), (3, 1), result.stderr)
+    check("stopped" not in bench.path("out.txt").read_text(), "all is recorded")
     status = bench.record("-f", "-o", bench.path("out.txt"), "ls", cwd=bench.folder,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99)))
     check_equal((status.returncode, status.stderr.count(b"\n")), (2, 1), "no room for any trace")
