@@ -272,7 +272,7 @@ static void print_report(FILE *out, const conversion *c) {
     if (report->shift > 0) {
         fprintf(out, "# sizes: divided by %lu to fit the largest region\n", 1ul << report->shift);
     }
-    fprintf(out, "# peak: %u dwords in %u blocks\n", (unsigned)report->peak_dwords,
+    fprintf(out, "# peak: %" PRIu64 " dwords in %u blocks\n", report->peak_dwords,
             (unsigned)report->peak_blocks);
     if (report->idle > 0) {
         fprintf(out, "# the region is too small: %zu of %zu operations do nothing\n", report->idle,

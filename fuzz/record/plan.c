@@ -242,7 +242,7 @@ static void measure_peak(plan *p) {
         peak = used > peak ? used : peak;
         most = live > most ? live : most;
     }
-    p->report->peak_dwords = peak > UINT32_MAX ? UINT32_MAX : (uint32_t)peak;
+    p->report->peak_dwords = peak;
     p->report->peak_blocks = most;
 }
 
@@ -254,8 +254,8 @@ static uint32_t largest_region(const plan *p) {
 
 /* The least region for the present divisor: what the peak needs, and a quarter of that. */
 static uint64_t least_region(const plan *p) {
-    uint64_t wanted = (uint64_t)p->report->peak_dwords + p->report->peak_dwords / 4 +
-                      2 * HEADER_DWORDS(unit_of(p));
+    uint64_t peak = p->report->peak_dwords;
+    uint64_t wanted = peak + peak / 4 + 2 * HEADER_DWORDS(unit_of(p));
     return (wanted + REGION_STEP - 1) / REGION_STEP * REGION_STEP;
 }
 
@@ -404,7 +404,9 @@ static void emit_compaction(plan *p) {
     bool whole = number % 4 == 3;
     lab_op op = new_op(whole ? LAB_OP_COMPACT : LAB_OP_COMPACT_SOME);
     op.veto = number % 3 == 2 ? 0x11 : 0;
-    op.size.value = whole ? 0 : p->report->peak_dwords / 4 + 64;
+    uint64_t budget = p->report->peak_dwords / 4 + 64;
+    budget = budget < LAB_SIZE_VALUE_MAX ? budget : LAB_SIZE_VALUE_MAX;
+    op.size.value = whole ? 0 : (uint32_t)budget;
     put(p, op);
 }
 

@@ -37,7 +37,7 @@ typedef struct lab_plan_report {
     size_t too_large;                /* operations dropped because of max_size */
     size_t no_slot;                  /* operations dropped because all slots were taken */
     unsigned shift;                  /* all sizes and alignments were divided by 1 << shift */
-    uint32_t peak_dwords;            /* the most in use at a time, headers included */
+    uint64_t peak_dwords;            /* the most in use at a time, headers included */
     uint32_t peak_blocks;
     size_t idle; /* operations of the script that do nothing, since the region is too small */
 } lab_plan_report;

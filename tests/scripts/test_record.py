@@ -373,7 +373,8 @@ def counts_beyond_32_bits(bench):
     check("# sizes: divided by 65536" in script and "# dropped: 1 op" in script, script[:900])
     _, script, _ = bench.convert(bench.path("trace"), "--max-size", "16777215", "--ops", "2000",
                                  "--dwords", "1000")
-    check("1100 of 11" in script, script[:900])
+    ops, idle = replay(bench, script)
+    check(idle == 1100 and f"1100 of {ops} operations do nothing" in script, script[:900])
 
 
 def limits_the_slots(bench):
