@@ -135,11 +135,16 @@ static void a_backing_that_can_resizes_in_place(void) {
     const th_large_config config = {.backing = th_heap_allocator(&adapter, &heap, 0x1001)};
     CHECK_EQ(th_large_init(&large, &config), TH_OK);
     unsigned char *block = take(500, 0, 1);
-    CHECK(th_large_resize(&large, block, 100));
+    CHECK(th_large_resize(&large, block, 300));
+    CHECK_EQ(th_large_get_stats(&large).bytes, 300);
     CHECK(th_large_resize(&large, block, 400));
-    CHECK(filled(block, 100, 1));
+    CHECK(filled(block, 300, 1));
     CHECK(!th_large_resize(&large, block, 100000));
     CHECK_EQ(th_large_requested_size(&large, block), 400);
+    CHECK(th_large_resize(&large, block, 100)); /* the heap takes the rest back */
+    CHECK(th_large_resize(&large, block, 90));
+    CHECK(!th_large_resize(&large, block, 400));
+    CHECK(filled(block, 90, 1));
     CHECK_EQ(th_large_check(&large, NULL), TH_OK);
     th_large_clean_up(&large);
     th_heap_clean_up(&heap);

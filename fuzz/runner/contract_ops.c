@@ -51,6 +51,27 @@ static bool has_become(lab_referee *r, uint32_t slot, unsigned char *at, size_t 
                              old, bytes, wrong);
 }
 
+/* What the slot's block could be resized to in place, if it is promised that this matters. */
+static size_t usable_now(const lab_referee *r, uint32_t slot) {
+    return r->instance.keeps_least != 0
+               ? th_allocator_usable_size(r->instance.allocator, r->model.slots[slot].at)
+               : 0;
+}
+
+/* The slot's block, of which so much was usable, has become shorter where it is: has it kept more
+ * than is promised? What finds no other place may. */
+static bool has_given_back(lab_referee *r, uint32_t slot, size_t usable) {
+    const lab_live *block = &r->model.slots[slot];
+    if (block->bytes >= usable / 2 || r->backing.refused) {
+        return true;
+    }
+    size_t left = usable_now(r, slot);
+    return left <= r->instance.keeps_least || left <= 2 * block->bytes ||
+           lab_objects(r, LAB_PROPERTY_RESULT, "kept memory",
+                       "slot %u was resized to %zu bytes in place, and keeps %zu of %zu usable",
+                       slot, block->bytes, left, usable);
+}
+
 /* All that is said to be usable of the slot's block can be had in place, and given back. */
 static bool use_all(lab_referee *r, uint32_t slot) {
     th_allocator allocator = r->instance.allocator;
@@ -61,6 +82,9 @@ static bool use_all(lab_referee *r, uint32_t slot) {
         return true;
     }
     size_t usable = th_allocator_usable_size(allocator, block->at);
+    if (lab_referee_spares(r, usable, block->alignment)) {
+        return true;
+    }
     if (!th_allocator_resize_in_place(allocator, block->at, usable)) {
         return lab_objects(r, LAB_PROPERTY_RESULT, "usable size",
                            "slot %u of %zu bytes is said to be of use up to %zu, but cannot be "
@@ -205,6 +229,7 @@ static bool do_resize(lab_referee *r, const lab_op *op, bool *acted) {
     if (!*acted) {
         return true;
     }
+    size_t usable = usable_now(r, op->slot);
     unsigned char *at = th_allocator_resize(r->instance.allocator, old, block->bytes, bytes,
                                             block->alignment, &moved);
     if (at == NULL) {
@@ -222,16 +247,17 @@ static bool do_resize(lab_referee *r, const lab_op *op, bool *acted) {
                            "a resize from %zu to %zu bytes says %s, but did the other thing",
                            block->bytes, bytes, moved ? "it moved" : "it did not move");
     }
-    return has_become(r, op->slot, at, bytes);
+    return has_become(r, op->slot, at, bytes) && (moved || has_given_back(r, op->slot, usable));
 }
 
 static bool do_trim(lab_referee *r, const lab_op *op) {
     const lab_live *block = &r->model.slots[op->slot];
     size_t half = block->bytes - block->bytes / 2;
+    size_t usable = usable_now(r, op->slot);
     if (!th_allocator_resize_in_place(r->instance.allocator, block->at, half)) {
         return is_as_it_was(r, op->slot);
     }
-    return has_become(r, op->slot, block->at, half);
+    return has_become(r, op->slot, block->at, half) && has_given_back(r, op->slot, usable);
 }
 
 /* ---- the whole subject -------------------------------------------------------------------- */

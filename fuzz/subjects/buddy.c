@@ -64,6 +64,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, bool over_are
     instance->empty_sure = stats.largest_free_bytes;
     instance->holds = stats.largest_free_bytes / 2; /* all sizes are rounded up to powers of two */
     instance->holds_extra = UNIT_BYTES;
+    instance->keeps_least = UNIT_BYTES;
     return true;
 }
 

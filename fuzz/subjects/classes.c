@@ -9,6 +9,7 @@
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/classes.h"
+#include "tagheap/pages.h"
 
 enum { MAPPED = 1, STANDARD_CALLS = 2, SIZES = 4 };
 
@@ -93,6 +94,10 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     instance->state = s;
     instance->allocator = (th_allocator){.table = &s->table, .self = s};
     lab_ground_describe(instance, setup, mapped);
+    instance->keeps_least = th_class_bytes(0);
+    if (mapped && s->classes.class_bytes_max < th_pages_size()) {
+        instance->keeps_least = th_pages_size(); /* of a block right above the largest class */
+    }
     return true;
 }
 

@@ -39,6 +39,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     instance->empty_sure = (size_t)s->heap.offsets.bytes;
     instance->holds = instance->empty_sure;
     instance->holds_extra = (size_t)config.granule;
+    instance->keeps_least = 2 * (size_t)config.granule;
     instance->holds_blocks = NODES / 2 - 1; /* each may leave a piece beside it */
     return true;
 }

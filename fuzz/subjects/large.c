@@ -7,6 +7,7 @@
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/large.h"
+#include "tagheap/pages.h"
 
 enum { BACKED = 1, GUARD_PAGES = 2 };
 
@@ -33,6 +34,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     instance->state = large;
     instance->allocator = th_large_allocator(large);
     lab_ground_describe(instance, setup, mapped);
+    instance->keeps_least = mapped ? th_pages_size() : 1;
     return true;
 }
 

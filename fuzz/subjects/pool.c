@@ -183,6 +183,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     instance->alignment_max = s->pool.alignment;
     instance->blocks_sure = grows ? 0 : stats.capacity;
     instance->object_bytes = stats.object_bytes;
+    instance->keeps_least = stats.object_bytes;
     instance->object_stride = stats.stride;
     return true;
 }
@@ -279,6 +280,7 @@ static bool create_static(const lab_setup *setup, lab_instance *instance) {
     instance->alignment_max = _Alignof(void *);
     instance->blocks_sure = stats.capacity;
     instance->object_bytes = sizeof(struct thing);
+    instance->keeps_least = sizeof(struct thing);
     instance->object_stride = stats.stride;
     return true;
 }

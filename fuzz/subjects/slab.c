@@ -71,6 +71,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     instance->allocator = (th_allocator){.table = &s->table, .self = s};
     lab_ground_describe(instance, setup, mapped);
     instance->bytes_max = s->slab.config.object_bytes;
+    instance->keeps_least = instance->bytes_max;
     instance->alignment_max = s->slab.alignment;
     if (s->ground.empty_sure >= s->slab.slab_bytes && setup->alignment <= s->slab.alignment) {
         instance->empty_sure = instance->bytes_max;

@@ -83,6 +83,9 @@ typedef struct lab_instance {
     size_t object_bytes;  /* every block is an object of this size, whatever was asked for, and
                              what is said of the bytes asked for is true of these; 0: not so */
     size_t object_stride; /* with those behind it that are the guards' */
+    size_t keeps_least;   /* a block that is resized in place to less than half of its usable size
+                             has at most twice the bytes asked for then, or this many, unless the
+                             backing refused it another place; 0: nothing promised */
     unsigned lacks;       /* of the subject's flags, those that are not true of this one */
 } lab_instance;
 

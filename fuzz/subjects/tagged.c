@@ -38,6 +38,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     instance->empty_sure = th_heap_largest_free_bytes(&s->heap);
     instance->holds = instance->empty_sure;
     instance->holds_extra = EACH_BYTES;
+    instance->keeps_least = EACH_BYTES;
     return true;
 }
 

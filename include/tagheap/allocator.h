@@ -51,7 +51,12 @@ typedef struct th_allocator_table {
      * do nothing. Required. */
     void (*free)(void *self, void *pointer);
 
-    /* Makes the block `bytes` bytes long without moving it. False: it is as it was. Optional. */
+    /* Makes the block `bytes` bytes long without moving it. False: it is as it was. Optional.
+     * What becomes shorter has to give memory back, or to move: below half of its usable size, this
+     * succeeds only if the block then has at most twice `bytes`, or no more than a new block of
+     * that size may have (where every block is an object, or whole pages, or keeps what is too
+     * little for a block of its own). Down to half it may keep what it has. Where memory is freed
+     * all at once (bump, arena, region, frame), what is not the last block keeps it until then. */
     bool (*resize_in_place)(void *self, void *pointer, size_t bytes);
 
     /* Makes it `bytes` bytes long, moving it if that is necessary, and keeps its first
@@ -68,8 +73,9 @@ typedef struct th_allocator_table {
      * Optional. */
     bool (*owns)(const void *self, const void *pointer);
 
-    /* What a live block could be resized to without moving, >= the bytes asked for. Beyond those it
-     * is not the caller's before it is: guards and tools watch it. Optional. */
+    /* What a live block could be resized to without moving, >= the bytes asked for: so much may be
+     * written once it is. Beyond the bytes asked for it is not the caller's before that: guards and
+     * tools watch it. Optional. */
     size_t (*usable_size)(const void *self, const void *pointer);
 
     /* Proves the structure. Raises no fault: describes the first thing wrong in *fault (which may
@@ -128,7 +134,9 @@ void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, si
 void *th_allocator_resize_array(th_allocator allocator, void *pointer, size_t count,
                                 size_t new_count, size_t size);
 
-/* In place or not at all: true iff the block is now `bytes` bytes long at the same address. */
+/* In place or not at all: true iff the block is now `bytes` bytes long at the same address. A block
+ * that would keep more than twice that is not made shorter (see the table): it is as it was, and
+ * th_allocator_resize moves it. */
 bool th_allocator_resize_in_place(th_allocator allocator, void *pointer, size_t bytes);
 
 /* NULL is allowed, and does nothing. */
@@ -147,8 +155,9 @@ th_status th_allocator_check(th_allocator allocator, th_fault *fault);
 /* The system's malloc, hosted builds only. Thread rule: any thread. */
 th_allocator th_system_allocator(void);
 
-/* The tagged heap under one tag: blocks are those of th_heap_alloc_aligned, reset frees the
- * tag's blocks. *adapter is filled in and must live as long as the allocator is used. */
+/* The tagged heap under one tag: blocks are those of th_heap_alloc_aligned, one that is resized to
+ * less than half of its usable size is trimmed (th_heap_trim), reset frees the tag's blocks.
+ * *adapter is filled in and must live as long as the allocator is used. */
 typedef struct th_tagged_allocator {
     th_heap *heap;
     uint32_t tag;

@@ -160,7 +160,7 @@ th_classes_stats th_classes_get_stats(const th_classes *classes);
  * wrong in *fault, which may be NULL. O(memory). */
 th_status th_classes_check(const th_classes *classes, th_fault *fault);
 
-/* As an allocator. */
+/* As an allocator. What would be less than half full stays only if there is no room to move to. */
 th_allocator th_classes_allocator(th_classes *classes);
 
 #ifdef __cplusplus

@@ -223,10 +223,27 @@ void th_classes_free(th_classes *classes, void *block) {
 
 /* ---- resize ------------------------------------------------------------------------------- */
 
-static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, size_t bytes) {
+/* Would the block be worth its place with so many bytes? Less than half full is too little, unless
+ * it is large, and stays so: then it has to give back what is too much. */
+static bool is_snug(const th_classes *classes, const th_slab *slab, const void *block,
+                    size_t bytes) {
+    if (slab != NULL) {
+        return bytes >= slab->config.object_bytes / 2;
+    }
+    return bytes > classes->class_bytes_max ||
+           bytes >= th_large_usable_size(&classes->large, block) / 2;
+}
+
+/* `loose`: even if it is not worth its place then. */
+static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, size_t bytes,
+                            bool loose) {
     th_slab *slab = slab_of(classes, block);
+    if (!loose && !is_snug(classes, slab, block, bytes)) {
+        return false;
+    }
     if (slab == NULL) {
-        return th_large_resize(&classes->large, block, bytes);
+        return loose ? th_large_resize(&classes->large, block, bytes)
+                     : th_large_resize_snugly(&classes->large, block, bytes);
     }
     if (!th_slab_resize(slab, block, bytes)) {
         return false;
@@ -236,23 +253,10 @@ static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, 
     return true;
 }
 
-/* Is the block worth its place, or would be if it had that many bytes? Less than half full is too
- * little. */
-static bool is_snug(const th_classes *classes, const th_slab *slab, const void *block,
-                    size_t bytes) {
-    size_t taken =
-        slab != NULL ? slab->config.object_bytes : th_large_usable_size(&classes->large, block);
-    return bytes >= taken / 2;
-}
-
 /* A good request for a live block. */
 static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t bytes,
                     size_t alignment) {
-    const th_slab *slab = slab_of(classes, block);
-    bool snug = is_snug(classes, slab, block, bytes);
-    bool shrinks = slab == NULL && bytes > classes->class_bytes_max; /* if that gives enough back */
-    bool stays = (snug || shrinks) && resize_in_place(classes, block, old_bytes, bytes);
-    if (stays && (snug || is_snug(classes, slab, block, bytes))) {
+    if (resize_in_place(classes, block, old_bytes, bytes, false)) {
         return block;
     }
     void *moved = alloc(classes, bytes, alignment);
@@ -261,7 +265,7 @@ static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t b
         free_block(classes, block);
         return moved;
     }
-    if (stays || resize_in_place(classes, block, old_bytes, bytes)) {
+    if (resize_in_place(classes, block, old_bytes, bytes, true)) {
         return block;
     }
     classes->failed_allocs++;
@@ -292,11 +296,15 @@ void *th_classes_resize(th_classes *classes, void *block, size_t bytes) {
     return th_classes_resize_aligned(classes, block, TH_ALLOCATOR_ALIGNMENT, bytes);
 }
 
-bool th_classes_resize_in_place(th_classes *classes, void *block, size_t bytes) {
+static bool resize_live_in_place(th_classes *classes, void *block, size_t bytes, bool loose) {
     size_t old_bytes = bytes - 1 < PTRDIFF_MAX ? requested(classes, block) : 0;
-    bool done = old_bytes > 0 && resize_in_place(classes, block, old_bytes, bytes);
+    bool done = old_bytes > 0 && resize_in_place(classes, block, old_bytes, bytes, loose);
     settle(classes);
     return done;
+}
+
+bool th_classes_resize_in_place(th_classes *classes, void *block, size_t bytes) {
+    return resize_live_in_place(classes, block, bytes, true);
 }
 
 /* ---- all at once -------------------------------------------------------------------------- */
@@ -388,7 +396,7 @@ static void table_free(void *self, void *pointer) {
 }
 
 static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
-    return th_classes_resize_in_place(self, pointer, bytes);
+    return resize_live_in_place(self, pointer, bytes, false);
 }
 
 /* A block remembers its own size. resize_in_place has been asked before, and has reported what is

@@ -351,6 +351,10 @@ bool th_large_resize(th_large *large, void *block, size_t bytes) {
     return resize(large, block, bytes, true);
 }
 
+bool th_large_resize_snugly(th_large *large, void *block, size_t bytes) {
+    return resize(large, block, bytes, false);
+}
+
 size_t th_large_requested_size(const th_large *large, const void *block) {
     const th_large_record *record = claim(large, block);
     return record != NULL ? record->requested : 0;
@@ -442,7 +446,7 @@ static void free_block(void *self, void *pointer) {
 }
 
 static bool resize_in_place(void *self, void *pointer, size_t bytes) {
-    return resize(self, pointer, bytes, false);
+    return th_large_resize_snugly(self, pointer, bytes);
 }
 
 /* resize_in_place has been asked before, and has reported what is bad. */

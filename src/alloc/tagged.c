@@ -19,10 +19,17 @@ static void free_block(void *self, void *pointer) {
     }
 }
 
+/* The heap keeps what a shorter block has no use for until it is trimmed. */
 static bool resize_in_place(void *self, void *pointer, size_t bytes) {
     const th_tagged_allocator *adapter = self;
-    return is_started(adapter) && bytes <= th_heap_usable_size(adapter->heap, pointer) &&
-           th_heap_resize(adapter->heap, pointer, bytes) == pointer;
+    size_t usable = is_started(adapter) ? th_heap_usable_size(adapter->heap, pointer) : 0;
+    if (bytes > usable || th_heap_resize(adapter->heap, pointer, bytes) != pointer) {
+        return false;
+    }
+    if (bytes < usable / 2) {
+        (void)th_heap_trim(adapter->heap, pointer);
+    }
+    return true;
 }
 
 static void say_nothing(void *context, const th_fault *fault) {
