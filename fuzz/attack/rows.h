@@ -20,7 +20,8 @@ typedef struct lab_attack_row {
 extern const lab_attack_row lab_attack_rows[];
 extern const unsigned lab_attack_row_count;
 
-/* The parts of the table: writes (rows_write.c), calls (rows_call.c). */
+/* The parts of the table: writes (rows_write.c), calls (rows_call.c), callbacks
+ * that write (rows_callback.c). */
 enum { LAB_FIRST_BYTE, LAB_LAST_BYTE, LAB_EVERY_BYTE, LAB_ALL_BYTES };
 bool lab_strike_overflow(lab_scene *scene, unsigned position, unsigned bytes);
 bool lab_strike_canary(lab_scene *scene, unsigned position, unsigned detail);
@@ -72,6 +73,18 @@ enum {
     LAB_OTHER_CALLS = 16
 };
 bool lab_strike_pointer(lab_scene *scene, unsigned position, unsigned class);
+
+/* What a move callback hits, around the block that it is asked about. */
+enum {
+    LAB_CALLBACK_HEADER, /* of the block itself */
+    LAB_CALLBACK_CANARY,
+    LAB_CALLBACK_TARGET, /* the header of the free block below */
+    LAB_CALLBACK_MEMORY, /* the memory of that one */
+    LAB_CALLBACK_ABOVE,  /* the header of the block above */
+    LAB_CALLBACK_BEYOND, /* of the one above that, if the block above is free */
+    LAB_CALLBACK_FAR     /* of the block below the target */
+};
+bool lab_strike_callback(lab_scene *scene, unsigned position, unsigned part);
 
 bool lab_strike_reentry(lab_scene *scene, unsigned position, unsigned detail);
 bool lab_strike_end_inside(lab_scene *scene, unsigned position, unsigned detail);

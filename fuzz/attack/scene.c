@@ -180,6 +180,10 @@ void lab_scene_compact(lab_scene *s, bool veto) {
     compact(s, false, veto);
 }
 
+void lab_scene_compact_step(lab_scene *s) {
+    compact(s, true, false);
+}
+
 /* ---- the scene ---------------------------------------------------------------------------- */
 
 static void write_edges(lab_scene *s) {

@@ -125,6 +125,7 @@ lab_zone lab_scene_zone(const lab_scene *scene, uint32_t byte, const lab_ground 
 unsigned char *lab_scene_take(lab_scene *scene, size_t bytes, uint32_t tag, size_t alignment);
 void lab_scene_give(lab_scene *scene, void *payload);
 void lab_scene_compact(lab_scene *scene, bool veto);
+void lab_scene_compact_step(lab_scene *scene); /* one block */
 
 /* ---- what follows ------------------------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One attack: where the damage is, and which calls must meet it, is known from the model. The order
  * of the calls is that of fuzz/runner/attack.c, where the reasons stand. */
+#include <string.h>
+
 #include "export/state.h"
 #include "tagheap/heap.h"
 
@@ -47,6 +49,33 @@ static void provoke_compact(lab_export *e, const lab_extent *moving) {
     }
 }
 
+static bool is_met_by_move(const lab_export *e, const char *kind, const lab_extent *moving,
+                           const lab_extent *hit) {
+    const lab_extent *first = e->model.extents;
+    if (moving->tag >= TH_TAG_TAIL_MIN || moving[-1].tag != LAB_EXACT_TAG_FREE) {
+        return false;
+    }
+    if (strcmp(kind, "HEADER") != 0) {
+        return hit == (strcmp(kind, "CANARY") == 0 ? moving : moving - 1);
+    }
+    bool merge = moving[1].tag == LAB_EXACT_TAG_FREE && moving[1].size > 0;
+    const lab_extent *low = moving - (e->guard > 1 && moving > first + 1 ? 2 : 1);
+    return hit >= low && hit <= moving + (merge ? 2 : 1);
+}
+
+static void provoke_move(lab_export *e, const char *kind, const lab_extent *hit, uint32_t byte,
+                         uint32_t mask) {
+    const lab_extent *first = e->model.extents;
+    const lab_extent *last = first + e->model.count - 1;
+    const lab_extent *moving = hit > first + 2 ? hit - 2 : first + 1;
+    for (; moving < last && moving - hit <= 2; moving++) {
+        if (is_met_by_move(e, kind, moving, hit)) {
+            lab_export_line(e, "provoke_move(base + %u, %u, 0x%x);",
+                            4 * (moving->offset + e->model.header), byte, mask);
+        }
+    }
+}
+
 static void attack_canary(lab_export *e, uint32_t at) {
     const lab_extent *extent = own_extent(e);
     uint32_t span = 4 * extent->size - extent->requested;
@@ -63,6 +92,7 @@ static void attack_canary(lab_export *e, uint32_t at) {
     provoke_compact(e, extent);
     lab_export_line(e, "provoke_heap();");
     damage(e, byte, mask);
+    provoke_move(e, "CANARY", extent, byte, mask);
 }
 
 static void provoke_interior(lab_export *e, const lab_extent *extent) {
@@ -111,6 +141,9 @@ static void attack_header(lab_export *e, const lab_extent *extent, uint32_t at) 
         lab_export_line(e, "provoke_heap();");
     }
     damage(e, 4 * (extent->offset + dword), mask);
+    if (e->guard > 0) {
+        provoke_move(e, "HEADER", extent, 4 * (extent->offset + dword), mask);
+    }
 }
 
 static void attack_beyond(lab_export *e, uint32_t at) {
@@ -139,6 +172,7 @@ static void attack_beyond(lab_export *e, uint32_t at) {
         lab_export_line(e, "caught(\"trim\", th_heap_trim(&heap, slot[%u]) == 0);", slot);
     }
     damage(e, byte, mask);
+    provoke_move(e, "HEADER", above + 1, byte, mask);
 }
 
 static void attack_counts(lab_export *e, uint32_t at) {
@@ -185,6 +219,7 @@ static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, reuse ho
     provoke_compact(e, extent + 1);
     lab_export_line(e, "provoke_heap();");
     damage(e, byte, mask);
+    provoke_move(e, "POISON", extent, byte, mask);
 }
 
 static void attack_poison(lab_export *e, uint32_t at) {

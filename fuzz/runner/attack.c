@@ -223,6 +223,72 @@ static bool provoke_compact(lab_runner *r, const attack *a, const lab_extent *mo
     return expect_fault(r, a, "compact past it", moved == 0);
 }
 
+/* A move callback that makes the damage, and allows the move of one block. */
+typedef struct striker {
+    lab_runner *r;
+    const void *moving;
+    uint32_t dword, mask;
+    bool struck;
+} striker;
+
+static bool strike_and_allow(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    striker *k = context;
+    (void)tag;
+    (void)to;
+    (void)bytes;
+    if (from != k->moving) {
+        return false;
+    }
+    flip_dword(k->r, k->dword, k->mask);
+    k->struck = true;
+    return true;
+}
+
+/* Would the move of this block meet what the attack damages in `hit`? */
+static bool is_met_by_move(const lab_runner *r, const attack *a, const lab_extent *moving,
+                           const lab_extent *hit) {
+    const lab_extent *first = r->model.extents;
+    if (moving->tag >= TH_TAG_TAIL_MIN || moving[-1].tag != LAB_EXACT_TAG_FREE) {
+        return false;
+    }
+    switch (a->kind) {
+    case TH_FAULT_CANARY:
+        return hit == moving;
+    case TH_FAULT_POISON:
+        return hit == moving - 1;
+    default: {
+        bool merge = moving[1].tag == LAB_EXACT_TAG_FREE && moving[1].size > 0;
+        const lab_extent *low = moving - (r->heap.guard > 1 && moving > first + 1 ? 2 : 1);
+        return hit >= low && hit <= moving + (merge ? 2 : 1);
+    }
+    }
+}
+
+/* The same damage, made while the heap waits for the answer of a callback: before it moves the
+ * block it must look again. The damage is repaired here. */
+static bool provoke_move(lab_runner *r, const attack *a, const lab_extent *hit, uint32_t dword,
+                         uint32_t mask) {
+    const lab_extent *first = r->model.extents;
+    const lab_extent *last = first + r->model.count - 1;
+    const lab_extent *moving = hit > first + 2 ? hit - 2 : first + 1;
+    for (; moving < last && moving - hit <= 2; moving++) {
+        striker k = {.r = r, .dword = dword, .mask = mask};
+        if (!is_met_by_move(r, a, moving, hit)) {
+            continue;
+        }
+        k.moving = lab_payload(r, moving->offset);
+        th_heap_compaction result = th_heap_compact(&r->heap, strike_and_allow, &k);
+        uncount(r, a);
+        if (k.struck) {
+            flip_dword(r, dword, mask);
+        }
+        if (k.struck && !expect_fault(r, a, "move", result.blocks_moved == 0 && !result.done)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- the attacks -------------------------------------------------------------------------- */
 
 static bool attack_canary(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at) {
@@ -238,7 +304,7 @@ static bool attack_canary(lab_runner *r, attack *a, const lab_extent *extent, ui
     bool right = examine(r, a, true) && provoke_payload(r, a) && provoke_free_tags(r, a) &&
                  provoke_compact(r, a, extent) && provoke_heap(r, a);
     flip(r, a->byte, mask);
-    return right;
+    return right && provoke_move(r, a, extent, a->byte / 4, (uint32_t)mask << 8 * (a->byte % 4));
 }
 
 /* With its header damaged, a pointer into the middle of the block leads to the same report. */
@@ -267,7 +333,7 @@ static bool attack_header(lab_runner *r, attack *a, const lab_extent *extent, ui
                 provoke_heap(r, a);
     }
     flip_dword(r, extent->offset + dword, mask);
-    return right;
+    return right && (r->heap.guard < 1 || provoke_move(r, a, extent, extent->offset + dword, mask));
 }
 
 /* The header of the second block above: met where the one above is free, and merged; by growth
@@ -294,7 +360,7 @@ static bool attack_beyond(lab_runner *r, attack *a, uint32_t at) {
         (usable - own->requested < 4 * (size_t)r->model.unit ||
          expect_fault(r, a, "trim", th_heap_trim(&r->heap, a->payload) == 0));
     flip_dword(r, dword, mask);
-    return right;
+    return right && provoke_move(r, a, above + 1, dword, mask);
 }
 
 /* A counter of the control structure, which lies in the caller's memory. The high-water mark does
@@ -349,7 +415,7 @@ static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t a
     }
     right = right && provoke_compact(r, a, extent + 1) && provoke_heap(r, a);
     flip(r, byte, mask);
-    return right;
+    return right && provoke_move(r, a, extent, byte / 4, (uint32_t)mask << 8 * (byte % 4));
 }
 
 /* The lowest free block is where a small HEAD allocation goes, the highest where a small TAIL

@@ -54,10 +54,11 @@ typedef struct th_heap th_heap;
 
 /* Asked before compaction moves a block: may the payload of `bytes` requested bytes at `from`
  * go to `to` (a lower address; the two may overlap)? True: it is moved as soon as this returns,
- * and every pointer into the old payload is dead. False: the block stays. Must not call the heap
- * (that raises TH_FAULT_REENTRY and does nothing), except for its walk and queries. Only
- * th_heap_init on it, and th_heap_copy to it, cannot notice that, and are undefined here: the
- * th_heap that they overwrite may hold anything. */
+ * and every pointer into the old payload is dead; unless, with guards, the callback has written
+ * where only the heap may: then a fault is raised, the block stays, and the compaction ends. False:
+ * the block stays. Must not call the heap (that raises TH_FAULT_REENTRY and does nothing), except
+ * for its walk and queries. Only th_heap_init on it, and th_heap_copy to it, cannot notice that,
+ * and are undefined here: the th_heap that they overwrite may hold anything. */
 typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *to, size_t bytes);
 
 /* Called when an allocation or a growth of `bytes` bytes finds no room, before it fails. May

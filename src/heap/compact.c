@@ -104,6 +104,15 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
     return yes;
 }
 
+/* The callback may have written anywhere: what the move will write over, or write again as it was
+ * read before, must still be what it was. False after a fault. */
+static bool verify_again(const th_heap *heap, const slide *s) {
+    slide now;
+    return th_guard(heap) < 1 ||
+           (th_chain_load(heap, s->block.offset, &now.block) &&
+            th_chain_below(heap, &now.block, &now.below) && load_around(heap, &now));
+}
+
 /* Deals with one HEAD block. *next is where the pass goes on. False: the pass stops here, over
  * budget or after a fault. */
 static bool visit(th_heap *heap, pass *p, const th_header *block, uint32_t *next) {
@@ -132,6 +141,9 @@ static bool visit(th_heap *heap, pass *p, const th_header *block, uint32_t *next
     if (!ask(heap, p, &s)) {
         p->result.blocks_vetoed += !p->broken;
         return !p->broken;
+    }
+    if (p->may_move != NULL && !verify_again(heap, &s)) {
+        return false;
     }
     move_down(heap, &s);
     p->result.blocks_moved++;
