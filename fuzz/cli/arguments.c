@@ -181,17 +181,6 @@ int lab_cli_check_out(const char *name, const lab_cli_files *given) {
                : lab_cli_complain_of_out(name, given, message);
 }
 
-bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script *script) {
-    if (!lab_cli_read(name, given->in, given, script)) {
-        return false;
-    }
-    if (script->config.subject != LAB_SUBJECT_HEAP) {
-        (void)lab_cli_complain_of(name, given->in, "is for another subject; this wants the heap's");
-        return false;
-    }
-    return true;
-}
-
 bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given,
                   lab_script *script) {
     char message[MESSAGE_BYTES_MAX];

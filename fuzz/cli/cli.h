@@ -113,9 +113,6 @@ int lab_cli_check_out(const char *name, const lab_cli_files *given);
 bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given,
                   lab_script *script);
 
-/* The same for scripts for the heap. */
-bool lab_cli_read_heap(const char *name, const lab_cli_files *given, lab_script *script);
-
 /* Can the subject be played here? False: it cannot, which has been said; of the script in `path`,
  * if that is not empty. */
 bool lab_cli_has_subject(const char *name, const char *path, unsigned number);

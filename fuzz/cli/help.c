@@ -39,11 +39,11 @@ static const lab_cli_subcommand subcommands[] = {
      "  --tries N        it need not fail each time: play each script up to N times\n",
      "0 OUT is written; 2 the script passes, or (without --tries) not always fails in the same way",
      "found.txt -o small.txt", lab_cli_minimize},
-    {"to-c", " [-o OUT] [-f] [FORM] [--subject heap] FILE",
-     "turn a failing script into a C program that needs the library only",
+    {"to-c", " [-o OUT] [-f] [FORM] [--subject NAME] FILE",
+     "turn a failing script into a C program that fails in the same way",
      "  -o OUT           write to OUT (default: standard output)\n"
-     "  --subject heap   take a script for another subject as one for the heap; there is no "
-     "other\n",
+     "  A program for the heap needs the library only; for another subject it plays the script by\n"
+     "  heaplab's own sources, for a plug-in with the plug-in's, too.\n",
      "0 done; 2 the script passes, or not always fails in the same way", "found.txt -o found.c",
      lab_cli_to_c},
     {"bench", " [--min-rate N] [--max-ratio X]",
@@ -90,16 +90,15 @@ static const lab_cli_subcommand subcommands[] = {
      "0 no run failed, out of time or not; 1 one failed",
      "--only alloc:1 corpus/heap/seed/recorded-lua-start.txt", lab_cli_sweep},
     {"random",
-     " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [--known FILE] [-o OUT] [-f]",
+     " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [--known LIST] [-o OUT] [-f]",
      "play scripts that nobody wrote, until one fails",
      "  --subject NAME   what to play them on (heaplab subjects), or the plug-in ./PATH.so\n"
      "                   (default: heap)\n"
      "  --seconds N      how long (default: 10)\n"
      "  --seed N         the same seed makes the same scripts (default: from the time of day)\n"
      "  --keep-going     do not end with the first failure; count the different ones\n"
-     "  --known FILE     failures that end nothing and are only counted: a signature on each line, "
-     "as\n"
-     "                   `make triage` prints them\n"
+     "  --known LIST     failures that end nothing and are only counted: a file with a signature\n"
+     "                   on each line, as `make triage` prints them\n"
      "  -o OUT           where the first script that fails goes (default: standard output)\n"
      "  Ctrl-C, SIGTERM  end it after the script that is played, with the summary of what was "
      "done\n"

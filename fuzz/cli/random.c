@@ -182,11 +182,15 @@ static bool idle(const run *r) {
 
 static void show_progress(run *r) {
     if (lab_cli_progress_is_due(&r->progress)) {
+        char known[32] = "";
+        if (r->known.count > 0) {
+            (void)snprintf(known, sizeof known, ", %" PRIu64 " known", r->known_met);
+        }
         lab_cli_progress_show(&r->progress,
                               "random: %" PRId64 " s of %" PRIu64 ": %" PRIu64 " scripts, %" PRIu64
-                              " operations, %u different failures, %" PRIu64 " known",
+                              " operations, %u different failures%s",
                               (lab_cli_now_ms() - r->start_ms) / 1000, r->wanted->seconds,
-                              r->scripts, r->ops, r->failure_count, r->known_met);
+                              r->scripts, r->ops, r->failure_count, known);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* heaplab to-c: a failing script as a C program that needs the library only. */
+/* heaplab to-c: a failing script as a C program. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -36,7 +36,8 @@ static int write_export(const char *name, const lab_cli_files *given, const lab_
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    bool made = out != NULL && lab_export_c(script, verdict, out);
+    bool made = out != NULL &&
+                lab_export_c(script, verdict, lab_cli_subject_shown(script->config.subject), out);
     made = out != NULL && !ferror(out) && fclose(out) == 0 && made;
     int status = LAB_CLI_DONE;
     if (!made) {
@@ -76,8 +77,9 @@ int lab_cli_to_c(int argc, char **argv) {
         status = lab_cli_check_out(argv[0], &given);
     }
     if (status == LAB_CLI_DONE) {
-        status = lab_cli_read_heap(argv[0], &given, &script) ? judge(argv[0], &given, &script)
-                                                             : LAB_CLI_BAD_INPUT;
+        bool ready = lab_cli_read(argv[0], given.in, &given, &script) &&
+                     lab_cli_has_subject(argv[0], given.in, script.config.subject);
+        status = ready ? judge(argv[0], &given, &script) : LAB_CLI_BAD_INPUT;
     }
     lab_script_clean_up(&script);
     return status;

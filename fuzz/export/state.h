@@ -7,6 +7,21 @@
 #include "model/exact.h"
 #include "runner/rules.h"
 
+/* How the program is to be built: with the tools of this build, or it may see something else. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LAB_EXPORT_SANITIZE " -fsanitize=address,undefined -fno-sanitize-recover=all"
+#endif
+#endif
+#ifndef LAB_EXPORT_SANITIZE
+#define LAB_EXPORT_SANITIZE ""
+#endif
+#if defined(__clang__)
+#define LAB_EXPORT_COMPILER "clang"
+#else
+#define LAB_EXPORT_COMPILER "cc"
+#endif
+
 typedef struct lab_export {
     FILE *out;
     const lab_script *script;
@@ -31,6 +46,13 @@ void lab_export_line(lab_export *e, const char *format, ...) __attribute__((form
 /* One operation, which its slot suits (ops.c, attack.c). */
 void lab_export_op(lab_export *e);
 void lab_export_attack(lab_export *e);
+
+/* Text from outside, in a comment (quote false) or in a string. */
+void lab_export_text(FILE *out, const char *text, bool quote);
+
+/* The whole program for another subject than the heap (subject.c). False: no memory. */
+bool lab_export_subject(const lab_script *script, const lab_verdict *verdict, const char *name,
+                        FILE *out);
 
 /* The model's low-memory callback. */
 bool lab_export_low_memory(void *context, lab_exact *model, size_t bytes);

@@ -11,20 +11,6 @@
 #include "export/state.h"
 #include "tagheap/heap.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZE " -fsanitize=address,undefined -fno-sanitize-recover=all"
-#endif
-#endif
-#ifndef SANITIZE
-#define SANITIZE ""
-#endif
-#if defined(__clang__)
-#define COMPILER "clang" /* the sanitizers of another one may see something else */
-#else
-#define COMPILER "cc"
-#endif
-
 enum { SECONDS_MAX = 20 };
 
 void lab_export_line(lab_export *e, const char *format, ...) {
@@ -44,12 +30,11 @@ static void print_part(lab_export *e, const char *const *lines) {
 
 /* ---- before main -------------------------------------------------------------------------- */
 
-/* Text from outside, in a comment (quote false) or in a string. */
-static void print_text(lab_export *e, const char *text, bool quote) {
+void lab_export_text(FILE *out, const char *text, bool quote) {
     for (; *text != '\0'; text++) {
         bool ends_comment = !quote && text[0] == '*' && text[1] == '/';
         bool escape = quote && (*text == '"' || *text == '\\');
-        (void)fprintf(e->out, "%s%c%s", escape ? "\\" : "", *text, ends_comment ? " " : "");
+        (void)fprintf(out, "%s%c%s", escape ? "\\" : "", *text, ends_comment ? " " : "");
     }
 }
 
@@ -57,11 +42,12 @@ static void print_opening(lab_export *e) {
     char line[LAB_OP_LINE_BYTES_MAX];
     (void)fprintf(e->out, "/* A script on which the tagged heap fails, as a program.\n *\n"
                           " *   fails: ");
-    print_text(e, e->verdict->signature, false);
+    lab_export_text(e->out, e->verdict->signature, false);
     (void)fprintf(
         e->out,
         "\n *\n * Build it in the library's folder, and run it:\n"
-        " *   " COMPILER " -std=c11 -O1 -g" SANITIZE " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude "
+        " *   " LAB_EXPORT_COMPILER " -std=c11 -O1 -g" LAB_EXPORT_SANITIZE
+        " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude "
         "-Isrc \\\n *       THIS_FILE.c $(find src/base src/os src/heap -name '*.c') -o repro && "
         "./repro\n"
         " * It exits with 1, after \"reproduced: ...\", if the library fails in this way; "
@@ -111,9 +97,9 @@ static void print_constants(lab_export *e) {
     (void)fprintf(e->out, "/* What fails. */\n#define FAILING_PROPERTY \"%s\"\n",
                   failed ? lab_property_name(e->verdict->property) : "");
     (void)fprintf(e->out, "#define FAILING_DETAIL \"");
-    print_text(e, failed ? e->verdict->detail : "", true);
+    lab_export_text(e->out, failed ? e->verdict->detail : "", true);
     (void)fprintf(e->out, "\"\n#define FAILING_SIGNATURE \"");
-    print_text(e, e->verdict->signature, true);
+    lab_export_text(e->out, e->verdict->signature, true);
     (void)fprintf(e->out, "\"\n#define FAILING_BY_SIGNAL %s\n#define FAILING_OP %zu\n\n",
                   failed ? "false" : "true", e->verdict->op);
     (void)fprintf(e->out, "/* The names of what can fail. */\n");
@@ -289,7 +275,7 @@ static void print_main(lab_export *e, bool accepted) {
                           "    free(arenas[1]);\n    return 0;\n}\n");
 }
 
-bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *out) {
+static bool export_heap(const lab_script *script, const lab_verdict *verdict, FILE *out) {
     const lab_config *config = &script->config;
     lab_export e = {.out = out, .script = script, .verdict = verdict, .slots_count = 1};
     for (size_t i = 0; i < script->count; i++) {
@@ -322,4 +308,11 @@ bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *ou
     free(e.slots);
     free(e.moves.at);
     return !e.no_memory;
+}
+
+bool lab_export_c(const lab_script *script, const lab_verdict *verdict, const char *name,
+                  FILE *out) {
+    return script->config.subject == LAB_SUBJECT_HEAP
+               ? export_heap(script, verdict, out)
+               : lab_export_subject(script, verdict, name, out);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Turns a failing script into a C program that needs the library only: its region, its fault
- * handler, its contents, the operations in order, and at the failing one what the exact model
- * expects, as constants. The program prints "reproduced: ..." and exits with 1 if the library fails
- * in the same way; it exits with 0 if the library does as the model says, and with 2 if it fails in
- * another way. */
+/* Turns a failing script into a C program. One for the heap needs the library only: its region, its
+ * fault handler, its contents, the operations in order, and at the failing one what the exact model
+ * expects, as constants. One for another subject holds the script and plays it by heaplab's sources
+ * (export/replay.h): what is checked of a subject is much, and stands there once. The program
+ * prints "reproduced: ..." and exits with 1 if the library fails in the same way; it exits with 0
+ * if the library does as the model says, and with 2 if it fails in another way. */
 #ifndef LAB_EXPORT_TO_C_H
 #define LAB_EXPORT_TO_C_H
 
@@ -14,7 +15,8 @@
 #include "shrink/judge.h"
 
 /* Prints the program for a script that fails as `verdict` says. False: no memory. Write errors are
- * left to ferror(out). */
-bool lab_export_c(const lab_script *script, const lab_verdict *verdict, FILE *out);
+ * left to ferror(out). `name` is the subject's, for people. */
+bool lab_export_c(const lab_script *script, const lab_verdict *verdict, const char *name,
+                  FILE *out);
 
 #endif

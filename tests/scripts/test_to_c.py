@@ -134,7 +134,7 @@ class Library:
         self.link = [*objects, BUILD / "libtagheap.a", *options]
         self.heaplab = SCRATCH / f"heaplab-{name}"
         cli = sorted((BUILD / "obj" / "fuzz" / "cli").glob("*.o"))
-        must("gcc", *cli, BUILD / "libheaplab.a", *self.link, "-o", self.heaplab)
+        must("gcc", "-rdynamic", *cli, BUILD / "libheaplab.a", *self.link, "-o", self.heaplab)
 
     def failure(self, path):
         """How the script fails, by `heaplab run`: None if it passes."""
@@ -294,6 +294,86 @@ class Ends(Case):
 
     def test_hang(self):
         self.check("hang", "timeout", "--timeout", "400")
+
+
+class Subjects(Case):
+    """Other subjects than the heap. Whatever the subject, its checker finds something here."""
+
+    CHECK = """
+#include "tagheap/allocator.h"
+th_status __wrap_th_allocator_check(th_allocator allocator, th_fault *fault);
+th_status __wrap_th_allocator_check(th_allocator allocator, th_fault *fault) {
+    (void)allocator;
+    *fault = (th_fault){.kind = TH_FAULT_COUNT};
+    return TH_ERR_CORRUPT;
+}
+"""
+    WRAP = "-Wl,--wrap=th_allocator_check"
+
+    def setUp(self):
+        source = SCRATCH / "check.c"
+        source.write_text(self.CHECK)
+        must("gcc", *FLAGS, f"-I{TREE}/include", "-c", source, "-o", source.with_suffix(".o"))
+        self.mistake = [source.with_suffix(".o"), self.WRAP]
+        self.library = Library("check", self.mistake[:1], self.mistake[1:])
+
+    def program(self, name, script, *more, link=()):
+        """(what the program says that is made of the script, the same without the mistake)"""
+        path, source = SCRATCH / f"{name}.txt", SCRATCH / f"{name}.c"
+        path.write_text(script)
+        status, _, err = run(self.library.heaplab, "to-c", *more, path, "-f", "-o", source)
+        self.assertEqual((0, ""), (status, err), name)
+        self.assertIn(f"the subject {name}", source.read_text())
+        said = []
+        for number, mistake in enumerate((self.mistake, [])):
+            program = SCRATCH / f"{name}-{number}"
+            must("gcc", *FLAGS, "-Wall", "-Wextra", "-Werror", f"-I{TREE}/include",
+                 f"-I{TREE}/fuzz", source, *link, BUILD / "libheaplab.a", *self.library.link[-2:-1],
+                 *mistake, "-o", program)
+            said.append(run(program)[:2])
+        self.assertEqual(said[0][0], run(SCRATCH / f"{name}-0", "here")[0])
+        return said
+
+    def test_every_subject(self):
+        _, out, _ = run(self.library.heaplab, "subjects")
+        names = [line.split()[0] for line in out.splitlines()
+                 if not line.endswith(")") and not line.startswith(("heap ", "PATH.so"))]
+        self.assertGreater(len(names), 15)
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda name: self.program(
+                name, f"heap dwords=20000 subject={name}\nalloc s0 tag=0 bytes=8\n"), names))
+        for name, said in zip(names, found):
+            self.assertEqual((1, "reproduced: property=checker detail=counter wrong\n"), said[0], name)
+            self.assertEqual((0, "not reproduced: the subject does as it should\n"), said[1], name)
+
+    def test_a_plug_in(self):
+        plugin = SCRATCH / "plugin.so"
+        example = TREE / "examples" / "my_subject.c"
+        includes = (f"-I{TREE}/include", f"-I{TREE}/fuzz")
+        must("gcc", "-shared", "-fPIC", *includes, example, "-o", plugin)
+        said = self.program("cells", "heap dwords=20000 subject=plugin\nalloc s0 tag=0 bytes=8\n",
+                            "--subject", plugin, link=[example])
+        self.assertEqual([1, 0], [status for status, _ in said], said)
+
+    def test_its_comment_says_how_to_build_it(self):
+        """A crash, of a plug-in; built by that command alone, in the tree."""
+        text = (TREE / "examples" / "my_subject.c").read_text()
+        mine = SCRATCH / "crashes.c"
+        mine.write_text(text.replace("    cells *c = self;", "    cells *c = self;\n"
+                                     "    *(volatile int *)(bytes == 7 ? NULL : c) = 1;", 1))
+        plugin = SCRATCH / "crashes.so"
+        includes = (f"-I{TREE}/include", f"-I{TREE}/fuzz")
+        must("gcc", "-shared", "-fPIC", *includes, mine, "-o", plugin)
+        path, source = SCRATCH / "crash.txt", SCRATCH / "crash.c"
+        path.write_text("heap dwords=20000 subject=plugin\nalloc s0 tag=0 bytes=7\n")
+        must(self.good.heaplab, "to-c", "--subject", plugin, path, "-f", "-o", source)
+        lines = [line[3:].strip().removesuffix("\\") for line in source.read_text().splitlines()]
+        first = next(i for i, line in enumerate(lines) if line.startswith("cc "))
+        command = " ".join(lines[first : first + 3]).replace("THIS_FILE.c", str(source))
+        command = command.replace("PLUGIN.c", str(mine)).replace("-o repro", f"-o {SCRATCH}/repro")
+        command = command.replace("./repro", str(SCRATCH / "repro"))
+        status, out, err = run("bash", "-c", command, cwd=TREE, timeout=300)
+        self.assertEqual((1, "reproduced: signal 11 at cells_alloc\n"), (status, out), err)
 
 
 class Refusals(Case):
