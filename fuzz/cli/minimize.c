@@ -89,6 +89,9 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
     (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s\n", before, script->count,
                  result.state.runs, (double)(lab_cli_now_ms() - start) / 1000);
     (void)printf("  it fails: %s\n", result.verdict.signature);
+    if (result.verdict.message[0] != '\0') {
+        (void)printf("  %s\n", result.verdict.message);
+    }
     if (settings->tries > 0) {
         (void)printf("  in %u of %u tries\n", result.reproduced, settings->tries);
     }

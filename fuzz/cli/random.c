@@ -163,6 +163,9 @@ static int report(const run *r, const lab_verdict *verdict) {
                  "subject %s)\n",
                  r->scripts, r->wanted->seed, verdict->signature, verdict->op, r->script.count,
                  kind, lab_cli_subject_shown(r->script.config.subject));
+    if (verdict->message[0] != '\0') {
+        (void)printf("# %s\n", verdict->message);
+    }
     if (given->out == NULL || r->failure_count > 1) {
         lab_script_print(&r->script, stdout);
     } else if (lab_script_write_file(&r->script, given->out, LAB_FORM_TEXT, given->overwrite,

@@ -40,6 +40,7 @@ typedef struct board {
     size_t op;
     uint64_t acted;
     char detail[128];
+    char message[256];
     uint64_t op_start_us; /* processor time of the script so far, when the operation began */
     lab_report report;
     lab_op ops[];
@@ -174,6 +175,7 @@ static void play(board *b) {
     b->op = failure.op;
     b->acted = counts.acted - counts.by_kind[LAB_OP_INIT];
     (void)snprintf(b->detail, sizeof b->detail, "%s", failure.detail);
+    (void)snprintf(b->message, sizeof b->message, "%s", failure.message);
     b->answered = true;
 }
 
@@ -347,6 +349,7 @@ bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verd
     verdict->end = LAB_END_FAILED;
     verdict->property = b->property;
     memcpy(verdict->detail, b->detail, sizeof verdict->detail);
+    memcpy(verdict->message, b->message, sizeof verdict->message);
     lab_failure_signature(b->property, b->detail, verdict->signature);
     return true;
 }

@@ -34,6 +34,7 @@ typedef struct lab_verdict {
     size_t op;             /* the operation at fault; the script's count: at its end */
     lab_property property; /* LAB_END_FAILED only */
     char detail[128];      /* the same */
+    char message[256];     /* the same: both sides; "" for all other ends */
     uint64_t acted;        /* LAB_END_PASSED only: operations that did something, beside init */
     unsigned start_ms;     /* processor time until that operation */
     char signature[LAB_SIGNATURE_BYTES_MAX]; /* "" if it passed */

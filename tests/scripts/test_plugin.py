@@ -131,6 +131,18 @@ class PluginTest(unittest.TestCase):
         self.assertEqual(1, done.returncode, done.stdout)
         self.assertRegex(done.stdout, "property=result detail=(usable size|beyond the most|outside)")
 
+    def test_what_was_wrong_is_said_with_its_numbers(self):
+        self.write("wide.c", EXAMPLE.read_text().replace("; bytes <= CELL", "; (uint32_t)bytes <= CELL"))
+        self.assertEqual(0, self.build("wide.c").returncode)
+        done = self.random("--seconds", str(FOUND_WITHIN_S), "-o", "found.txt")
+        said = (r"\d{5,} bytes aligned to \d+ were given; bytes_max is 64, alignment_max 64 "
+                r"\(0: none\)\n")
+        self.assertRegex(done.stdout, "(?m)^# " + said)
+        done = self.run_here(HEAPLAB, "minimize", "--subject", "build/fuzz/plugin.so", "found.txt",
+                             "-o", "small.txt")
+        self.assertRegex(done.stdout, "(?m)^  " + said)
+        self.assertRegex((self.folder / "small.txt").read_text(), r"bytes=2\^\d+")
+
     def test_both_languages(self):
         """Each is compiled as what it is, whatever is said for the other."""
         self.write("other.cpp", "#include <string>\nstatic std::string word;\n#if __cplusplus < 202002L\n"
