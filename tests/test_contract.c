@@ -54,6 +54,8 @@ typedef enum mistake {
     KEEPS_SOME,
     ARRAYS_WRAP,
     ARRAYS_ARE_DIRTY,
+    OWN_GIVES_TOO_MUCH,
+    LEAVES_ITS_OWN,
     MISTAKES
 } mistake;
 
@@ -288,13 +290,19 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     instance->state = p;
     instance->allocator = (th_allocator){.table = &table, .self = p};
     instance->lacks = planted == OWNS_ALL ? LAB_SUBJECT_ENDS : 0; /* of any address */
-    bool is_limited = planted == COUNTS_WHAT_CANNOT_FIT || planted == GIVES_TOO_MUCH;
+    bool is_limited = planted == COUNTS_WHAT_CANNOT_FIT || planted == GIVES_TOO_MUCH ||
+                      planted == OWN_GIVES_TOO_MUCH;
     instance->bytes_max = is_limited ? FITTING_BYTES : 0;
     if (planted == NO_MISTAKE || planted == TAKES_ALL || planted == KEEPS_SOME) {
         instance->holds = setup->bytes;
         instance->holds_blocks = BLOCKS_MAX;
     }
-    if (planted != MEASURES_INTO_OTHERS) {
+    if (planted == LEAVES_ITS_OWN) {
+        instance->memory = p->elsewhere;
+        instance->memory_bytes = sizeof p->elsewhere;
+    }
+    bool is_own = planted == MEASURES_INTO_OTHERS || planted == OWN_GIVES_TOO_MUCH;
+    if (!is_own && planted != LEAVES_ITS_OWN) {
         instance->lacks |= LAB_SUBJECT_OWN_MEMORY;
     }
     return true;
@@ -370,7 +378,8 @@ static const lab_subject plain_subject = {
     .version = LAB_SUBJECT_VERSION,
     .name = "plain",
     .purpose = "for tests",
-    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_ENDS | LAB_SUBJECT_OWN_MEMORY,
+    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_GROWS | LAB_SUBJECT_ENDS | LAB_SUBJECT_OWN_MEMORY |
+             LAB_SUBJECT_REFUSES,
     .create = plain_create,
     .destroy = plain_destroy,
     .alloc_array = plain_array,
@@ -486,6 +495,8 @@ static void mistakes_are_found(void) {
         [KEEPS_SOME] = {LAB_PROPERTY_RESULT, "refused"},
         [ARRAYS_WRAP] = {LAB_PROPERTY_RESULT, "accepted"},
         [ARRAYS_ARE_DIRTY] = {LAB_PROPERTY_CONTENTS, "zeroed"},
+        [OWN_GIVES_TOO_MUCH] = {LAB_PROPERTY_RESULT, "beyond the most"},
+        [LEAVES_ITS_OWN] = {LAB_PROPERTY_RESULT, "outside"},
     };
     lab_failure failure;
     planted = NO_MISTAKE;

@@ -18,14 +18,15 @@ static bool is_absurd(size_t bytes, size_t alignment) {
     return bytes == 0 || bytes > PTRDIFF_MAX || !is_power_of_two(alignment);
 }
 
-static bool is_beyond(const lab_instance *instance, size_t bytes, size_t alignment) {
+bool lab_referee_is_beyond(const lab_referee *r, size_t bytes, size_t alignment) {
+    const lab_instance *instance = &r->instance;
     return (instance->bytes_max != 0 && bytes > instance->bytes_max) ||
            (instance->alignment_max != 0 && alignment > instance->alignment_max);
 }
 
 bool lab_referee_spares(const lab_referee *r, size_t bytes, size_t alignment) {
     return lab_referee_has(r, LAB_SUBJECT_OWN_MEMORY) && !lab_referee_has(r, LAB_SUBJECT_REFUSES) &&
-           is_beyond(&r->instance, bytes, alignment);
+           lab_referee_is_beyond(r, bytes, alignment);
 }
 
 /* Is the subject as it was when nothing was live, but for allocations? */
@@ -53,7 +54,7 @@ static bool must_hold(const lab_referee *r, size_t bytes, size_t alignment) {
 /* The promise by which the request had to be met; NULL: there is none. */
 static const char *promise_of(const lab_referee *r, size_t bytes, size_t alignment) {
     const lab_instance *instance = &r->instance;
-    if (is_beyond(instance, bytes, alignment)) {
+    if (lab_referee_is_beyond(r, bytes, alignment)) {
         return NULL;
     }
     if (instance->blocks_sure > r->model.live) {
@@ -172,7 +173,7 @@ static bool is_possible(lab_referee *r, const lab_given *g) {
                            "%zu bytes aligned to %zu, which nobody can give", g->bytes,
                            g->alignment);
     }
-    if (is_beyond(instance, g->bytes, g->alignment)) {
+    if (lab_referee_is_beyond(r, g->bytes, g->alignment)) {
         return lab_objects(r, LAB_PROPERTY_RESULT, "beyond the most",
                            "%zu bytes aligned to %zu were given; bytes_max is %zu, alignment_max "
                            "%zu (0: none)",

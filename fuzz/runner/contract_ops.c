@@ -82,8 +82,8 @@ static bool use_all(lab_referee *r, uint32_t slot) {
         return true;
     }
     size_t usable = th_allocator_usable_size(allocator, block->at);
-    if (lab_referee_spares(r, usable, block->alignment)) {
-        return true;
+    if (lab_referee_is_beyond(r, usable, block->alignment)) {
+        return true; /* said of pages, though not so much may be asked for */
     }
     if (!th_allocator_resize_in_place(allocator, block->at, usable)) {
         return lab_objects(r, LAB_PROPERTY_RESULT, "usable size",

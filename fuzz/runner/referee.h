@@ -43,6 +43,9 @@ bool lab_referee_free_all(lab_referee *r);
 
 /* ---- answers (contract_answer.c) ---------------------------------------------------------- */
 
+/* Is it more than bytes_max or alignment_max? */
+bool lab_referee_is_beyond(const lab_referee *r, size_t bytes, size_t alignment);
+
 /* May the subject not even be asked? */
 bool lab_referee_spares(const lab_referee *r, size_t bytes, size_t alignment);
 

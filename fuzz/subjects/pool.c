@@ -14,6 +14,9 @@
 
 enum { BESIDE = 1, BUSY = 2, SHAPES = 4 };
 
+/* What a chunk costs at most beside its objects and their links, even if it is for one of them. */
+enum { CHUNK_BYTES = 256 };
+
 typedef struct state {
     th_pool pool;
     lab_setup setup;
@@ -185,6 +188,11 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     instance->object_bytes = stats.object_bytes;
     instance->keeps_least = stats.object_bytes;
     instance->object_stride = stats.stride;
+    if (grows && kind == LAB_GROUND_BACKING) {
+        size_t chunk = s->pool.config.grow_objects * stats.stride + CHUNK_BYTES;
+        instance->holds = setup->bytes > chunk ? setup->bytes - chunk : 0;
+        instance->holds_extra = stats.stride + CHUNK_BYTES;
+    }
     return true;
 }
 
@@ -282,6 +290,8 @@ static bool create_static(const lab_setup *setup, lab_instance *instance) {
     instance->object_bytes = sizeof(struct thing);
     instance->keeps_least = sizeof(struct thing);
     instance->object_stride = stats.stride;
+    instance->memory = only.pool->first.objects;
+    instance->memory_bytes = stats.capacity * stats.stride;
     return true;
 }
 
@@ -289,7 +299,7 @@ const lab_subject lab_subject_pool_static = {
     .version = LAB_SUBJECT_VERSION,
     .name = "pool-static",
     .purpose = "pools in static storage, another one for each guard level",
-    .flags = FLAGS | LAB_SUBJECT_OWN_MEMORY,
+    .flags = FLAGS | LAB_SUBJECT_OWN_MEMORY | LAB_SUBJECT_REFUSES,
     .create = create_static,
     .destroy = destroy_static,
     .measure = measure,

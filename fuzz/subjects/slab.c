@@ -73,6 +73,10 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     instance->bytes_max = s->slab.config.object_bytes;
     instance->keeps_least = instance->bytes_max;
     instance->alignment_max = s->slab.alignment;
+    if (kind == LAB_GROUND_BACKING && !mapped) { /* at worst each object has a slab of its own */
+        instance->holds = setup->bytes;
+        instance->holds_extra = s->slab.slab_bytes;
+    }
     if (s->ground.empty_sure >= s->slab.slab_bytes && setup->alignment <= s->slab.alignment) {
         instance->empty_sure = instance->bytes_max;
     }
