@@ -435,6 +435,23 @@ static void memory_around_the_middle_of_the_address_space(void) {
     stop();
 }
 
+/* All but the last byte of all; the unit that it is in is not used. No block begins at address 0.
+ */
+static void memory_at_the_ends_of_the_address_space(void) {
+    if (TH_TRACK_ANY) {
+        return;
+    }
+    start(0, (void *)(UINTPTR_MAX - 1023), 1023, 64);
+    CHECK_EQ(stats().managed_bytes, 1024 - 64);
+    void *last = th_buddy_alloc_aligned(&buddy, 448, 1);
+    CHECK(last != NULL && th_buddy_owns(&buddy, last));
+    CHECK(!th_buddy_owns(&buddy, (void *)UINTPTR_MAX));
+    stop();
+    start(0, (void *)1, 1024, 64);
+    CHECK_EQ((uintptr_t)th_buddy_alloc_aligned(&buddy, 64, 64), 64);
+    stop();
+}
+
 /* ---- resize ------------------------------------------------------------------------------- */
 
 static void resize_in_place_at(int level) {
@@ -672,5 +689,6 @@ TH_SUITE("buddy", TEST(splits_and_merges), TEST(only_buddies_merge),
          TEST(without_memory_calls_do_nothing), TEST(create_and_give_back),
          TEST(create_of_too_many_units), TEST(requests_that_are_refused), TEST(alignments_hold),
          TEST(memory_may_begin_anywhere), TEST(memory_around_the_middle_of_the_address_space),
-         TEST(resize_in_place), TEST(resize_keeps_the_address), TEST(reset_frees_everything),
+         TEST(memory_at_the_ends_of_the_address_space), TEST(resize_in_place),
+         TEST(resize_keeps_the_address), TEST(reset_frees_everything),
          TEST(the_table_leads_to_the_same), TEST(random_work_agrees_with_the_model))

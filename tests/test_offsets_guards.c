@@ -198,6 +198,13 @@ static void every_count_is_proved(void) {
     try_32(&range.free_extents);
     try_64(&range.live_bytes);
     try_64(&range.bytes);
+    const uint64_t live = range.live_bytes;
+    range.live_bytes += UINT64_C(1) << 40; /* the low 32 bits are as they should be */
+    th_fault found = {0};
+    CHECK_EQ(th_offsets_check(&range, &found), TH_ERR_CORRUPT);
+    CHECK_EQ(found.expected, live);
+    CHECK_EQ(found.found, UINT32_MAX);
+    range.live_bytes = live;
     uint64_t high = range.high_water_bytes;
     range.high_water_bytes = range.live_bytes - 1;
     expect_corrupt();

@@ -15,16 +15,17 @@
  * Blocks are aligned to their own size at absolute addresses, whatever the alignment of the memory:
  * units that lie outside it count as used for ever. A request for an alignment above its size takes
  * a block of that size.
- * Sizes and alignments are bytes.
- * Ownership: the caller owns memory, bookkeeping and the th_buddy, or the backing does (th_buddy_
- * create). Blocks are the caller's until freed.
- * Thread rule: one buddy allocator, one thread at a time.
- * Complexity: O(log n) for n units, but init, reset and check, which are O(n), and the guards: at
- * level 2 O(bytes of the block) more, at level 3 O(n + bytes).
- * Guards: 1: pointers are verified (foreign, misaligned, not a block, double free), and a canary
- * between the bytes asked for and the block's end; 2: poison in freed blocks, verified before they
- * are used again; 3: the checker after each call. In a th_fault `block` is the number of the
- * block's first unit. */
+ * The ends of the address space. Memory never begins at address 0 (init takes that for NULL), and
+ * no block does: give what lies there from its first unit on. Memory that reaches the last byte of
+ * all is refused (TH_ERR_TOO_LARGE), for its end would be address 0: give it without that byte, and
+ * its last unit is not used. Sizes and alignments are bytes. Ownership: the caller owns memory,
+ * bookkeeping and the th_buddy, or the backing does (th_buddy_ create). Blocks are the caller's
+ * until freed. Thread rule: one buddy allocator, one thread at a time. Complexity: O(log n) for n
+ * units, but init, reset and check, which are O(n), and the guards: at level 2 O(bytes of the
+ * block) more, at level 3 O(n + bytes). Guards: 1: pointers are verified (foreign, misaligned, not
+ * a block, double free), and a canary between the bytes asked for and the block's end; 2: poison in
+ * freed blocks, verified before they are used again; 3: the checker after each call. In a th_fault
+ * `block` is the number of the block's first unit. */
 #ifndef TAGHEAP_BUDDY_H
 #define TAGHEAP_BUDDY_H
 
@@ -76,9 +77,10 @@ size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_bud
  * memory is not touched; bookkeeping[0 .. bookkeeping_bytes-1] must be aligned to 8. config may be
  * NULL. Fails, leaving *buddy untouched, iff a pointer is NULL (TH_ERR_NULL), the unit is no power
  * of two or below 16 (TH_ERR_ALIGNMENT), the guard level is not 0 to 3 (TH_ERR_CONFIG), there is no
- * whole unit in the memory, or not enough bookkeeping (TH_ERR_TOO_SMALL), the tree would
- * cover more than 2^30 units (TH_ERR_TOO_LARGE: 2^29 that straddle a large power of two do), or the
- * bookkeeping is misaligned (TH_ERR_MISALIGNED). */
+ * whole unit in the memory, or not enough bookkeeping (TH_ERR_TOO_SMALL), the tree would cover more
+ * than 2^30 units (TH_ERR_TOO_LARGE: 2^29 that straddle a large power of two do), or bytes exceeds
+ * PTRDIFF_MAX, or the memory reaches the last byte of the address space (TH_ERR_TOO_LARGE, too), or
+ * the bookkeeping is misaligned (TH_ERR_MISALIGNED). */
 th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookkeeping,
                         size_t bookkeeping_bytes, const th_buddy_config *config);
 

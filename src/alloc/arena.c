@@ -315,7 +315,7 @@ static bool is_stale(const th_arena *arena, const th_arena_mark *mark) {
 
 static bool raise_stale(const th_arena *arena, const th_arena_mark *mark) {
     th_guarding_raise(th_arena_guarding(arena), TH_FAULT_DOUBLE_FREE, SIZE_MAX, SIZE_MAX,
-                      (uint32_t)used_now(arena), (uint32_t)mark->position);
+                      used_now(arena), mark->position);
     return false;
 }
 
@@ -461,8 +461,7 @@ th_arena_stats th_arena_get_stats(const th_arena *arena) {
 }
 
 static th_status wrong_count(th_fault *fault, size_t expected, size_t found) {
-    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)expected,
-                               (uint32_t)found);
+    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, expected, found);
 }
 
 /* What a list of chunks comes to. */
@@ -488,8 +487,8 @@ static th_status check_list(const th_arena *arena, th_arena_chunk *chunk, size_t
         }
         size_t used = th_span_used(&p.span);
         if (above != SIZE_MAX && p.header.position + used != above) {
-            return th_guarding_corrupt(fault, TH_FAULT_CHAIN, p.header.number, SIZE_MAX,
-                                       (uint32_t)above, (uint32_t)(p.header.position + used));
+            return th_guarding_corrupt(fault, TH_FAULT_CHAIN, p.header.number, SIZE_MAX, above,
+                                       p.header.position + used);
         }
         above = p.header.position;
         total->chunks++;

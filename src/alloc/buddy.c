@@ -241,29 +241,28 @@ static th_status find_live(const th_buddy *b, const void *pointer, size_t *node,
                            th_fault *fault) {
     uintptr_t distance = (uintptr_t)pointer - b->origin;
     size_t unit = distance >> b->unit_log2;
-    uint32_t low = (uint32_t)distance;
     bool guarded = th_buddy_level(b) > 0;
     if (guarded && ((uintptr_t)pointer < b->low || (uintptr_t)pointer >= b->high)) {
-        return th_guarding_corrupt(fault, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, low);
+        return th_guarding_corrupt(fault, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0,
+                                   (uint32_t)distance);
     }
     if (guarded && distance % th_buddy_block_bytes(b, 0) != 0) {
-        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, unit, distance, 0, low);
+        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, unit, distance, 0, distance);
     }
     *node = th_buddy_find_block(b, unit, order);
     if (!guarded) {
         return TH_OK;
     }
     if (*node == 0) {
-        return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, unit, distance, 0, low);
+        return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, unit, distance, 0, distance);
     }
     size_t first = th_buddy_first_unit(b, *node, *order);
     if (first != unit) {
         return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, first, distance,
-                                   (uint32_t)(first << b->unit_log2), low);
+                                   first << b->unit_log2, distance);
     }
     if (!th_buddy_has_size(b, unit, *order)) {
-        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0,
-                                   (uint32_t)b->slack[unit]);
+        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, b->slack[unit]);
     }
     uint32_t found = 0;
     size_t smashed = th_buddy_find_smashed(b, unit, *order, &found);

@@ -70,8 +70,7 @@ static th_status check_block(const th_buddy *b, size_t unit, unsigned order, th_
         return TH_OK;
     }
     if (!th_buddy_has_size(b, unit, order)) {
-        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0,
-                                   (uint32_t)b->slack[unit]);
+        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, b->slack[unit]);
     }
     size_t smashed = th_buddy_find_smashed(b, unit, order, &found);
     return smashed == th_buddy_block_bytes(b, order)
@@ -90,13 +89,12 @@ static th_status check_free(const th_buddy *b, size_t unit, size_t count, th_fau
 
 static th_status check_counts(const th_buddy *b, size_t blocks, size_t bytes, th_fault *fault) {
     if (blocks != b->live_blocks) {
-        return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)blocks,
-                                   (uint32_t)b->live_blocks);
+        return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, blocks,
+                                   b->live_blocks);
     }
     if (bytes != b->live_bytes || bytes > b->high_water_bytes) {
         size_t wrong = bytes != b->live_bytes ? b->live_bytes : b->high_water_bytes;
-        return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)bytes,
-                                   (uint32_t)wrong);
+        return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, bytes, wrong);
     }
     return TH_OK;
 }

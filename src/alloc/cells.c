@@ -11,12 +11,10 @@ th_status th_cells_find(const th_cells *cells, const void *pointer, size_t *inde
     size_t cell = offset / cells->stride;
     size_t cell_offset = cell * cells->stride;
     if (!th_is_aligned((uintptr_t)pointer, cells->alignment)) {
-        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, cell, offset, (uint32_t)cell_offset,
-                                   (uint32_t)offset);
+        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, cell, offset, cell_offset, offset);
     }
     if (offset != cell_offset || cell >= cells->used) {
-        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, cell, offset, (uint32_t)cell_offset,
-                                   (uint32_t)offset);
+        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, cell, offset, cell_offset, offset);
     }
     *index = cell;
     return TH_OK;
@@ -24,8 +22,7 @@ th_status th_cells_find(const th_cells *cells, const void *pointer, size_t *inde
 
 th_status th_cells_double_free(const th_cells *cells, size_t index, th_fault *fault) {
     size_t offset = index * cells->stride;
-    return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, index, offset, (uint32_t)offset,
-                               (uint32_t)offset);
+    return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, index, offset, offset, offset);
 }
 
 th_status th_cells_foreign(const void *pointer, th_fault *fault) {

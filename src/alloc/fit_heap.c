@@ -43,8 +43,8 @@ static th_offsets_block look_up(const th_fit_heap *heap, const void *pointer) {
     }
     if (block.generation == 0 || block.offset != distance) {
         size_t node = block.generation != 0 ? block.node : SIZE_MAX;
-        th_guarding_raise(&heap->offsets.config.guarding, kind, node, distance,
-                          (uint32_t)block.offset, (uint32_t)distance);
+        th_guarding_raise(&heap->offsets.config.guarding, kind, node, distance, block.offset,
+                          kind == TH_FAULT_FOREIGN ? (uint32_t)distance : distance);
         block.generation = 0;
     }
     return block;

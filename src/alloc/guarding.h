@@ -38,19 +38,20 @@ static inline int th_guarding_level(const th_guarding *guarding) {
 #endif
 }
 
-/* Reports to the handler. `block` and `offset` beyond 32 bits, and SIZE_MAX for "none", become
- * TH_FAULT_NOWHERE. */
+/* Reports to the handler. Whatever is beyond 32 bits becomes 2^32 - 1: `block` and `offset` so
+ * TH_FAULT_NOWHERE, as SIZE_MAX does, which is "none"; a size or a count never a smaller one that
+ * could be true. Of an address the callers give the low 32 bits. */
 void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
-                       uint32_t expected, uint32_t found);
+                       uint64_t expected, uint64_t found);
 
 /* Fills in *fault, which may be NULL, for a checker. */
 void th_guarding_describe(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
-                          uint32_t expected, uint32_t found);
+                          uint64_t expected, uint64_t found);
 
 /* The same, and what the checker returns then. A compiler that sees only the caller must know that
  * it is never TH_OK: after TH_OK the caller uses what the checker has found. */
 static inline th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind, size_t block,
-                                            size_t offset, uint32_t expected, uint32_t found) {
+                                            size_t offset, uint64_t expected, uint64_t found) {
     th_guarding_describe(fault, kind, block, offset, expected, found);
     return TH_ERR_CORRUPT;
 }

@@ -187,8 +187,7 @@ static th_status find(const th_large *large, const void *block, th_large_record 
     }
     size_t offset = (size_t)((uintptr_t)block - (uintptr_t)(*record)->range.start);
     if (offset != 0) {
-        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, SIZE_MAX, offset, 0,
-                                   (uint32_t)offset);
+        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, SIZE_MAX, offset, 0, offset);
     }
     return verify_canary(large, *record, fault);
 }
@@ -376,8 +375,7 @@ void th_large_reset(th_large *large) {
 /* ---- the checker and queries -------------------------------------------------------------- */
 
 static th_status wrong_count(size_t expected, size_t found, th_fault *fault) {
-    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)expected,
-                               (uint32_t)found);
+    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, expected, found);
 }
 
 static th_status check_record(const th_large *large, const th_large_record *record,

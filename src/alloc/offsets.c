@@ -458,7 +458,7 @@ typedef struct tally {
 
 static th_status corrupt(th_fault *fault, th_fault_kind kind, size_t block, uint64_t expected,
                          uint64_t found) {
-    return th_guarding_corrupt(fault, kind, block, SIZE_MAX, (uint32_t)expected, (uint32_t)found);
+    return th_guarding_corrupt(fault, kind, block, SIZE_MAX, expected, found);
 }
 
 /* From the bottom up: tiling, links, no two free neighbours. It ends, since nothing can be above

@@ -8,8 +8,7 @@
 /* ---- the checker -------------------------------------------------------------------------- */
 
 static th_status wrong_count(size_t expected, size_t found, th_fault *fault) {
-    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)expected,
-                               (uint32_t)found);
+    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, expected, found);
 }
 
 /* The live objects of a chunk join *live; their canaries must be whole. */
@@ -37,8 +36,8 @@ static th_status check_chunks(const th_pool *pool, th_fault *fault) {
     for (const th_pool_chunk *chunk = pool->chunks; chunk != NULL; chunk = chunk->next) {
         size_t used = th_pool_used_of(pool, chunk);
         if (th_pool_chunk_of(pool, chunk->objects) != chunk || used > chunk->capacity) {
-            return th_guarding_corrupt(fault, TH_FAULT_HEADER, SIZE_MAX, SIZE_MAX,
-                                       (uint32_t)chunk->capacity, (uint32_t)used);
+            return th_guarding_corrupt(fault, TH_FAULT_HEADER, SIZE_MAX, SIZE_MAX, chunk->capacity,
+                                       used);
         }
         capacity += chunk->capacity;
         if (th_pool_keeps_map(pool)) {

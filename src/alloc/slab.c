@@ -557,8 +557,7 @@ size_t th_slab_trim(th_slab *slab) {
 /* ---- the checker -------------------------------------------------------------------------- */
 
 static th_status wrong_count(size_t expected, size_t found, th_fault *fault) {
-    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, (uint32_t)expected,
-                               (uint32_t)found);
+    return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, expected, found);
 }
 
 /* Is this the header of one of our slabs? An address that every colour gives to an object leads to

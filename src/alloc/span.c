@@ -105,8 +105,7 @@ static th_status find_gap(const th_span *span, size_t number, size_t i, record g
     size_t used = th_span_used(span);
     if (gap.bytes == 0 || gap.bytes > used || gap.offset > used - gap.bytes) {
         return th_guarding_corrupt(fault, TH_FAULT_HEADER, number,
-                                   (size_t)(record_place(span, i) - span->base), (uint32_t)used,
-                                   gap.offset);
+                                   (size_t)(record_place(span, i) - span->base), used, gap.offset);
     }
     const unsigned char *from = span->base + gap.offset;
     return find_pattern(span, number, from, from + gap.bytes, false, fault);
@@ -154,8 +153,8 @@ static th_status find_all(const th_span *span, const th_guarding *guarding, size
     th_status status = TH_OK;
     if (!is_sound(span)) {
         return th_guarding_corrupt(fault, TH_FAULT_CHAIN, number, SIZE_MAX,
-                                   (uint32_t)(span->end - span->base),
-                                   (uint32_t)(span->at - span->base));
+                                   (uintptr_t)span->end - (uintptr_t)span->base,
+                                   (uintptr_t)span->at - (uintptr_t)span->base);
     }
     if (th_guarding_level(guarding) > 0) {
         status = find_canary(span, number, fault);
@@ -191,8 +190,8 @@ void th_span_raise_bad_pointer(const th_span *span, const th_guarding *guarding,
                                const void *pointer) {
     size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)span->base);
     if (th_span_covers(span, pointer)) {
-        th_guarding_raise(guarding, TH_FAULT_DOUBLE_FREE, number, offset,
-                          (uint32_t)th_span_used(span), (uint32_t)offset);
+        th_guarding_raise(guarding, TH_FAULT_DOUBLE_FREE, number, offset, th_span_used(span),
+                          offset);
     } else {
         th_guarding_raise(guarding, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, (uint32_t)offset);
     }
