@@ -310,18 +310,59 @@ def keeps_what_was_recorded(bench):
     bench.path("temporary place").mkdir()
     result = bench.record("-f", "-o", out, "--window", "999999999:5", bench.guest, "say",
                           env=environment)
-    again = check_kept(bench, result, b"lies outside the", ("-o", "-f -o"))
+    again = check_kept(bench, result, b"lies outside the", ("", ""))
     check_equal((again.returncode, out.read_text()), (2, "mine"), "an old script stays")
     result = bench.record("-o", "/dev/full", bench.guest, "say", env=environment)
     again = check_kept(bench, result, b"No space left on device", ("/dev/full", "new.txt"))
     check_equal((again.returncode, again.stderr), (0, b""), "the command that is said")
-    check("alloc s0" in bench.path("new.txt").read_text(), "the script")
+    check(re.match(r"# recorded run of: guest say \(.*alloc s0 ", bench.path("new.txt").read_text(),
+                   re.DOTALL), "the script")
     result = bench.record("-o", bench.path("third.txt"), "--keep-trace", "/dev/full", bench.guest,
                           "say", env=environment)
     check_equal((result.returncode, result.stderr.count(b"\n")), (2, 1), result.stderr)
     check(b"the trace is kept in" in result.stderr and b"to convert" not in result.stderr,
           result.stderr)
     check("alloc s0" in bench.path("third.txt").read_text(), "the script is there all the same")
+
+
+def build_with(bench, name, conversion):
+    """A folder of tools whose labconvert does `conversion` (a shell's words) before it converts."""
+    build = bench.path(name)
+    build.mkdir()
+    shutil.copy2(bench.library, build)
+    tool = build / "labconvert"
+    tool.write_text(f"#!/bin/sh\ncase $* in *--check*) ;; *--label*) {conversion};; esac\n"
+                    f'exec {bench.converter} "$@"\n')
+    tool.chmod(0o755)
+    return build
+
+
+def keeps_the_trace_when_the_conversion_is_ended(bench):
+    build = build_with(bench, "slow", f"echo x > {bench.path('converts')}; exec sleep 60")
+    temporary = bench.path("temporary")
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [RECORD, "--build", build, "-o", bench.path("out.txt"), "ls"], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)},
+        preexec_fn=as_started_by_hand)
+    while not bench.path("converts").exists():
+        check(process.poll() is None, "it has ended before the conversion")
+        time.sleep(0.02)
+    process.send_signal(signal.SIGHUP)  # no reason to throw anything away
+    time.sleep(0.2)
+    process.terminate()
+    _, error = process.communicate(timeout=20)
+    check_equal((process.returncode, error.count(b"\n")), (2, 1), error)
+    check(b"labconvert was ended by SIGTERM; the trace is kept in" in error, error)
+    check_equal(len(list(temporary.glob("record-*/trace-*"))), 1, "traces")
+
+
+def converts_again_after_a_stray_signal(bench):
+    hit = bench.path("hit")
+    build = build_with(bench, "hit-once", f"[ -e {hit} ] || {{ touch {hit}; kill -TERM $$; }}")
+    result = bench.call([RECORD, "--build", build, "-o", bench.path("out.txt"), "ls"])
+    check_equal((result.returncode, hit.exists()), (0, True), result.stderr)
+    check(bench.path("out.txt").read_text().startswith("# recorded run of: ls"), "the script")
 
 
 def says_what_the_script_lacks(bench):
@@ -385,8 +426,9 @@ TESTS = [leaves_a_program_what_it_has, works_without_descriptors, works_under_ul
          ends_with_timeout, kills_at_the_second_request, passes_fatal_signals,
          leaves_ctrl_c_to_the_terminal, does_not_follow_into_the_background,
          refuses_before_the_program_runs, keeps_what_was_recorded,
-         says_what_the_script_lacks, leaves_no_temporary_files,
-         works_from_any_folder, takes_any_name_and_argument]
+         keeps_the_trace_when_the_conversion_is_ended, converts_again_after_a_stray_signal,
+         says_what_the_script_lacks, leaves_no_temporary_files, works_from_any_folder,
+         takes_any_name_and_argument]
 
 
 if __name__ == "__main__":
