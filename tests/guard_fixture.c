@@ -160,6 +160,10 @@ uint32_t scene_check_due(uint32_t header) {
     return th_header_sum(dword, header, sc.heap.check_seed);
 }
 
+unsigned char scene_canary(uint32_t byte) {
+    return th_canary_byte(&sc.heap, byte);
+}
+
 void scene_forge(uint32_t header, uint32_t dword, uint32_t mask, uint32_t value) {
     scene_flip(header + dword, (scene_word(header + dword) ^ value) & mask);
     scene_flip(header + SCENE_CHECK_DWORD,

@@ -75,6 +75,9 @@ void scene_forge(uint32_t header, uint32_t dword, uint32_t mask, uint32_t value)
 /* What the check word of this header should be. */
 uint32_t scene_check_due(uint32_t header);
 
+/* The byte of a canary that belongs there. */
+unsigned char scene_canary(uint32_t byte);
+
 /* Takes the image that expect_unchanged compares with, and forgets all faults. */
 void scene_remember(void);
 

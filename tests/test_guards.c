@@ -8,7 +8,6 @@
 #include "guard_fixture.h"
 #include "heap_fixture.h"
 
-#define CANARY 0xC5u
 #define POISON 0xFDFDFDFDu
 
 /* ---- canaries: level 1 ---------------------------------------------------------------------- */
@@ -21,14 +20,14 @@ static void smash_and_call(unsigned char *payload, uint32_t tag, uint32_t byte,
     for (block_call call = 0; call < BLOCK_CALL_COUNT; call++) {
         scene_remember();
         CHECK(block_call_fails(call, payload));
-        EXPECT_FAULT(TH_FAULT_CANARY, header_of(payload), tag, byte, CANARY, value);
+        EXPECT_FAULT(TH_FAULT_CANARY, header_of(payload), tag, byte, scene_canary(byte), value);
         expect_unchanged();
     }
     scene_remember();
     CHECK_EQ(th_heap_free_tags(&sc.heap, tag, tag), 0);
-    EXPECT_FAULT(TH_FAULT_CANARY, header_of(payload), tag, byte, CANARY, value);
+    EXPECT_FAULT(TH_FAULT_CANARY, header_of(payload), tag, byte, scene_canary(byte), value);
     expect_unchanged();
-    scene_poke(byte, CANARY);
+    scene_poke(byte, scene_canary(byte));
 }
 
 static void every_byte_of(unsigned char *payload, uint32_t tag) {
@@ -38,8 +37,8 @@ static void every_byte_of(unsigned char *payload, uint32_t tag) {
     for (size_t i = requested; i < usable; i++) {
         uint32_t byte = byte_of(payload + i);
         smash_and_call(payload, tag, byte, 0x41);
-        smash_and_call(payload, tag, byte, CANARY ^ 1);
-        smash_and_call(payload, tag, byte, CANARY ^ 0x80);
+        smash_and_call(payload, tag, byte, scene_canary(byte) ^ 1);
+        smash_and_call(payload, tag, byte, scene_canary(byte) ^ 0x80);
     }
 }
 
@@ -60,10 +59,10 @@ static void smash_two_bytes(void) {
     scene_poke(byte, 0x41);
     scene_remember();
     CHECK_EQ(th_heap_free(&sc.heap, sc.t), 0);
-    EXPECT_FAULT(TH_FAULT_CANARY, header_of(sc.t), 0x4001, byte, CANARY, 0x41);
+    EXPECT_FAULT(TH_FAULT_CANARY, header_of(sc.t), 0x4001, byte, scene_canary(byte), 0x41);
     expect_unchanged();
-    scene_poke(byte, CANARY);
-    scene_poke(byte + 2, CANARY);
+    scene_poke(byte, scene_canary(byte));
+    scene_poke(byte + 2, scene_canary(byte + 2));
 }
 
 static void the_lowest_smashed_byte_is_reported(void) {
@@ -78,10 +77,10 @@ static void smash_before_move(void) {
         for (int budgeted = 0; budgeted <= 1; budgeted++) {
             scene_remember();
             CHECK(compaction_fails(budgeted != 0));
-            EXPECT_FAULT(TH_FAULT_CANARY, header_of(sc.c), 0x1003, byte, CANARY, 0x41);
+            EXPECT_FAULT(TH_FAULT_CANARY, header_of(sc.c), 0x1003, byte, scene_canary(byte), 0x41);
             expect_unchanged();
         }
-        scene_poke(byte, CANARY);
+        scene_poke(byte, scene_canary(byte));
     }
 }
 
@@ -102,7 +101,7 @@ static void follow_the_size(void) {
             scene_remember();
             CHECK_EQ(th_heap_requested_size(&sc.heap, payload), inside ? bytes : 0);
             CHECK_EQ(sc.faults, inside ? 0 : 1);
-            CHECK(inside || was == CANARY);
+            CHECK(inside || was == scene_canary(byte));
             scene_poke(byte, was);
         }
     }

@@ -8,7 +8,6 @@
 #include "guard_fixture.h"
 #include "heap_fixture.h"
 
-#define CANARY 0xC5u
 #define POISON 0xFDFDFDFDu
 
 /* ---- level 3: anywhere, at the next call ------------------------------------------------------
@@ -94,7 +93,7 @@ static void every_call_meets_a_smashed_canary(void) {
                 byte_of(place->payload) + place->from + call % (place->to - place->from);
             scene_poke(byte, (unsigned char)(0x41 + call));
             expect_noticed(call, (th_fault){TH_FAULT_CANARY, header_of(place->payload), place->tag,
-                                            byte, CANARY, 0x41 + call});
+                                            byte, scene_canary(byte), 0x41 + call});
         }
     }
     scene_start(sc.alignment, sc.level);
@@ -378,8 +377,10 @@ static uint64_t play(twin *w, uint64_t random) {
 static void play_in_step(size_t alignment, uint64_t seed) {
     for (int level = 0; level < LEVELS; level++) {
         twin *w = &twins[level];
-        const th_heap_config config = {
-            .alignment = alignment, .guard = level, .on_fault = expect_no_fault};
+        const th_heap_config config = {.alignment = alignment,
+                                       .guard = level,
+                                       .poison_unused = (seed >> level & 1) != 0,
+                                       .on_fault = expect_no_fault};
         memset(w->slots, 0, sizeof w->slots);
         w->moves = 0;
         CHECK_EQ(th_heap_init(&w->heap, w->region, sizeof w->region, &config), TH_OK);

@@ -241,7 +241,7 @@ bool lab_matrix_play(size_t index, const lab_matrix_options *options, lab_matrix
                 row->worst[level] = LAB_NOTICE_NOT;
                 continue;
             }
-            lab_scene *scene = lab_scene_new(alignment, level);
+            lab_scene *scene = lab_scene_new(alignment, level, attack->poisoned);
             bout b = {attack, row, options, scene, alignment, level, 0, 0};
             bool played = scene != NULL && play_level(&b);
             lab_scene_destroy(scene);

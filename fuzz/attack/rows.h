@@ -15,6 +15,7 @@ typedef struct lab_attack_row {
     lab_notice least[LAB_LEVELS]; /* what each level must achieve */
     bool undefined;               /* without guards the call itself may do anything */
     int believed;                 /* below this level nothing looks, and calls may do anything */
+    bool poisoned;                /* memory that was never used is poisoned, too */
 } lab_attack_row;
 
 extern const lab_attack_row lab_attack_rows[];
@@ -31,6 +32,7 @@ bool lab_strike_merged(lab_scene *scene, unsigned position, unsigned detail);
 bool lab_strike_trimmed(lab_scene *scene, unsigned position, unsigned detail);
 bool lab_strike_resized(lab_scene *scene, unsigned position, unsigned detail);
 bool lab_strike_tags(lab_scene *scene, unsigned position, unsigned detail);
+bool lab_strike_unused(lab_scene *scene, unsigned position, unsigned detail);
 bool lab_strike_moved(lab_scene *scene, unsigned position, unsigned zone);
 
 /* One bit of a header: of the live blocks above FIRST, the field `detail` (LAB_FIELD_... below); of

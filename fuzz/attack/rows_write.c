@@ -4,7 +4,7 @@
 
 #include "attack/rows.h"
 
-static const int fills[] = {-1, 'A', 0};
+static const int fills[] = {-1, 'A', 0, 0xC5, 0xFF};
 enum { FILLS = sizeof fills / sizeof fills[0] };
 
 static uint32_t payload_byte(const lab_scene *s, unsigned holding) {
@@ -172,6 +172,19 @@ bool lab_strike_tags(lab_scene *s, unsigned position, unsigned detail) {
     const lab_freed *second = note_freed(s, d.at, d.bytes);
     lab_scene_mark(s);
     return position < c.bytes ? spoil(s, first, position) : spoil(s, second, position - c.bytes);
+}
+
+/* Any byte between what HEAD and what TAIL blocks have ever used. */
+bool lab_strike_unused(lab_scene *s, unsigned position, unsigned detail) {
+    uint32_t below = lab_scene_byte(s, s->freed[1].at) + s->freed[1].bytes;
+    uint32_t above = lab_scene_byte(s, s->freed[2].at);
+    (void)detail;
+    if (position >= above - below) {
+        return false;
+    }
+    const lab_freed *freed = note_freed(s, s->freed[1].at + s->freed[1].bytes, above - below);
+    lab_scene_mark(s);
+    return spoil(s, freed, position);
 }
 
 /* Through a pointer from before a compaction, where that now hits a header, a canary or free

@@ -221,7 +221,7 @@ static bool build(lab_scene *s) {
     return s->faults == 0 && s->harm[0] == '\0' && s->freed_count == 3;
 }
 
-lab_scene *lab_scene_new(size_t alignment, int level) {
+lab_scene *lab_scene_new(size_t alignment, int level, bool poisoned) {
     lab_scene *s = calloc(1, sizeof *s);
     void *memory = NULL;
     if (s == NULL || posix_memalign(&memory, 64, 2 * (size_t)SPAN_BYTES) != 0) {
@@ -236,6 +236,7 @@ lab_scene *lab_scene_new(size_t alignment, int level) {
     write_edges(s);
     const th_heap_config config = {.alignment = alignment,
                                    .guard = level,
+                                   .poison_unused = poisoned,
                                    .on_fault = on_fault,
                                    .fault_context = s,
                                    .lock = lock,

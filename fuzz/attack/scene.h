@@ -88,9 +88,10 @@ typedef struct lab_scene {
     char harm[128]; /* what was done that must never be done; "" if nothing */
 } lab_scene;
 
-/* The scene at this alignment and guard level. NULL: no memory, or the heap does not do what it
+/* The scene at this alignment and guard level; `poisoned`: memory that was never used is poisoned,
+ * too. NULL: no memory, or the heap does not do what it
  * must even without an attack. */
-lab_scene *lab_scene_new(size_t alignment, int level);
+lab_scene *lab_scene_new(size_t alignment, int level, bool poisoned);
 void lab_scene_destroy(lab_scene *scene);
 
 /* Everything as it was at first. */

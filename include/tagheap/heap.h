@@ -74,6 +74,9 @@ typedef struct th_heap_config {
                                   object, alignof(max_align_t) of the library's build */
     int guard;                 /* guard level, 0 to 3; a level above th_heap_guard_max() is
                                   lowered to it */
+    bool poison_unused;        /* at guard level 2 and up, memory that no block has ever used is
+                                  poisoned and verified like all free memory: init is
+                                  O(region), and so is every call at level 3 */
     th_fault_handler on_fault; /* NULL: th_fault_abort */
     void *fault_context;
     th_heap_low_memory_fn low_memory; /* NULL: none */
@@ -119,7 +122,7 @@ struct th_heap {
 /* Starts a fresh heap on region[0 .. bytes-1]: FIRST (free), then LAST. Bytes beyond a multiple
  * of the alignment stay unused, and, if config->alignment is 0, so do those in front of the first
  * multiple: a region may begin anywhere then. They count in no statistic. Does not touch the memory
- * between the two headers, O(1).
+ * between the two headers, O(1), unless config->poison_unused says so.
  * Fails, leaving *heap and the region untouched, iff
  *   heap or region is NULL (TH_ERR_NULL); config->alignment is not 0, 4, 8 or 16
  *   (TH_ERR_ALIGNMENT); config->guard is not 0 to 3, or only one lock hook is given

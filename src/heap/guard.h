@@ -6,7 +6,8 @@
  *
  * Canaries are kept at level 1 and up, poison at 2 and up. Memory that was never part of a block
  * in use ([low_used, high_used), see th_heap) is neither written nor looked at, so that the cost
- * of an operation does not depend on the size of the region. */
+ * of an operation does not depend on the size of the region; with config.poison_unused there is no
+ * such memory. */
 #ifndef TH_HEAP_GUARD_H
 #define TH_HEAP_GUARD_H
 
@@ -66,15 +67,18 @@ TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header
     uint32_t first = i / TH_DWORD_BYTES;
     uint32_t none = 0u - (uint32_t)(first > last); /* all bits set: there is no canary */
     uint32_t partial = first <= last ? first : last;
-    uint32_t difference = (words[partial] ^ TH_CANARY_DWORD) & th_mask_from(i) & ~none;
-    difference |= (words[last] ^ TH_CANARY_DWORD) & (0u - (uint32_t)(first < last));
+    uint32_t at = start / TH_DWORD_BYTES;
+    uint32_t difference =
+        (words[partial] ^ th_canary_dword(heap, at + partial)) & th_mask_from(i) & ~none;
+    difference |=
+        (words[last] ^ th_canary_dword(heap, at + last)) & (0u - (uint32_t)(first < last));
     for (uint32_t k = first + 1; k < last; k++) {
-        difference |= words[k] ^ TH_CANARY_DWORD;
+        difference |= words[k] ^ th_canary_dword(heap, at + k);
     }
     if (difference == 0) {
         return TH_FAULT_NOWHERE;
     }
-    while (payload[i] == TH_CANARY_BYTE) {
+    while (payload[i] == th_canary_byte(heap, start + i)) {
         i++;
     }
     *found = payload[i];

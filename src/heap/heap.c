@@ -73,6 +73,10 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     *heap = fresh;
     th_track_close(heap->base, th_heap_region_bytes(heap));
     make_first_and_last(heap, (uint32_t)payload);
+    if (heap->config.poison_unused && th_guard(heap) >= 2) {
+        th_guard_wipe(heap, heap->header_dwords, heap->last);
+        heap->low_used = heap->last; /* there is nothing left that was never written */
+    }
     th_seal(heap);
     return TH_OK;
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Canaries depend on the heap's seed and on the place: no byte can be written over them that is not
+ * noticed, and what is left of an earlier heap is no canary. */
+#include <string.h>
+
+#include "alloc_fixture.h"
+#include "heap_fixture.h"
+
+enum { DWORDS = 4000, BLOCKS = 60 };
+
+static alignas(64) unsigned char region[DWORDS * 4];
+static th_heap heap;
+
+static void start(size_t alignment) {
+    const th_heap_config config = {.alignment = alignment, .guard = 1};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+}
+
+static unsigned char *take(size_t bytes) {
+    unsigned char *payload = th_heap_alloc(&heap, bytes, 0x1001);
+    CHECK(payload != NULL);
+    return payload;
+}
+
+/* Blocks of 4 bytes, with the canary in the other 12 of 16, and of 1, with 3 in the first dword. */
+static void smash_with_each_byte(size_t bytes) {
+    start(16);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        unsigned char *payload = take(bytes);
+        for (unsigned value = 0; value <= UINT8_MAX; value++) {
+            unsigned char kept[16];
+            th_fault fault;
+            for (size_t at = bytes; at < 16; at++) {
+                kept[at] = poke(payload + at, (unsigned char)value);
+            }
+            CHECK_EQ(th_heap_check(&heap, &fault), TH_ERR_CORRUPT);
+            CHECK_EQ(fault.kind, TH_FAULT_CANARY);
+            CHECK_EQ(fault.found, value);
+            CHECK_EQ(fault.expected, kept[fault.offset % 16]);
+            for (size_t at = bytes; at < 16; at++) {
+                (void)poke(payload + at, kept[at]);
+            }
+        }
+        CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    }
+    th_heap_clean_up(&heap);
+}
+
+static void no_byte_can_be_written_over_a_canary(void) {
+    if (th_heap_guard_max() >= 1) {
+        smash_with_each_byte(4);
+        smash_with_each_byte(1);
+    }
+}
+
+/* Of the bytes of a long canary each value is about one in 256, at each place within a dword. */
+static void canaries_are_bytes_of_all_kinds(void) {
+    unsigned seen[4][UINT8_MAX + 1] = {0};
+    if (th_heap_guard_max() < 1) {
+        return;
+    }
+    start(4);
+    unsigned char *payload = take(12000);
+    CHECK_PTR_EQ(th_heap_resize(&heap, payload, 1), payload);
+    for (size_t at = 4; at < 12000; at++) {
+        unsigned char value = poke(payload + at, 0);
+        seen[at % 4][value]++;
+        (void)poke(payload + at, value);
+    }
+    for (unsigned lane = 0; lane < 4; lane++) {
+        for (unsigned value = 0; value <= UINT8_MAX; value++) {
+            CHECK(seen[lane][value] <= 60); /* 12 on average */
+        }
+    }
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    th_heap_clean_up(&heap);
+}
+
+/* Another heap in the same memory has another seed. */
+static void another_heap_has_other_canaries(void) {
+    unsigned char before[12];
+    unsigned same = 0;
+    if (th_heap_guard_max() < 1) {
+        return;
+    }
+    start(16);
+    unsigned char *payload = take(4);
+    for (size_t i = 0; i < sizeof before; i++) {
+        before[i] = poke(payload + 4 + i, 0);
+    }
+    th_heap old = heap;
+    start(16);
+    CHECK(heap.check_seed != old.check_seed);
+    CHECK_PTR_EQ(take(4), payload);
+    for (size_t i = 0; i < sizeof before; i++) {
+        unsigned char now = poke(payload + 4 + i, before[i]);
+        same += now == before[i];
+    }
+    CHECK(same < 4);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_ERR_CORRUPT);
+    start(16);
+    th_heap_clean_up(&heap);
+}
+
+TH_SUITE("guards_canary", TEST(no_byte_can_be_written_over_a_canary),
+         TEST(canaries_are_bytes_of_all_kinds), TEST(another_heap_has_other_canaries))
