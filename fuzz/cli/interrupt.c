@@ -14,7 +14,7 @@ static void on_signal(int number) {
 
 /* Whoever ignores them, as nohup has it, goes on to do so. */
 void lab_cli_await_interrupt(void) {
-    static const int signals[] = {SIGINT, SIGTERM};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     const struct sigaction action = {.sa_flags = SA_RESTART | (int)SA_RESETHAND,
                                      .sa_handler = on_signal};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "heaplab: cannot open /dev/null: %s\n", strerror(errno));
         return LAB_CLI_BAD_INPUT;
     }
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like any other */
     playing = on_exit(refuse_to_exit, NULL) == 0 ? getpid() : 0;
     int status = dispatch(argc, argv);
     playing = 0;

@@ -84,6 +84,7 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
     }
     if (!lab_script_write_file(script, given->out, LAB_FORM_TEXT, given->overwrite, message,
                                sizeof message)) {
+        lab_script_print(script, stdout); /* or the work would be lost */
         return lab_cli_complain(name, message);
     }
     (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s\n", before, script->count,

@@ -14,7 +14,7 @@
 
 enum { TEXT_BYTES_MAX = 4096 + 512, STACK_BYTES = 1 << 16 };
 
-static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM};
+static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGINT, SIGTERM, SIGHUP};
 
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
@@ -76,7 +76,7 @@ static void say_end(int number) {
     char function[LAB_FUNCTION_BYTES_MAX];
     void *frames[LAB_FRAMES_MAX];
     lab_line line = {text, 0, sizeof text};
-    bool asked = number == SIGINT || number == SIGTERM;
+    bool asked = number == SIGINT || number == SIGTERM || number == SIGHUP;
     lab_put_text(&line, clear);
     lab_put_text(&line, played);
     lab_put_text(&line, asked ? " was being played when signal " : " was ended by signal ");

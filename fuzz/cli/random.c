@@ -172,6 +172,7 @@ static int report(const run *r, const lab_verdict *verdict) {
                                      message, sizeof message)) {
         (void)printf("written to %s\n", given->out);
     } else {
+        lab_script_print(&r->script, stdout); /* or what was found would be lost */
         return lab_cli_complain("random", message);
     }
     (void)fflush(stdout); /* it may be hours to the next one */
@@ -213,6 +214,7 @@ static int summarize(const run *r) {
                                       : "passed",
                  interrupt == SIGINT    ? ", ended by Ctrl-C"
                  : interrupt == SIGTERM ? ", ended by SIGTERM"
+                 : interrupt == SIGHUP  ? ", ended by SIGHUP"
                                         : "");
     for (unsigned i = 0; i < r->failure_count; i++) {
         (void)printf("%8" PRIu64 " %s\n", r->failures[i].count, r->failures[i].signature);

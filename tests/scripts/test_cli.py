@@ -29,6 +29,10 @@ import tempfile
 import termios
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
 HEAP_SEEDS = sorted((TREE / "corpus" / "heap" / "seed").glob("*.txt"))
@@ -470,7 +474,7 @@ class Sweep(CliTest):
 
 
 class Random(CliTest):
-    PROGRESS = r"random: \d+ s of 60: \d+ scripts, \d+ operations, 0 different failures"
+    PROGRESS = r"random: \d+ s of 60: \d+ scripts, \d+ operations, 0 different failures, 0 known"
 
     def start(self, **options):
         return subprocess.Popen([HEAPLAB, "random", "--seed", "7", "--seconds", "60"],
@@ -478,7 +482,8 @@ class Random(CliTest):
 
     def test_interrupts_end_it_with_the_summary(self):
         """They are sent when it has said how far it is, as a plain line in a log."""
-        for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+        for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"),
+                             (signal.SIGHUP, "SIGHUP")):
             playing = self.start(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             self.addCleanup(playing.kill)
             self.assertTrue(select.select([playing.stderr], [], [], 20)[0], "no progress")
@@ -821,7 +826,6 @@ class BadOutputs(CliTest):
 
     def test_disk_that_is_full(self):
         def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 
         self.write("old", "precious")

@@ -11,9 +11,15 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
+
+import surroundings
+
+surroundings.make_usual()
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
@@ -75,7 +81,8 @@ class Library:
         for name in ("scripts", "src/base", "src/heap", "src/os", "tests"):
             (self.root / name).mkdir(parents=True)
         shutil.copy(TREE / "scripts/coverage", self.root / "scripts")
-        shutil.copytree(TREE / "scripts/coverage_lib", self.root / "scripts/coverage_lib",
+        for name in ("common_lib", "coverage_lib"):
+            shutil.copytree(TREE / "scripts" / name, self.root / "scripts" / name,
                         ignore=shutil.ignore_patterns("__pycache__"))
         self.write("src/heap/heap.c", HEAP_C)
         self.write("src/os/port.c", PORT_C)
@@ -123,6 +130,14 @@ class Gate(unittest.TestCase):
     def build(self):
         self.library.compile()
         self.library.link()
+
+    def test_who_ends_it_ends_the_command(self):
+        self.build()
+        command = ["bash", "-c", "kill -TERM $PPID; sleep 100"]
+        start = time.monotonic()
+        status, out, errors = self.library.gate(command=command)
+        self.assertEqual((128 + signal.SIGTERM, "", ""), (status, out, errors))
+        self.assertLess(time.monotonic() - start, 50)
 
     def expect(self, expected_status, *lines, of=None):
         status, out, errors = of if of is not None else self.library.gate(*ALL)

@@ -13,6 +13,10 @@ import pathlib
 import re
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = [TREE / "README.md", TREE / "fuzz" / "bugs" / "README.md",
              *sorted((TREE / "docs").glob("*.md"))]

@@ -20,6 +20,10 @@ import time
 import types
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 import standin_tree
 from standin_tree import ENGINES, FLAGS, HERE, SCRIPT, TARGETS, TREE, TreeTest
 

@@ -22,6 +22,10 @@ import time
 import types
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 from standin_tree import ENGINES, FLAGS, HERE, SCRIPT, TARGETS, TREE, TreeTest
 from standin_tree import setUpModule, tearDownModule  # which unittest calls
 
@@ -309,7 +313,7 @@ class Interruptions(TreeTest):
         started = time.monotonic()
         for number in numbers:
             process.send_signal(number)
-            time.sleep(0.3)
+            time.sleep(0.6)  # sooner, it counts as the same request (timeout signals twice)
         out, err = process.communicate(timeout=20)
         self.assertEqual("", err)
         self.assertLess(time.monotonic() - started, 5)
@@ -329,6 +333,20 @@ class Interruptions(TreeTest):
         status, out = self.interrupt([signal.SIGTERM])
         self.assertEqual(143, status, out)
         self.assertIn("interrupted by SIGTERM", out)
+
+    def test_a_closed_terminal_ends_with_the_summary(self):
+        status, out = self.interrupt([signal.SIGHUP])
+        self.assertEqual(129, status, out)
+        self.assertIn("interrupted by SIGHUP", out)
+
+    def test_who_ignores_interrupts_goes_on(self):
+        """As nohup and a shell's background jobs have it."""
+        process = self.start("--time", "3", "text", preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_IGN))
+        time.sleep(1.2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+        self.assertEqual(0, process.returncode, out)
 
     def test_second_ctrl_c_kills_at_once(self):
         # A worker that does not care for the first one.

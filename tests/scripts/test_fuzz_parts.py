@@ -12,6 +12,10 @@ import time
 import types
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 

@@ -15,6 +15,10 @@ import subprocess
 import tempfile
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
@@ -83,7 +87,7 @@ class Outputs(unittest.TestCase):
             "except outputs.OutputError as error: print(error)\n")
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
         done = subprocess.run(
-            [sys.executable, "-c", program, TREE / "scripts", self.out],
+            [sys.executable, "-B", "-c", program, TREE / "scripts", self.out],
             preexec_fn=limit, capture_output=True, text=True, check=True)
         self.assertEqual(f"{self.out}: cannot be written: File too large\n", done.stdout)
         self.assertEqual("old", self.out.read_text())
@@ -139,7 +143,7 @@ class Outputs(unittest.TestCase):
             path.chmod(0o755)
         other = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
         done = subprocess.run(
-            [*other, sys.executable, "-c", program, library.parent, closed / "out", self.out],
+            [*other, sys.executable, "-B", "-c", program, library.parent, closed / "out", self.out],
             capture_output=True, text=True, check=True)
         closed.chmod(0o755)
         self.assertEqual("Permission denied\nit is write-protected\n", done.stdout)
@@ -153,12 +157,12 @@ class Outputs(unittest.TestCase):
         self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
         program = ("import sys; sys.path.insert(0, sys.argv[1]); from common_lib import outputs\n"
                    "outputs.write_whole('/dev/stdout', b'x' * 300000)")
-        done = subprocess.run([sys.executable, "-c", program, TREE / "scripts"],
+        done = subprocess.run([sys.executable, "-B", "-c", program, TREE / "scripts"],
                               capture_output=True, check=True)
         self.assertEqual(300000, len(done.stdout))
         self.out.write_text("before ")
         with self.out.open("ab") as file:
-            subprocess.run([sys.executable, "-c", program, TREE / "scripts"], stdout=file,
+            subprocess.run([sys.executable, "-B", "-c", program, TREE / "scripts"], stdout=file,
                            check=True)
         self.assertEqual("before xxx", self.out.read_text()[:10])
 

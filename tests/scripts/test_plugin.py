@@ -22,6 +22,10 @@ import tempfile
 import time
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
 EXAMPLE = TREE / "examples" / "my_subject.c"

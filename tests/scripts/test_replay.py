@@ -15,6 +15,10 @@ import subprocess
 import tempfile
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = TREE / "build" / "debug" / "replay_heap"
 

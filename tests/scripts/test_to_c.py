@@ -21,6 +21,11 @@ import statistics
 import subprocess
 import tempfile
 import unittest
+
+import surroundings
+
+surroundings.make_usual()
+
 from concurrent.futures import ThreadPoolExecutor
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent

@@ -16,6 +16,10 @@ import re
 import shutil
 import unittest
 
+import surroundings
+
+surroundings.make_usual()
+
 from standin_tree import TreeTest
 from standin_tree import setUpModule, tearDownModule  # which unittest calls
 
