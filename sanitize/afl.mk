@@ -3,7 +3,7 @@
 # links AFL++'s driver: inputs in shared memory, many to a process. As in the fuzz variant, judges
 # and mutator do not guide the fuzzer (sanitize/afl.deny).
 afl_CHECKS  := address,undefined,alignment,pointer-overflow
-afl_CC      := AFL_QUIET=1 AFL_LLVM_DENYLIST=$(CURDIR)/sanitize/afl.deny afl-clang-fast
+afl_CC      := AFL_QUIET=1 AFL_LLVM_DENYLIST=sanitize/afl.deny afl-clang-fast
 afl_CFLAGS  := -O2 -g -fsanitize=$(afl_CHECKS) -fno-sanitize-recover=all \
 	-fno-sanitize-address-use-after-scope
 afl_LDFLAGS := -fsanitize=$(afl_CHECKS)

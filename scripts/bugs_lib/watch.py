@@ -5,6 +5,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from common_lib.script import KEEPER
 from fuzz_lib import program
 
 POLL = 0.005  # seconds
@@ -38,6 +39,7 @@ def attend(process, log_path, started, limit, pattern, linger=0, sample=None):
         if ended or now >= limit:
             break
         time.sleep(POLL)
+    KEEPER.raise_if_asked()
     status = process.poll()
     program.signal_group(process, signal.SIGKILL)
     process.wait()

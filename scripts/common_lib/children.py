@@ -153,11 +153,14 @@ class Keeper:
 
     # ---- programs
 
+    def raise_if_asked(self):
+        if self.asked is not None:
+            raise Interrupted(self.asked)
+
     def start(self, command, prepare=None, **options):
         """As subprocess.Popen; `prepare` runs in the child. Whoever starts one calls `finish`, or
         `running.remove` after having waited for it."""
-        if self.asked is not None:
-            raise Interrupted(self.asked)
+        self.raise_if_asked()
         known = len(self.received)
 
         def in_child():

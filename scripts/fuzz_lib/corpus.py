@@ -105,11 +105,13 @@ class Corpus:
         now, or None."""
         shutil.rmtree(self.fresh, ignore_errors=True)
         self.fresh.mkdir()
-        binary = self.root / "build" / "fuzz" / f"fuzz_{self.target.name}"
-        scratch = self.root / "build" / "fuzz-logs"
+        # libFuzzer hands its command line to a shell without quotes: no path of it may have a space,
+        # and below the root ours have none.
+        binary = f"build/fuzz/fuzz_{self.target.name}"
+        scratch = "build/fuzz-logs"
         arguments = [binary, "-merge=1", f"-max_len={self.target.max_len}"]
         arguments += [f"-timeout={self.target.timeout}", f"-artifact_prefix={scratch}/merge-"]
-        arguments += [self.fresh, self.folder]
+        arguments += [program.shown(path, self.root) for path in (self.fresh, self.folder)]
         with log_path.open("wb") as log:
             process = program.start(arguments, log, self.root, program.environment(known=known))
             end = time.monotonic() + seconds

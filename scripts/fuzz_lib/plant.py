@@ -5,9 +5,9 @@ import fcntl
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 
+from common_lib.script import KEEPER
 from fuzz_lib import program
 from fuzz_lib.program import SetupError
 
@@ -85,13 +85,5 @@ def make(copy, goals, log_path):
     jobs = f"-j{len(os.sched_getaffinity(0))}"
     with log_path.open("wb") as log:
         command = ["make", "--no-print-directory", jobs, *goals]
-        process = subprocess.Popen(
-            command, cwd=copy, env=env, stdout=log, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            return process.wait() == 0
-        except BaseException:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            raise
+        return KEEPER.run(command, cwd=copy, env=env, stdout=log, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL).status == 0

@@ -5,15 +5,12 @@ import os
 import pathlib
 import shlex
 import shutil
-import signal
 import subprocess
 from typing import NamedTuple
 
+from common_lib import outputs
 from common_lib.children import die_with_parent, signal_group
-
-
-class SetupError(Exception):
-    """What keeps a job from starting: one line for the user, exit status 2."""
+from common_lib.script import KEEPER, SetupError, write
 
 
 def symbolizer():
@@ -54,7 +51,9 @@ def be_nice(nice):
 
 
 def start(arguments, log, cwd, env, nice=0):
-    """A process of its own session (a terminal's Ctrl-C does not reach it), output to `log`."""
+    """A process of its own session (a terminal's Ctrl-C does not reach it), output to `log`. It
+    does not outlive us; whoever starts it ends it."""
+    KEEPER.raise_if_asked()
 
     def prepare():
         die_with_parent()
@@ -81,28 +80,9 @@ class Outcome(NamedTuple):
 
 def run(arguments, cwd, seconds=60, stderr=subprocess.STDOUT):
     """Runs a program to its end, or kills it after `seconds`."""
-    process = subprocess.Popen(
-        [str(argument) for argument in arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        cwd=cwd,
-        env=environment(),
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )
-    hung = False
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        hung = True
-        signal_group(process, signal.SIGKILL)
-        output, _ = process.communicate()
-    except BaseException:
-        signal_group(process, signal.SIGKILL)
-        process.wait()
-        raise
-    return Outcome(process.returncode, output.decode("utf-8", "replace"), hung)
+    ended = KEEPER.run(arguments, seconds, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=stderr, cwd=cwd, env=environment())
+    return Outcome(ended.status, ended.output.decode("utf-8", "replace"), ended.hung)
 
 
 def shown(path, root):
@@ -125,22 +105,6 @@ def command_shown(command, root):
     return f"(cd {shlex.quote(shown(root, pathlib.Path.cwd()))} && {command})"
 
 
-def write(stream, text):
-    """Writes out `text` at once. Returns None, or why that failed."""
-    if stream is None:
-        return "it is closed"
-    try:
-        stream.write(text)
-        stream.flush()
-    except OSError as error:
-        # What is still buffered goes nowhere, or Python's own flush at the end would fail again.
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
-        return error.strerror
-    return None
-
-
 def write_atomically(path, data):
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_bytes(data if isinstance(data, bytes) else data.encode())
-    os.replace(scratch, path)
+    """Of many small files none is waited for."""
+    outputs.write_whole(path, data, sync=False)
