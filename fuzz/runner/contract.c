@@ -243,9 +243,6 @@ bool lab_referee_step(lab_referee *r, size_t index) {
         r->counts.acted++;
         r->counts.by_kind[op->kind]++;
     }
-    if (r->made && r->model.live == 0 && lab_referee_has(r, LAB_SUBJECT_FREES)) {
-        r->model.mixed = false;
-    }
     return !acted || after(r, false);
 }
 
