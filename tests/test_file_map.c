@@ -151,6 +151,29 @@ static void a_shared_map_is_the_file(void) {
     stop();
 }
 
+/* The number of the next descriptor. */
+static int next_descriptor(void) {
+    int file = open("/dev/null", O_RDONLY);
+    CHECK(file >= 0);
+    CHECK_EQ(close(file), 0);
+    return file;
+}
+
+static void no_descriptor_is_held(void) {
+    start();
+    int next = next_descriptor();
+    th_file_map map;
+    CHECK_EQ(th_file_map_create(&map, path, 20), TH_OK);
+    CHECK_EQ(next_descriptor(), next);
+    th_file_map_close(&map);
+    map = open_map(TH_FILE_MAP_SHARED);
+    CHECK_EQ(next_descriptor(), next);
+    th_file_map_close(&map);
+    CHECK_EQ(th_file_map_open(&map, "/dev/null", TH_FILE_MAP_READ), TH_ERR_CONFIG);
+    CHECK_EQ(next_descriptor(), next);
+    stop();
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void expect_open_refused(const char *name, th_file_map_mode mode, th_status expected,
@@ -442,8 +465,9 @@ static void a_damaged_file_is_refused(void) {
 
 TH_SUITE("file_map", TEST(a_file_is_read_where_it_lies), TEST(a_large_file_is_whole),
          TEST(an_empty_file_is_no_memory), TEST(a_copy_never_reaches_the_file),
-         TEST(a_shared_map_is_the_file), TEST(what_is_no_file_is_refused),
-         TEST(a_map_that_the_system_refuses), TEST(a_file_is_mapped_whole_or_not_at_all),
-         TEST(a_file_that_tells_nothing_is_refused), TEST(files_that_cannot_be_made),
-         TEST(a_file_that_does_not_fit_is_not_left_behind), TEST(a_flush_in_vain_is_told),
-         TEST(a_heap_in_a_file_is_opened_elsewhere), TEST(a_damaged_file_is_refused))
+         TEST(a_shared_map_is_the_file), TEST(no_descriptor_is_held),
+         TEST(what_is_no_file_is_refused), TEST(a_map_that_the_system_refuses),
+         TEST(a_file_is_mapped_whole_or_not_at_all), TEST(a_file_that_tells_nothing_is_refused),
+         TEST(files_that_cannot_be_made), TEST(a_file_that_does_not_fit_is_not_left_behind),
+         TEST(a_flush_in_vain_is_told), TEST(a_heap_in_a_file_is_opened_elsewhere),
+         TEST(a_damaged_file_is_refused))

@@ -167,6 +167,35 @@ static void what_becomes_shorter_gives_memory_back(void) {
     at_levels(0, shorten_at);
 }
 
+/* A block of all that is usable, at the boundary: down to half it keeps what it has. */
+static void stay_down_to_half(int level) {
+    size_t least;
+    th_allocator allocator = start(TAGGED, level, &least);
+    void *block = th_allocator_alloc(allocator, LARGE_BYTES);
+    size_t usable = th_allocator_usable_size(allocator, block);
+    CHECK(!th_allocator_resize_in_place(allocator, block, usable + 1));
+    CHECK(th_allocator_resize_in_place(allocator, block, usable / 2));
+    CHECK_EQ(th_allocator_usable_size(allocator, block), usable);
+    CHECK(th_allocator_resize_in_place(allocator, block, usable));
+    CHECK(th_allocator_resize_in_place(allocator, block, usable / 2 - 1));
+    CHECK(th_allocator_usable_size(allocator, block) < usable);
+    stop(TAGGED);
+    allocator = start(CLASSES, level, &least);
+    size_t most = classes.class_bytes_max;
+    block = th_allocator_alloc(allocator, 2 * most);
+    CHECK(th_allocator_resize_in_place(allocator, block, most)); /* half of it */
+    block = th_allocator_alloc(allocator, 3 * most);
+    CHECK(!th_allocator_resize_in_place(allocator, block, most)); /* a class has room for it */
+    CHECK_EQ(th_allocator_usable_size(allocator, block), 3 * most);
+    CHECK(th_allocator_resize_in_place(allocator, block, most + 1));
+    CHECK(th_allocator_usable_size(allocator, block) < 3 * most);
+    stop(CLASSES);
+}
+
+static void what_is_half_full_keeps_its_memory(void) {
+    at_levels(0, stay_down_to_half);
+}
+
 /* ---- many ------------------------------------------------------------------------------------ */
 
 /* They were made of 4000 bytes each, and have 16 now: together they fit where 64 did before. (Of a
@@ -216,4 +245,5 @@ static void what_finds_no_place_stays(void) {
 }
 
 TH_SUITE("shorter", TEST(what_becomes_shorter_gives_memory_back),
-         TEST(many_that_become_shorter_share_memory), TEST(what_finds_no_place_stays))
+         TEST(what_is_half_full_keeps_its_memory), TEST(many_that_become_shorter_share_memory),
+         TEST(what_finds_no_place_stays))
