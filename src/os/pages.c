@@ -94,6 +94,9 @@ th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access) {
     if ((unsigned)access > TH_PAGES_READ_WRITE) {
         return TH_ERR_CONFIG;
     }
+    if (!th_is_aligned((uintptr_t)pages, th_pages_size())) { /* which some C libraries round */
+        return TH_ERR_MISALIGNED;
+    }
     return status_of(mprotect(pages, bytes, protections[access]));
 }
 
