@@ -150,9 +150,12 @@ static bool look_up(const char *name, const struct script **script, const bench_
         for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
             for (const bench_source *at = tables[t]; at->name != NULL; at++) {
                 (void)snprintf(known, sizeof known, "%s-%s", scripts[s].name, at->name);
-                if ((at->scripts & scripts[s].flag) != 0 && name == NULL) {
+                if ((at->scripts & scripts[s].flag) == 0) {
+                    continue;
+                }
+                if (name == NULL) {
                     (void)puts(known);
-                } else if ((at->scripts & scripts[s].flag) != 0 && strcmp(name, known) == 0) {
+                } else if (strcmp(name, known) == 0) {
                     *script = &scripts[s];
                     *source = at;
                     return true;

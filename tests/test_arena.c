@@ -35,11 +35,11 @@ static void init_refuses_bad_arguments(void) {
         th_status status;
     } cases[] = {
         {{.chunk_bytes = CHUNK}, TH_ERR_NULL},
-        {{.backing = backing_good, .guarding.level = 4}, TH_ERR_CONFIG},
-        {{.backing = backing_good, .guarding.level = -1}, TH_ERR_CONFIG},
+        {{.guarding.level = 4, .backing = backing_good}, TH_ERR_CONFIG},
+        {{.guarding.level = -1, .backing = backing_good}, TH_ERR_CONFIG},
         {{.backing = {&no_free, NULL}}, TH_ERR_CONFIG},
-        {{.backing = backing_good, .chunk_bytes = TH_ARENA_CHUNK_BYTES_MIN - 1}, TH_ERR_TOO_SMALL},
-        {{.backing = backing_good, .chunk_bytes = SIZE_MAX}, TH_ERR_TOO_LARGE},
+        {{.chunk_bytes = TH_ARENA_CHUNK_BYTES_MIN - 1, .backing = backing_good}, TH_ERR_TOO_SMALL},
+        {{.chunk_bytes = SIZE_MAX, .backing = backing_good}, TH_ERR_TOO_LARGE},
         {{.memory = memory, .memory_bytes = SIZE_MAX}, TH_ERR_TOO_LARGE},
         {{.memory = memory, .memory_bytes = 32}, TH_ERR_TOO_SMALL},
         {{.memory = memory + 1, .memory_bytes = 40}, TH_ERR_TOO_SMALL},

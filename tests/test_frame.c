@@ -148,10 +148,10 @@ static void init_refuses_bad_arguments(void) {
         th_status status;
     } cases[] = {
         {{.frame_bytes = FRAME}, TH_ERR_NULL},
-        {{.frame_bytes = FRAME, .backing = backing_good, .guarding.level = 4}, TH_ERR_CONFIG},
-        {{.frame_bytes = FRAME, .backing = backing_good, .guarding.level = -1}, TH_ERR_CONFIG},
+        {{.frame_bytes = FRAME, .guarding.level = 4, .backing = backing_good}, TH_ERR_CONFIG},
+        {{.frame_bytes = FRAME, .guarding.level = -1, .backing = backing_good}, TH_ERR_CONFIG},
         {{.memory = memory, .memory_bytes = 64, .backing = backing_good}, TH_ERR_CONFIG},
-        {{.backing = backing_good}, TH_ERR_TOO_SMALL},
+        {{.frame_bytes = 0, .backing = backing_good}, TH_ERR_TOO_SMALL},
         {{.memory = memory, .memory_bytes = 31}, TH_ERR_TOO_SMALL},
         {{.memory = memory + 1, .memory_bytes = 46}, TH_ERR_TOO_SMALL},
         {{.memory = memory, .memory_bytes = SIZE_MAX}, TH_ERR_TOO_LARGE},

@@ -3,12 +3,14 @@
 
 #include "shrink/frames.h"
 
+#include <string.h>
+
+#if defined(__GLIBC__) && defined(__GNUC__)
 #include <dlfcn.h>
 #include <elf.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -149,3 +151,21 @@ bool lab_frames_name(void *const *frames, int count, char name[LAB_FUNCTION_BYTE
     }
     return false;
 }
+
+#else /* no backtrace, or a compiler that cannot read link.h: no frame has a name */
+
+void lab_frames_prepare(void) {}
+
+int lab_frames_take(void *frames[LAB_FRAMES_MAX]) {
+    (void)frames;
+    return 0;
+}
+
+bool lab_frames_name(void *const *frames, int count, char name[LAB_FUNCTION_BYTES_MAX]) {
+    (void)frames;
+    (void)count;
+    name[0] = '\0';
+    return false;
+}
+
+#endif
