@@ -3,6 +3,12 @@
 # to a variant stands in sanitize/VARIANT.mk; how things are built stands here once, in the
 # template below. Each variant says:
 #   VARIANT_CC, _CFLAGS, _LDFLAGS   compiler and flags beyond the common ones
+#   VARIANT_AR                      what makes its archives (ar, if absent)
+#   VARIANT_WARNINGS                its warnings, which are errors (WARNINGS, if absent)
+#   VARIANT_DEPS                    makes the compiler write what a source includes (-MMD -MP, if
+#                                   absent); if it is empty, everything depends on every header
+#   VARIANT_JOIN                    how the library's objects are linked to one, if they are, before
+#                                   they go into its archive
 #   VARIANT_GUARD, _ASSERTS         the library's knobs TH_GUARD and TH_ASSERTS
 #   VARIANT_DRIVER                  what runs the suites: cmocka or plain
 #   VARIANT_NEEDS                   the group of packages that scripts/bootstrap looks after
@@ -10,6 +16,7 @@
 #                                   front of each program, and the environment
 #   VARIANT_FUZZER, _SHIM           how a fuzz target is linked with the engine, and what else of
 #                                   fuzz/engines it takes (fuzz and afl only)
+#   VARIANT_WITHOUT                 patterns of sources that are left out
 #   VARIANT_LINKED                  sources of its own, linked into every program
 #   VARIANT_SUBJECT, _ORACLE        further flags for what works on numbers only (SUBJECTS), and for
 #                                   what judges and feeds it (ORACLES)
@@ -20,6 +27,10 @@ SHELL         := /bin/bash
 .SHELLFLAGS   := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SUFFIXES:
+# Without any, gcc does not find its own parts.
+ifeq ($(PATH),)
+export PATH := /usr/local/bin:/usr/bin:/bin
+endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
@@ -54,7 +65,6 @@ BUGS         ?=
 MUTATOR      ?=
 PROFILE      ?=
 EXTRA_CFLAGS ?=
-AR           := ar
 
 STD      := -std=c11
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wcast-align -Werror
@@ -100,10 +110,14 @@ RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
 SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
 TESTS_SRC   := $(filter-out tests/test_% tests/driver_%,$(call sources,tests))
 MISUSES     := $(notdir $(basename $(call sources,tests/misuse)))
-EXAMPLES    := $(notdir $(basename $(shell grep -l '^int main\>' /dev/null examples/*.c)))
+EXAMPLES    := $(notdir $(basename $(shell grep -ls '^int main\>' /dev/null examples/*.c)))
 PLUGINS     := $(filter-out $(EXAMPLES),$(notdir $(basename $(call sources,examples))))
 VARIANTS    := $(sort $(notdir $(basename $(wildcard sanitize/*.mk))))
+HEADERS     := $(sort $(wildcard include/*/*.h src/*/*.h fuzz/*/*.h tests/*.h bench/*.h))
 MACHINE     := $(shell uname -m)
+
+# $(call asked,NAME): a variable that the command line or the environment sets, not make itself.
+asked = $(if $(filter environment% command%,$(origin $(1))),$($(1)))
 
 include $(VARIANTS:%=sanitize/%.mk)
 
@@ -117,25 +131,32 @@ whole = -rdynamic -Wl,--whole-archive $(1) -Wl,--no-whole-archive
 # ---- one variant -----------------------------------------------------------------------------
 
 # $(call objects,VARIANT,SOURCES)
-objects = $(patsubst %.c,build/$(1)/obj/%.o,$(2))
+objects = $(patsubst %.c,build/$(1)/obj/%.o,$(call kept,$(1),$(2)))
+
+# $(call kept,VARIANT,SOURCES): those that it does not leave out.
+kept = $(filter-out $($(1)_WITHOUT),$(2))
+
+# $(call knob,VARIANT,NAME,DEFAULT): what the variant says of it, which may be nothing.
+knob = $(if $(filter undefined,$(origin $(1)_$(2))),$(3),$($(1)_$(2)))
 
 # $(call stamp,TEXT): rewrites the target only if the text is another one than before.
 stamp = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
 
 define variant
-$(1)_FLAGS := $(STD) $(WARNINGS) $(INCLUDES) -DTH_GUARD=$($(1)_GUARD) \
-	-DTH_ASSERTS=$($(1)_ASSERTS) $($(1)_CFLAGS) $(EXTRA_CFLAGS)
+$(1)_FLAGS := $(STD) $(call knob,$(1),WARNINGS,$(WARNINGS)) $(INCLUDES) \
+	$($(1)_GUARD:%=-DTH_GUARD=%) $($(1)_ASSERTS:%=-DTH_ASSERTS=%) $($(1)_CFLAGS) $(EXTRA_CFLAGS)
+$(1)_DEPENDS := $(call knob,$(1),DEPS,-MMD -MP)
 $(1)_DRIVERS  := $(call objects,$(1),tests/driver_common.c tests/driver_$($(1)_DRIVER).c)
 $(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
 $(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
-$(1)_SUITES   := $(SUITES:%=build/$(1)/tests/%)
+$(1)_SUITES   := $(patsubst tests/%.c,build/$(1)/tests/%,$(call kept,$(1),$(SUITES:%=tests/%.c)))
 $(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
 $(1)_EXAMPLES := $(EXAMPLES:%=build/$(1)/examples/%)
 $(1)_BENCH    := $(if $(BENCH_SRC),build/$(1)/bench)
-$(1)_REPLAYS  := $(TARGETS:%=build/$(1)/replay_%)
-$(1)_HEAPLAB  := $(if $(filter fuzz/cli/main.c,$(CLI_SRC)),build/$(1)/heaplab)
-$(1)_CONVERT  := $(if $(filter fuzz/record/convert.c,$(RECORD_SRC)),build/$(1)/labconvert)
-$(1)_RECORDER := $(if $(wildcard fuzz/record/recorder.c),build/$(1)/liblabrecord.so)
+$(1)_REPLAYS  := $(if $(call kept,$(1),fuzz/engines/replay.c),$(TARGETS:%=build/$(1)/replay_%))
+$(1)_HEAPLAB  := $(if $(call kept,$(1),$(filter fuzz/cli/main.c,$(CLI_SRC))),build/$(1)/heaplab)
+$(1)_CONVERT  := $(if $(call kept,$(1),$(filter fuzz/record/convert.c,$(RECORD_SRC))),build/$(1)/labconvert)
+$(1)_RECORDER := $(if $(call kept,$(1),$(wildcard fuzz/record/recorder.c)),build/$(1)/liblabrecord.so)
 $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
 $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPLAYS) \
 	$$($(1)_HEAPLAB)
@@ -144,18 +165,19 @@ $(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGI
 	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
 	$(PLUGINS:%=examples/%.c) $(BENCH_SRC)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
 
-build/$(1)/flags: FORCE | bootstrap-$($(1)_NEEDS)
-	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" '$$($(1)_FLAGS)' '$$($(1)_LDFLAGS)' \
-		'$$($(1)_SUBJECT)' '$$($(1)_ORACLE)')
+build/$(1)/flags: FORCE | $($(1)_NEEDS:%=bootstrap-%)
+	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" $(call knob,$(1),AR,ar) \
+		$$(call quoted,$$($(1)_FLAGS)) $$(call quoted,$$($(1)_LDFLAGS)) \
+		$$(call quoted,$$($(1)_SUBJECT)) $$(call quoted,$$($(1)_ORACLE)))
 build/$(1)/lists: FORCE
 	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
 		'$(RECORD_SRC)' '$(BENCH_SRC)')
 
-build/$(1)/obj/%.o: %.c build/$(1)/flags
+build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
 	$$(call say,CC,$(1),$$<)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(SUBJECTS),$$<),$$($(1)_SUBJECT)) \
-		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) -MMD -MP -c $$< -o $$@
+		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$($(1)_DEPENDS) -c $$< -o $$@
 
 build/$(1)/libtagheap.a: $(call objects,$(1),$(TAGHEAP_SRC))
 build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))
@@ -163,7 +185,10 @@ build/$(1)/libtests.a: $(call objects,$(1),$(TESTS_SRC))
 build/$(1)/%.a: build/$(1)/lists build/$(1)/flags
 	$$(call say,AR,$(1),$$@)
 	$$(Q)rm -f $$@
-	$$(Q)$(AR) rcs $$@ $$(filter %.o,$$^)
+	$$(Q)$$(if $$($(1)_JOIN),$$(if $$(filter %/libtagheap.a,$$@),$($(1)_CC) $$($(1)_JOIN) \
+		$$(filter %.o,$$^) -o build/$(1)/tagheap.o))
+	$$(Q)$(call knob,$(1),AR,ar) rcs $$@ $$(if $$(and $$($(1)_JOIN),$$(filter \
+		%/libtagheap.a,$$@)),build/$(1)/tagheap.o,$$(filter %.o,$$^))
 
 build/$(1)/heaplab: $(call objects,$(1),$(CLI_SRC)) $$($(1)_LIBS) build/$(1)/lists
 build/$(1)/labconvert: $(call objects,$(1),$(RECORD_SRC)) $$($(1)_LIBS) build/$(1)/lists
@@ -302,7 +327,7 @@ valgrind-test: run-valgrind
 clang-test: run-clang
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug fuzz-programs | bootstrap-afl bootstrap-cov
+scripts-test: build-debug fuzz-programs | bootstrap-afl bootstrap-cov bootstrap-tcc
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
@@ -314,6 +339,13 @@ run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tool
 tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
 	@mkdir -p build/tools
 	$(Q)$(run_tools)
+
+.PHONY: optimizations-test compilers-test
+## optimizations-test: the library optimized as a whole (-O3 -flto), and everything for size (-Os)
+optimizations-test: run-lto run-small
+
+## compilers-test: what tcc, and gcc with another C library (musl), can build
+compilers-test: run-tcc run-musl
 
 ##@ Fuzzing
 .PHONY: fuzz-programs fuzz-plugin afl-programs
@@ -421,7 +453,7 @@ mutator-bench: | bootstrap-fuzz
 .PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
 ## scenarios: every requirement of a finished area has a test that passed
 SCENARIO_SUITES := $(sort debug $(shell sed -n 's/^[^#\t]*\t\([a-z0-9-]*\):.*/\1/p' \
-	tests/scenarios.tsv))
+	tests/scenarios.tsv 2> /dev/null))
 scenarios: $(SCENARIO_SUITES:%=build/%/results.tsv)
 	@scripts/scenarios
 
@@ -434,7 +466,7 @@ workflow-demo: | bootstrap-fuzz
 	@scripts/workflow-demo
 
 ## warnings: every file compiles without a warning, by gcc and by clang, guards on and off
-STRICT := debug release clang clang-release
+STRICT := debug release native clang clang-release
 warnings: $(STRICT:%=objects-%)
 	@echo '$(words $(debug_OBJECTS)) files without warnings, in each of: $(STRICT)'
 
@@ -474,8 +506,8 @@ examples: $(debug_EXAMPLES)
 format: | bootstrap-format
 	@clang-format -i $(FORMATTED)
 
-## lib: build/release/libtagheap.a, the library alone
-lib: build/release/libtagheap.a
+## lib: build/lib/libtagheap.a, as you want it: CC, CFLAGS, CPPFLAGS and AR are yours
+lib: build/lib/libtagheap.a
 
 ## build: the debug library, heaplab and everything else, without running it
 build: build-debug
