@@ -10,6 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import surroundings
+
+surroundings.make_usual()
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path(__file__).resolve().parent
 RECORD = ROOT / "scripts" / "record"

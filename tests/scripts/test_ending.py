@@ -175,6 +175,27 @@ class Ending(unittest.TestCase):
             self.assertEqual((128 + number, "", ""), (status, out, err))
         self.assertEqual("of the last run\n", results.read_text())
 
+    def test_run_suites_can_leave_failures_to_others(self):
+        tree = self.tree()
+        suite = self.write("test_bad.py", "#!/bin/bash\necho 1..1; echo not ok 1 - it; exit 1\n")
+        for options, status in (([], 1), (["--report-only"], 0)):
+            done = subprocess.run([tree / "scripts" / "run-suites", "debug", *options, suite],
+                                  stdout=subprocess.DEVNULL, check=False)
+            self.assertEqual(status, done.returncode)
+        self.assertEqual("bad\tit\tfailed\n",
+                         (tree / "build" / "debug" / "results.tsv").read_text())
+
+    def test_profile(self):
+        """Under a stand-in for Valgrind, which only starts the program."""
+        tree = self.tree()
+        shutil.copytree(TREE / "valgrind", tree / "valgrind")
+        self.write("valgrind", '#!/bin/bash\nwhile [[ $1 == -* ]]; do shift; done\nexec "$@"\n')
+        path = f"{self.folder}:{os.environ['PATH']}"
+        for number in ENDS:
+            status, out, err = self.end(number, tree / "scripts" / "profile", "memcheck",
+                                        self.program, env=os.environ | {"PATH": path})
+            self.assertEqual((128 + number, "", ""), (status, out, err))
+
     def test_ci(self):
         steps = f'step slow "{self.program}"\nstep never touch "{self.folder}/never"\nfinish\n'
         text = (TREE / ".ci" / "run").read_text()
