@@ -53,8 +53,10 @@ static void no_byte_can_be_written_over_a_canary(void) {
     }
 }
 
-/* Of the bytes of a long canary each value is about one in 256, at each place within a dword. */
+/* Of the bytes of a long canary each value is about one in 256, at each place within a dword, and
+ * they do not come again after a page's worth or less. */
 static void canaries_are_bytes_of_all_kinds(void) {
+    static unsigned char found[12000];
     unsigned seen[4][UINT8_MAX + 1] = {0};
     if (th_heap_guard_max() < 1) {
         return;
@@ -65,11 +67,21 @@ static void canaries_are_bytes_of_all_kinds(void) {
     for (size_t at = 4; at < 12000; at++) {
         unsigned char value = poke(payload + at, 0);
         seen[at % 4][value]++;
+        found[at] = value;
         (void)poke(payload + at, value);
     }
     for (unsigned lane = 0; lane < 4; lane++) {
         for (unsigned value = 0; value <= UINT8_MAX; value++) {
             CHECK(seen[lane][value] <= 60); /* 12 on average */
+        }
+    }
+    for (size_t distance = 4; distance <= 4096; distance += 4) {
+        unsigned same[4] = {0};
+        for (size_t at = 4; at + distance < sizeof found; at++) {
+            same[at % 4] += found[at] == found[at + distance];
+        }
+        for (unsigned lane = 0; lane < 4; lane++) {
+            CHECK(same[lane] <= (sizeof found - distance) / 16);
         }
     }
     CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
