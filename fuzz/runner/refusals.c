@@ -126,7 +126,7 @@ static bool small_life(lab_runner *r) {
         return false;
     }
     const char *made = th_heap_alloc(&heap, th_heap_largest_free_bytes(&heap), 1);
-    bool inside = made >= region && made + th_heap_usable_size(&heap, made) <= region + 256;
+    bool inside = made >= region && (char *)heap.base + th_heap_region_bytes(&heap) <= region + 256;
     th_heap_detach(&heap);
     th_status attached = th_heap_attach(&heap, region);
     th_heap_compaction none = th_heap_compact(&heap, NULL, NULL);
