@@ -512,6 +512,10 @@ static void mistakes_are_found(void) {
         if (th_heap_guard_max() < 2 && i >= SEES_NO_CANARY && i <= BUILDS_UPON) {
             continue;
         }
+        /* Where sizes have 32 bits, nothing is lost. */
+        if (i == TRUNCATES && SIZE_MAX == UINT32_MAX) {
+            continue;
+        }
         planted = (mistake)i;
         (void)printf("# mistake %u\n", i);
         CHECK(!play(i == COUNTS_FRAMES_TOGETHER ? &framed_subject : &plain_subject, 400, &failure,

@@ -84,7 +84,7 @@ size_t lab_size_bytes(lab_size size) {
 /* Those that are no powers of two lie between those that are. */
 enum { ODD_START = 32, ODD_END = 40 };
 
-size_t lab_align_bytes(uint8_t align) {
+uint64_t lab_align_number(uint8_t align) {
     static const uint8_t odd[] = {0, 3, 6, 12, 24, 48, 96, 5};
     static_assert(ODD_END - ODD_START == sizeof odd && ODD_END + 32 == LAB_ALIGN_MAX + 1,
                   "every value has a meaning");
@@ -92,7 +92,12 @@ size_t lab_align_bytes(uint8_t align) {
     if (!lab_align_is_power(align)) {
         return odd[align - ODD_START];
     }
-    return (size_t)((uint64_t)1 << (align < ODD_START ? align : align - sizeof odd));
+    return (uint64_t)1 << (align < ODD_START ? align : align - sizeof odd);
+}
+
+size_t lab_align_bytes(uint8_t align) {
+    uint64_t number = lab_align_number(align);
+    return number <= SIZE_MAX ? (size_t)number : 0;
 }
 
 bool lab_align_is_power(uint8_t align) {

@@ -110,6 +110,9 @@ static inline bool lab_op_suits(const lab_op *op, bool live) {
 #define LAB_ALIGN_MAX 71u
 size_t lab_align_bytes(uint8_t align);
 
+/* The number that stands for it, whatever size_t holds: in text. */
+uint64_t lab_align_number(uint8_t align);
+
 /* Is it a power of two? */
 bool lab_align_is_power(uint8_t align);
 

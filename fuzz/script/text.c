@@ -53,7 +53,7 @@ static void put_size(lab_line *out, const lab_op *op) {
 }
 
 static void put_align(lab_line *out, const lab_op *op) {
-    lab_put_decimal(out, lab_align_bytes(op->align));
+    lab_put_decimal(out, lab_align_number(op->align));
 }
 
 static void put_veto(lab_line *out, const lab_op *op) {
@@ -152,7 +152,7 @@ static bool read_align(lab_word text, const lab_config *config, lab_op *op) {
         return false;
     }
     for (uint8_t align = 0; align <= LAB_ALIGN_MAX; align++) {
-        if (lab_align_bytes(align) == number) {
+        if (lab_align_number(align) == number) {
             op->align = align;
             return true;
         }

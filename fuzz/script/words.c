@@ -15,7 +15,7 @@ void lab_put_text(lab_line *out, const char *text) {
     lab_put_bytes(out, text, strlen(text));
 }
 
-void lab_put_decimal(lab_line *out, size_t value) {
+void lab_put_decimal(lab_line *out, uint64_t value) {
     char digits[3 * sizeof value];
     size_t at = sizeof digits;
     do {

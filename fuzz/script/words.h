@@ -15,7 +15,7 @@ typedef struct lab_line {
 
 void lab_put_bytes(lab_line *out, const char *bytes, size_t size);
 void lab_put_text(lab_line *out, const char *text);
-void lab_put_decimal(lab_line *out, size_t value);
+void lab_put_decimal(lab_line *out, uint64_t value);
 void lab_put_hex(lab_line *out, unsigned value, unsigned digits);
 
 /* Bytes that came from outside, in quotes, on one line and not too long. */
