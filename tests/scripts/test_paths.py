@@ -10,6 +10,8 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -85,6 +87,23 @@ class Paths(unittest.TestCase):
             self.run_in(place, heaplab, "run", f"{name}.txt")
             self.run_in(place, heaplab, "asm", place / f"{name}.txt", "-o", place / f"{name}.bin")
             self.run_in(place, heaplab, "run", place / f"{name}.bin")
+
+    def test_reports_of_tools(self):
+        """The catalogue shows the same files wherever the checkout lies, or was built."""
+        loader = importlib.machinery.SourceFileLoader("misuse", str(TREE / "scripts" / "misuse"))
+        misuse = importlib.util.module_from_spec(importlib.util.spec_from_loader("misuse", loader))
+        loader.exec_module(misuse)
+        for name in (*ODD, "plain"):
+            misuse.ROOT = self.folder / name / "tree"
+            for root in (misuse.ROOT, "/elsewhere"):
+                report = misuse.normalize(
+                    f"==1==ERROR: AddressSanitizer: use-after-poison\n"
+                    f"    #0 0x55d1e0a3 in main {root}/tests/misuse/leak.c:26:17\n"
+                    f"SUMMARY: AddressSanitizer: use-after-poison {root}/src/alloc/slab.c:7:1 in f\n")
+                self.assertEqual("ERROR: AddressSanitizer: use-after-poison\n"
+                                 "    #0 ADDRESS in main tests/misuse/leak.c:26:17\n"
+                                 "SUMMARY: AddressSanitizer: use-after-poison src/alloc/slab.c in f",
+                                 report)
 
     def test_corpora_are_merged(self):
         """libFuzzer itself does not quote what it starts."""
