@@ -304,6 +304,32 @@ static void reports_progress(void) {
     CHECK(calls > 0);
 }
 
+static bool never(void *context) {
+    (void)context;
+    return false;
+}
+
+static bool three_ticks(void *context) {
+    return (*(unsigned *)context)++ < 3;
+}
+
+/* What was begun is finished and counted: all that was found is expanded or still to be. */
+static void stops_when_told(void) {
+    unsigned ticks = 0;
+    lab_explore_config config = small;
+    config.go_on = never;
+    lab_explore_result result = explore(&config);
+    CHECK_EQ(result.end, LAB_EXPLORE_STOPPED);
+    CHECK(result.counts.expanded > 0);
+    config.go_on = three_ticks;
+    config.context = &ticks;
+    lab_explore_result later = explore(&config);
+    CHECK(later.end == LAB_EXPLORE_STOPPED);
+    CHECK(later.counts.states > result.counts.states);
+    CHECK_EQ(later.counts.frontier, later.counts.states - later.counts.expanded);
+    CHECK_EQ(ticks, 4);
+}
+
 static void refuses_bad_configurations(void) {
     lab_explore_config config = small;
     CHECK(lab_explore_refusal(&config) == NULL);
@@ -383,5 +409,6 @@ TH_SUITE("explore", TEST(counts_two_states), TEST(explores_a_small_heap),
          TEST(explores_aligned_blocks), TEST(finds_as_many_states_as_a_plain_search),
          TEST(finds_a_lost_block_by_the_shortest_script),
          TEST(says_what_the_runner_does_not_confirm), TEST(sees_the_cursor), TEST(survives_a_crash),
-         TEST(stops_at_the_limit), TEST(reports_progress), TEST(refuses_bad_configurations),
-         TEST(states_are_found_again), TEST(keys_are_compared_in_full))
+         TEST(stops_at_the_limit), TEST(stops_when_told), TEST(reports_progress),
+         TEST(refuses_bad_configurations), TEST(states_are_found_again),
+         TEST(keys_are_compared_in_full))

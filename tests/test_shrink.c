@@ -188,16 +188,17 @@ static void make_long(lab_script *script, uint64_t seed, size_t count) {
 
 static unsigned tries; /* of each candidate */
 
-static void count_runs(void *context, const lab_shrink_state *state) {
+static bool count_runs(void *context, const lab_shrink_state *state) {
     size_t *runs = context;
     CHECK_EQ(state->runs, *runs);
     ++*runs;
+    return true;
 }
 
 static lab_shrink_status shrink(lab_script *script, lab_shrink_result *result) {
     size_t runs = 0;
     const lab_shrink_options options = {
-        .limit_ms = 200, .tries = tries, .progress = count_runs, .context = &runs};
+        .limit_ms = 200, .tries = tries, .go_on = count_runs, .context = &runs};
     lab_shrink_status status = lab_shrink(script, &options, result);
     CHECK_EQ(result->state.runs, runs);
     return status;
@@ -350,6 +351,39 @@ static void leaves_a_passing_script_alone(void) {
     lab_script_clean_up(&before);
 }
 
+static size_t runs_allowed;
+
+static bool allow_runs(void *context, const lab_shrink_state *state) {
+    (void)context;
+    return state->runs < runs_allowed;
+}
+
+/* Whenever it is told to, and with what it has: by itself, this needs a hundred runs. */
+static void stops_when_told(void) {
+    const lab_shrink_options options = {.limit_ms = 200, .go_on = allow_runs};
+    lab_judge *judge = lab_judge_new(600);
+    size_t before = 600;
+    CHECK(judge != NULL);
+    mistake = TWO_FREED_THEN_COMPACT;
+    for (runs_allowed = 0; runs_allowed <= 75; runs_allowed += 15) {
+        lab_script script = {0};
+        lab_shrink_result result;
+        lab_verdict verdict;
+        make_long(&script, 12, 600);
+        CHECK_EQ(lab_shrink(&script, &options, &result), LAB_SHRINK_STOPPED);
+        CHECK_EQ(result.state.runs, runs_allowed);
+        CHECK((result.state.round == 0) == (runs_allowed == 0));
+        CHECK_EQ(result.state.ops, script.count);
+        CHECK(lab_judge_try(judge, &script, &verdict));
+        CHECK(runs_allowed == 0 || strcmp(verdict.signature, result.verdict.signature) == 0);
+        CHECK(script.count <= before);
+        before = script.count;
+        lab_script_clean_up(&script);
+    }
+    CHECK(before < 300);
+    lab_judge_destroy(judge);
+}
+
 static void leaves_a_flaky_script_alone(void) {
     lab_script script = {0};
     lab_script before = {0};
@@ -429,5 +463,6 @@ TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matt
          TEST(keeps_to_the_same_failure), TEST(shrinks_what_ends_the_process),
          TEST(shrinks_what_never_ends), TEST(who_waits_hangs_and_who_is_slow_does_not),
          TEST(long_scripts_may_take_longer), TEST(leaves_a_passing_script_alone),
-         TEST(leaves_a_flaky_script_alone), TEST(shrinks_what_fails_at_times),
-         TEST(shrinks_a_script_without_operations), TEST(judge_goes_on_after_an_end))
+         TEST(stops_when_told), TEST(leaves_a_flaky_script_alone),
+         TEST(shrinks_what_fails_at_times), TEST(shrinks_a_script_without_operations),
+         TEST(judge_goes_on_after_an_end))

@@ -166,12 +166,19 @@ void lab_cli_still_playing(void);
  * played. */
 const char *lab_cli_what_is_played(void);
 
-/* From now on the first SIGINT or SIGTERM is noted; the second one ends the process. */
+/* From now on the first SIGINT, SIGTERM or SIGHUP is noted; a second one, at least half a second
+ * after it, ends the process. Those that are ignored stay ignored. */
 void lab_cli_await_interrupt(void);
 
-/* The one that came; 0: none did. The exit status is then 128 and the number, unless something was
- * found. */
+/* The number of the one that came; 0: none did. */
 int lab_cli_interrupt(void);
+
+/* The same for the end of a line: ", ended by Ctrl-C"; "": none did. */
+const char *lab_cli_interrupted_by(void);
+
+/* The exit status of work that came to `status`: of what was ended, with nothing found and nothing
+ * refused, 128 and the signal's number. */
+int lab_cli_end_status(int status);
 
 /* ---- further arguments --------------------------------------------------------------------- */
 

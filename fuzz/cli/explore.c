@@ -181,6 +181,11 @@ static void print_progress(void *context, const lab_explore_counts *counts) {
                           rate(counts) / 1e6, megabytes(counts->bytes));
 }
 
+static bool go_on(void *context) {
+    (void)context;
+    return lab_cli_interrupt() == 0;
+}
+
 static void print_counts(const lab_explore_result *result) {
     struct rusage usage;
     const lab_explore_counts *counts = &result->counts;
@@ -230,6 +235,11 @@ static int print_end(const char *name, const explore_settings *settings,
         print_counts(result);
         (void)printf("stopped: more than %u states\n", settings->config.states_max);
         return LAB_CLI_BAD_INPUT;
+    case LAB_EXPLORE_STOPPED:
+        print_counts(result);
+        (void)printf("not complete%s: %llu states were not expanded\n", lab_cli_interrupted_by(),
+                     (unsigned long long)result->counts.frontier);
+        return lab_cli_end_status(LAB_CLI_DONE);
     case LAB_EXPLORE_MEMORY:
         print_counts(result);
         (void)printf("stopped: no memory, or no thread\n");
@@ -259,7 +269,9 @@ int lab_cli_explore(int argc, char **argv) {
     lab_cli_progress_begin(&progress);
     settings.config.progress = print_progress;
     settings.config.progress_ms = progress.interval_ms;
+    settings.config.go_on = go_on;
     settings.config.context = &progress;
+    lab_cli_await_interrupt();
     print_subject(&settings.config);
     lab_explore_result result;
     lab_explore(&settings.config, &result);

@@ -36,8 +36,12 @@ static const lab_cli_subcommand subcommands[] = {
      "  --timeout MS     a script that takes more processor time hangs (default: 2000, and 20 "
      "more\n"
      "                   for each 1000 operations)\n"
-     "  --tries N        it need not fail each time: play each script up to N times\n",
-     "0 OUT is written; 2 the script passes, or (without --tries) not always fails in the same way",
+     "  --tries N        it need not fail each time: play each script up to N times\n"
+     "  Ctrl-C, SIGTERM, SIGHUP end it with the smallest script so far; a second one ends it at\n"
+     "                   once\n",
+     "0 OUT is written; 128+N ended by signal N (Ctrl-C: 130), and OUT is written if it is known "
+     "how the script fails; 2 the script passes, or (without --tries) not always fails in the same "
+     "way",
      "found.txt -o small.txt", lab_cli_minimize},
     {"to-c", " [-o OUT] [-f] [FORM] [--subject NAME] FILE",
      "turn a failing script into a C program that fails in the same way",
@@ -67,8 +71,10 @@ static const lab_cli_subcommand subcommands[] = {
      "  --bookkeeping    which memory was ever used is part of a state\n"
      "  --max-states N   stop when there are more (default: 4294967294)\n"
      "  -j N             threads (default: one for each processor)\n"
-     "  -o OUT           where the script of a violation goes (default: explore-violation.txt)\n",
-     "0 complete; 1 a violation was found; 2 stopped (--max-states, no memory)",
+     "  -o OUT           where the script of a violation goes (default: explore-violation.txt)\n"
+     "  Ctrl-C, SIGTERM, SIGHUP end it with the counts so far; a second one ends it at once\n",
+     "0 complete; 1 a violation was found; 128+N ended by signal N (Ctrl-C: 130); 2 stopped "
+     "(--max-states, no memory)",
      "--dwords 30 -o violation.txt", lab_cli_explore},
     {"diff", " --with A,B[,...] [FORM] FILE",
      "play a script on several allocators at once, compare contents",
@@ -86,8 +92,10 @@ static const lab_cli_subcommand subcommands[] = {
      "  -v               a line for each file\n"
      "  --seconds N      for all files together (default: as long as it takes)\n"
      "  --only KIND:N    just this run: the N-th alloc, more, move or own; with + at its end all\n"
-     "                   after it, too (alloc:17, move:1+)\n",
-     "0 no run failed, out of time or not; 1 one failed",
+     "                   after it, too (alloc:17, move:1+)\n"
+     "  Ctrl-C, SIGTERM, SIGHUP end it with the summary so far; a second one ends it at once\n",
+     "0 no run failed, out of time or not; 1 one failed; 128+N ended by signal N (Ctrl-C: 130), "
+     "none failed",
      "--only alloc:1 corpus/heap/seed/recorded-lua-start.txt", lab_cli_sweep},
     {"random",
      " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [--known LIST] [-o OUT] [-f]",
@@ -100,12 +108,10 @@ static const lab_cli_subcommand subcommands[] = {
      "  --known LIST     failures that end nothing and are only counted: a file with a signature\n"
      "                   on each line, as `make triage` prints them\n"
      "  -o OUT           where the first script that fails goes (default: standard output)\n"
-     "  Ctrl-C, SIGTERM  end it after the script that is played, with the summary of what was "
-     "done\n"
-     "                   so far; a second one ends it at once\n",
-     "0 every script passed, or failed as known; 1 one failed; 130 (143) ended by Ctrl-C "
-     "(SIGTERM), none "
-     "failed; 2 create refused every setup",
+     "  Ctrl-C, SIGTERM, SIGHUP end it after the script that is played, with the summary of what\n"
+     "                   was done so far; a second one ends it at once\n",
+     "0 every script passed, or failed as known; 1 one failed; 128+N ended by signal N (Ctrl-C: "
+     "130), none failed; 2 create refused every setup",
      "--subject arena --seconds 1 --seed 7", lab_cli_random},
     {"swarm", " SEED [EPOCH]", "print how a fuzzing run weighed what it did",
      "  SEED             the run's, from its log\n"

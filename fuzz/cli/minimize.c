@@ -43,17 +43,24 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
 
 /* ---- what a person sees ------------------------------------------------------------------- */
 
-static void show_state(void *context, const lab_shrink_state *state) {
+static bool go_on(void *context, const lab_shrink_state *state) {
     lab_cli_progress *progress = context;
     if (lab_cli_progress_is_due(progress)) {
         lab_cli_progress_show(progress, "minimize: round %u, %s: %zu operations, %zu runs",
                               state->round, state->step, state->ops, state->runs);
     }
+    return lab_cli_interrupt() == 0;
 }
 
 static int report_trouble(const char *name, const lab_cli_files *given, lab_shrink_status status,
                           const lab_shrink_result *result) {
     char message[256];
+    if (status == LAB_SHRINK_STOPPED) {
+        (void)snprintf(message, sizeof message, "not minimized%s before it was known how it fails",
+                       lab_cli_interrupted_by());
+        (void)lab_cli_complain_of(name, given->in, message);
+        return lab_cli_end_status(LAB_CLI_DONE);
+    }
     (void)snprintf(message, sizeof message, "cannot be played: %s; nothing written",
                    strerror(errno));
     return status == LAB_SHRINK_NO_MEANS
@@ -68,18 +75,20 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
                                                         ? settings->limit_ms
                                                         : lab_judge_limit_ms(script->count),
                                         .tries = settings->tries,
-                                        .progress = show_state,
+                                        .go_on = go_on,
                                         .context = &progress};
     lab_shrink_result result;
     char message[MESSAGE_BYTES_MAX];
     size_t before = script->count;
     int64_t start = lab_cli_now_ms();
     lab_cli_progress_begin(&progress);
+    lab_cli_await_interrupt();
     lab_shrink_status status = lab_shrink(script, &options, &result);
     int error = errno;
     lab_cli_progress_end(&progress);
     errno = error;
-    if (status != LAB_SHRINK_DONE) {
+    bool known = status == LAB_SHRINK_STOPPED && result.state.round > 0;
+    if (status != LAB_SHRINK_DONE && !known) {
         return report_trouble(name, given, status, &result);
     }
     if (!lab_script_write_file(script, given->out, LAB_FORM_TEXT, given->overwrite, message,
@@ -87,8 +96,9 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
         lab_script_print(script, stdout); /* or the work would be lost */
         return lab_cli_complain(name, message);
     }
-    (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s\n", before, script->count,
-                 result.state.runs, (double)(lab_cli_now_ms() - start) / 1000);
+    (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s%s\n", before, script->count,
+                 result.state.runs, (double)(lab_cli_now_ms() - start) / 1000,
+                 known ? lab_cli_interrupted_by() : "");
     (void)printf("  it fails: %s\n", result.verdict.signature);
     if (result.verdict.message[0] != '\0') {
         (void)printf("  %s\n", result.verdict.message);
@@ -97,7 +107,7 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
         (void)printf("  in %u of %u tries\n", result.reproduced, settings->tries);
     }
     (void)printf("  written to %s\n", given->out);
-    return LAB_CLI_DONE;
+    return known ? lab_cli_end_status(LAB_CLI_DONE) : LAB_CLI_DONE;
 }
 
 int lab_cli_minimize(int argc, char **argv) {

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -199,8 +198,7 @@ static void show_progress(run *r) {
 }
 
 static int summarize(const run *r) {
-    int interrupt = lab_cli_interrupt();
-    if (idle(r) && interrupt == 0) {
+    if (idle(r) && lab_cli_interrupt() == 0) {
         char message[128];
         (void)snprintf(message, sizeof message,
                        "nothing was tested: create refused all of %" PRIu64 " setups", r->scripts);
@@ -212,10 +210,7 @@ static int summarize(const run *r) {
                  : r->known_met > 0   ? "nothing new"
                  : idle(r)            ? "nothing tested yet"
                                       : "passed",
-                 interrupt == SIGINT    ? ", ended by Ctrl-C"
-                 : interrupt == SIGTERM ? ", ended by SIGTERM"
-                 : interrupt == SIGHUP  ? ", ended by SIGHUP"
-                                        : "");
+                 lab_cli_interrupted_by());
     for (unsigned i = 0; i < r->failure_count; i++) {
         (void)printf("%8" PRIu64 " %s\n", r->failures[i].count, r->failures[i].signature);
     }
@@ -223,7 +218,7 @@ static int summarize(const run *r) {
         (void)printf("%8" PRIu64 " known%s: %s\n", r->known.met[i],
                      r->known.met[i] == 0 ? ", not met (mended?)" : "", r->known.signature[i]);
     }
-    return r->failure_count > 0 ? LAB_CLI_FOUND : interrupt != 0 ? 128 + interrupt : LAB_CLI_DONE;
+    return lab_cli_end_status(r->failure_count > 0 ? LAB_CLI_FOUND : LAB_CLI_DONE);
 }
 
 static int play(run *r) {

@@ -80,7 +80,8 @@ static bool has_time(void *context) {
                               settings->file, settings->files, settings->path,
                               (unsigned long long)settings->sweep->runs);
     }
-    return settings->seconds == 0 || lab_cli_now_ms() < settings->end_ms;
+    return lab_cli_interrupt() == 0 &&
+           (settings->seconds == 0 || lab_cli_now_ms() < settings->end_ms);
 }
 
 static void print_failure(const char *path, const lab_script *script, const lab_sweep *sweep,
@@ -138,7 +139,10 @@ static void sweep_file(lab_runner *runner, const char *path, const lab_cli_files
         totals->runs += sweep.runs;
         if (settings->verbose) {
             (void)printf("%s: %s, %llu runs: %llu allocations, %llu requests, %llu moves\n", path,
-                         sweep.complete ? "passed" : "out of time", (unsigned long long)sweep.runs,
+                         sweep.complete             ? "passed"
+                         : lab_cli_interrupt() != 0 ? "interrupted"
+                                                    : "out of time",
+                         (unsigned long long)sweep.runs,
                          (unsigned long long)sweep.chances[LAB_INJECT_ALLOC],
                          (unsigned long long)sweep.chances[LAB_INJECT_MORE],
                          (unsigned long long)sweep.chances[LAB_INJECT_MOVE]);
@@ -163,7 +167,8 @@ int lab_cli_sweep(int argc, char **argv) {
     int64_t end_ms = lab_cli_now_ms() + (int64_t)settings.seconds * 1000;
     settings.files = given.count;
     lab_cli_progress_begin(&settings.progress);
-    for (int i = 1; i <= given.count; i++) {
+    lab_cli_await_interrupt();
+    for (int i = 1; i <= given.count && lab_cli_interrupt() == 0; i++) {
         /* What one file leaves of its share is the others'. */
         int64_t now_ms = lab_cli_now_ms();
         settings.end_ms = now_ms + (end_ms - now_ms) / (given.count - i + 1);
@@ -172,8 +177,11 @@ int lab_cli_sweep(int argc, char **argv) {
         sweep_file(runner, argv[i], &given, &settings, &totals);
     }
     lab_runner_destroy(runner);
-    (void)printf("%d scripts swept, %d failed, %d out of time, %d could not be read; %llu runs\n",
-                 totals.passed, totals.failed, totals.stopped, totals.unread,
-                 (unsigned long long)totals.runs);
-    return totals.unread > 0 ? LAB_CLI_BAD_INPUT : totals.failed > 0 ? LAB_CLI_FOUND : LAB_CLI_DONE;
+    (void)printf("%d scripts swept, %d failed, %d %s, %d could not be read; %llu runs%s\n",
+                 totals.passed, totals.failed, totals.stopped,
+                 lab_cli_interrupt() != 0 ? "not to the end" : "out of time", totals.unread,
+                 (unsigned long long)totals.runs, lab_cli_interrupted_by());
+    return lab_cli_end_status(totals.unread > 0   ? LAB_CLI_BAD_INPUT
+                              : totals.failed > 0 ? LAB_CLI_FOUND
+                                                  : LAB_CLI_DONE);
 }

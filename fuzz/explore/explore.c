@@ -29,7 +29,8 @@ typedef struct search {
     lab_slice slices[SLICES];
     unsigned slices_count;
     atomic_uint slices_taken;
-    atomic_bool stopped; /* a slice failed: no further one is begun */
+    atomic_bool stopped; /* a slice failed, or it was told so: no further one is begun */
+    bool told_to_stop;
 
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t begin, end;
@@ -213,6 +214,10 @@ static void watch_over(search *s, watch *w) {
         s->config->progress(s->config->context, &counts);
         w->progress_at = now + s->config->progress_ms / 1e3;
     }
+    if (s->config->go_on != NULL && !s->told_to_stop && !s->config->go_on(s->config->context)) {
+        s->told_to_stop = true;
+        atomic_store(&s->stopped, true);
+    }
 }
 
 /* Lets the threads expand the slices. */
@@ -312,7 +317,8 @@ static void write_script(search *s, const lab_slice *slice, lab_explore_result *
     result->failure.op = length - 1;
 }
 
-/* False: the search is over, and result->end says how. */
+/* False: the search is over, and result->end says how. Slices that were begun are finished; those
+ * that were not found nothing. */
 static bool add_round(search *s, lab_explore_result *result) {
     for (unsigned i = 0; i < s->slices_count; i++) {
         const lab_slice *slice = &s->slices[i];
@@ -328,7 +334,10 @@ static bool add_round(search *s, lab_explore_result *result) {
             return false;
         }
     }
-    return true;
+    if (s->told_to_stop) {
+        result->end = LAB_EXPLORE_STOPPED;
+    }
+    return !s->told_to_stop;
 }
 
 static void run_search(search *s, lab_explore_result *result) {

@@ -8,8 +8,9 @@
  * violation in breadth-first order ends the search, and comes out as a script of the least
  * possible length. docs/explore.md says what this proves and what it does not.
  *
- * The result does not depend on the number of threads. One search at a time per process: signal
- * handlers are installed while it runs, so that a crash of the heap is a violation, too. */
+ * The result does not depend on the number of threads, unless it is told to stop. One search at a
+ * time per process: signal handlers are installed while it runs, so that a crash of the heap is a
+ * violation, too. */
 #ifndef LAB_EXPLORE_EXPLORE_H
 #define LAB_EXPLORE_EXPLORE_H
 
@@ -54,8 +55,10 @@ typedef struct lab_explore_config {
     unsigned jobs;            /* threads; 0: one for each processor */
     unsigned progress_ms;     /* how often `progress` is called; 0: never */
     void (*progress)(void *context, const lab_explore_counts *counts);
+    /* Asked every tenth of a second; false: the search stops. NULL: it goes on. */
+    bool (*go_on)(void *context);
     /* Called with the real heap after each operation, before it is compared; for tests that damage
-     * it. NULL: none. `context` is shared by both. */
+     * it. NULL: none. `context` is shared by all three. */
     void (*tamper)(void *context, th_heap *heap);
     void *context;
 } lab_explore_config;
@@ -64,6 +67,7 @@ typedef enum lab_explore_end {
     LAB_EXPLORE_COMPLETE,  /* every reachable state has been expanded */
     LAB_EXPLORE_VIOLATION, /* see failure and script */
     LAB_EXPLORE_LIMIT,     /* more states than states_max */
+    LAB_EXPLORE_STOPPED,   /* it was told to stop, and what was expanded had no violation */
     LAB_EXPLORE_MEMORY     /* no memory, or no thread */
 } lab_explore_end;
 

@@ -52,7 +52,7 @@ struct lab_judge {
     size_t ops_max;
     unsigned limit_ms;
     unsigned patience_ms;
-    void (*before)(void *context);
+    bool (*before)(void *context);
     void *context;
     pid_t child; /* 0: none */
     int socket;
@@ -101,7 +101,7 @@ void lab_judge_set_patience(lab_judge *judge, unsigned patience_ms) {
     judge->patience_ms = patience_ms;
 }
 
-void lab_judge_watch(lab_judge *judge, void (*before)(void *context), void *context) {
+void lab_judge_watch(lab_judge *judge, bool (*before)(void *context), void *context) {
     judge->before = before;
     judge->context = context;
 }
@@ -322,8 +322,9 @@ bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verd
     bool late = false;
     char byte = 0;
     memset(verdict, 0, sizeof *verdict);
-    if (judge->before != NULL) {
-        judge->before(judge->context);
+    if (judge->before != NULL && !judge->before(judge->context)) {
+        errno = ECANCELED;
+        return false;
     }
     if (script->count > judge->ops_max) {
         errno = EINVAL;

@@ -54,10 +54,11 @@ unsigned lab_judge_limit_ms(size_t ops);
 /* How long a script may wait, using no processor time, until it counts as hanging. */
 void lab_judge_set_patience(lab_judge *judge, unsigned patience_ms);
 
-/* Called before each play of a script; NULL: nothing is. */
-void lab_judge_watch(lab_judge *judge, void (*before)(void *context), void *context);
+/* Asked before each play of a script; false: it is not played. NULL: nothing is asked. */
+void lab_judge_watch(lab_judge *judge, bool (*before)(void *context), void *context);
 
-/* Plays the script. False: it could not be played (no process, no memory); errno says why. */
+/* Plays the script. False: it could not be played (no process, no memory, or ECANCELED: nobody
+ * wants it to be played any more); errno says why. */
 bool lab_judge_try(lab_judge *judge, const lab_script *script, lab_verdict *verdict);
 
 /* Plays the script LAB_JUDGE_REPETITIONS times: nothing can be learnt from a failure that is not

@@ -80,12 +80,11 @@ static void note_tried(lab_shrinker *s, uint64_t hash) {
     }
 }
 
-static void before_play(void *context) {
+static bool before_play(void *context) {
     lab_shrinker *s = context;
-    if (s->options->progress != NULL) {
-        s->options->progress(s->options->context, &s->state);
-    }
-    s->state.runs++;
+    s->stopped = s->options->go_on != NULL && !s->options->go_on(s->options->context, &s->state);
+    s->state.runs += !s->stopped;
+    return !s->stopped;
 }
 
 /* Plays the script, for a verdict. */
@@ -406,9 +405,10 @@ lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *optio
         lab_judge_set_limit(s.judge, options->limit_ms);
         lab_judge_watch(s.judge, before_play, &s);
         status = shrink(&s, result, keep);
+        status = s.stopped ? LAB_SHRINK_STOPPED : status;
     }
     int error = errno;
-    if (status == LAB_SHRINK_DONE) {
+    if (status == LAB_SHRINK_DONE || status == LAB_SHRINK_STOPPED) {
         copy_script(script, &s.best);
     }
     result->verdict = s.verdict;

@@ -16,7 +16,7 @@
 
 typedef struct lab_shrink_state {
     const char *step; /* "ranges", "operands", ... */
-    unsigned round;   /* from 1 */
+    unsigned round;   /* from 1; 0: before */
     size_t ops;       /* of the best script so far */
     size_t runs;      /* scripts played */
 } lab_shrink_state;
@@ -26,8 +26,8 @@ typedef struct lab_shrink_options {
     /* 0: the script fails each time, and one play of a candidate tells. Else it need not: a
      * candidate that fails in the same way in one of so many plays is accepted. */
     unsigned tries;
-    /* Called before each script that is played; may be NULL. */
-    void (*progress)(void *context, const lab_shrink_state *state);
+    /* Asked before each script that is played; false: shrinking stops. NULL: it goes on. */
+    bool (*go_on)(void *context, const lab_shrink_state *state);
     void *context;
 } lab_shrink_options;
 
@@ -35,6 +35,7 @@ typedef enum lab_shrink_status {
     LAB_SHRINK_DONE,
     LAB_SHRINK_PASSES,  /* the script does not fail */
     LAB_SHRINK_FLAKY,   /* it does not fail in the same way each time */
+    LAB_SHRINK_STOPPED, /* it was told to stop; state.round 0: before it was known how it fails */
     LAB_SHRINK_NO_MEANS /* no memory or no process; errno says why */
 } lab_shrink_status;
 
@@ -46,8 +47,9 @@ typedef struct lab_shrink_result {
 } lab_shrink_result;
 
 /* Shrinks the script in place, if it fails in the same way each of LAB_JUDGE_REPETITIONS times (in
- * one of options->tries plays, where these are given), before and after. Anything but DONE leaves
- * it as it was. */
+ * one of options->tries plays, where these are given), before and after. STOPPED:
+ * the script is the smallest so far, which failed in the same way when it was played last. Anything
+ * else but DONE leaves it as it was. */
 lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
                              lab_shrink_result *result);
 

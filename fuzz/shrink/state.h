@@ -15,7 +15,8 @@ typedef struct lab_shrinker {
     uint64_t *tried; /* hashes of candidates that did not fail in the same way; 0: empty place */
     size_t tried_count, tried_capacity;
     uint8_t *bytes; /* of a candidate, for its hash */
-    bool stuck;     /* a script could not be played: give up */
+    bool stuck;     /* a script could not be played, or was not to be: give up */
+    bool stopped;   /* it was told to stop */
     bool changed;   /* the best has become another one in this round */
 } lab_shrinker;
 
