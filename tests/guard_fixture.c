@@ -161,7 +161,7 @@ uint32_t scene_check_due(uint32_t header) {
 }
 
 unsigned char scene_canary(uint32_t byte) {
-    return th_canary_byte(&sc.heap, byte);
+    return th_canary_byte(sc.heap.check_seed, byte);
 }
 
 void scene_forge(uint32_t header, uint32_t dword, uint32_t mask, uint32_t value) {

@@ -121,16 +121,17 @@ static void canaries_at(int level) {
         start(level);
         unsigned char *a = th_buddy_alloc_aligned(&buddy, asked, 128);
         for (size_t i = asked; i < 128; i++) {
-            th_fault due = {TH_FAULT_CANARY, 2, 0, (uint32_t)(128 + i), TH_CANARY_BYTE, 0xC4};
+            unsigned char canary = poke(a + i, 0xC4);
+            th_fault due = {TH_FAULT_CANARY, 2, 0, (uint32_t)(128 + i), canary, 0xC4};
             th_fault found;
-            CHECK_EQ(poke(a + i, 0xC4), TH_CANARY_BYTE);
             refuse_at(level, a, due);
             CHECK_EQ(th_buddy_check(&buddy, &found), TH_ERR_CORRUPT);
             CHECK_EQ(found.kind, due.kind);
             CHECK_EQ(found.offset, due.offset);
+            CHECK_EQ(found.expected, canary);
             CHECK_EQ(found.block, due.block);
             CHECK_EQ(th_buddy_check(&buddy, NULL), TH_ERR_CORRUPT);
-            (void)poke(a + i, TH_CANARY_BYTE);
+            (void)poke(a + i, canary);
         }
         th_buddy_free(&buddy, a);
         stop();
@@ -146,12 +147,14 @@ static void canaries_after_resize_at(int level) {
     start(level);
     unsigned char *a = th_buddy_alloc(&buddy, 64);
     CHECK(th_buddy_resize(&buddy, a, 50));
-    CHECK_EQ(poke(a + 50, 0), TH_CANARY_BYTE);
-    refuse_at(level, a, (th_fault){TH_FAULT_CANARY, 1, 0, 64 + 50, TH_CANARY_BYTE, 0});
-    (void)poke(a + 50, TH_CANARY_BYTE);
+    unsigned char due = poke(a + 50, 0);
+    refuse_at(level, a, (th_fault){TH_FAULT_CANARY, 1, 0, 64 + 50, due, 0});
+    (void)poke(a + 50, due);
+    due = poke(a + 60, 0);
+    (void)poke(a + 60, due);
     CHECK(th_buddy_resize(&buddy, a, 60));
     memset(a, 1, 60);
-    CHECK_EQ(poke(a + 60, TH_CANARY_BYTE), TH_CANARY_BYTE);
+    CHECK_EQ(poke(a + 60, due), due);
     th_buddy_free(&buddy, a);
     stop();
 }

@@ -8,8 +8,6 @@
 #include "tagheap/classes.h"
 #include "tagheap/pages.h"
 
-#define CANARY 0xC5u
-
 static fault_log faults;
 static backing blocks;
 static th_classes classes;
@@ -401,15 +399,15 @@ static void misuse_is_named(void) {
 static void overflow(int level) {
     start(level);
     unsigned char *block = take(40, 1);
-    (void)poke(block + 40, 0x41);
+    unsigned char due = poke(block + 40, 0x41);
     th_classes_free(&classes, block);
-    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, due, 0x41);
     CHECK_EQ(th_classes_usable_size(&classes, block), 0);
     faults.count = 0;
     th_classes_reset(&classes);
-    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, CANARY, 0x41);
+    EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, due, 0x41);
     CHECK(filled(block, 40, 1));
-    (void)poke(block + 40, CANARY);
+    (void)poke(block + 40, due);
     th_slab_head *head = th_slab_find(classes.slab_ranges, block);
     head->check ^= 1;
     th_classes_free(&classes, block);
@@ -433,12 +431,12 @@ static void level_3_looks_at_everything(void) {
     }
     start(3);
     unsigned char *block = take(40, 1);
-    (void)poke(block + 40, 0x41);
+    unsigned char due = poke(block + 40, 0x41);
     unsigned char *other = take(100, 2);
     CHECK_EQ(faults.count, 1);
     CHECK_EQ(th_classes_trim(&classes), 0);
     CHECK_EQ(faults.count, 2);
-    (void)poke(block + 40, CANARY);
+    (void)poke(block + 40, due);
     faults.count = 0;
     th_classes_free(&classes, other);
     stop();

@@ -91,9 +91,11 @@ static void every_call_meets_a_smashed_canary(void) {
             const canary_place *place = &places[i];
             uint32_t byte =
                 byte_of(place->payload) + place->from + call % (place->to - place->from);
-            scene_poke(byte, (unsigned char)(0x41 + call));
+            uint32_t due = scene_canary(byte);
+            uint32_t wrong = due ^ (1 + call);
+            scene_poke(byte, (unsigned char)wrong);
             expect_noticed(call, (th_fault){TH_FAULT_CANARY, header_of(place->payload), place->tag,
-                                            byte, scene_canary(byte), 0x41 + call});
+                                            byte, due, wrong});
         }
     }
     scene_start(sc.alignment, sc.level);

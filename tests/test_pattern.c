@@ -14,9 +14,9 @@ static void what_was_filled_is_found_whole(void) {
     uint32_t found = 77;
     for (size_t bytes = 0; bytes <= BYTES; bytes++) {
         memset(memory, 0, sizeof memory);
-        th_pattern_fill(memory, TH_CANARY_BYTE, bytes);
+        th_pattern_fill(memory, TH_POISON_BYTE, bytes);
         CHECK_EQ(memory[bytes], 0);
-        CHECK_EQ(th_pattern_find(memory, TH_CANARY_BYTE, bytes, &found), bytes);
+        CHECK_EQ(th_pattern_find(memory, TH_POISON_BYTE, bytes, &found), bytes);
         CHECK_EQ(found, 77);
     }
 }
@@ -32,15 +32,73 @@ static void the_first_changed_byte_is_found(void) {
     }
 }
 
+/* ---- canaries ----------------------------------------------------------------------------- */
+
+enum { SEED = 0x12345, WALL = 4 };
+
+/* As they lie in memory on a machine that is little-endian: part of what programs print. */
+static void canaries_are_known(void) {
+    static const unsigned char known[] = {0xF6, 0x0F, 0x62, 0x75, 0xA8, 0xF1, 0xD0, 0xA1};
+    for (size_t place = 0; place < sizeof known; place++) {
+        CHECK_EQ(th_canary_byte(SEED, place), known[place]);
+    }
+    CHECK_EQ(th_canary_dword(SEED, 1), th_canary_dword(SEED + 1, 0));
+}
+
+static void neighbours_differ(void) {
+    for (size_t place = 0; place < 100000; place++) {
+        CHECK_EQ(th_canary_byte(SEED, place) % 2, place % 2);
+    }
+}
+
+/* Walls on both sides stay, and each byte is the one of its place. */
+static void write_at(size_t place, size_t bytes) {
+    unsigned char *at = memory + WALL + place;
+    uint32_t found = 77;
+    memset(memory, 0xEE, sizeof memory);
+    th_canary_write(SEED, 400 + place, at, bytes);
+    for (unsigned char *byte = memory; byte < memory + sizeof memory; byte++) {
+        size_t here = 400 + (size_t)(byte - memory) - WALL;
+        CHECK_EQ(*byte, byte < at || byte >= at + bytes ? 0xEE : th_canary_byte(SEED, here));
+    }
+    CHECK_EQ(th_canary_find(SEED, 400 + place, at, bytes, &found), bytes);
+    CHECK_EQ(found, 77);
+}
+
+static void spoil_at(size_t place, size_t bytes) {
+    unsigned char *at = memory + WALL + place;
+    for (size_t changed = 0; changed < bytes; changed++) {
+        uint32_t found = 0;
+        th_canary_write(SEED, place, at, bytes);
+        at[bytes - 1] ^= 1;
+        at[changed] = 0x41;
+        CHECK(th_canary_byte(SEED, place + changed) != 0x41);
+        CHECK_EQ(th_canary_find(SEED, place, at, bytes, &found), changed);
+        CHECK_EQ(found, 0x41);
+    }
+}
+
+static void canaries_are_written_and_found_to_the_byte(void) {
+    for (size_t place = 0; place < 4; place++) {
+        for (size_t bytes = 0; bytes <= BYTES - 4; bytes++) {
+            write_at(place, bytes);
+            spoil_at(place, bytes);
+        }
+    }
+}
+
 static void closed_memory_is_filled_and_read(void) {
     uint32_t found = 0;
     th_track_close(memory, sizeof memory);
+    th_canary_write(SEED, 1, memory + 1, BYTES);
+    CHECK_EQ(th_canary_find(SEED, 1, memory + 1, BYTES, &found), BYTES);
     th_pattern_fill(memory, TH_POISON_BYTE, BYTES);
     CHECK_EQ(th_pattern_find(memory, TH_POISON_BYTE, BYTES, &found), BYTES);
-    CHECK_EQ(th_pattern_find(memory, TH_CANARY_BYTE, BYTES, &found), 0);
+    CHECK_EQ(th_pattern_find(memory, 0xC5, BYTES, &found), 0);
     CHECK_EQ(found, TH_POISON_BYTE);
     th_track_release(memory, sizeof memory);
 }
 
 TH_SUITE("pattern", TEST(what_was_filled_is_found_whole), TEST(the_first_changed_byte_is_found),
-         TEST(closed_memory_is_filled_and_read))
+         TEST(canaries_are_known), TEST(neighbours_differ),
+         TEST(canaries_are_written_and_found_to_the_byte), TEST(closed_memory_is_filled_and_read))

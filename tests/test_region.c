@@ -6,8 +6,7 @@
 #include "heap_fixture.h"
 #include "tagheap/region.h"
 
-#define CHUNK  2048
-#define CANARY 0xC5u
+#define CHUNK 2048
 
 static th_region root;
 static backing own;
@@ -393,7 +392,7 @@ static void damage(int level) {
     start(level);
     th_region *child = begin(&root);
     unsigned char *block = take(child, 20, 1);
-    CHECK_EQ(poke(block + 20, 0x41), CANARY);
+    (void)poke(block + 20, 0x41);
     CHECK_EQ(th_region_check(&root, NULL), TH_ERR_CORRUPT);
     CHECK_EQ(th_region_reset(child), TH_ERR_CORRUPT);
     CHECK_EQ(faults.first.kind, TH_FAULT_CANARY);

@@ -4,7 +4,6 @@
 #include "alloc_fixture.h"
 #include "heap_fixture.h"
 
-#define CANARY 0xC5u
 #define POISON 0xFDu
 #define BYTES  400u
 #define STRIDE 400u
@@ -116,16 +115,16 @@ static void smash_canaries(int level) {
         size_t end = STRIDE - sizes[i] > TH_SLAB_SLACK_MAX ? STRIDE - 4 : STRIDE;
         for (size_t byte = sizes[i]; byte < end; byte++) {
             uint32_t offset = (uint32_t)(i * STRIDE + byte);
-            CHECK_EQ(poke(objects[i] + byte, 0x41), CANARY);
+            unsigned char due = poke(objects[i] + byte, 0x42);
             th_slab_free(&slab, objects[i]);
-            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, CANARY, 0x41);
+            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, 0x42);
             CHECK(!th_slab_resize(&slab, objects[i], BYTES));
-            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, CANARY, 0x41);
+            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, 0x42);
             CHECK_EQ(th_slab_requested_size(&slab, objects[i]), 0);
             faults.count = 0;
             th_slab_reset(&slab);
-            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, CANARY, 0x41);
-            CHECK_EQ(poke(objects[i] + byte, CANARY), 0x41);
+            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, 0x42);
+            CHECK_EQ(poke(objects[i] + byte, due), 0x42);
         }
     }
     stop();
@@ -273,7 +272,7 @@ static void the_checker_finds_damage_in_the_structure(void) {
 /* Damage that has nothing to do with the operation is found after it, at level 3 only. */
 static void damage_elsewhere(int level) {
     start(level);
-    (void)poke(objects[1] + sizes[1], 0x41);
+    unsigned char due = poke(objects[1] + sizes[1], 0x41);
     CHECK_PTR_EQ(th_slab_alloc(&slab), objects[4]);
     CHECK_EQ(faults.count, level == 3);
     faults.count = 0;
@@ -283,7 +282,7 @@ static void damage_elsewhere(int level) {
     CHECK_EQ(th_slab_trim(&slab), 1);
     CHECK_EQ(faults.count, level == 3);
     faults.count = 0;
-    (void)poke(objects[1] + sizes[1], CANARY);
+    (void)poke(objects[1] + sizes[1], due);
     stop();
 }
 

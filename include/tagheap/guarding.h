@@ -13,7 +13,10 @@
  * header says (an index of objects or of units), `tag` is 0, and `offset` is in bytes from the
  * start of the memory that the block lies in; each TH_FAULT_NOWHERE where there is none, or where
  * it does not fit into 32 bits. Sizes, counts and distances in `expected` and `found` that do not
- * fit are 0xFFFFFFFF. */
+ * fit are 0xFFFFFFFF.
+ *
+ * A canary's bytes depend on their `offset`, and of two side by side one is even, the other odd: no
+ * value written over both is right for both. */
 #ifndef TAGHEAP_GUARDING_H
 #define TAGHEAP_GUARDING_H
 

@@ -170,11 +170,10 @@ bool th_buddy_has_size(const th_buddy *b, size_t unit, unsigned order) {
     return b->slack[unit] < th_buddy_block_bytes(b, order);
 }
 
-size_t th_buddy_find_smashed(const th_buddy *b, size_t unit, unsigned order, uint32_t *found) {
-    size_t bytes = th_buddy_block_bytes(b, order);
+th_status th_buddy_find_canary(const th_buddy *b, size_t unit, unsigned order, th_fault *fault) {
     size_t slack = b->slack[unit];
-    return bytes - slack +
-           th_pattern_find(th_buddy_unit_at(b, unit) + bytes - slack, TH_CANARY_BYTE, slack, found);
+    unsigned char *end = th_buddy_unit_at(b, unit) + th_buddy_block_bytes(b, order);
+    return th_guarding_find_canary(b->origin, end - slack, slack, unit, fault);
 }
 
 size_t th_buddy_find_written(const th_buddy *b, size_t unit, size_t count, uint32_t *found) {
@@ -222,7 +221,7 @@ static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t
         b->slack[unit] = slack;
     }
     if (th_buddy_level(b) >= 1) {
-        th_pattern_fill(at + bytes, TH_CANARY_BYTE, slack);
+        th_guarding_write_canary(b->origin, at + bytes, slack);
     }
     th_track_close(at + bytes, slack);
 }
@@ -264,13 +263,7 @@ static th_status find_live(const th_buddy *b, const void *pointer, size_t *node,
     if (!th_buddy_has_size(b, unit, *order)) {
         return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, b->slack[unit]);
     }
-    uint32_t found = 0;
-    size_t smashed = th_buddy_find_smashed(b, unit, *order, &found);
-    if (smashed != th_buddy_block_bytes(b, *order)) {
-        return th_guarding_corrupt(fault, TH_FAULT_CANARY, unit, distance + smashed, TH_CANARY_BYTE,
-                                   found);
-    }
-    return TH_OK;
+    return th_buddy_find_canary(b, unit, *order, fault);
 }
 
 /* The same, but 0 after a fault. */

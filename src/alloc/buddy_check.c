@@ -65,18 +65,13 @@ static th_status check_tree(const th_buddy *b, th_fault *fault) {
 }
 
 static th_status check_block(const th_buddy *b, size_t unit, unsigned order, th_fault *fault) {
-    uint32_t found = 0;
     if (th_buddy_level(b) == 0) {
         return TH_OK;
     }
     if (!th_buddy_has_size(b, unit, order)) {
         return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, b->slack[unit]);
     }
-    size_t smashed = th_buddy_find_smashed(b, unit, order, &found);
-    return smashed == th_buddy_block_bytes(b, order)
-               ? TH_OK
-               : th_guarding_corrupt(fault, TH_FAULT_CANARY, unit, (unit << b->unit_log2) + smashed,
-                                     TH_CANARY_BYTE, found);
+    return th_buddy_find_canary(b, unit, order, fault);
 }
 
 static th_status check_free(const th_buddy *b, size_t unit, size_t count, th_fault *fault) {

@@ -59,8 +59,8 @@ size_t th_buddy_find_block(const th_buddy *b, size_t unit, unsigned *order);
 /* Of a live block: does the book say that some of its bytes were asked for? */
 bool th_buddy_has_size(const th_buddy *b, size_t unit, unsigned order);
 
-/* The first damaged byte of a block's canary, from the block's start; its size if there is none. */
-size_t th_buddy_find_smashed(const th_buddy *b, size_t unit, unsigned order, uint32_t *found);
+/* TH_ERR_CORRUPT if the canary of the block at `unit` is damaged. */
+th_status th_buddy_find_canary(const th_buddy *b, size_t unit, unsigned order, th_fault *fault);
 
 /* The first byte of the free units [unit, unit + count) that was written, from the origin; SIZE_MAX
  * if there is none. */

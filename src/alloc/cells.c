@@ -36,23 +36,20 @@ th_status th_cells_bad_link(const th_cells *cells, size_t index, const void *nex
                                (uint32_t)(uintptr_t)next);
 }
 
-static th_status verify(const th_cells *cells, size_t index, size_t from, size_t to, unsigned byte,
-                        th_fault_kind kind, th_fault *fault) {
-    uint32_t found = 0;
-    size_t bad = th_pattern_find(th_cell_at(cells, index) + from, byte, to - from, &found);
-    if (bad == to - from) {
-        return TH_OK;
-    }
-    return th_guarding_corrupt(fault, kind, index, index * cells->stride + from + bad, byte, found);
-}
-
 th_status th_cell_verify_canary(const th_cells *cells, size_t index, size_t from, size_t to,
                                 th_fault *fault) {
-    return verify(cells, index, from, to, TH_CANARY_BYTE, TH_FAULT_CANARY, fault);
+    return th_guarding_find_canary((uintptr_t)cells->start, th_cell_at(cells, index) + from,
+                                   to - from, index, fault);
 }
 
 th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from, th_fault *fault) {
-    return verify(cells, index, from, cells->stride, TH_POISON_BYTE, TH_FAULT_POISON, fault);
+    uint32_t found = 0;
+    size_t bytes = cells->stride - from;
+    size_t bad = th_pattern_find(th_cell_at(cells, index) + from, TH_POISON_BYTE, bytes, &found);
+    return bad == bytes
+               ? TH_OK
+               : th_guarding_corrupt(fault, TH_FAULT_POISON, index,
+                                     index * cells->stride + from + bad, TH_POISON_BYTE, found);
 }
 
 /* The rest of a live cell, behind its `bytes` open bytes. */
@@ -62,7 +59,7 @@ static void seal(const th_cells *cells, size_t index, size_t bytes, size_t to, i
         return;
     }
     if (level >= 1) {
-        th_pattern_fill(rest, TH_CANARY_BYTE, to - bytes);
+        th_guarding_write_canary((uintptr_t)cells->start, rest, to - bytes);
     }
     th_track_close(rest, cells->stride - bytes);
 }

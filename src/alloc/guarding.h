@@ -56,6 +56,15 @@ static inline th_status th_guarding_corrupt(th_fault *fault, th_fault_kind kind,
     return TH_ERR_CORRUPT;
 }
 
+/* The canary of the bytes [0, bytes) at `at`, closed or not, by their distance from `start`, an
+ * address: where the block or all of the memory begins. */
+void th_guarding_write_canary(uintptr_t start, void *at, size_t bytes);
+
+/* TH_ERR_CORRUPT, with *fault (which may be NULL) about the first bad byte, if they do not hold it
+ * any more. `block` is the fault's, its `offset` is counted from `start`. */
+th_status th_guarding_find_canary(uintptr_t start, const void *at, size_t bytes, size_t block,
+                                  th_fault *fault);
+
 /* Level 3: hands on what a checker found. */
 void th_guarding_report(const th_guarding *guarding, const th_fault *fault);
 

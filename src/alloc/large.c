@@ -116,25 +116,19 @@ static void seal(const th_large *large, const th_large_record *record) {
         return;
     }
     if (level_of(large) >= 1) {
-        th_pattern_fill(end, TH_CANARY_BYTE, rest);
+        th_guarding_write_canary((uintptr_t)block_of(record), end, rest);
     }
     th_track_close(end, rest);
 }
 
 static th_status verify_canary(const th_large *large, const th_large_record *record,
                                th_fault *fault) {
-    uint32_t found = 0;
-    size_t rest = record->range.bytes - record->requested;
+    const unsigned char *block = block_of(record);
     if (level_of(large) < 1) {
         return TH_OK;
     }
-    size_t bad =
-        th_pattern_find(block_of(record) + record->requested, TH_CANARY_BYTE, rest, &found);
-    if (bad == rest) {
-        return TH_OK;
-    }
-    return th_guarding_corrupt(fault, TH_FAULT_CANARY, SIZE_MAX, record->requested + bad,
-                               TH_CANARY_BYTE, found);
+    return th_guarding_find_canary((uintptr_t)block, block + record->requested,
+                                   record->range.bytes - record->requested, SIZE_MAX, fault);
 }
 
 /* ---- records ------------------------------------------------------------------------------ */

@@ -69,24 +69,25 @@ static TH_TRACK_BLIND void store_record(const th_span *span, size_t i, record ga
 
 /* ---- what can be wrong -------------------------------------------------------------------- */
 
-static th_status find_pattern(const th_span *span, size_t number, const unsigned char *from,
-                              const unsigned char *to, bool poison, th_fault *fault) {
-    unsigned byte = poison ? TH_POISON_BYTE : TH_CANARY_BYTE;
+/* What is in [from, to) and no poison. */
+static th_status find_written(const th_span *span, size_t number, const unsigned char *from,
+                              const unsigned char *to, th_fault *fault) {
     uint32_t found = 0;
     if ((uintptr_t)from >= (uintptr_t)to) {
         return TH_OK;
     }
     size_t bytes = (size_t)(to - from);
-    size_t bad = th_pattern_find(from, byte, bytes, &found);
+    size_t bad = th_pattern_find(from, TH_POISON_BYTE, bytes, &found);
     if (bad == bytes) {
         return TH_OK;
     }
-    return th_guarding_corrupt(fault, poison ? TH_FAULT_POISON : TH_FAULT_CANARY, number,
-                               (size_t)(from - span->base) + bad, byte, found);
+    return th_guarding_corrupt(fault, TH_FAULT_POISON, number, (size_t)(from - span->base) + bad,
+                               TH_POISON_BYTE, found);
 }
 
 static th_status find_canary(const th_span *span, size_t number, th_fault *fault) {
-    return find_pattern(span, number, span->at, canary_end(span), false, fault);
+    return th_guarding_find_canary((uintptr_t)span->base, span->at,
+                                   (size_t)(canary_end(span) - span->at), number, fault);
 }
 
 /* Free memory from behind the canary up to `to`. */
@@ -96,7 +97,7 @@ static th_status find_poison(const th_span *span, const th_guarding *guarding, s
         return TH_OK;
     }
     to = lower(to, lower(span->dirty, limit_of(span)));
-    return find_pattern(span, number, canary_end(span), to, true, fault);
+    return find_written(span, number, canary_end(span), to, fault);
 }
 
 /* Record i, and the canary in the gap that it names. */
@@ -107,8 +108,8 @@ static th_status find_gap(const th_span *span, size_t number, size_t i, record g
         return th_guarding_corrupt(fault, TH_FAULT_HEADER, number,
                                    (size_t)(record_place(span, i) - span->base), used, gap.offset);
     }
-    const unsigned char *from = span->base + gap.offset;
-    return find_pattern(span, number, from, from + gap.bytes, false, fault);
+    return th_guarding_find_canary((uintptr_t)span->base, span->base + gap.offset, gap.bytes,
+                                   number, fault);
 }
 
 /* The last gaps, down to the first one at or above `at`; the records ascend. */
@@ -199,15 +200,19 @@ void th_span_raise_bad_pointer(const th_span *span, const th_guarding *guarding,
 
 /* ---- what is written ---------------------------------------------------------------------- */
 
-static void fill(unsigned char *from, unsigned char *to, unsigned byte) {
+static void wipe(unsigned char *from, unsigned char *to) {
     if ((uintptr_t)from < (uintptr_t)to) {
-        th_pattern_fill(from, byte, (size_t)(to - from));
+        th_pattern_fill(from, TH_POISON_BYTE, (size_t)(to - from));
     }
+}
+
+static void fill_canary(th_span *span, unsigned char *from, unsigned char *to) {
+    th_guarding_write_canary((uintptr_t)span->base, from, (size_t)(to - from));
 }
 
 static void write_canary(th_span *span) {
     unsigned char *end = canary_end(span);
-    fill(span->at, end, TH_CANARY_BYTE);
+    fill_canary(span, span->at, end);
     if ((uintptr_t)end > (uintptr_t)span->dirty) {
         span->dirty = end;
     }
@@ -218,7 +223,7 @@ static void drop_records(th_span *span, const th_guarding *guarding, size_t kept
     unsigned char *from = limit_of(span);
     span->gaps = kept;
     if (th_guarding_level(guarding) >= 2) {
-        fill(from, limit_of(span), TH_POISON_BYTE);
+        wipe(from, limit_of(span));
     }
 }
 
@@ -259,7 +264,7 @@ static th_status find_record_poison(const th_span *span, const th_guarding *guar
     if ((uintptr_t)from < (uintptr_t)canary_end(span)) {
         from = canary_end(span);
     }
-    return find_pattern(span, number, from, lower(span->dirty, limit_of(span)), true, fault);
+    return find_written(span, number, from, lower(span->dirty, limit_of(span)), fault);
 }
 
 static bool may_take(const th_span *span, const th_guarding *guarding, size_t number,
@@ -292,7 +297,7 @@ static void extend(th_span *span, const th_guarding *guarding, unsigned char *st
     unsigned char *gap = span->at;
     drop_records(span, guarding, records_above(span, at));
     span->at = at;
-    fill(gap, start, TH_CANARY_BYTE);
+    fill_canary(span, gap, start);
     note_gap(span, gap, (size_t)(start - gap));
     write_canary(span);
 }
@@ -320,7 +325,7 @@ void th_span_cut(th_span *span, const th_guarding *guarding, unsigned char *at) 
         drop_records(span, guarding, kept);
         span->at = at;
         if (th_guarding_level(guarding) >= 2) {
-            fill(at, canary, TH_POISON_BYTE);
+            wipe(at, canary);
         }
         write_canary(span);
     }

@@ -37,8 +37,8 @@ TH_TRACK_BLIND void th_header_store(th_heap *heap, const th_header *block) {
                                     ? th_header_sum(dword, block->offset, heap->check_seed)
                                     : heap->check_seed;
     if (th_guard(heap) > 0 && th_header_dwords(heap) > TH_LAYOUT_HEADER_DWORDS) {
-        at[6] = th_canary_dword(heap, block->offset + 6);
-        at[7] = th_canary_dword(heap, block->offset + 7);
+        at[6] = th_canary_dword(heap->check_seed, block->offset + 6);
+        at[7] = th_canary_dword(heap->check_seed, block->offset + 7);
     }
     th_track_blind_end();
 }

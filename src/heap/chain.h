@@ -90,19 +90,6 @@ TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_
            offset * 0xB5297A4Du;
 }
 
-/* The canary of the dword at `offset`. It depends on the heap's seed and on the place, so that
- * there is no byte that could be written over canaries and not be noticed. */
-TH_TRACK_BLIND_PART uint32_t th_canary_dword(const th_heap *heap, uint32_t offset) {
-    uint32_t mixed = (heap->check_seed + offset) * 0x9E3779B1u;
-    return (mixed ^ mixed >> 15) * 0x85EBCA77u;
-}
-
-/* The byte of a canary that lies `at` bytes above the start of the region. */
-TH_TRACK_BLIND_PART unsigned char th_canary_byte(const th_heap *heap, uint32_t at) {
-    uint32_t dword = th_canary_dword(heap, at / TH_DWORD_BYTES);
-    return ((const unsigned char *)&dword)[at % TH_DWORD_BYTES];
-}
-
 /* What the padding of the header at `offset` adds to its sum: 0 if it is the canary that it should
  * be. */
 TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset,
@@ -110,8 +97,8 @@ TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset
     if (th_header_dwords(heap) == TH_LAYOUT_HEADER_DWORDS) {
         return 0;
     }
-    return (header[6] ^ th_canary_dword(heap, offset + 6)) * 0x9E3779B1u +
-           (header[7] ^ th_canary_dword(heap, offset + 7)) * 0x85EBCA77u;
+    return (header[6] ^ th_canary_dword(heap->check_seed, offset + 6)) * 0x9E3779B1u +
+           (header[7] ^ th_canary_dword(heap->check_seed, offset + 7)) * 0x85EBCA77u;
 }
 
 /* The header at `offset`, for blind functions. */

@@ -101,7 +101,7 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
     if (th_guard(w->heap) >= 1) {
         uint32_t bad = th_peek_canary(w->heap, block, &found);
         if (bad != TH_FAULT_NOWHERE) {
-            return broken(w, TH_FAULT_CANARY, bad, th_canary_byte(w->heap, bad), found);
+            return broken(w, TH_FAULT_CANARY, bad, th_canary_byte(w->heap->check_seed, bad), found);
         }
     }
     return true;

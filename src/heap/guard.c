@@ -116,25 +116,10 @@ bool th_guard_canary(const th_heap *heap, const th_header *block) {
     }
     uint32_t bad = find_smashed_canary(heap, block, &found);
     if (bad != TH_FAULT_NOWHERE) {
-        th_raise(heap, TH_FAULT_CANARY, block, bad, th_canary_byte(heap, bad), found);
+        th_raise(heap, TH_FAULT_CANARY, block, bad, th_canary_byte(heap->check_seed, bad), found);
         return false;
     }
     return true;
-}
-
-/* By the byte to the end of the dword in which the requested bytes end, whose other bytes are the
- * caller's; then by the dword. */
-static TH_TRACK_BLIND void fill_canary(th_heap *heap, const th_header *block) {
-    uint32_t at = (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES + block->requested;
-    uint32_t end = th_end(heap, block);
-    th_track_blind_begin();
-    for (; at % TH_DWORD_BYTES != 0; at++) {
-        heap->base[at] = th_canary_byte(heap, at);
-    }
-    for (uint32_t offset = at / TH_DWORD_BYTES; offset < end; offset++) {
-        *(th_word *)(void *)th_at(heap, offset) = th_canary_dword(heap, offset);
-    }
-    th_track_blind_end();
 }
 
 /* Writes the canary behind the requested bytes and closes it. */
@@ -145,7 +130,7 @@ static void write_canary(th_heap *heap, const th_header *block) {
         return;
     }
     if (th_guard(heap) >= 1) {
-        fill_canary(heap, block);
+        th_canary_write(heap->check_seed, (size_t)(at - heap->base), at, bytes);
     }
     th_track_close(at, bytes);
 }

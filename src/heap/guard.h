@@ -59,6 +59,7 @@ TH_TRACK_BLIND_PART uint32_t th_mask_from(uint32_t i) {
  * Both are looked at in any case, with masks, because how long a canary is cannot be predicted. */
 TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header *block,
                                             uint32_t *found) {
+    uint32_t seed = heap->check_seed;
     uint32_t start = (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES;
     const unsigned char *payload = heap->base + start;
     const th_word *words = (const void *)payload;
@@ -69,16 +70,16 @@ TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header
     uint32_t partial = first <= last ? first : last;
     uint32_t at = start / TH_DWORD_BYTES;
     uint32_t difference =
-        (words[partial] ^ th_canary_dword(heap, at + partial)) & th_mask_from(i) & ~none;
+        (words[partial] ^ th_canary_dword(seed, at + partial)) & th_mask_from(i) & ~none;
     difference |=
-        (words[last] ^ th_canary_dword(heap, at + last)) & (0u - (uint32_t)(first < last));
+        (words[last] ^ th_canary_dword(seed, at + last)) & (0u - (uint32_t)(first < last));
     for (uint32_t k = first + 1; k < last; k++) {
-        difference |= words[k] ^ th_canary_dword(heap, at + k);
+        difference |= words[k] ^ th_canary_dword(seed, at + k);
     }
     if (difference == 0) {
         return TH_FAULT_NOWHERE;
     }
-    while (payload[i] == th_canary_byte(heap, start + i)) {
+    while (payload[i] == th_canary_byte(seed, start + i)) {
         i++;
     }
     *found = payload[i];

@@ -20,13 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/compiler.h"
+#include "base/pattern.h"
 #include "tagheap/heap.h"
 
-/* A dword of the region, whatever type the caller gave that memory. */
-typedef uint32_t TH_MAY_ALIAS th_word;
-
-#define TH_DWORD_BYTES          4u
 #define TH_LAYOUT_HEADER_DWORDS 6u
 #define TH_LAYOUT_PREV_BITS     27u
 #define TH_LAYOUT_TAG_BITS      15u

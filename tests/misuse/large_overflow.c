@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One byte behind a large block is written, in its last page.
  *
- * guards:   tagheap: canary smashed: byte 5000 expected 0x000000c5 found 0x00000041
+ * guards:   tagheap: canary smashed: byte 5000 expected 0x00000052 found 0x00000041
  * level 2:  same
  * level 1:  same
  * asan:     use-after-poison WRITE of size 1

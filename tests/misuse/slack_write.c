@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What was given up by a resize still belongs to the block, but to nobody.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 44 expected 0x00000029 found
+ * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 44 expected 0x00000028 found
  *           0x00000041
  * level 2:  same
  * level 1:  same
