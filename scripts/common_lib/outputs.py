@@ -6,9 +6,11 @@ happens before that, nothing of the new one is left. Devices and pipes (/dev/std
 that could be lost, and are written in place. A link is followed: what it points to is replaced."""
 
 import contextlib
+import io
 import itertools
 import os
 import pathlib
+import select
 import stat
 
 OPEN_FILES = ("/dev/", "/proc/")  # /dev/stdout may be a file, to which others write, too
@@ -21,6 +23,18 @@ class OutputError(Exception):
     def __init__(self, path, reason):
         super().__init__(f"{os.fsdecode(path)}: cannot be written: {reason}")
         self.reason = reason
+
+
+class PatientFile(io.FileIO):
+    """What it writes to need not block: whoever shares an open pipe or terminal with us may have
+    made it so. Then it is waited for."""
+
+    def write(self, data):
+        while (count := super().write(data)) is None:
+            ready = select.poll()
+            ready.register(self, select.POLLOUT)
+            ready.poll()
+        return count
 
 
 def reason_of(error):
@@ -109,7 +123,7 @@ def open_whole(path, replace=True, sync=True):
     try:
         if in_place:
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-            with open(descriptor, "wb", buffering=0) as file:
+            with PatientFile(descriptor, "wb") as file:
                 yield file
             return
         descriptor, scratch = open_scratch(target)

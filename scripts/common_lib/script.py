@@ -10,6 +10,7 @@ nothing worse has come to light. One that was ignored when the script was starte
 nohup has it. Whatever a user can cause is said in one line, with exit status 2."""
 
 import contextlib
+import io
 import os
 import sys
 import time
@@ -96,15 +97,22 @@ def complain(name, text):
     write(sys.stderr, f"{name}: {line}\n")
 
 
+def prepared(stream):
+    """The same standard stream, if there is one. Names of files that are no text must not stop what
+    is printed, nor a pipe that is full and does not block."""
+    if stream is None:
+        return None
+    file = outputs.PatientFile(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(file), encoding=stream.encoding,
+                            errors="backslashreplace", line_buffering=stream.line_buffering)
+
+
 def prepare_streams():
-    """The numbers of closed streams must not become those of other files; names of files that are
-    no text must not stop what is printed."""
+    """The numbers of closed streams must not become those of other files."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = prepared(sys.stdout), prepared(sys.stderr)
 
 
 def explain(error):

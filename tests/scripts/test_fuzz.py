@@ -15,6 +15,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -461,6 +462,12 @@ class Regress(TreeTest):
         self.assert_refused(self.crash, words=["in the corpus already", path.name])
         self.assert_refused(path, "--target", "heap", words=["in the corpus already"])
         self.assertEqual(text, path.read_text())
+
+    def test_adopts_nothing_on_a_full_disk(self):
+        self.crash.write_bytes(b"B1" + b"x" * 5000)
+        full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
+        self.assert_refused(self.crash, "--target", "text", preexec_fn=full,
+                            words=["/corpus/text/regress/", "cannot be written: File too large"])
 
     def test_adopts_raw_bytes_for_other_targets(self):
         self.crash.write_bytes(b"B1\0\xff")

@@ -13,7 +13,10 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
+import time
 import unittest
+from unittest import mock
 
 import surroundings
 
@@ -27,6 +30,8 @@ from common_lib.outputs import OutputError
 
 ODD_NAMES = ("plain", "with space", "a:b", "it's", "-dash", "n" * 255, "\udcff\udcfe")
 UNWRITABLE_MODE = 0o555
+LARGE = 1 << 20  # bytes; no pipe takes so many at once
+SLOW_READER_SECONDS = 0.6
 
 
 class Outputs(unittest.TestCase):
@@ -165,6 +170,48 @@ class Outputs(unittest.TestCase):
             subprocess.run([sys.executable, "-B", "-c", program, TREE / "scripts"], stdout=file,
                            check=True)
         self.assertEqual("before xxx", self.out.read_text()[:10])
+
+    def read_slowly(self, pipe, pieces):
+        """All that is written to the pipe, the first part of it after a while."""
+        def read():
+            time.sleep(SLOW_READER_SECONDS)
+            while piece := os.read(pipe, 1 << 16):
+                pieces.append(piece)
+
+        os.set_blocking(pipe, True)
+        reader = threading.Thread(target=read)
+        reader.start()
+        self.addCleanup(reader.join)
+        return reader
+
+    def test_a_pipe_that_does_not_block_is_waited_for(self):
+        """Without trying again and again."""
+        pieces = []
+        out, into = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.addCleanup(os.close, out)
+        reader = self.read_slowly(out, pieces)
+        with mock.patch("os.open", return_value=into):
+            start = time.process_time()
+            outputs.write_whole("/dev/stdout", b"x" * LARGE)
+            self.assertLess(time.process_time() - start, SLOW_READER_SECONDS / 2)
+        reader.join()
+        self.assertEqual(LARGE, len(b"".join(pieces)))
+
+    def test_standard_streams_that_do_not_block_are_waited_for(self):
+        program = ("import sys; sys.path.insert(0, sys.argv[1]); from common_lib import script\n"
+                   f"def main(): print('x' * {LARGE}); print('y' * {LARGE}, file=sys.stderr)\n"
+                   "script.run('some', main)")
+        pieces = []
+        out, into = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.addCleanup(os.close, out)
+        process = subprocess.Popen([sys.executable, "-B", "-c", program, TREE / "scripts"],
+                                   stdout=into, stderr=into)
+        os.close(into)
+        reader = self.read_slowly(out, pieces)
+        self.assertEqual(0, process.wait())
+        reader.join()
+        text = b"".join(pieces)
+        self.assertEqual((LARGE, LARGE, 2), (text.count(b"x"), text.count(b"y"), text.count(b"\n")))
 
     def test_a_link_is_followed_and_the_mode_is_kept(self):
         self.out.write_text("old")
