@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import time
 
+from common_lib import outputs
 from fuzz_lib import program, targets
 from fuzz_lib import signature as signatures
 from fuzz_lib.targets import BYTES
@@ -35,6 +36,7 @@ class Finding:
         self.seen = 0  # in this run
         self.total = 0  # in all runs
         self.bytes = 0
+        self.input = folder / "input"
         self.replays = None  # does `command` show the same failure? None: not tried
 
     def as_json(self, root):
@@ -42,13 +44,21 @@ class Finding:
             "signature": self.failure.signature,
             "kind": self.failure.kind,
             "folder": program.shown(self.folder, root),
-            "input": program.shown(self.folder / "input", root),
+            "input": program.shown(self.input, root),
             "input_bytes": self.bytes,
-            "command": (self.folder / "command").read_text().strip(),
+            "command": self.command(root),
             "seen": self.seen,
             "seen_in_all_runs": self.total,
             "replays": self.replays,
         }
+
+    def command(self, root):
+        """The one that was chosen, if it came to that."""
+        try:
+            return (self.folder / "command").read_text().strip()
+        except OSError:
+            path = program.shown(self.input, root)
+            return shlex.join(replay_commands(self.target, self.failure.kind, path)[0])
 
 
 def engine_command(target, path):
@@ -118,6 +128,10 @@ class Store:
         if self.incoming.is_dir() and not any(self.incoming.iterdir()):
             self.incoming.rmdir()
 
+    def not_filed(self):
+        """Inputs that failed, and that nobody will look at in this run."""
+        return sorted(self.incoming.glob("*"))
+
     def older(self):
         """Folders of failures that this run has not seen."""
         folders = sorted(path.parent for path in self.folder.glob("*/signature"))
@@ -134,10 +148,21 @@ class Store:
         is_new = found is None
         if is_new:
             found = self.findings[folder.name] = Finding(target, failure, folder)
-            folder.mkdir(exist_ok=True)
             found.total = read_count(folder)
         found.seen += 1
         found.total += 1
+        try:
+            self.file(found, is_new, artifact, log, engine)
+        except (OSError, outputs.OutputError):
+            if not found.input.is_file():
+                found.input = self.folder / f"left-{artifact.name}"
+                self.leave(artifact)
+            raise
+        return found, is_new
+
+    def file(self, found, is_new, artifact, log, engine):
+        folder = found.folder
+        folder.mkdir(exist_ok=True)
         program.write_atomically(folder / "count", f"{found.total}\n")
         today = time.strftime("%Y-%m-%d")
         first = (read_words(folder / "dates") or [today])[0]
@@ -153,7 +178,6 @@ class Store:
             self.choose_command(found)
         found.bytes = kept.stat().st_size
         artifact.unlink()
-        return found, is_new
 
     def keep(self, found, data, log):
         folder = found.folder

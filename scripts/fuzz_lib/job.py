@@ -10,6 +10,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from common_lib import outputs, script
 from fuzz_lib import afl, duration, findings, program, stats, summary
 from fuzz_lib import known as known_failures
 from fuzz_lib import signature as signatures
@@ -60,6 +61,7 @@ class Job:
         self.known = known_failures.Known()
         self.problems = []  # why this run proves less than it claims
         self.interrupt = None  # the first signal that asked us to end
+        self.broke_off = False  # the system, a full disk for one, let it not go on
         self.stopping = None  # when the workers were told to stop
         self.pressed = 0
         self.samples = {}
@@ -157,6 +159,8 @@ class Job:
         self.live.say(f"fuzzing {counts} on {self.settings.cores} cores for {limit}{engines}")
         try:
             self.loop()
+        except (OSError, outputs.OutputError) as error:
+            self.break_off(error)
         finally:
             self.kill_all()
         self.seconds = time.monotonic() - self.started
@@ -169,6 +173,15 @@ class Job:
             corpus.close()
         self.store.close()
         return summary.make(self)
+
+    def break_off(self, error):
+        """What was gained so far is still said, and where it lies."""
+        self.broke_off = True
+        self.kill_all()
+        reason = str(error) if isinstance(error, outputs.OutputError) else script.explain(error)
+        self.problem(f"the run broke off: {reason}")
+        for path in self.store.not_filed():
+            self.problem(f"an input that failed was not filed: {program.shown(path, self.root)}")
 
     def loop(self):
         while True:
@@ -379,7 +392,7 @@ class Job:
                         )
 
     def merge_corpora(self):
-        if not self.settings.merge:
+        if not self.settings.merge or self.broke_off:
             return
         end = time.monotonic() + min(MERGE_SECONDS_MAX, 5 + self.settings.seconds / 10)
         for target in self.targets:

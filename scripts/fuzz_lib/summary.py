@@ -6,6 +6,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from common_lib import outputs
 from fuzz_lib import duration, known, program
 
 # After so many checked operations every counter that a target publishes must have moved.
@@ -36,8 +37,20 @@ def coverage(workers):
 
 
 def make(job):
+    path = job.build / "fuzz-summary.json"
+    shown = program.shown(path, job.root)
+    data = collect(job)
+    try:
+        program.write_atomically(path, json.dumps(data, indent=2) + "\n")
+    except outputs.OutputError as error:
+        job.problem(str(error))
+        data, shown = collect(job), "in no file"
+    return Summary(data["exit_status"], data, as_text(job, data, shown))
+
+
+def collect(job):
     result, status = verdict(job)
-    data = {
+    return {
         "result": result,
         "exit_status": status,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(job.started_at)),
@@ -51,9 +64,6 @@ def make(job):
         "targets": {target.name: describe(job, target) for target in job.targets},
         "older_findings": [program.shown(folder, job.root) for folder in job.store.older()],
     }
-    path = job.build / "fuzz-summary.json"
-    program.write_atomically(path, json.dumps(data, indent=2) + "\n")
-    return Summary(status, data, as_text(job, data, program.shown(path, job.root)))
 
 
 def describe(job, target):

@@ -274,6 +274,68 @@ class Findings(TreeTest):
         self.assertEqual(b"precious", kept.read_bytes())
 
 
+class FullDisk(TreeTest):
+    """Files that lie on a full disk, as links to /dev/full. (Whoever reads there gets no end.)"""
+
+    BUGS = {"heap": "bug1"}
+    FULL = "cannot be written: No space left on device"
+
+    def first_finding(self):
+        status, _, _ = self.run_script("--time", "20", "--until-finding", "heap", bugs=self.BUGS)
+        self.assertEqual(1, status)
+        (found,) = self.summary()["targets"]["heap"]["findings"]
+        return self.root / found["folder"], found
+
+    def fill(self, path):
+        path.unlink(missing_ok=True)
+        path.symlink_to("/dev/full")
+
+    def broken_off(self, *more):
+        """The standard output of a run that the disk ends, and its only finding."""
+        start = time.monotonic()
+        status, out, err = self.run_script("--time", "50", "heap", *more, bugs=self.BUGS)
+        self.assertLess(time.monotonic() - start, 40)
+        self.assertEqual((1, ""), (status, err), out)
+        self.assertRegex(out, r"\nSUMMARY after .*\n  heap: [1-9][\d,]* executions.*, findings 1\n")
+        self.assertRegex(out, rf"\n  problem: the run broke off: .*{self.FULL}\n")
+        self.assert_no_workers()
+        summary = self.summary()
+        (found,) = summary["targets"]["heap"]["findings"]
+        self.assertEqual("findings", summary["result"])
+        return out, found
+
+    def test_it_ends_a_run_with_the_summary(self):
+        """A failure that has been found before."""
+        folder, before = self.first_finding()
+        (folder / "signature").unlink()
+        self.fill(folder / "log.txt")
+        out, found = self.broken_off()
+        self.assertEqual(before["signature"], found["signature"])
+        self.assertIn(f"finding, seen 1x: {found['signature']}\n    {before['command']}\n", out)
+        left = re.search(r"problem: an input that failed was not filed: (build/.*)\n", out)
+        self.assertTrue((self.root / left[1]).read_bytes().startswith(b"B1"), out)
+
+    def test_a_new_failure_is_kept(self):
+        """It has a folder, but no input is in it."""
+        folder, before = self.first_finding()
+        (folder / "signature").unlink()
+        (folder / "command").unlink()
+        self.fill(folder / "input")
+        out, found = self.broken_off()
+        self.assertEqual(before["signature"], found["signature"])
+        self.assertRegex(found["input"], r"^build/findings/left-heap-\d-crash-")
+        self.assertTrue((self.root / found["input"]).read_bytes().startswith(b"B1"))
+        self.assertIn(f"\n    build/fuzz/heaplab run --bytes {found['input']}\n", out)
+
+    def test_the_summary_is_printed_though_its_file_cannot_be_written(self):
+        self.fill(self.build / "fuzz-summary.json")
+        status, out, err = self.run_script("--time", "1", "heap")
+        self.assertEqual((1, ""), (status, err), out)
+        self.assertRegex(out, r"\nSUMMARY after .*\n  heap: [1-9][\d,]* executions")
+        self.assertRegex(out, rf"\n  problem: .*/build/fuzz-summary\.json: {self.FULL}\n"
+                         r"  result: FAILED: .* \(in no file\)\n$")
+
+
 class DeadHarness(TreeTest):
     def test_dead_harnesses_fail_the_run(self):
         bugs = {"heap": "dead", "script": "exits", "text": "never"}
