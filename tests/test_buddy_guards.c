@@ -339,6 +339,8 @@ static void sizes_at(int level) {
         CHECK_EQ(th_buddy_check(&buddy, &found), TH_ERR_CORRUPT);
         CHECK_EQ(found.kind, TH_FAULT_CONTROL);
         CHECK_EQ(found.block, unit);
+        CHECK_EQ(found.expected, 0);
+        CHECK_EQ(found.found, (uint32_t)bad[i]);
     }
     buddy.slack[unit] = good;
     stop();
