@@ -158,6 +158,11 @@ class Gate(unittest.TestCase):
         self.assertIn("heap/heap.c", out)
         self.assertTrue((self.library.root / "build/coverage/html/index.html").exists())
 
+    def test_a_tree_whose_path_looks_like_a_pattern(self):
+        self.library = Library(self.library.root / "100% p%m %")
+        self.build()
+        self.expect(0, "gate: 19 of 19 places covered, 0 excluded: passed")
+
     def test_a_call_less_names_the_places(self):
         self.build()
         self.expect(1, "src/heap/heap.c:3:14: both: never false: b",

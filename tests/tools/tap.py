@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Runs a module's functions test_NAME as tests, and prints TAP with their names."""
+"""Runs a module's functions test_NAME as tests, and prints TAP with their names. Whoever imports it
+has the usual surroundings."""
 
+import pathlib
 import sys
 import traceback
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
+
+import surroundings
+
+surroundings.make_usual()
 
 
 def main(module):
