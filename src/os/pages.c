@@ -5,7 +5,6 @@
 
 #include "tagheap/pages.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -27,10 +26,7 @@ size_t th_pages_round(size_t bytes) {
 }
 
 static th_status status_of(int result) {
-    if (result == 0) {
-        return TH_OK;
-    }
-    return errno == EINVAL ? TH_ERR_MISALIGNED : TH_ERR_EXHAUSTED;
+    return result == 0 ? TH_OK : TH_ERR_EXHAUSTED;
 }
 
 /* Sizes become whole pages, alignments a page at least. False: nothing can be so large, or so
