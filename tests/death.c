@@ -3,6 +3,7 @@
 
 #include "death.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -50,6 +51,20 @@ void expect_death(void (*act)(void), const char *line) {
     CHECK_EQ(memcmp(text, line, expected), 0);
     CHECK_EQ(text[expected], '\n');
     CHECK_EQ(length, expected + 1);
+}
+
+void expect_assertion(void (*act)(void), const char *file, const char *condition) {
+    char text[DEATH_TEXT_BYTES];
+    static const char start_of_line[] = "tagheap: assertion failed: ";
+    size_t length = death_text(act, text);
+    const char *at = strstr(text, file);
+    CHECK_EQ(strncmp(text, start_of_line, strlen(start_of_line)), 0);
+    CHECK(at != NULL);
+    for (at += strlen(file); *at == ':' || isdigit((unsigned char)*at); at++) {
+    }
+    CHECK_EQ(*at, ' ');
+    CHECK_EQ(strncmp(at + 1, condition, strlen(condition)), 0);
+    CHECK(at + 1 + strlen(condition) + 1 == text + length);
 }
 
 bool holds_in_child(bool (*act)(void *context), void *context) {

@@ -15,6 +15,9 @@ size_t death_text(void (*act)(void), char text[DEATH_TEXT_BYTES]);
 /* ... and must print `line` and a newline, no more. */
 void expect_death(void (*act)(void), const char *line);
 
+/* ... and must print the line of the assertion TH_ASSERT(condition) in `file`. */
+void expect_assertion(void (*act)(void), const char *file, const char *condition);
+
 /* Is act(context), called in a child, true? False, too, if it ends the child, by a signal or by a
  * sanitizer; what it prints on standard error is lost. In it a failed CHECK is not noticed. */
 bool holds_in_child(bool (*act)(void *context), void *context);

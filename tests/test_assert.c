@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Every assertion of src/base, src/heap and src/alloc ends the program with its line when what it
- * asserts is false. The functions are called with what no caller in src/ gives them, or after
- * something was forged. */
-#include <ctype.h>
+/* Every assertion of src/base, src/heap and src/alloc (those of src/os: test_kept.c) ends the
+ * program with its line when what it asserts is false. The functions are called with what no caller
+ * in src/ gives them, or after something was forged. */
 #include <stdalign.h>
 #include <string.h>
 
@@ -136,20 +135,6 @@ static void take_a_foreign_object(void) {
     (void)th_pool_init(&pool, &config);
     pool.free_list = &pool;
     (void)th_pool_alloc(&pool);
-}
-
-static void expect_assertion(void (*act)(void), const char *file, const char *condition) {
-    char text[DEATH_TEXT_BYTES];
-    static const char start_of_line[] = "tagheap: assertion failed: ";
-    size_t length = death_text(act, text);
-    const char *at = strstr(text, file);
-    CHECK_EQ(strncmp(text, start_of_line, strlen(start_of_line)), 0);
-    CHECK(at != NULL);
-    for (at += strlen(file); *at == ':' || isdigit((unsigned char)*at); at++) {
-    }
-    CHECK_EQ(*at, ' ');
-    CHECK_EQ(strncmp(at + 1, condition, strlen(condition)), 0);
-    CHECK(at + 1 + strlen(condition) + 1 == text + length);
 }
 
 static void every_assertion_ends_the_program(void) {

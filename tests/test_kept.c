@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/track.h"
 #include "death.h"
 #include "suite.h"
@@ -641,8 +642,23 @@ static void threads_share_what_is_kept(void) {
     release(pages, 1);
 }
 
+#if TH_ASSERTS
+static void release_twice(void) {
+    unsigned char *pages = take(1);
+    refuses_munmap = true;
+    (void)th_pages_release(pages, page);
+    (void)th_pages_release(pages, page);
+}
+#endif
+
+static void what_is_kept_is_released_once(void) {
+#if TH_ASSERTS
+    expect_assertion(release_twice, "src/os/kept.c", "th_ranges_find(ranges, pages) == NULL");
+#endif
+}
+
 #define REFUSALS                                                                                   \
-    , TEST(what_is_refused_is_kept_without_its_memory),                                            \
+    , TEST(what_is_kept_is_released_once), TEST(what_is_refused_is_kept_without_its_memory),       \
         TEST(a_release_takes_kept_neighbours_along), TEST(kept_pages_are_used_again),              \
         TEST(what_is_used_again_is_zeroed), TEST(the_last_ranges_are_looked_at_first),             \
         TEST(ranges_without_number_are_noted), TEST(what_cannot_be_noted_stays_the_callers),       \
