@@ -160,7 +160,59 @@ static void damage_outlives_a_veto(void) {
     scene_play(1, strike_and_veto);
 }
 
+/* ---- the th_heap itself --------------------------------------------------------------------- */
+
+static bool zero_the_heap(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    th_heap *kept = context;
+    (void)tag;
+    (void)from;
+    (void)to;
+    (void)bytes;
+    *kept = sc.heap;
+    memset(&sc.heap, 0, sizeof sc.heap);
+    return true;
+}
+
+static bool zero_for_low_memory(void *context, th_heap *heap, size_t bytes) {
+    (void)bytes;
+    *(th_heap *)context = *heap;
+    memset(heap, 0, sizeof *heap);
+    return true;
+}
+
+static void expect_control_fault(const th_heap *kept) {
+    CHECK_EQ(sc.faults, 1);
+    CHECK_EQ(sc.first.kind, TH_FAULT_CONTROL);
+    CHECK_EQ(sc.first.block, TH_FAULT_NOWHERE);
+    CHECK_EQ(sc.first.offset, TH_FAULT_NOWHERE);
+    CHECK_EQ(sc.first.expected, (uint32_t)kept->seal_layout);
+    CHECK_EQ(sc.first.found, 0);
+}
+
+/* Nothing in it tells then of the guards, the region or the handler. */
+static void zero_in_callbacks(void) {
+    th_heap kept;
+    scene_remember();
+    th_heap_compaction result = th_heap_compact(&sc.heap, zero_the_heap, &kept);
+    CHECK_EQ(result.blocks_moved + result.blocks_vetoed, 0);
+    CHECK(!result.done);
+    expect_control_fault(&kept);
+    sc.heap = sc.before;
+
+    sc.heap.config.low_memory = zero_for_low_memory;
+    sc.heap.config.low_memory_context = &kept;
+    scene_remember();
+    CHECK(th_heap_alloc(&sc.heap, SCENE_DWORDS * 4, 0x1001) == NULL);
+    expect_control_fault(&kept);
+    sc.heap = sc.before;
+    sc.heap.config.low_memory = NULL;
+}
+
+static void a_heap_that_is_zeroed_is_missed(void) {
+    scene_play(3, zero_in_callbacks);
+}
+
 TH_SUITE("guards_callback", TEST(headers_are_verified_again),
          TEST(what_is_merged_is_verified_again), TEST(the_canary_is_verified_again),
          TEST(the_target_is_verified_again), TEST(level_0_looks_at_nothing_again),
-         TEST(damage_outlives_a_veto))
+         TEST(damage_outlives_a_veto), TEST(a_heap_that_is_zeroed_is_missed))

@@ -92,10 +92,11 @@ bool th_ask_low_memory(th_heap *heap, size_t bytes, th_outcome *outcome) {
     }
     heap->in_low_memory = true;
     th_seal(heap);
+    const th_heap before = *heap;
     th_unlock(heap);
     bool again = heap->config.low_memory(heap->config.low_memory_context, heap, bytes);
     th_lock(heap);
-    if (!th_guard_control(heap)) {
+    if (!th_guard_control_after(heap, &before)) {
         *outcome = TH_OUTCOME_BROKEN;
         return false;
     }

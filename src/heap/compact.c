@@ -93,9 +93,10 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
     moved.offset = s->to;
     heap->busy = true;
     th_seal(heap);
+    const th_heap before = *heap;
     bool yes = p->may_move(p->context, s->block.tag, th_payload(heap, &s->block),
                            th_payload(heap, &moved), s->block.requested);
-    p->broken = !th_guard_control(heap);
+    p->broken = !th_guard_control_after(heap, &before);
     if (p->broken) {
         return false;
     }

@@ -229,3 +229,12 @@ bool th_guard_control(const th_heap *heap) {
     th_report(heap, &fault);
     return false;
 }
+
+bool th_guard_control_after(const th_heap *heap, const th_heap *before) {
+    if (!th_sealed(before) || th_sealed(heap)) {
+        return th_guard_control(heap);
+    }
+    th_raise(before, TH_FAULT_CONTROL, NULL, TH_FAULT_NOWHERE, (uint32_t)before->seal_layout,
+             (uint32_t)heap->seal_layout);
+    return false;
+}

@@ -212,4 +212,8 @@ static inline bool th_seal_holds(const th_heap *heap) {
  * agree with the blocks, or TH_FAULT_CONTROL. */
 bool th_guard_control(const th_heap *heap);
 
+/* The same after a callback, `before` being the th_heap as it was when the callback began: one that
+ * was zeroed in it says no more that it was sealed, nor who wants to hear of the fault. */
+bool th_guard_control_after(const th_heap *heap, const th_heap *before);
+
 #endif
