@@ -67,9 +67,10 @@ static const char *promise_of(const lab_referee *r, size_t bytes, size_t alignme
     if (must_hold(r, bytes, alignment)) {
         return "holds";
     }
-    /* What the backing can never give need not be asked of it. */
-    bool grows =
-        lab_referee_has(r, LAB_SUBJECT_GROWS) && !r->backing.refused && bytes <= r->backing.budget;
+    /* What the backing can never give need not be asked of it, as a sum of both may be. */
+    size_t budget = r->backing.budget;
+    bool grows = lab_referee_has(r, LAB_SUBJECT_GROWS) && !r->backing.refused && bytes <= budget &&
+                 alignment <= budget - bytes;
     return grows ? "LAB_SUBJECT_GROWS" : NULL;
 }
 

@@ -145,13 +145,15 @@ static void *request(lab_referee *r, unsigned flavour, size_t bytes) {
     }
 }
 
-/* Of what the flavour promises of the contents, the first byte that is not so. */
+/* Of what the flavour promises of the contents, the first byte that is not so; `bytes`: there is
+ * none. Of large blocks both ends are looked at. */
 static size_t first_broken(unsigned flavour, const unsigned char *at, size_t bytes) {
     static const unsigned char source[256] = "what is duplicated";
+    size_t tail = bytes > LAB_CONTENTS_WHOLE_MAX ? bytes - LAB_CONTENTS_END_BYTES : 0;
     size_t i = 0;
-    bytes = bytes < LAB_CONTENTS_WHOLE_MAX ? bytes : LAB_CONTENTS_WHOLE_MAX;
-    while (i < bytes && (flavour == PLAIN || at[i] == (flavour == DUPLICATED ? source[i] : 0))) {
+    while (i < bytes && at[i] == (flavour == DUPLICATED ? source[i] : 0)) {
         i++;
+        i = i >= LAB_CONTENTS_WHOLE_MAX && i < tail ? tail : i;
     }
     return i;
 }
@@ -165,7 +167,7 @@ static bool give(lab_referee *r, uint32_t slot, unsigned char *at, size_t bytes,
     if (!lab_referee_given(r, at, bytes, alignment, LAB_NO_SLOT, &given)) {
         return false;
     }
-    size_t broken = flavour == PLAIN ? SIZE_MAX : first_broken(flavour, at, bytes);
+    size_t broken = flavour == PLAIN ? bytes : first_broken(flavour, at, bytes);
     if (broken < bytes) {
         return lab_objects(r, LAB_PROPERTY_CONTENTS, flavour == DUPLICATED ? "duplicate" : "zeroed",
                            "byte %zu of %zu is 0x%02x", broken, bytes, at[broken]);

@@ -20,7 +20,8 @@ extern "C" {
 enum {
     LAB_SUBJECT_FREES = 1,      /* a freed block's memory can be had again */
     LAB_SUBJECT_GROWS = 2,      /* takes memory from the backing as it needs it: fails only if the
-                                   backing did during that call */
+                                   backing did during that call, or if the bytes asked for and
+                                   their alignment come to more than setup.bytes */
     LAB_SUBJECT_OWN_MEMORY = 4, /* does not use the backing (the system's malloc) */
     LAB_SUBJECT_TRACKED = 8,    /* in ASan builds the bytes asked for are accessible, and what else
                                    the block has is not */

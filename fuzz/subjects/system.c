@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The system's malloc, through the library's adapter. */
+#include <stdlib.h>
+
 #include "subjects/subjects.h"
 
 /* As much as the backing would give, which it does not use: else most of the time is spent in the
@@ -19,6 +21,12 @@ static void destroy(void *state) {
     (void)state;
 }
 
+/* An overflow is not left to calloc: tools end a program for that. */
+static void *alloc_array(void *state, size_t count, size_t size) {
+    (void)state;
+    return count != 0 && size != 0 && count <= BYTES_MOST / size ? calloc(count, size) : NULL;
+}
+
 const lab_subject lab_subject_malloc = {
     .version = LAB_SUBJECT_VERSION,
     .name = "malloc",
@@ -26,4 +34,5 @@ const lab_subject lab_subject_malloc = {
     .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_OWN_MEMORY | LAB_SUBJECT_ANY_THREADS,
     .create = create,
     .destroy = destroy,
+    .alloc_array = alloc_array,
 };
