@@ -15,10 +15,12 @@
  * time, the next one by moving the mapping on. A page on a full disk would raise SIGBUS when it is
  * touched: the kernel is asked to write there first, which only fails.
  *
- * Which process: the child of the one that LAB_RECORD_PARENT names. What it forks is not recorded:
- * the page that says "recording" is wiped by the kernel in the child. A child made by vfork shares
- * its parent's heap until it calls exec, and so is part of the recording. When the recorded process
- * replaces its program by exec, the trace starts afresh with the new program.
+ * Which process: the one that LAB_RECORD_PROCESS names. Its parent would not do: orphans of the
+ * program are adopted, and by scripts/record itself if it is the first process of a container. What
+ * it forks is not recorded: the page that says "recording" is wiped by the kernel in the child. A
+ * child made by vfork shares its parent's heap until it calls exec: what it does is part of the
+ * recording. When the recorded process replaces its program by exec, the trace starts afresh with
+ * the new program.
  *
  * Nothing here allocates. The real functions are looked up with dlsym, which may allocate in
  * turn; while that goes on requests are served from a small static pool and are not recorded. */
@@ -37,6 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -139,12 +142,29 @@ static void resolve(void) {
     look_up(&real.malloc_usable_size, "malloc_usable_size");
 }
 
-static bool is_child_of(const char *text) {
-    pid_t parent = 0;
-    for (; *text >= '0' && *text <= '9' && parent < INT_MAX / 10; text++) {
-        parent = parent * 10 + (*text - '0');
+static uint64_t take_number(const char **text) {
+    uint64_t number = 0;
+    for (; **text >= '0' && **text <= '9'; ++*text) {
+        number = number * 10 + (uint64_t)(**text - '0');
     }
-    return parent != 0 && parent == getppid();
+    return number;
+}
+
+/* The number of the namespace that our process number belongs to; 0: the system does not tell. */
+static uint64_t pid_namespace(void) {
+    struct stat space;
+    return stat("/proc/self/ns/pid", &space) == 0 ? (uint64_t)space.st_ino : 0;
+}
+
+/* Is this the process that "NUMBER:NAMESPACE" names? It keeps its number through exec, and no other
+ * has that number in the same namespace before it is waited for. */
+static bool is_named(const char *text) {
+    uint64_t number = take_number(&text);
+    if (*text != ':' || number != (uint64_t)getpid()) {
+        return false;
+    }
+    text++;
+    return take_number(&text) == pid_namespace();
 }
 
 /* Has the converter that belongs to this library made it? */
@@ -206,8 +226,8 @@ static gate *new_gate(void) {
 
 static void start(void) {
     const char *file = getenv(LAB_TRACE_ENV_FILE);
-    const char *parent = getenv(LAB_TRACE_ENV_PARENT);
-    if (file == NULL || parent == NULL || !is_child_of(parent)) {
+    const char *process = getenv(LAB_TRACE_ENV_PROCESS);
+    if (file == NULL || process == NULL || !is_named(process)) {
         return;
     }
     int fd = open(file, O_RDWR | O_CLOEXEC);

@@ -26,8 +26,8 @@
 #define LAB_TRACE_RECORDS_MAX (UINT32_MAX / 2)
 
 /* Environment variables through which the recorder is told what to do. */
-#define LAB_TRACE_ENV_FILE   "LAB_RECORD_FILE"   /* absolute path of the trace */
-#define LAB_TRACE_ENV_PARENT "LAB_RECORD_PARENT" /* the process whose child is recorded */
+#define LAB_TRACE_ENV_FILE    "LAB_RECORD_FILE"    /* absolute path of the trace */
+#define LAB_TRACE_ENV_PROCESS "LAB_RECORD_PROCESS" /* who is recorded: "NUMBER:NAMESPACE" */
 
 typedef enum lab_trace_kind {
     LAB_TRACE_NONE = 0,

@@ -129,9 +129,11 @@ def records_the_program_after_exec(bench):
 
 def survives_a_dlsym_that_allocates(bench):
     check_equal(bench.convert("--create", "1000000", bench.path("trace")), (0, "", ""), "create")
-    environment = dict(os.environ, LD_PRELOAD=f"{bench.library}:{bench.early}",
-                       LAB_RECORD_FILE=str(bench.path("trace")), LAB_RECORD_PARENT=str(os.getpid()))
-    result = bench.call([bench.probe, bench.path("log"), "0"], env=environment)
+    name = '"$$:$(stat -L -c %i /proc/self/ns/pid)"'
+    result = bench.call(["sh", "-c", f"export LAB_RECORD_PROCESS={name} LD_PRELOAD=$1; shift; "
+                         'exec "$@"', "sh", f"{bench.library}:{bench.early}",
+                         bench.probe, bench.path("log"), "0"],
+                        env=dict(os.environ, LAB_RECORD_FILE=str(bench.path("trace"))))
     check_equal((result.returncode, result.stderr), (0, b""), "status and stderr")
     check_lives(bench.dump(bench.path("trace")))
 

@@ -9,6 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import ctypes
 import os
 import pty
 import re
@@ -142,6 +143,53 @@ def works_across_fork_and_exec(bench):
     found = check_unnoticed(bench, "sh", "-c", 'exec "$@"', "sh", bench.guest, "exec", "work",
                             records=2 * WORK_RECORDS)
     check(len(found) < 2 * WORK_RECORDS + 100, f"the child is recorded, too: {len(found)}")
+
+
+# What is left of it executes another program, while the first one goes on.
+ORPHAN = '( (sleep 0.3; exec "$0" work) & ); sleep 0.8; exec "$0" threads say'
+BECOME_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+
+
+def is_allowed(bench, *command):
+    return shutil.which(command[0]) is not None and bench.call([*command, "true"]).returncode == 0
+
+
+def check_orphan_unheard(bench, *before, **options):
+    script = ORPHAN.replace('exec "$0" threads say', '"$0" say; exit 4')
+    for words, status, records in ((["sh", "-c", script], 4, 20),
+                                   (["sh", "-c", ORPHAN], 3, THREADS * WORK_RECORDS)):
+        result = bench.call([*before, RECORD, "--build", bench.build, "-f", "-o",
+                             bench.path("out.txt"), "--keep-trace", bench.path("trace"), *words,
+                             bench.guest], **options)
+        check_equal((result.returncode, result.stdout, result.stderr.count(b"\n")),
+                    (status, b"say\n", 1), f"{before}: {result.stderr}")
+        found = bench.dump(bench.path("trace"))
+        check_lives(found)
+        check(records <= len(found) < records + WORK_RECORDS,
+              f"{before}: {len(found)} records, not {records}")
+
+
+def is_deaf_to_adopted_orphans(bench):
+    """As the parent of every orphan: a subreaper, or the first process of a container."""
+    libc = ctypes.CDLL(None)
+    check_orphan_unheard(bench, preexec_fn=lambda: libc.prctl(BECOME_SUBREAPER, 1, 0, 0, 0))
+    container = ("unshare", "-pfm", "--mount-proc")
+    if is_allowed(bench, *container):
+        check_orphan_unheard(bench, *container)
+
+
+def is_deaf_to_the_same_number_elsewhere(bench):
+    """The program makes a namespace, in which its own number is given out again."""
+    container = ("unshare", "-pfm", "--mount-proc")
+    if not is_allowed(bench, *container):
+        return
+    inner = 'echo $(( $1 - 1 )) > /proc/sys/kernel/ns_last_pid; "$0" work & wait $!; [ $! = $1 ]'
+    outer = 'unshare -pf --mount-proc sh -c "$1" "$0" $$; echo $?; exit 6'
+    result = bench.call([*container, RECORD, "--build", bench.build, "-f", "-o",
+                         bench.path("out.txt"), "--keep-trace", bench.path("trace"), "sh", "-c",
+                         outer, bench.guest, inner])
+    check_equal((result.returncode, result.stdout), (6, b"0\n"), result.stderr)
+    check(20 <= len(bench.dump(bench.path("trace"))) < WORK_RECORDS, "the shell, and it alone")
 
 
 def works_with_many_threads(bench):
@@ -421,7 +469,8 @@ def takes_any_name_and_argument(bench):
 
 TESTS = [leaves_a_program_what_it_has, works_without_descriptors, works_under_ulimit_f,
          works_when_it_is_itself_under_ulimit_f, works_under_ulimit_v, works_on_a_full_disk,
-         works_after_setuid_and_chroot, works_across_fork_and_exec, works_with_many_threads,
+         works_after_setuid_and_chroot, works_across_fork_and_exec,
+         is_deaf_to_adopted_orphans, is_deaf_to_the_same_number_elsewhere, works_with_many_threads,
          records_only_its_own_child, leaves_programs_of_the_machine_unchanged, hands_requests_on,
          ends_with_timeout, kills_at_the_second_request, passes_fatal_signals,
          leaves_ctrl_c_to_the_terminal, does_not_follow_into_the_background,
