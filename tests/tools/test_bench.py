@@ -22,6 +22,7 @@ import tap
 TREE = Path(__file__).resolve().parent.parent.parent
 SCRIPT = TREE / "scripts" / "bench-alloc"
 PROGRAM = TREE / "build" / "release" / "bench"
+sys.path.insert(0, str(TREE / "scripts"))
 
 
 def load_script():
