@@ -255,7 +255,7 @@ class BadSetup(AflTest):
     def test_make_refuses_before_it_builds(self):
         apart = self.root / "a b.c"
         apart.write_text("int x;\n")
-        mine = TREE / "examples" / "my_subject.c"
+        mine = "examples/my_subject.c"  # of the tree, whose own path may have spaces in it
         for settings, *words in (
             (["ENGINE=all"], "ENGINE='all'", "libfuzzer, afl, both"),
             (["ENGINE="], "ENGINE=''"),
