@@ -280,6 +280,10 @@ help:
 	@printf '\n  %s\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, ENGINE=libfuzzer|afl|both, CRASH=file,' \
 		'         FINDINGS=folder, KNOWN=file, EXTRA_CFLAGS=...'
 
+.PHONY: record-tools
+## record-tools: builds what scripts/record needs, and heaplab, which plays its scripts
+record-tools: $(debug_CONVERT) $(debug_RECORDER) build/debug/heaplab
+
 .PHONY: test fuzz check
 ## test: builds the debug variant, runs all suites, replays the corpus
 test: run-debug

@@ -19,7 +19,7 @@ import signal
 import struct
 
 from record_bench import (
-    HEADER_BYTES, check, check_equal, check_lives, fields_of, main, ops_of, write_trace)
+    HEADER_BYTES, ROOT, check, check_equal, check_lives, fields_of, main, ops_of, write_trace)
 
 MALLOC, CALLOC, ALIGNED, REALLOC, FREE = 1, 2, 3, 4, 5
 SLOT_CHOICES = [8, 16, 64, 256, 1024, 4096, 16384, 65536]
@@ -462,6 +462,22 @@ def refuses_bad_commands(bench):
     check(out.read_text().startswith("# recorded run of: echo ("), "replaced")
 
 
+def says_how_its_tools_are_built(bench):
+    """The command in the hint builds them, and whoever reads of record has read of it before."""
+    result = bench.record("--build", bench.path("no"), "ls", cwd=bench.folder)
+    hint = re.search(rb"liblabrecord.so is missing: run (make \S+), or ", result.stderr)
+    check(hint, result.stderr)
+    command = hint[1].decode()
+    dry = bench.call([*command.split(), "-B", "-n", "-C", ROOT])
+    check_equal(dry.returncode, 0, dry.stderr)
+    for tool in ("liblabrecord.so", "labconvert"):
+        check(f"-o build/debug/{tool}" in dry.stdout.decode(), f"{command} makes {tool}")
+    for page in ("README.md", "docs/recording.md"):
+        text = (ROOT / page).read_text()
+        first = re.search(r"^ *scripts/record ", text, re.MULTILINE)
+        check(command in text[:first.start()], f"{page}: {command} before the first use")
+
+
 def keeps_paths_out_of_the_script(bench):
     secret = bench.path("secret-folder")
     secret.mkdir()
@@ -473,7 +489,8 @@ def keeps_paths_out_of_the_script(bench):
     check("cat input.txt --show-all=input.txt here s/a/b/" in text, text[:200])
 
 
-TESTS = [records_every_call, records_up_to_quick_exit, records_up_to_kill,
+TESTS = [says_how_its_tools_are_built, records_every_call, records_up_to_quick_exit,
+         records_up_to_kill,
          records_the_program_after_exec, survives_a_dlsym_that_allocates, grows_the_trace,
          stops_at_the_limit, leaves_programs_unchanged, converts_real_programs_exactly,
          converts_a_known_trace, follows_lost_frees, cuts_a_window,

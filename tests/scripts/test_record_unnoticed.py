@@ -120,6 +120,19 @@ def works_on_a_full_disk(bench):
     check_equal(len(bench.dump(bench.path("trace"))), 2048, "the first piece is there")
 
 
+def says_only_why_nothing_is_recorded(bench):
+    """The disk is full from the start."""
+    build = build_with(bench, "full", "", made='for last; do :; done; truncate -s 65536 "$last"')
+    for quiet in ([], ["-q"]):
+        result = bench.call([RECORD, *quiet, "--build", build, "-o", bench.path("out.txt"),
+                             bench.guest, "work", "say"])
+        check_equal((result.returncode, result.stdout, result.stderr),
+                    (2, b"say\n", b"record: %s ended with 3; recording stopped for want of room "
+                     b"on the disk of the trace, before the first operation: there is no script\n"
+                     % os.fsencode(bench.guest)), "ending")
+        check(not bench.path("out.txt").exists(), "no script")
+
+
 def is_open_to_all(path):
     return all(folder.stat().st_mode & 1 for folder in path.parents)
 
@@ -331,6 +344,10 @@ def refuses_before_the_program_runs(bench):
             ("--limit 0: give a number", ["--limit", "0"]),
             ("--limit many: give a number", ["--limit", "many"]),
             ("--limit 4294967296: give a number", ["--limit", "4294967296"]),
+            ("-o '': give", ["-o", ""]),
+            ("--keep-trace '': give", ["--keep-trace", ""]),
+            ("--label '': give", ["--label", ""]),
+            ("--build '': give", ["--build", ""]),
             ("there is no such folder", ["-o", bench.path("no/where.txt")]),
             ("it is a folder", ["-o", bench.path("folder"), "-f"]),
             ("there is no such folder", ["--keep-trace", bench.path("no/where")]),
@@ -340,12 +357,15 @@ def refuses_before_the_program_runs(bench):
         check_equal((result.returncode, result.stderr.count(b"\n")), (2, 1), what)
         check(what.encode() in result.stderr, f"{what}: {result.stderr}")
         check(not ran.exists() and not out.exists(), f"{what}: the program has run")
+        check(not bench.path("touch.txt").exists(), f"{what}: another file is written")
 
 
 def check_kept(bench, result, what, out):
     """The trace is kept, and the command that is said converts it."""
     check_equal((result.returncode, result.stderr.count(b"\n")), (2, 1), result.stderr)
     check(what in result.stderr, result.stderr)
+    check(result.stderr.startswith(b"record: %s ended with 3; " % os.fsencode(bench.guest)),
+          result.stderr)
     command = re.search(r"to convert it: (.*)\n", result.stderr.decode())[1]
     return subprocess.run(command.replace(*out), shell=True, check=False, capture_output=True,
                           cwd=bench.folder)
@@ -370,17 +390,20 @@ def keeps_what_was_recorded(bench):
     check_equal((result.returncode, result.stderr.count(b"\n")), (2, 1), result.stderr)
     check(b"the trace is kept in" in result.stderr and b"to convert" not in result.stderr,
           result.stderr)
+    check(b"guest ended with 3; /dev/full: " in result.stderr, result.stderr)
     check("alloc s0" in bench.path("third.txt").read_text(), "the script is there all the same")
 
 
-def build_with(bench, name, conversion):
-    """A folder of tools whose labconvert does `conversion` (a shell's words) before it converts."""
+def build_with(bench, name, conversion, made=""):
+    """A folder of tools whose labconvert does `conversion` (a shell's words) before it
+    converts, and `made` when it has made the trace."""
     build = bench.path(name)
     build.mkdir()
     shutil.copy2(bench.library, build)
     tool = build / "labconvert"
-    tool.write_text(f"#!/bin/sh\ncase $* in *--check*) ;; *--label*) {conversion};; esac\n"
-                    f'exec {bench.converter} "$@"\n')
+    tool.write_text(f"#!/bin/sh\ncase $* in *--check*) ;; *--label*) {conversion or ':'};; esac\n"
+                    f'{bench.converter} "$@" || exit\n'
+                    f"case $* in *--create*) {made or ':'};; esac\n")
     tool.chmod(0o755)
     return build
 
@@ -469,6 +492,7 @@ def takes_any_name_and_argument(bench):
 
 TESTS = [leaves_a_program_what_it_has, works_without_descriptors, works_under_ulimit_f,
          works_when_it_is_itself_under_ulimit_f, works_under_ulimit_v, works_on_a_full_disk,
+         says_only_why_nothing_is_recorded,
          works_after_setuid_and_chroot, works_across_fork_and_exec,
          is_deaf_to_adopted_orphans, is_deaf_to_the_same_number_elsewhere, works_with_many_threads,
          records_only_its_own_child, leaves_programs_of_the_machine_unchanged, hands_requests_on,
