@@ -5,30 +5,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "export/to_c.h"
 #include "shrink/judge.h"
 
-enum { PATH_BYTES_MAX = 4096 };
+enum { MESSAGE_BYTES_MAX = 8192 };
 
-/* What stands at `path` is replaced as a whole or stays as it is. */
-static int write_text(const char *name, const lab_cli_files *given, const char *text, size_t size) {
-    char path[PATH_BYTES_MAX + 32];
-    (void)snprintf(path, sizeof path, "%.4096s.%ld", given->out, (long)getpid());
-    FILE *out = fopen(path, "wx");
-    if (out == NULL) {
-        return lab_cli_complain_of(name, given->out, strerror(errno));
-    }
-    bool written = fwrite(text, 1, size, out) == size;
-    written = fclose(out) == 0 && written;
-    if (!written || rename(path, given->out) != 0) {
-        int error = errno;
-        (void)unlink(path);
-        return lab_cli_complain_of(name, given->out, strerror(error));
-    }
-    return LAB_CLI_DONE;
+static bool put_text(FILE *file, const void *text) {
+    return fputs(text, file) != EOF;
+}
+
+static int write_text(const char *name, const lab_cli_files *given, const char *text) {
+    char message[MESSAGE_BYTES_MAX];
+    return lab_file_write(put_text, text, given->out, given->overwrite, message, sizeof message)
+               ? LAB_CLI_DONE
+               : lab_cli_complain(name, message);
 }
 
 static int write_export(const char *name, const lab_cli_files *given, const lab_script *script,
@@ -43,7 +35,7 @@ static int write_export(const char *name, const lab_cli_files *given, const lab_
     if (!made) {
         status = lab_cli_complain(name, "no memory");
     } else if (given->out != NULL) {
-        status = write_text(name, given, text, size);
+        status = write_text(name, given, text);
     } else {
         (void)fwrite(text, 1, size, stdout); /* main looks after write errors */
     }

@@ -10,6 +10,9 @@ static const char *const beginnings[] = {
     "property=", "tagheap: ", "AddressSanitizer: ", "runtime error: ", "signal ", "exit status ",
     "timeout",   "leak",      "out-of-memory"};
 
+/* Some editors begin a UTF-8 file with it. */
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
 static unsigned find(const lab_known *known, const char *signature) {
     unsigned i = 0;
     while (i < known->count && strcmp(known->signature[i], signature) != 0) {
@@ -92,7 +95,11 @@ bool lab_known_read(lab_known *known, const char *path, char *message, size_t ca
         return false;
     }
     size_t line = 1;
-    for (size_t at = 0; at < size; line++) {
+    size_t mark = size >= strlen(BYTE_ORDER_MARK) &&
+                          memcmp(bytes, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0
+                      ? strlen(BYTE_ORDER_MARK)
+                      : 0;
+    for (size_t at = mark; at < size; line++) {
         const char *end = memchr(bytes + at, '\n', size - at);
         size_t length = end != NULL ? (size_t)(end - bytes) - at : size - at;
         const char *wrong = take_line(known, bytes + at, length);

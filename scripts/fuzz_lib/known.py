@@ -3,6 +3,8 @@
 The programs read it too, and pass where a difference that they find is in it; what ends a process
 is told here."""
 
+import codecs
+
 from fuzz_lib.program import SetupError
 
 SIGNATURES_MAX = 64  # LAB_KNOWN_MAX
@@ -30,7 +32,7 @@ def read(path):
     except OSError as error:
         raise SetupError(f"{path}: cannot be read: {error.strerror}") from None
     found = []
-    for number, line in enumerate(data.split(b"\n"), 1):
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
         line = line.strip(b" \t\r")
         if not line or line.startswith(b"#"):
             continue

@@ -225,7 +225,7 @@ class GoodUse(CliTest):
 
     def test_random(self):
         for more in ([], ["--subject", "arena"], ["--keep-going"]):
-            status, out, err = self.call("random", "--seed", "7", "--seconds", "0", *more)
+            status, out, err = self.call("random", "--seed", "7", "--seconds", "1", *more)
             self.assertEqual((0, ""), (status, err))
             self.assertRegex(out, r"^\d+ scripts with seed 7, \d+ operations: passed\n$")
 
@@ -646,6 +646,9 @@ class BadArguments(CliTest):
             self.assert_refused("random", option, words=["a value is missing", option])
             for number in ("x", "-1", "1.5", "99999999999999999999"):
                 self.assert_refused("random", option, number, words=["no number", f"'{number}'"])
+        for number in ("0", "86401"):
+            self.assert_refused("random", "--seconds", number,
+                                words=[f"no number of seconds from 1 to 86400: '{number}'"])
         self.assert_refused("random", "-o", "good.txt", words=["good.txt: exists", "without -f"])
         self.assert_refused("random", "-x", words=["unknown option '-x'"])
 
@@ -665,7 +668,7 @@ class BadArguments(CliTest):
                     self.assert_refused(*arguments, *options, "-o", out, words=words)
             self.assert_refused(*arguments, "-o", "good.bin", words=["good.bin: exists"])
         self.write("old", "precious")
-        self.assertEqual(0, self.call("random", "--seconds", "0", "-f", "-o", "old")[0])
+        self.assertEqual(0, self.call("random", "--seconds", "1", "-f", "-o", "old")[0])
         self.assertEqual(b"precious", self.read("old"))
         self.assertEqual({"old", "good.txt", "good.bin", "folder"}, set(os.listdir(self.folder)))
 

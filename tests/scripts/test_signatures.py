@@ -176,6 +176,9 @@ class Known(Ending):
             ("property=a detail=b\nalloc s0 tag=0 bytes=4\n", ":2: is no signature"),
             (b"property=a detail=\0b\n", ":1: holds a byte that is no text"),
             (b"\x7fELF\x02\x01", ":1: holds a byte that is no text"),
+            (b"\xef\xbb\xbf\xef\xbb\xbfleak", ":1: is no signature"),
+            (b"\xef\xbb", ":1: is no signature"),
+            (b"leak\n\xef\xbb\xbfleak", ":2: is no signature"),
             (long, ":1: is too long for a signature"),
             ("".join(f"signal {number}\n" for number in range(65)),
              ":65: is one signature more than the 64 that can be known"),
@@ -211,11 +214,17 @@ class Known(Ending):
         self.assertIn(words, done.stderr)
 
     def test_both_readers_take_the_same(self):
-        path = self.write("\r\n# a\nsignal 11 at f\r\n\tleak at g a.c:1 \nsignal 11 at f\ntimeout")
-        self.assertEqual(["signal 11 at f", "leak at g a.c:1", "timeout"], known.read(path))
-        _, text = self.random("", path.read_bytes())
-        self.assertEqual(["signal 11 at f", "leak at g a.c:1", "timeout"],
-                         re.findall(r"known, not met \(mended\?\): (.*)", text), text)
+        lines = b"# a\nsignal 11 at f\r\n\tleak at g a.c:1 \nsignal 11 at f\ntimeout"
+        mark = b"\xef\xbb\xbf"  # some editors begin a file with it
+        for text in (b"\r\n" + lines, mark + lines, mark + lines[lines.index(b"signal"):]):
+            path = self.write(text)
+            self.assertEqual(["signal 11 at f", "leak at g a.c:1", "timeout"], known.read(path))
+            _, said = self.random("", path.read_bytes())
+            self.assertEqual(["signal 11 at f", "leak at g a.c:1", "timeout"],
+                             re.findall(r"known, not met \(mended\?\): (.*)", said), said)
+        for text in (b"", mark, mark + b"\n"):
+            self.assertEqual([], known.read(self.write(text)))
+            self.assertNotIn("known", self.random("", text)[1])
 
 
 if __name__ == "__main__":

@@ -405,6 +405,16 @@ class Refusals(Case):
                                 SCRATCH / "1.txt")
             self.assert_refused(library, ["no regular file"], command, path, "-o", SCRATCH, "-f")
 
+    def test_full_disk(self):
+        """One form of words, and no file is left."""
+        library = plant_end("assertion")
+        path = self.failing(library, 1)[0]
+        limited = ["bash", "-c", 'ulimit -f 1; exec "$0" "$@"', library.heaplab]
+        status, out, err = run(*limited, "to-c", path, "-o", SCRATCH / "full.c")
+        words = f"heaplab to-c: {SCRATCH}/full.c: cannot be written: File too large\n"
+        self.assertEqual((2, "", words), (status, out, err))
+        self.assertEqual([], list(SCRATCH.glob("full.c*")))
+
     def test_flaky_failure(self):
         """A library that fails by the clock."""
         ENDS["flaky"] = 'if (mistake && rand_from_clock() % 2 == 0) { abort(); }'
