@@ -36,8 +36,15 @@ static void counted_free(void *self, void *pointer) {
     free(pointer);
 }
 
+static size_t bytes_max; /* what the instance says */
+static bool asked_beyond;
+
 static void *counted_array(void *state, size_t count, size_t size) {
     (void)state;
+    if (bytes_max != 0 && size != 0 && count > bytes_max / size) {
+        asked_beyond = true; /* a tool would end the program */
+        return NULL;
+    }
     unsigned char *block = count != 0 && size != 0 ? calloc(count, size) : NULL;
     if (block != NULL && dirty < count * size) {
         block[dirty] = 1;
@@ -49,6 +56,7 @@ static bool counted_create(const lab_setup *setup, lab_instance *instance) {
     static const th_allocator_table table = {.alloc = counted_alloc, .free = counted_free};
     (void)setup;
     instance->allocator = (th_allocator){.table = &table};
+    instance->bytes_max = bytes_max;
     return true;
 }
 
@@ -62,14 +70,29 @@ static lab_op array_of(uint32_t bytes) {
     return (lab_op){.kind = LAB_OP_ALLOC, .tag = COUNTED, .size = {.value = bytes}};
 }
 
+static const lab_subject counted = {.version = LAB_SUBJECT_VERSION,
+                                    .name = "counted",
+                                    .purpose = "for tests",
+                                    .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_OWN_MEMORY,
+                                    .create = counted_create,
+                                    .destroy = counted_destroy,
+                                    .alloc_array = counted_array};
+
+static void arrays_beyond_the_most_are_not_asked_for(void) {
+    lab_subject refuses = counted;
+    lab_op op = {.kind = LAB_OP_NULL, .size = {.value = 100}};
+    lab_failure failure;
+    bytes_max = 64;
+    asked_beyond = false;
+    CHECK(play(&counted, &op, 1, &failure));
+    CHECK(!asked_beyond);
+    refuses.flags |= LAB_SUBJECT_REFUSES;
+    CHECK(play(&refuses, &op, 1, &failure));
+    CHECK(asked_beyond);
+    bytes_max = 0;
+}
+
 static void large_arrays_are_zeroed_at_both_ends(void) {
-    static const lab_subject counted = {.version = LAB_SUBJECT_VERSION,
-                                        .name = "counted",
-                                        .purpose = "for tests",
-                                        .flags = LAB_SUBJECT_FREES | LAB_SUBJECT_OWN_MEMORY,
-                                        .create = counted_create,
-                                        .destroy = counted_destroy,
-                                        .alloc_array = counted_array};
     static const uint32_t whole = LAB_CONTENTS_WHOLE_MAX, ends = LAB_CONTENTS_END_BYTES;
     const uint32_t sizes[] = {8, whole, whole + 8, whole + ends, 5 * whole, LAB_SIZE_VALUE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -159,6 +182,7 @@ static void what_would_fit_alone_is_asked_for(void) {
     CHECK(play(&headed, &op, 1, &failure));
 }
 
-TH_SUITE("contract_limits", TEST(large_arrays_are_zeroed_at_both_ends),
+TH_SUITE("contract_limits", TEST(arrays_beyond_the_most_are_not_asked_for),
+         TEST(large_arrays_are_zeroed_at_both_ends),
          TEST(what_never_reaches_the_backing_is_no_refusal),
          TEST(what_would_fit_alone_is_asked_for))

@@ -16,12 +16,14 @@ static bool refuses_alone(lab_referee *r, size_t bytes, size_t alignment) {
            accepts(r, "alloc_aligned(bytes, alignment)", bytes, alignment);
 }
 
-/* The library multiplies itself; a subject that has its own arrays does that, too. */
+/* A product that no array may have. The library multiplies itself; a subject that has its own
+ * arrays does that, too, if it may be asked. */
 static bool refuses_array(lab_referee *r, size_t count, size_t size) {
     if (th_allocator_alloc_array(r->instance.allocator, count, size) != NULL) {
         return accepts(r, "alloc_array(count, size)", count, size);
     }
     return r->subject->alloc_array == NULL ||
+           lab_referee_spares(r, SIZE_MAX, TH_ALLOCATOR_ALIGNMENT) ||
            lab_witness_alloc_array(&r->witness, count, size) == NULL ||
            accepts(r, "the subject's alloc_array(count, size)", count, size);
 }

@@ -98,7 +98,8 @@ enum {
     LAB_FIGURE_PEAK = 4, /* and `used` */
     LAB_FIGURE_RESERVED = 8,
     LAB_FIGURE_ALLOCS = 16,
-    LAB_FIGURE_REFUSED = 32,         /* every request that was */
+    LAB_FIGURE_REFUSED = 32,         /* every request that was; to ask alloc_array for more than
+                                        PTRDIFF_MAX bytes, or none, is no request */
     LAB_FIGURE_REFUSED_FITTING = 64, /* only those up to bytes_max and alignment_max */
     LAB_FIGURE_REFUSED_IN_FRAME = 128
 };
