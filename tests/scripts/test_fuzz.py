@@ -16,6 +16,7 @@ import pathlib
 import pty
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -630,16 +631,17 @@ class Canary(TreeTest):
 
     def setUp(self):
         super().setUp()
-        flags = " ".join(map(str, FLAGS))
-        fuzz = f"clang {flags} -fsanitize=fuzzer,address fuzz/targets/heap.c {ENGINES}/stats.c"
+        flags = shlex.join(map(str, FLAGS))
+        engines, script, here = (shlex.quote(str(path)) for path in (ENGINES, SCRIPT, HERE))
+        fuzz = f"clang {flags} -fsanitize=fuzzer,address fuzz/targets/heap.c {engines}/stats.c"
         rules = (
             "build/fuzz/fuzz_heap: fuzz/targets/heap.c\n\tmkdir -p build/fuzz && "
             f"{fuzz} -o $@\n"
             "build/fuzz/replay_heap: fuzz/targets/heap.c\n\tmkdir -p build/fuzz && "
-            f"clang {flags} fuzz/targets/heap.c {ENGINES}/stats.c {ENGINES}/replay.c "
-            f"{SCRIPT}/*.c -o $@\n"
+            f"clang {flags} fuzz/targets/heap.c {engines}/stats.c {engines}/replay.c "
+            f"{script}/*.c -o $@\n"
             "build/fuzz/heaplab:\n\tmkdir -p build/fuzz && cp "
-            f"{HERE}/standin_heaplab $@\n"
+            f"{here}/standin_heaplab $@\n"
         )
         (self.root / "Makefile").write_text(rules)
         heap = self.root / "fuzz" / "targets" / "heap.c"
