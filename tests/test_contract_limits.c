@@ -25,6 +25,7 @@ static bool play(const lab_subject *subject, lab_op *ops, size_t count, lab_fail
 /* ---- malloc, with arrays of its own ------------------------------------------------------- */
 
 static size_t dirty; /* the byte of each array that is not zeroed; SIZE_MAX: none */
+static void *given;  /* the array that is live: a failure leaves it so */
 
 static void *counted_alloc(void *self, size_t bytes, size_t alignment) {
     (void)self;
@@ -33,6 +34,7 @@ static void *counted_alloc(void *self, size_t bytes, size_t alignment) {
 
 static void counted_free(void *self, void *pointer) {
     (void)self;
+    given = pointer == given ? NULL : given;
     free(pointer);
 }
 
@@ -49,6 +51,7 @@ static void *counted_array(void *state, size_t count, size_t size) {
     if (block != NULL && dirty < count * size) {
         block[dirty] = 1;
     }
+    given = block;
     return block;
 }
 
@@ -62,6 +65,7 @@ static bool counted_create(const lab_setup *setup, lab_instance *instance) {
 
 static void counted_destroy(void *state) {
     (void)state;
+    counted_free(NULL, given);
 }
 
 /* The operation that asks for an array. */
