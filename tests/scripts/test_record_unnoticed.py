@@ -15,6 +15,7 @@ import pty
 import re
 import resource
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -402,14 +403,15 @@ def build_with(bench, name, conversion, made=""):
     shutil.copy2(bench.library, build)
     tool = build / "labconvert"
     tool.write_text(f"#!/bin/sh\ncase $* in *--check*) ;; *--label*) {conversion or ':'};; esac\n"
-                    f'{bench.converter} "$@" || exit\n'
+                    f'{shlex.quote(str(bench.converter))} "$@" || exit\n'
                     f"case $* in *--create*) {made or ':'};; esac\n")
     tool.chmod(0o755)
     return build
 
 
 def keeps_the_trace_when_the_conversion_is_ended(bench):
-    build = build_with(bench, "slow", f"echo x > {bench.path('converts')}; exec sleep 60")
+    converts = shlex.quote(str(bench.path("converts")))
+    build = build_with(bench, "slow", f"echo x > {converts}; exec sleep 60")
     temporary = bench.path("temporary")
     temporary.mkdir()
     process = subprocess.Popen(
@@ -430,7 +432,8 @@ def keeps_the_trace_when_the_conversion_is_ended(bench):
 
 def converts_again_after_a_stray_signal(bench):
     hit = bench.path("hit")
-    build = build_with(bench, "hit-once", f"[ -e {hit} ] || {{ touch {hit}; kill -TERM $$; }}")
+    word = shlex.quote(str(hit))
+    build = build_with(bench, "hit-once", f"[ -e {word} ] || {{ touch {word}; kill -TERM $$; }}")
     result = bench.call([RECORD, "--build", build, "-o", bench.path("out.txt"), "ls"])
     check_equal((result.returncode, hit.exists()), (0, True), result.stderr)
     check(bench.path("out.txt").read_text().startswith("# recorded run of: ls"), "the script")
