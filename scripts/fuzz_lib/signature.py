@@ -10,7 +10,7 @@ from typing import NamedTuple
 FRAME = re.compile(r"^\s+#\d+ (0x[0-9a-f]+) in (.+?) (\S*/.*?|\S+?):(\d+)(?::\d+)?\s*$")
 FAILURE = re.compile(r"^(?:\S.*: )?FAILURE (property=(\S+).*?)(?: op=\d+ kind=\S+)?$", re.MULTILINE)
 PANIC = re.compile(r"^tagheap: (assertion failed: .*|[a-z -]+)", re.MULTILINE)
-RUNTIME = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)$", re.MULTILINE)
+RUNTIME = re.compile(r"^(\S.*?):(\d+):\d+: runtime error: (.*)$", re.MULTILINE)
 SUMMARY = re.compile(r"^SUMMARY: (\w+): (.*)$", re.MULTILINE)
 # What heaplab says of a script that ended it.
 OPERATION = r"(?: at operation \d+ \([a-z-]+\)| in the end)?"

@@ -90,6 +90,8 @@ class Parts(unittest.TestCase):
              "tagheap: double free"),
             ("x.c:1:2: runtime error: signed integer overflow: -2147483648 - -1\n",
              "ubsan-signed-integer-overflow", "runtime error: signed integer overflow: N - N at x.c:1"),
+            ("/home/me/my work/mine.c:7:1: runtime error: load of null pointer\n",
+             "ubsan-load-of-null-pointer", "runtime error: load of null pointer at mine.c:7"),
             ("==1== ERROR: libFuzzer: deadly signal\n"
              + frames(libc, "ns::f(int, unsigned long) /home/me/my work/mine.cc:7:1", f"merge {heap}")
              + "SUMMARY: libFuzzer: deadly signal\n", "signal", "signal 6 at ns::f"),
