@@ -22,7 +22,7 @@ from fuzz_lib.worker import Worker
 FAILURE = (r"^(?:\S.*: )?FAILURE property=(?P<property>\S+) detail=(?P<detail>.*?)"
            r"(?: op=(?P<op>\d+) kind=\S+)?\n")
 PANIC = r"^tagheap: (?P<panic>assertion failed: .*|[a-z -]+).*\n"
-RUNTIME = r"^\S+:\d+:\d+: runtime error: (?P<runtime>.*)\n"
+RUNTIME = r"^\S.*:\d+:\d+: runtime error: (?P<runtime>.*)\n"
 
 
 def lines(*patterns):

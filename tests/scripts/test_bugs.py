@@ -396,6 +396,7 @@ class Arithmetic(unittest.TestCase):
             (oracles.ASAN, "==1==ERROR: AddressSanitizer: use-after-poison on address 0x1",
              "use-after-poison"),
             (oracles.UBSAN, "a.c:1:2: runtime error: shift", "shift"),
+            (oracles.UBSAN, "/my work/a.c:1:2: runtime error: shift", "shift"),
             (oracles.MEMCHECK, "==1== Conditional jump or move depends", "Conditional jump"),
             (oracles.FUZZED, "==1== ERROR: libFuzzer: timeout after 1 s",
              "libFuzzer: timeout after 1 s"),
