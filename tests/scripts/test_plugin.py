@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import select
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -61,16 +62,20 @@ class PluginTest(unittest.TestCase):
         self.folder = pathlib.Path(scratch.name)
         (self.folder / "build" / "fuzz").mkdir(parents=True)
         (self.folder / "build" / "fuzz" / "heaplab").symlink_to(HEAPLAB)
+        for name in ("include", "fuzz"):
+            (self.folder / name).symlink_to(TREE / name)
 
     def run_here(self, *command):
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
     def build(self, sources, flags="", ours="-O1", cxx="clang++-19"):
-        """As make fuzz does, but for the sanitizers; `flags` as SUBJECT_FLAGS."""
+        """As make fuzz does, but for the sanitizers; `sources` as SUBJECT_SRC, or one path as it
+        is; `flags` as SUBJECT_FLAGS."""
+        if isinstance(sources, pathlib.Path):
+            sources = shlex.quote(str(sources))
         return subprocess.run(
             [TREE / "scripts" / "plugin", sources, "gcc", cxx,
-             f"-I{TREE}/include -I{TREE}/fuzz {ours}", "build/plugin", "-shared",
-             "build/fuzz/plugin.so"],
+             f"-Iinclude -Ifuzz {ours}", "build/plugin", "-shared", "build/fuzz/plugin.so"],
             cwd=self.folder, capture_output=True, text=True, check=False,
             env=dict(os.environ, SUBJECT_FLAGS=flags))
 
@@ -240,7 +245,8 @@ class PluginTest(unittest.TestCase):
         self.assert_refused(" ", "names no file")
         for name in ("my.so", "my.o", "my.h", "c", "my.c.bak"):
             self.write(name, "int x;\n")
-            self.assert_refused(f"{EXAMPLE} {name}", f"{name}: is no source file (C: .c; C++: .cc, .cpp, .cxx, .C)")
+            self.assert_refused(f"{shlex.quote(str(EXAMPLE))} {name}",
+                                f"{name}: is no source file (C: .c; C++: .cc, .cpp, .cxx, .C)")
             checked = self.run_here(TREE / "scripts" / "plugin", "--check", name)
             self.assertEqual(2, checked.returncode)
             self.assertIn(f"fuzz: SUBJECT_SRC: {name}: is no source file", checked.stderr)
