@@ -72,8 +72,9 @@ typedef struct lab_instance {
                              met; 0: nothing promised */
     size_t holds;         /* what it must be able to hold, aligned to LAB_HOLDS_ALIGNMENT_MAX at the
                              most; 0: nothing promised. Each block counts as the most bytes
-                             that it had at its address, its alignment and holds_extra. While nothing but
-                             allocating was done since it was empty (as for empty_sure), a request is
+                             that it had at its address, its alignment and holds_extra.
+                             While nothing but allocating was done since
+                             it was empty (as for empty_sure), a request is
                              met if all blocks, it included, come to `holds` at most. A subject that
                              frees promises, whatever was done before, that free memory lies in no
                              more pieces than live blocks and one: a request is met that counts no
