@@ -138,6 +138,12 @@ class AflWorker(Worker):
             number = signal.SIGINT  # afl-fuzz takes SIGUSR1 for something else
         super().signal(number)
 
+    def ended_as_asked(self, status):
+        """afl-fuzz, told to end before it has begun, kills the fork server that it is starting,
+        and then takes that for a crash of its own: status 1."""
+        begun = (self.out / "fuzzer_stats").exists()
+        return super().ended_as_asked(status) or (self.fuzzes and status == 1 and not begun)
+
     def refresh(self):
         super().refresh()
         for line in read(self.out / "fuzzer_stats").splitlines():

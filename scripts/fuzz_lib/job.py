@@ -18,7 +18,7 @@ from fuzz_lib import targets as target_table
 from fuzz_lib.corpus import Corpus
 from fuzz_lib.live import Row
 from fuzz_lib.program import SetupError
-from fuzz_lib.worker import Worker
+from fuzz_lib.worker import HARD, KILL, SOFT, Worker
 
 TICK = 0.1  # seconds
 RATE_WINDOW = 10.0  # seconds over which the live rates are taken
@@ -32,7 +32,6 @@ TRIALS_SECONDS_INTERRUPTED = 3
 # How a stopping worker is pressed: after so many seconds, this signal. SIGUSR1 lets libFuzzer end
 # after the current input; SIGINT ends it at once. When the time is up, an input that hangs still
 # gets the engine's own limit, so that a hang in the last seconds is found too.
-SOFT, HARD, KILL = signal.SIGUSR1, signal.SIGINT, signal.SIGKILL
 
 
 class Settings(NamedTuple):
@@ -290,7 +289,7 @@ class Job:
             worker.log_path.unlink()  # its text is kept with the finding
         elif worker.finished_well(status):
             pass
-        elif self.stopping is None or status not in (0, 72, -SOFT, -HARD, -KILL):
+        elif self.stopping is None or not worker.ended_as_asked(status):
             self.file_death(worker, failure, log)
         worker.rest(failure.signature)
 

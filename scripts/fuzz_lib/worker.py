@@ -3,6 +3,7 @@
 time is up."""
 
 import re
+import signal
 import time
 
 from fuzz_lib import program, stats
@@ -13,6 +14,8 @@ PROGRESS = re.compile(rb"^#(\d+)\t\S+\s+cov: (\d+) ft: (\d+) ", re.MULTILINE)
 QUICK_DEATH = 1.0  # seconds
 BACK_OFF_FIRST, BACK_OFF_MAX = 0.1, 2.0  # seconds
 NICE_OF_LIGHT_TARGETS = 10
+SOFT, HARD, KILL = signal.SIGUSR1, signal.SIGINT, signal.SIGKILL  # how one is asked to end
+INTERRUPTED = 72  # libFuzzer's exit status after a signal
 
 
 class Worker:
@@ -80,6 +83,10 @@ class Worker:
     def finished_well(self, _status):
         """Has the process come to an end that it was meant to come to?"""
         return False
+
+    def ended_as_asked(self, status):
+        """Is this how a process ends that was told to?"""
+        return status in (0, INTERRUPTED, -SOFT, -HARD, -KILL)
 
     def running(self):
         return self.process is not None

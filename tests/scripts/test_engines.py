@@ -115,6 +115,42 @@ class Runs(AflTest):
         self.assert_nothing_runs()
 
 
+class Ends(AflTest):
+    """afl-fuzz is replaced by a shell script that waits for SIGINT, then ends with 1."""
+
+    def end(self, begins, seconds="20"):
+        folder = self.root / "bin"
+        folder.mkdir()
+        program = folder / "afl-fuzz"
+        program.write_text(
+            "#!/bin/sh\n"
+            "cd build/fuzz-afl/heap && mkdir heap-afl0\n"
+            f"{'touch' if begins else ':'} heap-afl0/fuzzer_stats\n"
+            "trap 'echo Fork server crashed with signal 9; exit 1' INT\n"
+            f"sleep {seconds} & wait $!; exit 1\n"
+        )
+        program.chmod(0o755)
+        path = f"{folder}:{os.environ['PATH']}"
+        flags = ("--time", "3", "--no-merge", "--engine", "both", "heap")
+        status, out, _ = self.run_script(*flags, env={"PATH": path})
+        return status, out
+
+    def test_told_to_end_while_it_starts(self):
+        status, out = self.end(begins=False)
+        self.assertEqual(0, status, out)
+        self.assertIn("result: clean", out)
+
+    def test_status_1_is_a_death_once_it_has_begun(self):
+        status, out = self.end(begins=True)
+        self.assertEqual(1, status, out)
+        self.assertIn("worker heap-afl0 ended before its time", out)
+
+    def test_status_1_is_a_death_when_nobody_asked(self):
+        status, out = self.end(begins=False, seconds="0.1")
+        self.assertEqual(1, status, out)
+        self.assertIn("worker heap-afl0 ended before its time", out)
+
+
 class Findings(AflTest):
     def test_empty_input_is_played_before_afl_starts(self):
         status, out, _ = self.run_script(
