@@ -61,6 +61,11 @@ void fixture_prepare(fixture *f, size_t skew, size_t bytes, th_heap_config *conf
         config->on_fault = record_fault;
         config->fault_context = f;
     }
+    if (config->index == TH_HEAP_INDEX_AUTO) { /* the geometry is that of the whole region */
+        config->index = TH_HEAP_INDEX_GIVEN;
+        config->index_memory = f->index;
+        config->index_bytes = sizeof f->index;
+    }
     if (config->lock == NULL) {
         config->lock = count_lock;
         config->unlock = count_unlock;
@@ -156,7 +161,12 @@ static void compare_stats(const th_heap *heap, th_heap_stats *counted) {
     expect_stats(&told, counted);
     CHECK_EQ(th_heap_free_head_bytes(heap), counted->free_head_bytes);
     CHECK_EQ(th_heap_largest_free_bytes(heap), counted->largest_free_bytes);
-    CHECK_EQ(th_heap_region_bytes(heap), counted->region_bytes);
+    size_t index = heap->index_inside
+                       ? th_heap_index_bytes(counted->region_bytes, 4 * (size_t)heap->unit_dwords)
+                       : 0;
+    CHECK(th_heap_region_bytes(heap) >= counted->region_bytes);
+    CHECK(th_heap_region_bytes(heap) <= counted->region_bytes + index + 8);
+    CHECK_EQ(th_heap_region_bytes(heap) == counted->region_bytes, index == 0);
 }
 
 void validate_heap(const th_heap *heap, size_t alignment) {

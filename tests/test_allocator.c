@@ -432,8 +432,11 @@ static void the_heap_refuses_while_it_moves(void) {
 /* The walk does not get past a broken link; what is wrong has not been reported yet, and is. */
 static void move_behind_a_broken_link(int level) {
     call_from_move c = {.faults = 0};
-    const th_heap_config config = {
-        .alignment = 16, .guard = level, .on_fault = count_fault, .fault_context = &c};
+    const th_heap_config config = {.alignment = 16,
+                                   .guard = level,
+                                   .index = TH_HEAP_INDEX_NONE,
+                                   .on_fault = count_fault,
+                                   .fault_context = &c};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     c.allocator = th_heap_allocator(&adapter, &heap, 0x1001);
     (void)th_allocator_alloc(c.allocator, 40);

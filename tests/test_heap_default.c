@@ -23,13 +23,17 @@ static size_t skipped(size_t skew) {
     return (MOST_ALIGNED - skew % MOST_ALIGNED) % SUITABLE;
 }
 
-static unsigned char *start(size_t skew, size_t bytes) {
-    const th_heap_config config = {.guard = th_heap_guard_max()};
+static unsigned char *start_with(size_t skew, size_t bytes, th_heap_index index) {
+    const th_heap_config config = {.guard = th_heap_guard_max(), .index = index};
     unsigned char *region = arena + WALL + skew;
     memset(arena, UNTOUCHED, sizeof arena);
     CHECK_EQ(th_heap_init(&heap, region, bytes, &config), TH_OK);
     validate_heap(&heap, SUITABLE);
     return region;
+}
+
+static unsigned char *start(size_t skew, size_t bytes) {
+    return start_with(skew, bytes, TH_HEAP_INDEX_AUTO);
 }
 
 static void expect_untouched(const unsigned char *from, const unsigned char *to) {
@@ -109,13 +113,19 @@ static void what_is_skipped_counts_nowhere(void) {
     }
 }
 
-static void expect_refused(unsigned char *region, size_t bytes, th_status expected) {
+static void expect_refused_with(unsigned char *region, size_t bytes, th_status expected,
+                                th_heap_index index) {
+    const th_heap_config config = {.index = index};
     th_heap none;
     memset(&none, UNTOUCHED, sizeof none);
     memset(arena, UNTOUCHED, sizeof arena);
-    CHECK_EQ(th_heap_init(&none, region, bytes, NULL), expected);
+    CHECK_EQ(th_heap_init(&none, region, bytes, &config), expected);
     expect_untouched(arena, arena + sizeof arena);
     expect_untouched((unsigned char *)&none, (unsigned char *)(&none + 1));
+}
+
+static void expect_refused(unsigned char *region, size_t bytes, th_status expected) {
+    expect_refused_with(region, bytes, expected, TH_HEAP_INDEX_AUTO);
 }
 
 static void a_region_must_be_large_enough_for_it(void) {
@@ -133,10 +143,11 @@ static void a_region_must_be_large_enough_for_it(void) {
 /* A region of the largest size may begin anywhere, too. */
 static void what_is_skipped_does_not_make_it_too_large(void) {
     for (size_t skew = 0; skew < MOST_ALIGNED; skew++) {
-        (void)start(skew, skipped(skew) + LARGEST + SUITABLE - 1);
+        (void)start_with(skew, skipped(skew) + LARGEST + SUITABLE - 1, TH_HEAP_INDEX_NONE);
         CHECK_EQ(th_heap_region_bytes(&heap), LARGEST);
         th_heap_clean_up(&heap);
-        expect_refused(arena + WALL + skew, skipped(skew) + LARGEST + SUITABLE, TH_ERR_TOO_LARGE);
+        expect_refused_with(arena + WALL + skew, skipped(skew) + LARGEST + SUITABLE,
+                            TH_ERR_TOO_LARGE, TH_HEAP_INDEX_NONE);
     }
     expect_refused(arena + WALL + 1, SIZE_MAX, TH_ERR_TOO_LARGE);
 }

@@ -86,7 +86,15 @@ bool lab_pair_init(lab_pair *pair, lab_judge *judge) {
     pair->base = (unsigned char *)pair->memory + BASE_ALIGNMENT;
     memset(pair->base - EDGE_BYTES, EDGE_BYTE, EDGE_BYTES);
     memset(pair->base + bytes, EDGE_BYTE, EDGE_BYTES);
+    pair->index_bytes = th_heap_index_bytes(bytes, config->alignment);
+    pair->index = malloc(pair->index_bytes);
+    if (pair->index == NULL) {
+        return lab_judge_fail(judge, LAB_PROPERTY_MEMORY, "index", "no memory for an index");
+    }
     const th_heap_config heap_config = {.alignment = config->alignment,
+                                        .index = TH_HEAP_INDEX_GIVEN,
+                                        .index_memory = pair->index,
+                                        .index_bytes = pair->index_bytes,
                                         .guard = config->guard,
                                         .on_fault = note_fault,
                                         .fault_context = judge};
@@ -104,6 +112,7 @@ void lab_pair_clean_up(lab_pair *pair) {
     th_heap_clean_up(&pair->heap);
     lab_exact_clean_up(&pair->model);
     free(pair->memory);
+    free(pair->index);
     *pair = (lab_pair){.state = LAB_STATE_NONE};
 }
 
@@ -114,6 +123,9 @@ bool lab_pair_copy(lab_pair *to, const lab_pair *from, lab_judge *judge) {
     to->model = model;
     to->model.base = (uintptr_t)to->base & UINT32_MAX;
     th_status status = th_heap_copy(&from->heap, &to->heap, to->base);
+    if (status == TH_OK) {
+        status = th_heap_set_index(&to->heap, to->index, to->index_bytes);
+    }
     return status == TH_OK ||
            lab_judge_fail(judge, LAB_PROPERTY_RESULT, "copy",
                           "the heap's status is %d where it should be copied", (int)status);

@@ -60,7 +60,9 @@ typedef struct lab_judge {
 
 typedef struct lab_pair {
     uint32_t state; /* of which this is the heap; LAB_STATE_NONE: none */
-    void *memory;   /* owned: the region and its edges */
+    void *index;    /* its memory */
+    size_t index_bytes;
+    void *memory; /* owned: the region and its edges */
     unsigned char *base;
     th_heap heap;
     lab_exact model;

@@ -103,20 +103,11 @@ static void provoke_interior(lab_export *e, const lab_extent *extent) {
 }
 
 static void provoke_alloc(lab_export *e, uint32_t block) {
-    const lab_extent *first = e->model.extents;
-    const lab_extent *low = first;
-    const lab_extent *high = first + e->model.count - 2;
-    while (low->tag < TH_TAG_TAIL_MIN) {
-        low++;
-    }
-    while (high > first && high->tag != LAB_EXACT_TAG_FREE && high->tag >= TH_TAG_TAIL_MIN) {
-        high--;
-    }
-    if (low->tag == LAB_EXACT_TAG_FREE && low->size > 0 && block <= low[1].offset) {
+    bool indexed = lab_index_wanted(&e->script->config);
+    if (lab_alloc_meets(&e->model, indexed, e->guard, false, block)) {
         lab_export_line(e, "caught(\"alloc 1\", th_heap_alloc(&heap, 1, 0) == NULL);");
     }
-    bool below = high > first && e->guard > 1 && block >= high[-1].offset;
-    if (high->tag == LAB_EXACT_TAG_FREE && (block >= high->offset || below)) {
+    if (lab_alloc_meets(&e->model, indexed, e->guard, true, block)) {
         lab_export_line(e, "caught(\"alloc 1 tail\", th_heap_alloc(&heap, 1, TH_TAG_TAIL_MIN) "
                            "== NULL);");
     }

@@ -5,6 +5,7 @@
 
 const char *const lab_part_core[] = {
     "static th_heap heap;",
+    "static uint64_t index_memory[2][TH_HEAP_INDEX_BYTES_MAX(REGION_BYTES, ALIGNMENT) / 8 + 1];",
     "static unsigned char *arenas[2]; /* each of ARENA_BYTES, aligned to that */",
     "static unsigned arena;           /* the one that the heap lives in */",
     "static unsigned char *base;      /* the heap's region: START bytes into it */",
@@ -258,6 +259,9 @@ const char *const lab_part_core[] = {
     "        .low_memory = LOW_MEMORY,",
     "        .lock = HOOKS ? lock : NULL,",
     "        .unlock = HOOKS ? unlock : NULL,",
+    "        .index = INDEX ? TH_HEAP_INDEX_GIVEN : TH_HEAP_INDEX_NONE,",
+    "        .index_memory = index_memory[arena],",
+    "        .index_bytes = sizeof index_memory[arena],",
     "    };",
     "    memset(slot, 0, sizeof slot);",
     "    lock_depth = 0;",
@@ -427,6 +431,9 @@ const char *const lab_part_copy[] = {
     "            slot[i] = there;",
     "        }",
     "    }",
+    "    expect(NAME_RESULT, \"indexed\", TH_OK,",
+    "           th_heap_set_index(&moved, INDEX ? index_memory[1 - arena] : NULL,",
+    "                             sizeof index_memory[1 - arena]));",
     "    forget(&heap);",
     "    heap = moved;",
     "    arena = 1 - arena;",

@@ -107,12 +107,14 @@ static void print_constants(lab_export *e) {
     (void)fprintf(e->out,
                   "\n/* The heap: its region begins START bytes into an arena. */\n"
                   "#define ALIGNMENT %u\n#define GUARD %u\n#define HOOKS %s\n"
+                  "#define INDEX %s\n"
                   "#define LOW_MEMORY %s\n#define SLOTS %u\n#define REGION_BYTES %zu\n"
                   "#define HEADER_DWORDS %u\n#define DWORDS %uu /* managed */\n"
                   "#define ARENA_BYTES ((size_t)%zu)\n#define START ((size_t)%zu)\n"
                   "#define EDGE_BYTES 64 /* on both sides of the region */\n"
                   "#define SECONDS_MAX %d /* for all of it */\n\n",
                   config->alignment, config->guard, config->skew % 2 == 0 ? "true" : "false",
+                  lab_index_wanted(config) ? "true" : "false",
                   config->low_memory ? "low_memory" : "NULL", e->slots_count,
                   4 * (size_t)config->dwords, e->model.header, e->model.dwords, LAB_ARENA_BYTES,
                   e->start, SECONDS_MAX);

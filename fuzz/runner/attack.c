@@ -138,25 +138,15 @@ static bool provoke_payload(lab_runner *r, const attack *a) {
            expect_fault(r, a, "trim", th_heap_trim(&r->heap, a->payload) == 0);
 }
 
-/* Small allocations that must load the damaged header, because it lies between the side's end and
- * the block above (below) the free block that would be carved. */
+/* Small allocations that must load the damaged header. */
 static bool provoke_alloc(lab_runner *r, const attack *a) {
-    const lab_extent *first = r->model.extents;
-    const lab_extent *low = first;
-    const lab_extent *high = first + r->model.count - 2;
-    while (low->tag < TH_TAG_TAIL_MIN) {
-        low++;
-    }
-    while (high > first && high->tag != LAB_EXACT_TAG_FREE && high->tag >= TH_TAG_TAIL_MIN) {
-        high--;
-    }
-    if (low->tag == LAB_EXACT_TAG_FREE && low->size > 0 && a->block <= low[1].offset &&
-        !expect_fault(r, a, "alloc 1", th_heap_alloc(&r->heap, 1, 0) == NULL)) {
-        return false;
-    }
-    bool below = high > first && r->heap.guard > 1 && a->block >= high[-1].offset;
-    return high->tag != LAB_EXACT_TAG_FREE || (a->block < high->offset && !below) ||
-           expect_fault(r, a, "alloc 1 tail", th_heap_alloc(&r->heap, 1, TH_TAG_TAIL_MIN) == NULL);
+    bool indexed = r->indexes[r->arena].memory != NULL;
+    int guard = r->heap.guard;
+    return (!lab_alloc_meets(&r->model, indexed, guard, false, a->block) ||
+            expect_fault(r, a, "alloc 1", th_heap_alloc(&r->heap, 1, 0) == NULL)) &&
+           (!lab_alloc_meets(&r->model, indexed, guard, true, a->block) ||
+            expect_fault(r, a, "alloc 1 tail",
+                         th_heap_alloc(&r->heap, 1, TH_TAG_TAIL_MIN) == NULL));
 }
 
 /* The lowest block of its tag is damaged: nothing of that tag is freed. */

@@ -16,6 +16,7 @@ typedef struct bare_slot {
 
 struct lab_bare {
     unsigned char *arenas[2];
+    lab_index indexes[2];
     unsigned arena; /* which one the heap lives in */
     size_t start;   /* of the region in it */
     th_heap heap;
@@ -37,7 +38,8 @@ lab_bare *lab_bare_new(void) {
     }
     for (unsigned i = 0; i < 2; i++) {
         void *arena = NULL;
-        if (posix_memalign(&arena, LAB_ARENA_BYTES, LAB_ARENA_BYTES) != 0) {
+        if (!lab_index_open(&b->indexes[i]) ||
+            posix_memalign(&arena, LAB_ARENA_BYTES, LAB_ARENA_BYTES) != 0) {
             lab_bare_destroy(b);
             return NULL;
         }
@@ -51,6 +53,8 @@ void lab_bare_destroy(lab_bare *b) {
         th_heap_clean_up(&b->heap);
         free(b->arenas[0]);
         free(b->arenas[1]);
+        lab_index_close(&b->indexes[0]);
+        lab_index_close(&b->indexes[1]);
         free(b->slots);
         free(b);
     }
@@ -170,6 +174,7 @@ static void copy(lab_bare *b) {
             b->slots[i].payload = th_heap_translate(&b->heap, &moved, b->slots[i].payload);
         }
     }
+    (void)th_heap_set_index(&moved, b->indexes[other].memory, b->indexes[other].bytes);
     lab_forget(&b->heap);
     b->heap = moved;
     b->arena = other;
@@ -182,7 +187,7 @@ static bool start(lab_bare *b, const lab_config *config, int guard) {
     b->slots_used = 0;
     b->start = lab_region_start(config);
     lab_forget(&b->heap);
-    const th_heap_config heap_config = {
+    th_heap_config heap_config = {
         .alignment = config->alignment,
         .guard = guard >= 0 ? guard : config->guard,
         .on_fault = on_fault,
@@ -190,6 +195,9 @@ static bool start(lab_bare *b, const lab_config *config, int guard) {
         .low_memory = config->low_memory ? low_memory : NULL,
         .low_memory_context = b,
     };
+    lab_index_choose(&b->indexes[0], config);
+    lab_index_choose(&b->indexes[1], config);
+    lab_index_tell(&b->indexes[b->arena], &heap_config);
     return th_heap_init(&b->heap, b->arenas[b->arena] + b->start, (size_t)config->dwords * 4,
                         &heap_config) == TH_OK;
 }

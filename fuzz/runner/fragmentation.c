@@ -70,7 +70,8 @@ static bool start_buddy(table *t, const lab_config *config) {
 static bool start_tagged(table *t, const lab_config *config) {
     t->allocator = th_heap_allocator(&t->tagged, &t->heap, TAG);
     return th_heap_init(&t->heap, t->memory, (size_t)config->dwords * 4,
-                        &(th_heap_config){.alignment = config->alignment}) == TH_OK;
+                        &(th_heap_config){.alignment = config->alignment,
+                                          .index = TH_HEAP_INDEX_NONE}) == TH_OK;
 }
 
 static bool start(table *t, const lab_config *config) {

@@ -194,6 +194,11 @@ static bool copy(lab_runner *r) {
                             "block %u has no counterpart in the copy", block);
         }
     }
+    const lab_index *index = &r->indexes[other];
+    if (!lab_expect(r, LAB_PROPERTY_RESULT, "indexed", TH_OK,
+                    th_heap_set_index(&moved, index->memory, index->bytes))) {
+        return false;
+    }
     lab_forget(&r->heap);
     r->heap = moved;
     r->arena = other;

@@ -84,3 +84,57 @@ bool lab_low_memory_ask(lab_low_memory *low, lab_exact *model, const lab_slot *s
     }
     return false;
 }
+
+bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail, uint32_t block) {
+    const lab_extent *first = model->extents;
+    const lab_extent *last = first + model->count - 1;
+    const lab_extent *carved = tail ? last - 1 : first;
+    if (tail) {
+        while (carved > first && carved->tag != LAB_EXACT_TAG_FREE &&
+               carved->tag >= TH_TAG_TAIL_MIN) {
+            carved--;
+        }
+    } else {
+        while (carved->tag < TH_TAG_TAIL_MIN) {
+            carved++;
+        }
+    }
+    if (carved->tag != LAB_EXACT_TAG_FREE || carved == last) {
+        return false;
+    }
+    bool walked = !indexed || guard >= 3;
+    uint32_t above = walked && tail ? last->offset : carved[1].offset;
+    uint32_t below = walked && !tail               ? 0
+                     : guard > 1 && carved > first ? carved[-1].offset
+                                                   : carved->offset;
+    return block >= below && block <= above;
+}
+
+/* ---- the heap's index --------------------------------------------------------------------- */
+
+bool lab_index_open(lab_index *index) {
+    index->store_bytes = TH_HEAP_INDEX_BYTES_MAX(LAB_ARENA_BYTES, 4) / 16 * 16 + 16;
+    index->store = malloc(index->store_bytes);
+    return index->store != NULL;
+}
+
+void lab_index_close(lab_index *index) {
+    free(index->store);
+    index->store = NULL;
+}
+
+bool lab_index_wanted(const lab_config *config) {
+    return config->skew / 2 % 2 == 0;
+}
+
+void lab_index_choose(lab_index *index, const lab_config *config) {
+    index->bytes = th_heap_index_bytes((size_t)config->dwords * 4, config->alignment);
+    index->memory =
+        lab_index_wanted(config) ? index->store + (index->store_bytes - index->bytes) : NULL;
+}
+
+void lab_index_tell(const lab_index *index, th_heap_config *config) {
+    config->index = index->memory != NULL ? TH_HEAP_INDEX_GIVEN : TH_HEAP_INDEX_NONE;
+    config->index_memory = index->memory;
+    config->index_bytes = index->bytes;
+}

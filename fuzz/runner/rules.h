@@ -7,11 +7,34 @@
 
 #include "model/exact.h"
 #include "script/script.h"
+#include "tagheap/heap.h"
 
 /* A region lies inside a block of LAB_ARENA_BYTES that is aligned to its own size, at
  * LAB_ARENA_START: which alignments hold in it does not depend on where the block is, so that a
  * script means the same in every process. */
 #define LAB_ARENA_BYTES ((size_t)1 << 20)
+
+/* Memory for the index of a heap in an arena: the last `bytes` bytes of an allocation, so that a
+ * sanitizer notices what is written behind it. */
+typedef struct lab_index {
+    unsigned char *store;
+    size_t store_bytes;
+    void *memory; /* NULL: no index */
+    size_t bytes;
+} lab_index;
+
+/* False if there is no memory. */
+bool lab_index_open(lab_index *index);
+void lab_index_close(lab_index *index);
+
+/* Half of all skews have no index. */
+bool lab_index_wanted(const lab_config *config);
+
+/* Chooses what a heap of that config gets. */
+void lab_index_choose(lab_index *index, const lab_config *config);
+
+/* Says so in the heap's config. */
+void lab_index_tell(const lab_index *index, th_heap_config *config);
 #define LAB_ARENA_START ((size_t)1 << 16)
 
 /* Where the region of a script begins in its arena. */
@@ -41,6 +64,12 @@ void lab_past_reach(lab_past *past, const lab_exact *model, const lab_extent *ex
  * 2^32, as it may lie below. Most addresses around a region mean little: every other attack goes
  * to the payload or the header of a block, LAST included, or to the stale payload. */
 uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at);
+
+/* With guards: does an allocation of one byte load the header at `block`? It carves the free block
+ * at the side's end; a walk, or the comparison with it at level 3, passes everything up to there,
+ * an index leads to it, and the block above it is loaded in any case, the one below from level 2
+ * on. */
+bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail, uint32_t block);
 
 /* ---- what is compared --------------------------------------------------------------------- */
 

@@ -84,14 +84,16 @@ lab_runner *lab_runner_new(void) {
         return NULL;
     }
     r->slots = malloc(SLOTS_MAX * sizeof *r->slots);
+    bool indexes = true;
     for (unsigned i = 0; i < 2; i++) {
         void *arena = NULL;
         if (posix_memalign(&arena, LAB_ARENA_BYTES, LAB_ARENA_BYTES) == 0) {
             memset(arena, 0, LAB_ARENA_BYTES);
             r->arenas[i] = arena;
         }
+        indexes = lab_index_open(&r->indexes[i]) && indexes;
     }
-    if (r->slots == NULL || r->arenas[0] == NULL || r->arenas[1] == NULL) {
+    if (!indexes || r->slots == NULL || r->arenas[0] == NULL || r->arenas[1] == NULL) {
         lab_runner_destroy(r);
         return NULL;
     }
@@ -109,6 +111,8 @@ void lab_runner_destroy(lab_runner *r) {
     lab_exact_clean_up(&r->model);
     free(r->arenas[0]);
     free(r->arenas[1]);
+    lab_index_close(&r->indexes[0]);
+    lab_index_close(&r->indexes[1]);
     free(r->slots);
     free(r->moves.at);
     free(r);
@@ -144,7 +148,7 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     r->base = r->arenas[r->arena] + start;
     r->region_bytes = (size_t)config->dwords * 4;
     bool hooks = config->skew % 2 == 0; /* with and without lock hooks */
-    const th_heap_config heap_config = {
+    th_heap_config heap_config = {
         .alignment = config->alignment,
         .guard = guard >= 0 ? guard : config->guard,
         .on_fault = lab_on_fault,
@@ -155,6 +159,9 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
         .unlock = hooks ? lab_unlock : NULL,
         .lock_context = r,
     };
+    lab_index_choose(&r->indexes[0], config);
+    lab_index_choose(&r->indexes[1], config);
+    lab_index_tell(&r->indexes[r->arena], &heap_config);
     *accepted = lab_exact_start(&r->model, start, r->region_bytes, config->alignment);
     if (*accepted) {
         lab_write_edges(r, r->arena);

@@ -14,6 +14,7 @@ struct lab_runner {
     unsigned arena;      /* which one the heap lives in */
     size_t region_bytes; /* as given to init */
     unsigned char *base;
+    lab_index indexes[2]; /* for the heap in each arena */
     th_heap heap;
     lab_exact model;
     lab_slot *slots; /* 65,536; of these, [0, slots_used) may be live */

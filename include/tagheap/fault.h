@@ -29,7 +29,8 @@ typedef enum th_fault_kind {
     TH_FAULT_POISON,      /* bytes of a free block were written */
     TH_FAULT_COUNT,       /* the counters do not agree with the blocks */
     TH_FAULT_REENTRY,     /* the object was called from inside its own callback */
-    TH_FAULT_CONTROL      /* the object itself was written by others than its library */
+    TH_FAULT_CONTROL,     /* the object itself was written by others than its library */
+    TH_FAULT_INDEX        /* an index does not agree with the blocks */
 } th_fault_kind;
 
 /* What is known about a fault. `block` is the offset in dwords of the header of the block

@@ -68,6 +68,26 @@ typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *t
  * allocations made inside itself. */
 typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes);
 
+/* Where the heap keeps its index, the table that finds the block that fits without a walk. Which
+ * block that is does not depend on it. */
+typedef enum th_heap_index {
+    TH_HEAP_INDEX_AUTO, /* in the last 1 % of the region (alignment 16; 2.5 % at 8, 5 % at 4), if
+                           that is of 4 KiB or more: a walk is as fast in smaller ones */
+    TH_HEAP_INDEX_NONE, /* there is none: allocations are O(n) */
+    TH_HEAP_INDEX_GIVEN /* in memory of the caller's, config.index_memory */
+} th_heap_index;
+
+/* Units of the region, of its alignment each, that share one word of the index. A knob of test
+ * builds: the same in the library and in what is compiled against it. */
+#ifndef TH_INDEX_SEGMENT_LOG2
+#define TH_INDEX_SEGMENT_LOG2 6
+#endif
+
+/* The most that the index of a region of so many bytes at that alignment (4, 8 or 16) takes, as a
+ * constant, for static memory: th_heap_index_bytes is never more. */
+#define TH_HEAP_INDEX_BYTES_MAX(region_bytes, alignment)                                           \
+    ((((region_bytes) / (alignment) >> TH_INDEX_SEGMENT_LOG2) + 1) * 13 + 64)
+
 /* Everything optional: a zeroed config is a good one. */
 typedef struct th_heap_config {
     size_t alignment;          /* of every payload, in bytes: 4, 8 or 16. 0: what suits every
@@ -88,7 +108,21 @@ typedef struct th_heap_config {
                                          to deadlock. */
     void (*unlock)(void *lock_context);
     void *lock_context;
+    th_heap_index index;
+    void *index_memory; /* if index says so: a multiple of 8, apart from the region; the heap's
+                           from init to its end */
+    size_t index_bytes; /* its size: th_heap_index_bytes or more */
 } th_heap_config;
+
+/* The tables of the index: the library's own. */
+typedef struct th_heap_index_arrays {
+    uint64_t *starts; /* NULL: there is no index */
+    uint32_t *large;
+    uint8_t *small;
+    uint8_t *large_at;
+    uint32_t small_leaf;
+    uint32_t large_leaf;
+} th_heap_index_arrays;
 
 /* The control structure. Its fields are the library's own; it is declared here so that a heap
  * can live in static storage. It holds one pointer to the region and the caller's hooks. */
@@ -106,6 +140,10 @@ struct th_heap {
     uint32_t head_dwords; /* payloads of live HEAD blocks */
     uint32_t tail_dwords; /* payloads of live TAIL blocks */
     uint32_t high_water_dwords;
+    uint32_t first_tail;      /* offset of the first TAIL block, or LAST */
+    uint32_t middle;          /* offset of the free block that ends there; UINT32_MAX: none */
+    uint32_t low_free_blocks; /* those below first_tail */
+    uint32_t reserved32;      /* 0: no byte of a started th_heap is left undefined */
     uint64_t failed_allocs;
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* 6, or 8 at alignment 16 */
@@ -113,9 +151,11 @@ struct th_heap {
     bool busy;             /* inside a move callback */
     bool in_low_memory;    /* inside the low-memory callback */
     uint8_t skipped_bytes; /* between the start of the caller's region and base */
-    uint8_t reserved[2];   /* 0: no byte of a started th_heap is left undefined */
+    bool index_inside;     /* the index lies in the region, above LAST */
+    uint8_t reserved[1];   /* 0: no byte of a started th_heap is left undefined */
     uint64_t seal_layout;  /* guard level 3: check words over the fields above; else 0 */
     uint64_t seal_counts;
+    th_heap_index_arrays index;
     th_heap_config config; /* not sealed: attach lets callers renew the hooks */
 };
 
@@ -132,6 +172,19 @@ struct th_heap {
  * config may be NULL (all defaults); it is copied. A heap may be initialised again at any time:
  * every pointer from before is dead. */
 th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config);
+
+/* The bytes that the index of a region of `region_bytes` at that alignment (0: the default) takes
+ * at most. O(1). */
+size_t th_heap_index_bytes(size_t region_bytes, size_t alignment);
+
+/* Gives a started heap an index in the caller's memory, as config.index_memory would have done, in
+ * place of the one it has; memory NULL: it has none from now on. (What an index inside the region
+ * took of it stays unused.) Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL);
+ * memory is no multiple of 8 (TH_ERR_MISALIGNED), too small (TH_ERR_TOO_SMALL; th_heap_index_bytes
+ * is enough), or overlaps what is managed of the region (TH_ERR_CONFIG); it is called from inside a
+ * callback (TH_ERR_BUSY, with a fault); with guards, the blocks are broken (TH_ERR_CORRUPT). O(n +
+ * bytes). */
+th_status th_heap_set_index(th_heap *heap, void *memory, size_t bytes);
 
 /* Ends the heap: the region is the caller's ordinary memory again (sanitizer annotations are
  * removed), *heap is zeroed. Every payload is dead. NULL is allowed. O(1), but O(region) in

@@ -37,6 +37,15 @@
 #define TH_MAY_ALIAS
 #endif
 
+/* 1: sixteen bytes are compared at once (bytes16.h). */
+#ifndef TH_COMPILER_SSE2
+#if TH_COMPILER_GNU && defined(__SSE2__)
+#define TH_COMPILER_SSE2 1
+#else
+#define TH_COMPILER_SSE2 0
+#endif
+#endif
+
 /* ---- sanitizers --------------------------------------------------------------------------- */
 
 #if defined(__has_feature)

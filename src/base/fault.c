@@ -32,6 +32,8 @@ const char *th_fault_name(th_fault_kind kind) {
         return "re-entry from callback";
     case TH_FAULT_CONTROL:
         return "control structure smashed";
+    case TH_FAULT_INDEX:
+        return "index wrong";
     }
     return "unknown fault";
 }

@@ -48,9 +48,6 @@ static void carve(th_heap *heap, th_place *place, th_header *block) {
     }
     *made = *block;
     th_count_out(heap, &place->free);
-    for (unsigned i = 0; i < count; i++) {
-        th_count_in(heap, &run[i]);
-    }
     th_chain_replace(heap, place->free.prev, run, count, &place->above);
     *block = *made;
     th_note_used(heap, block, gap, rest);
@@ -169,7 +166,6 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
         th_header_retire(heap, above.offset);
     }
     th_header merged = th_header_free(heap, start, end - start - th_header_dwords(heap));
-    th_count_in(heap, &merged);
     th_guard_wipe(heap, block->offset,
                   th_end(heap, block) + (merge_above ? th_header_dwords(heap) : 0));
     th_chain_replace(heap, merge_below ? below.prev : block->prev, &merged, 1,

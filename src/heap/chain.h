@@ -37,6 +37,10 @@ TH_CHAIN_INLINE uint32_t th_unit(const th_heap *heap) {
     return heap->unit_dwords;
 }
 
+TH_CHAIN_INLINE unsigned th_unit_log2(const th_heap *heap) {
+    return heap->unit_dwords / 2u; /* of 1, 2 and 4 */
+}
+
 TH_CHAIN_INLINE uint32_t th_header_dwords(const th_heap *heap) {
     return heap->header_dwords;
 }
@@ -158,13 +162,19 @@ bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next);
 
 /* Replaces what lies from run[0].offset up to `above` by the `count` blocks of `run`, which tile
  * that range, `below` being the offset of the block below it (0 if the run starts at 0). Sets
- * their links and those of `above`, and stores them. Counters are the caller's. */
+ * their links and those of `above`, stores them, and counts them in. What lay there has been
+ * counted out. */
 void th_chain_replace(th_heap *heap, uint32_t below, th_header *run, unsigned count,
                       th_header *above);
 
-/* Adds a block to the counters, or takes it out. */
-void th_count_in(th_heap *heap, const th_header *block);
+/* Takes a block out of the counters, and out of the index if it is free, before anything of it is
+ * overwritten. */
 void th_count_out(th_heap *heap, const th_header *block);
+
+/* What the blocks tile, LAST included. */
+TH_CHAIN_INLINE size_t th_managed_bytes(const th_heap *heap) {
+    return (size_t)heap->dwords * TH_DWORD_BYTES;
+}
 
 /* Live payloads and their headers, in dwords. */
 TH_CHAIN_INLINE uint32_t th_used_dwords(const th_heap *heap) {

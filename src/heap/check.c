@@ -5,6 +5,7 @@
  * that the walk stays inside the region and comes to an end on any input. */
 #include "base/no_fault.h"
 #include "heap/guard.h"
+#include "heap/index.h"
 
 /* What the walk knows so far. */
 typedef struct walk {
@@ -15,6 +16,7 @@ typedef struct walk {
     bool tail_seen;
     uint32_t head_blocks, tail_blocks, free_blocks;
     uint32_t head_dwords, tail_dwords;
+    uint32_t first_tail, middle, low_free_blocks;
     th_fault *fault;
 } walk;
 
@@ -55,6 +57,13 @@ TH_TRACK_BLIND_PART bool check_links(walk *w) {
     return true;
 }
 
+/* The TAIL side begins here: at the first TAIL block, or at LAST. */
+TH_TRACK_BLIND_PART void note_first_tail(walk *w) {
+    w->first_tail = w->block.offset;
+    w->low_free_blocks = w->free_blocks;
+    w->middle = w->below_free ? w->below : TH_INDEX_NOWHERE;
+}
+
 TH_TRACK_BLIND_PART bool check_free(walk *w) {
     const th_header *block = &w->block;
     uint32_t found = 0;
@@ -81,6 +90,9 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
     bool tail = th_is_tail(block);
     if (w->tail_seen && !tail) {
         return broken_chain(w, TH_TAG_TAIL_MIN, block->tag); /* HEAD above TAIL */
+    }
+    if (tail && !w->tail_seen) {
+        note_first_tail(w);
     }
     w->tail_seen = tail;
     if (block->requested == 0 || block->requested > block->size * TH_DWORD_BYTES) {
@@ -127,6 +139,9 @@ TH_TRACK_BLIND_PART bool check_counts(walk *w) {
            check_count(w, w->free_blocks, heap->free_blocks) &&
            check_count(w, w->head_dwords, heap->head_dwords) &&
            check_count(w, w->tail_dwords, heap->tail_dwords) &&
+           check_count(w, w->first_tail, heap->first_tail) &&
+           check_count(w, w->middle, heap->middle) &&
+           check_count(w, w->low_free_blocks, heap->low_free_blocks) &&
            check_count(w, heap->high_water_dwords > used ? heap->high_water_dwords : used,
                        heap->high_water_dwords);
 }
@@ -152,6 +167,9 @@ TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
             return false;
         }
         if (th_is_last(w->heap, &w->block)) {
+            if (!w->tail_seen) {
+                note_first_tail(w);
+            }
             return check_counts(w);
         }
         if (!(th_is_free(&w->block) ? check_free(w) : check_live(w))) {
@@ -167,7 +185,7 @@ TH_TRACK_BLIND bool th_check_blocks(const th_heap *heap, th_fault *fault) {
     th_track_blind_begin();
     bool sound = check_blocks(&w);
     th_track_blind_end();
-    return sound;
+    return sound && (!th_indexed(heap) || th_index_check(heap, fault));
 }
 
 /* A counter that does not agree with the blocks is named rather than the seal that it breaks. */

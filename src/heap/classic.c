@@ -5,6 +5,7 @@
 #include "heap/layout.h"
 
 static uint32_t region[TH_HEAP_DWORDS];
+static uint64_t index_memory[TH_HEAP_INDEX_BYTES_MAX(sizeof region, TH_DWORD_BYTES) / 8 + 1];
 static th_heap heap;
 
 #define TAG16_TAIL     0x8000u /* bit 15: TAIL, in the 16-bit spelling */
@@ -32,6 +33,9 @@ void TH_on_fault(th_fault_handler handler, void *context) {
 void TH_init(void) {
     const th_heap_config config = {.alignment = TH_DWORD_BYTES,
                                    .guard = th_heap_guard_max(),
+                                   .index = TH_HEAP_INDEX_GIVEN,
+                                   .index_memory = index_memory,
+                                   .index_bytes = sizeof index_memory,
                                    .on_fault = heap.config.on_fault,
                                    .fault_context = heap.config.fault_context};
     (void)th_heap_init(&heap, region, sizeof region, &config);

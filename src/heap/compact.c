@@ -54,6 +54,11 @@ static void move_down(th_heap *heap, slide *s) {
     unsigned char *to = th_payload(heap, &moved);
     uint32_t old_end = th_end(heap, &s->block);
     th_count_out(heap, &s->below);
+    th_count_out(heap, &s->block);
+    if (s->merge) {
+        th_count_out(heap, &s->above);
+        th_header_retire(heap, s->above.offset);
+    }
     th_header_retire(heap, s->block.offset);
     th_track_move(from, to, s->block.requested);
     memmove(to, from, s->block.requested);
@@ -61,19 +66,13 @@ static void move_down(th_heap *heap, slide *s) {
     th_header run[3];
     unsigned count = 0;
     if (s->to > s->below.offset) {
-        run[count] =
+        run[count++] =
             th_header_free(heap, s->below.offset, s->to - s->below.offset - th_header_dwords(heap));
-        th_count_in(heap, &run[count++]);
     }
     run[count++] = moved;
     uint32_t free_from = th_end(heap, &moved);
     uint32_t free_end = s->merge ? th_end(heap, &s->above) : old_end;
-    if (s->merge) {
-        th_count_out(heap, &s->above);
-        th_header_retire(heap, s->above.offset);
-    }
-    run[count] = th_header_free(heap, free_from, free_end - free_from - th_header_dwords(heap));
-    th_count_in(heap, &run[count++]);
+    run[count++] = th_header_free(heap, free_from, free_end - free_from - th_header_dwords(heap));
     /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
     th_guard_close_move(heap, &moved, old_end + (s->merge ? th_header_dwords(heap) : 0));
     th_chain_replace(heap, s->below.prev, run, count, s->merge ? &s->beyond : &s->above);

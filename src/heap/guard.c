@@ -56,7 +56,7 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint
 static uint32_t header_offset(const th_heap *heap, const void *pointer) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;
     if (th_guard(heap) > 0) {
-        if (distance >= th_heap_region_bytes(heap)) {
+        if (distance >= th_managed_bytes(heap)) {
             th_raise(heap, TH_FAULT_FOREIGN, NULL, TH_FAULT_NOWHERE, 0, (uint32_t)distance);
             return TH_FAULT_NOWHERE;
         }

@@ -163,15 +163,20 @@ TH_TRACK_BLIND_PART uint64_t th_word_pair(uint32_t low, uint32_t high) {
  * overwritten need not be a bool. */
 TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
     const th_word *flags = (const void *)&heap->unit_dwords;
-    uint64_t layout = heap->check_seed + (uintptr_t)heap->base * TH_MIX_A +
-                      th_word_pair(heap->dwords, heap->last) * TH_MIX_B +
-                      th_word_pair(heap->low_used, heap->high_used) * TH_MIX_C +
-                      th_word_pair(flags[0], flags[1]) * TH_MIX_D;
-    uint64_t counts = heap->compact_cursor +
-                      th_word_pair(heap->head_blocks, heap->tail_blocks) * TH_MIX_A +
-                      th_word_pair(heap->free_blocks, heap->head_dwords) * TH_MIX_B +
-                      th_word_pair(heap->tail_dwords, heap->high_water_dwords) * TH_MIX_C +
-                      heap->failed_allocs * TH_MIX_D;
+    uint64_t layout =
+        heap->check_seed + (uintptr_t)heap->base * TH_MIX_A +
+        th_word_pair(heap->dwords, heap->last) * TH_MIX_B +
+        th_word_pair(heap->low_used, heap->high_used) * TH_MIX_C +
+        th_word_pair(flags[0], flags[1]) * TH_MIX_D + (uintptr_t)heap->index.starts * TH_MIX_A +
+        (uintptr_t)heap->index.large * TH_MIX_B + (uintptr_t)heap->index.small * TH_MIX_C +
+        (uintptr_t)heap->index.large_at * TH_MIX_D +
+        th_word_pair(heap->index.small_leaf, heap->index.large_leaf) * TH_MIX_A;
+    uint64_t counts =
+        heap->compact_cursor + th_word_pair(heap->head_blocks, heap->tail_blocks) * TH_MIX_A +
+        th_word_pair(heap->free_blocks, heap->head_dwords) * TH_MIX_B +
+        th_word_pair(heap->tail_dwords, heap->high_water_dwords) * TH_MIX_C +
+        heap->failed_allocs * TH_MIX_D + th_word_pair(heap->first_tail, heap->middle) * TH_MIX_A +
+        th_word_pair(heap->low_free_blocks, heap->reserved32) * TH_MIX_B;
     return (th_seals){layout + (layout == 0), counts};
 }
 static_assert(offsetof(th_heap, seal_layout) ==

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "heap/enter.h"
+#include "heap/index.h"
 
 /* Of payloads, in bytes, if the config does not say: what suits every object. */
 #define ALIGNMENT_DEFAULT alignof(max_align_t)
@@ -14,23 +15,43 @@ int th_heap_guard_max(void) {
     return TH_GUARD;
 }
 
+/* Smaller regions get no index unless the caller gives its memory: a walk is as fast there. */
+#define INDEX_REGION_BYTES_MIN 4096u
+
 static th_status check_config(const th_heap_config *config) {
     if (config->alignment != 0 && config->alignment != 4 && config->alignment != 8 &&
         config->alignment != 16) {
         return TH_ERR_ALIGNMENT;
     }
-    if (config->guard < 0 || config->guard > 3 ||
+    if (config->guard < 0 || config->guard > 3 || (unsigned)config->index > TH_HEAP_INDEX_GIVEN ||
         (config->lock == NULL) != (config->unlock == NULL)) {
         return TH_ERR_CONFIG;
     }
     return TH_OK;
 }
 
+/* The units of a region of so many bytes, which the heap's limits do not bound yet. */
+static uint32_t units_of(size_t bytes, size_t alignment) {
+    size_t units = bytes / alignment;
+    return units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
+}
+
+/* Its bytes at the end of the region, what is lost to its alignment included. */
+static size_t inner_index_bytes(size_t bytes, size_t alignment) {
+    return bytes < INDEX_REGION_BYTES_MIN
+               ? 0
+               : th_index_bytes(units_of(bytes, alignment)) + sizeof(uint64_t);
+}
+
+size_t th_heap_index_bytes(size_t region_bytes, size_t alignment) {
+    return th_index_bytes(units_of(region_bytes, alignment != 0 ? alignment : ALIGNMENT_DEFAULT) +
+                          1);
+}
+
 /* FIRST, free, and LAST. */
 static void make_first_and_last(th_heap *heap, uint32_t payload) {
     th_header first = th_header_free(heap, 0, payload);
     th_header last = th_header_free(heap, heap->last, 0);
-    th_count_in(heap, &first);
     th_chain_replace(heap, 0, &first, 1, &last);
 }
 
@@ -57,7 +78,10 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     if (bytes < fresh.skipped_bytes + (headers + TH_LAYOUT_SPLIT_PAYLOAD) * TH_DWORD_BYTES) {
         return TH_ERR_TOO_SMALL;
     }
-    size_t managed = (bytes - fresh.skipped_bytes) / TH_DWORD_BYTES;
+    size_t usable = bytes - fresh.skipped_bytes;
+    size_t inner =
+        fresh.config.index == TH_HEAP_INDEX_AUTO ? inner_index_bytes(usable, alignment) : 0;
+    size_t managed = (usable - inner) / TH_DWORD_BYTES;
     size_t payload = (managed - headers) & ~(size_t)(fresh.unit_dwords - 1u);
     if (payload > TH_LAYOUT_SIZE_MAX) {
         return TH_ERR_TOO_LARGE;
@@ -65,13 +89,21 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     fresh.base = (unsigned char *)region + fresh.skipped_bytes;
     fresh.dwords = (uint32_t)(headers + payload);
     fresh.last = fresh.dwords - fresh.header_dwords;
+    fresh.first_tail = fresh.last;
+    fresh.middle = TH_INDEX_NOWHERE;
     fresh.low_used = fresh.header_dwords;
     fresh.high_used = fresh.last;
     fresh.guard = (uint8_t)(fresh.config.guard < TH_GUARD ? fresh.config.guard : TH_GUARD);
+    fresh.index_inside = inner != 0;
+    status = th_index_accepts(&fresh);
+    if (status != TH_OK) {
+        return status;
+    }
     /* An earlier heap's FIRST has its check word there, which differs from the seed below it. */
     fresh.check_seed = th_header_old_check(&fresh);
     *heap = fresh;
-    th_track_close(heap->base, th_heap_region_bytes(heap));
+    th_track_close(heap->base, th_managed_bytes(heap));
+    th_index_start(heap);
     make_first_and_last(heap, (uint32_t)payload);
     if (heap->config.poison_unused && th_guard(heap) >= 2) {
         th_guard_wipe(heap, heap->header_dwords, heap->last);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "heap/enter.h"
+#include "heap/index.h"
 
 /* Would every live block keep its alignment at this base? */
 static th_status check_alignments(const th_heap *heap, const unsigned char *base) {
@@ -27,7 +28,7 @@ static th_status check_alignments(const th_heap *heap, const unsigned char *base
 static void announce(const th_heap *heap) {
 #if TH_TRACK_ANY
     th_header block;
-    th_track_close(heap->base, th_heap_region_bytes(heap));
+    th_track_close(heap->base, th_managed_bytes(heap));
     for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
         th_header_load(heap, offset, &block);
         if (!th_is_free(&block)) {
@@ -70,6 +71,10 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
         copy_dwords((void *)th_at(&copy, high), (const void *)th_at(from, high),
                     from->dwords - high);
         announce(&copy);
+        if (!copy.index_inside) {
+            copy.config.index = TH_HEAP_INDEX_NONE;
+        }
+        th_index_rebuild(&copy);
         th_seal(&copy);
         *to = copy;
     }
@@ -94,6 +99,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     if (moved.guard > TH_GUARD) {
         moved.guard = TH_GUARD;
     }
+    moved.index = (th_heap_index_arrays){0}; /* never trusted */
     moved.seal_layout = 0;
     moved.seal_counts = 0;
     th_seal(&moved);
@@ -102,11 +108,42 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     if (th_is_aligned((uintptr_t)moved.base, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
         status = th_heap_check(&moved, &fault);
         if (status == TH_OK) {
+            status = th_index_accepts(&moved);
+        }
+        if (status == TH_OK) {
             announce(&moved);
+            th_index_rebuild(&moved);
+            th_seal(&moved);
             *heap = moved;
         } else if (fault.kind == TH_FAULT_MISALIGNED) {
             status = TH_ERR_MISALIGNED;
         }
+    }
+    th_unlock(heap);
+    return status;
+}
+
+th_status th_heap_set_index(th_heap *heap, void *memory, size_t bytes) {
+    if (heap == NULL || th_is_ended(heap)) {
+        return TH_ERR_NULL;
+    }
+    if (!th_enter(heap)) {
+        return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
+    }
+    th_heap with = *heap;
+    with.config.index = memory != NULL ? TH_HEAP_INDEX_GIVEN : TH_HEAP_INDEX_NONE;
+    with.config.index_memory = memory;
+    with.config.index_bytes = bytes;
+    with.index_inside = false;
+    with.index = (th_heap_index_arrays){0};
+    th_status status = th_index_accepts(&with);
+    if (status == TH_OK && !th_guard_sound(heap)) {
+        status = TH_ERR_CORRUPT;
+    }
+    if (status == TH_OK) {
+        th_index_rebuild(&with);
+        th_seal(&with);
+        *heap = with;
     }
     th_unlock(heap);
     return status;

@@ -2,6 +2,7 @@
 #include "heap/place.h"
 
 #include "heap/guard.h"
+#include "heap/index.h"
 
 /* The payload of a header at `offset` begins this many dwords above a multiple of the alignment;
  * addresses count, not offsets. The region is a multiple of 4 bytes, so dwords are exact. */
@@ -62,9 +63,8 @@ static bool fits(const th_heap *heap, const th_header *free, uint32_t need, uint
 
 /* Walks from the side's end towards the other side until something fits or blocks of the other
  * side begin. */
-th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align_log2, uint32_t tag,
-                              th_place *place) {
-    bool tail = tag >= TH_TAG_TAIL_MIN;
+static th_place_result find_by_walk(const th_heap *heap, uint32_t need, uint32_t align_log2,
+                                    bool tail, th_place *place) {
     th_header slots[2]; /* taken in turn: the walk copies no headers */
     th_header *block = &slots[0];
     th_header *next = &slots[1];
@@ -74,10 +74,7 @@ th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align
     for (;;) {
         if (th_is_spare(heap, block) && fits(heap, block, need, align_log2, tail, &place->offset)) {
             place->free = *block;
-            /* Walking up, the block below has been verified on the way. */
-            bool sound = th_chain_above(heap, block, &place->above) &&
-                         (!tail || th_guard_below(heap, block));
-            return sound ? TH_PLACE_FOUND : TH_PLACE_BROKEN;
+            return TH_PLACE_FOUND;
         }
         bool other_side = !th_is_free(block) && th_is_tail(block) != tail;
         if (other_side || (tail ? block->offset == 0 : th_is_last(heap, block))) {
@@ -90,4 +87,79 @@ th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align
         block = next;
         next = walked;
     }
+}
+
+/* Loads the free block of `size` dwords or more that is said to be at `offset`. False after a
+ * fault. */
+static bool load_free(const th_heap *heap, uint32_t offset, uint32_t size, th_header *block) {
+    if (!th_chain_load(heap, offset, block)) {
+        return false;
+    }
+    if (!th_is_free(block) || block->size < size) {
+        th_raise(heap, TH_FAULT_INDEX, block, TH_FAULT_NOWHERE, size, block->size);
+        return false;
+    }
+    return true;
+}
+
+/* Asks the index for one candidate after the other, from the side's end on; the free block between
+ * the sides comes last. All have room for `need` dwords, and only alignment can speak against one.
+ */
+static th_place_result find_by_index(const th_heap *heap, uint32_t need, uint32_t align_log2,
+                                     bool tail, th_place *place) {
+    uint32_t at = tail ? th_index_down(heap, need, heap->last) : th_index_up(heap, need, 0);
+    while (at != TH_INDEX_NOWHERE && (tail ? at > heap->first_tail : at < heap->first_tail)) {
+        if (at == TH_INDEX_DAMAGED) {
+            th_raise(heap, TH_FAULT_INDEX, NULL, TH_FAULT_NOWHERE, need, 0);
+            return TH_PLACE_BROKEN;
+        }
+        if (!load_free(heap, at, need, &place->free)) {
+            return TH_PLACE_BROKEN;
+        }
+        if (fits(heap, &place->free, need, align_log2, tail, &place->offset)) {
+            return TH_PLACE_FOUND;
+        }
+        at = tail ? th_index_down(heap, need, at) : th_index_up(heap, need, at + th_unit(heap));
+    }
+    if (heap->middle == TH_INDEX_NOWHERE) {
+        return TH_PLACE_NONE;
+    }
+    if (!load_free(heap, heap->middle, 1, &place->free)) {
+        return TH_PLACE_BROKEN;
+    }
+    return fits(heap, &place->free, need, align_log2, tail, &place->offset) ? TH_PLACE_FOUND
+                                                                            : TH_PLACE_NONE;
+}
+
+/* Level 3: the walk, which finds the same. */
+static th_place_result verify_by_walk(const th_heap *heap, uint32_t need, uint32_t align_log2,
+                                      bool tail, th_place_result result, const th_place *place) {
+    th_place walked = {.offset = TH_INDEX_NOWHERE};
+    th_place_result due = find_by_walk(heap, need, align_log2, tail, &walked);
+    uint32_t expected = due == TH_PLACE_FOUND ? walked.offset : TH_INDEX_NOWHERE;
+    uint32_t found = result == TH_PLACE_FOUND ? place->offset : TH_INDEX_NOWHERE;
+    if (due == TH_PLACE_BROKEN || expected == found) {
+        return due;
+    }
+    th_raise(heap, TH_FAULT_INDEX, NULL, TH_FAULT_NOWHERE, expected, found);
+    return TH_PLACE_BROKEN;
+}
+
+th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align_log2, uint32_t tag,
+                              th_place *place) {
+    bool tail = tag >= TH_TAG_TAIL_MIN;
+    th_place_result result;
+    if (th_indexed(heap)) {
+        result = find_by_index(heap, need, align_log2, tail, place);
+        if (th_guard(heap) >= 3 && result != TH_PLACE_BROKEN) {
+            result = verify_by_walk(heap, need, align_log2, tail, result, place);
+        }
+    } else {
+        result = find_by_walk(heap, need, align_log2, tail, place);
+    }
+    if (result == TH_PLACE_FOUND && (!th_chain_above(heap, &place->free, &place->above) ||
+                                     !th_guard_below(heap, &place->free))) {
+        result = TH_PLACE_BROKEN;
+    }
+    return result;
 }

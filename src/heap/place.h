@@ -17,7 +17,9 @@ typedef struct th_place {
     uint32_t offset; /* where the new block's header goes */
 } th_place;
 
-/* The place for a new block of `need` payload dwords under `tag`. O(n). */
+/* The place for a new block of `need` payload dwords under `tag`. O(log n) with an index,
+ * else O(n); O((k + 1) log n) for an alignment above the heap's own, k being the blocks that are
+ * large enough and yet have no such address. */
 th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align_log2, uint32_t tag,
                               th_place *place);
 

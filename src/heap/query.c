@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a heap. Nothing here takes the lock or changes anything. */
 #include "heap/guard.h"
+#include "heap/index.h"
 
 TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_block *block) {
     th_header header = th_header_peek(heap, offset);
@@ -42,7 +43,7 @@ bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block
     }
     (void)th_guard_sound(heap);
     uintptr_t distance = (uintptr_t)address - (uintptr_t)heap->base;
-    if (distance >= th_heap_region_bytes(heap)) {
+    if (distance >= th_managed_bytes(heap)) {
         return false;
     }
     th_heap_block at;
@@ -71,49 +72,65 @@ size_t th_heap_usable_size(const th_heap *heap, const void *pointer) {
     return look_up(heap, pointer, &block) ? (size_t)block.size * TH_DWORD_BYTES : 0;
 }
 
-/* What the free blocks add up to, in dwords. */
-typedef struct free_sums {
-    uint32_t all;
-    uint32_t below_tail;
-    uint32_t largest;
-} free_sums;
-
-/* Without branches on what a block is: in a fragmented heap they cannot be predicted. */
-TH_TRACK_BLIND static free_sums sum_free(const th_heap *heap) {
-    free_sums sums = {0};
-    uint32_t head_side = UINT32_MAX; /* 0 from the first TAIL block on */
+/* The payload of the largest free block, in dwords, without an index. Without branches on what a
+ * block is: in a fragmented heap they cannot be predicted. */
+TH_TRACK_BLIND static uint32_t walk_largest_free(const th_heap *heap) {
+    uint32_t largest = 0;
     uint32_t offset = 0;
     if (heap->base == NULL) {
-        return sums;
+        return 0;
     }
     th_track_blind_begin();
     for (;;) {
         th_header block = th_header_peek(heap, offset);
         uint32_t size = block.size & (0u - (uint32_t)th_is_free(&block));
-        head_side &= (uint32_t)th_is_tail(&block) - 1;
-        sums.all += size;
-        sums.below_tail += size & head_side;
-        sums.largest = size > sums.largest ? size : sums.largest;
+        largest = size > largest ? size : largest;
         if (block.next <= offset || !th_offset_ok(heap, block.next)) {
             break; /* LAST, or a broken chain */
         }
         offset = block.next;
     }
     th_track_blind_end();
-    return sums;
+    return largest;
+}
+
+static uint32_t largest_free(const th_heap *heap) {
+    if (!th_indexed(heap)) {
+        return walk_largest_free(heap);
+    }
+    uint32_t indexed = th_index_largest(heap);
+    uint32_t middle = heap->middle != TH_INDEX_NOWHERE
+                          ? heap->first_tail - heap->middle - th_header_dwords(heap)
+                          : 0;
+    return indexed > middle ? indexed : middle;
+}
+
+/* Payloads of all free blocks, in dwords: what headers, of which LAST has one, too, and live
+ * payloads leave. 0 for a heap without a region, whatever else it says. */
+static uint32_t free_all(const th_heap *heap) {
+    return heap->base == NULL ? 0
+                              : heap->dwords - th_used_dwords(heap) -
+                                    (heap->free_blocks + 1) * th_header_dwords(heap);
+}
+
+/* The same below every TAIL block. */
+static uint32_t free_head(const th_heap *heap) {
+    return heap->base == NULL
+               ? 0
+               : heap->first_tail - heap->head_dwords -
+                     (heap->head_blocks + heap->low_free_blocks) * th_header_dwords(heap);
 }
 
 void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
-    free_sums free = sum_free(heap);
     *stats = (th_heap_stats){
-        .region_bytes = th_heap_region_bytes(heap),
+        .region_bytes = th_managed_bytes(heap),
         .used_bytes = (size_t)th_used_dwords(heap) * TH_DWORD_BYTES,
         .high_water_bytes = (size_t)heap->high_water_dwords * TH_DWORD_BYTES,
         .head_bytes = (size_t)heap->head_dwords * TH_DWORD_BYTES,
         .tail_bytes = (size_t)heap->tail_dwords * TH_DWORD_BYTES,
-        .free_bytes = (size_t)free.all * TH_DWORD_BYTES,
-        .free_head_bytes = (size_t)free.below_tail * TH_DWORD_BYTES,
-        .largest_free_bytes = (size_t)free.largest * TH_DWORD_BYTES,
+        .free_bytes = (size_t)free_all(heap) * TH_DWORD_BYTES,
+        .free_head_bytes = (size_t)free_head(heap) * TH_DWORD_BYTES,
+        .largest_free_bytes = (size_t)largest_free(heap) * TH_DWORD_BYTES,
         .head_blocks = heap->head_blocks,
         .tail_blocks = heap->tail_blocks,
         .free_blocks = heap->free_blocks,
@@ -122,13 +139,13 @@ void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
 }
 
 size_t th_heap_free_head_bytes(const th_heap *heap) {
-    return (size_t)sum_free(heap).below_tail * TH_DWORD_BYTES;
+    return (size_t)free_head(heap) * TH_DWORD_BYTES;
 }
 
 size_t th_heap_largest_free_bytes(const th_heap *heap) {
-    return (size_t)sum_free(heap).largest * TH_DWORD_BYTES;
+    return (size_t)largest_free(heap) * TH_DWORD_BYTES;
 }
 
 size_t th_heap_region_bytes(const th_heap *heap) {
-    return (size_t)heap->dwords * TH_DWORD_BYTES;
+    return th_managed_bytes(heap) + (heap->index_inside ? th_index_inside_bytes(heap) : 0);
 }

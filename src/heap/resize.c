@@ -37,13 +37,11 @@ static th_outcome grow_in_place(th_heap *heap, const th_header *block, const th_
     if (left >= th_split_dwords(heap)) {
         run[0].size = need;
         run[1] = th_header_free(heap, th_end(heap, &run[0]), left - th_header_dwords(heap));
-        th_count_in(heap, &run[1]);
         count = 2;
     } else {
         run[0].size = need + left;
     }
     run[0].requested = (uint32_t)bytes;
-    th_count_in(heap, &run[0]);
     th_chain_replace(heap, block->prev, run, count, &beyond);
     th_note_used(heap, &run[0], NULL, NULL);
     th_note_high_water(heap);
@@ -159,8 +157,6 @@ static size_t trim(th_heap *heap, const th_header *block) {
         th_header_retire(heap, above.offset);
     }
     th_guard_wipe(heap, from, th_end(heap, block) + (merge ? th_header_dwords(heap) : 0));
-    th_count_in(heap, &run[0]);
-    th_count_in(heap, &run[1]);
     th_chain_replace(heap, block->prev, run, 2, merge ? &beyond : &above);
     th_seal(heap);
     th_guard_reopen(heap, &run[0], run[0].requested);

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/index.h"
+
+#include <string.h>
+
+#include "heap/guard.h"
+
+#define SEGMENT_LOG2  TH_INDEX_SEGMENT_LOG2
+#define SEGMENT_UNITS (1u << SEGMENT_LOG2)
+#define LARGE         TH_INDEX_LARGE
+#define STRETCH_LOG2  TH_INDEX_LARGE_LOG2
+#define SMALL_FAN     TH_BYTES16
+#define LARGE_FAN     8u
+
+/* ---- trees -------------------------------------------------------------------------------- */
+
+/* Of a tree with so many leaves: the first leaf's node. */
+static uint32_t first_leaf(uint32_t leaves, uint32_t fan) {
+    uint32_t node = 0;
+    for (uint64_t width = fan; width < leaves; width *= fan) {
+        node = (node + 1) * fan;
+    }
+    return node;
+}
+
+static uint32_t parent(uint32_t node, uint32_t fan) {
+    return node / fan - 1;
+}
+
+static uint32_t first_child(uint32_t node, uint32_t fan) {
+    return (node + 1) * fan;
+}
+
+/* A leaf has become larger. */
+static void raise_small(uint8_t *tree, uint32_t node, uint8_t value) {
+    while (tree[node] < value) {
+        tree[node] = value;
+        if (node < SMALL_FAN) {
+            break;
+        }
+        node = parent(node, SMALL_FAN);
+    }
+}
+
+/* A leaf has become smaller. */
+static void lower_small(uint8_t *tree, uint32_t node, uint8_t value) {
+    while (tree[node] != value) {
+        tree[node] = value;
+        if (node < SMALL_FAN) {
+            break;
+        }
+        value = th_bytes16_max(&tree[node & ~(SMALL_FAN - 1)]);
+        node = parent(node, SMALL_FAN);
+    }
+}
+
+static uint32_t words_max(const uint32_t *words) {
+    uint32_t max = 0;
+    for (unsigned i = 0; i < LARGE_FAN; i++) {
+        max = words[i] > max ? words[i] : max;
+    }
+    return max;
+}
+
+/* Bit i is set iff words[i] >= least. */
+static uint32_t words_at_least(const uint32_t *words, uint32_t least) {
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < LARGE_FAN; i++) {
+        mask |= (uint32_t)(words[i] >= least) << i;
+    }
+    return mask;
+}
+
+/* A leaf has changed. */
+static void set_large(uint32_t *tree, uint32_t node, uint32_t value) {
+    while (tree[node] != value) {
+        tree[node] = value;
+        if (node < LARGE_FAN) {
+            break;
+        }
+        value = words_max(&tree[node & ~(LARGE_FAN - 1)]);
+        node = parent(node, LARGE_FAN);
+    }
+}
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+typedef struct shape {
+    uint32_t segments, stretches;
+    uint32_t small_leaf, large_leaf; /* the first leaves */
+    uint32_t small_nodes, large_nodes;
+} shape;
+
+static shape shape_of(uint32_t units) {
+    shape s = {.segments = (units - 1) / SEGMENT_UNITS + 1,
+               .stretches = ((units - 1) >> STRETCH_LOG2) + 1};
+    s.small_leaf = first_leaf(s.segments, SMALL_FAN);
+    s.large_leaf = first_leaf(s.stretches, LARGE_FAN);
+    s.small_nodes = s.small_leaf + th_round_up(s.segments, SMALL_FAN);
+    s.large_nodes = s.large_leaf + th_round_up(s.stretches, LARGE_FAN);
+    return s;
+}
+
+static size_t bytes_of(const shape *s) {
+    return th_size_round_up((size_t)s->segments * sizeof(uint64_t) +
+                                (size_t)s->large_nodes * sizeof(uint32_t) + s->small_nodes +
+                                s->stretches,
+                            sizeof(uint64_t));
+}
+
+static shape shape_of_heap(const th_heap *heap) {
+    return shape_of(heap->dwords >> th_unit_log2(heap));
+}
+
+size_t th_index_bytes(uint32_t units) {
+    shape s = shape_of(units);
+    return bytes_of(&s);
+}
+
+th_status th_index_accepts(const th_heap *heap) {
+    const th_heap_config *config = &heap->config;
+    if (config->index != TH_HEAP_INDEX_GIVEN) {
+        return TH_OK;
+    }
+    uintptr_t memory = (uintptr_t)config->index_memory;
+    uintptr_t base = (uintptr_t)heap->base;
+    if (config->index_memory == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (!th_is_aligned(memory, sizeof(uint64_t))) {
+        return TH_ERR_MISALIGNED;
+    }
+    if (config->index_bytes < th_index_bytes(heap->dwords >> th_unit_log2(heap))) {
+        return TH_ERR_TOO_SMALL;
+    }
+    bool apart = memory >= base ? memory - base >= th_managed_bytes(heap)
+                                : base - memory >= config->index_bytes;
+    return apart ? TH_OK : TH_ERR_CONFIG;
+}
+
+void th_index_start(th_heap *heap) {
+    shape s = shape_of_heap(heap);
+    void *memory = heap->config.index_memory;
+    if (heap->index_inside) {
+        uintptr_t end = (uintptr_t)heap->base + th_managed_bytes(heap);
+        memory = heap->base + th_managed_bytes(heap) + (0 - end) % sizeof(uint64_t);
+    } else if (heap->config.index != TH_HEAP_INDEX_GIVEN) {
+        heap->index = (th_heap_index_arrays){0};
+        return;
+    }
+    heap->index.starts = memory;
+    heap->index.large = (void *)(heap->index.starts + s.segments);
+    heap->index.small = (void *)(heap->index.large + s.large_nodes);
+    heap->index.large_at = heap->index.small + s.small_nodes;
+    heap->index.small_leaf = s.small_leaf;
+    heap->index.large_leaf = s.large_leaf;
+    memset(memory, 0, bytes_of(&s));
+}
+
+size_t th_index_inside_bytes(const th_heap *heap) {
+    shape s = shape_of_heap(heap);
+    return bytes_of(&s) + sizeof(uint64_t);
+}
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+/* The payload of the block at `place`, in units. */
+TH_TRACK_BLIND_PART uint32_t size_at(const th_heap *heap, uint32_t place) {
+    return th_header_peek(heap, place << th_unit_log2(heap)).size >> th_unit_log2(heap);
+}
+
+static uint8_t small_value(uint32_t size) {
+    return (uint8_t)(size < LARGE ? size : LARGE);
+}
+
+/* The value of a segment's leaf, by its starts. */
+static TH_TRACK_BLIND uint8_t largest_start(const th_heap *heap, uint32_t segment) {
+    uint64_t starts = heap->index.starts[segment];
+    uint32_t max = 0;
+    th_track_blind_begin();
+    for (; starts != 0; starts &= starts - 1) {
+        uint32_t size = size_at(heap, segment * SEGMENT_UNITS + th_lowest_bit(starts));
+        max = size > max ? size : max;
+    }
+    th_track_blind_end();
+    return small_value(max);
+}
+
+void th_index_insert(th_heap *heap, uint32_t offset, uint32_t size) {
+    uint32_t place = offset >> th_unit_log2(heap);
+    uint32_t segment = place / SEGMENT_UNITS;
+    size >>= th_unit_log2(heap);
+    heap->index.starts[segment] |= (uint64_t)1 << place % SEGMENT_UNITS;
+    raise_small(heap->index.small, heap->index.small_leaf + segment, small_value(size));
+    if (size >= LARGE) {
+        uint32_t stretch = place >> STRETCH_LOG2;
+        set_large(heap->index.large, heap->index.large_leaf + stretch, size);
+        heap->index.large_at[stretch] = (uint8_t)(place & LARGE);
+    }
+}
+
+void th_index_erase(th_heap *heap, uint32_t offset, uint32_t size) {
+    uint32_t place = offset >> th_unit_log2(heap);
+    uint32_t segment = place / SEGMENT_UNITS;
+    uint32_t leaf = heap->index.small_leaf + segment;
+    size >>= th_unit_log2(heap);
+    heap->index.starts[segment] &= ~((uint64_t)1 << place % SEGMENT_UNITS);
+    if (heap->index.small[leaf] == small_value(size)) {
+        lower_small(heap->index.small, leaf, largest_start(heap, segment));
+    }
+    if (size >= LARGE) {
+        set_large(heap->index.large, heap->index.large_leaf + (place >> STRETCH_LOG2), 0);
+    }
+}
+
+/* ---- searches ----------------------------------------------------------------------------- */
+
+/* With guards also true where the header is damaged: whoever loads it then says so. */
+TH_TRACK_BLIND_PART bool may_fit(const th_heap *heap, uint32_t place, uint32_t need) {
+    th_header block = th_header_peek(heap, place << th_unit_log2(heap));
+    return block.size >> th_unit_log2(heap) >= need || block.check != block.check_due;
+}
+
+/* Of the starts of a segment, those in `starts`: the lowest, or highest, with `need` units. */
+static TH_TRACK_BLIND uint32_t lowest_start(const th_heap *heap, uint32_t segment, uint64_t starts,
+                                            uint32_t need) {
+    uint32_t found = TH_INDEX_NOWHERE;
+    th_track_blind_begin();
+    for (; starts != 0; starts &= starts - 1) {
+        uint32_t place = segment * SEGMENT_UNITS + th_lowest_bit(starts);
+        if (may_fit(heap, place, need)) {
+            found = place;
+            break;
+        }
+    }
+    th_track_blind_end();
+    return found;
+}
+
+static TH_TRACK_BLIND uint32_t highest_start(const th_heap *heap, uint32_t segment, uint64_t starts,
+                                             uint32_t need) {
+    uint32_t found = TH_INDEX_NOWHERE;
+    th_track_blind_begin();
+    while (starts != 0) {
+        unsigned bit = th_highest_bit(starts);
+        uint32_t place = segment * SEGMENT_UNITS + bit;
+        if (may_fit(heap, place, need)) {
+            found = place;
+            break;
+        }
+        starts ^= (uint64_t)1 << bit;
+    }
+    th_track_blind_end();
+    return found;
+}
+
+/* The nodes that a mask of 16 or 8 says, and beside which position: those above it, or below. */
+static uint32_t above(uint32_t position) {
+    return (UINT32_MAX - 1) << position;
+}
+
+static uint32_t below(uint32_t position) {
+    return ((uint32_t)1 << position) - 1;
+}
+
+static uint32_t small_mask(const th_heap *heap, uint32_t node, uint32_t need) {
+    return th_bytes16_at_least(&heap->index.small[node & ~(SMALL_FAN - 1)], (uint8_t)need);
+}
+
+static uint32_t large_mask(const th_heap *heap, uint32_t node, uint32_t need) {
+    return words_at_least(&heap->index.large[node & ~(LARGE_FAN - 1)], need);
+}
+
+/* From the root or an inner node: the leaf, and the block there. Where a node promises what its
+ * children do not hold, the index is damaged. */
+static uint32_t small_lowest(const th_heap *heap, uint32_t group, uint32_t mask, uint32_t need) {
+    uint32_t node = group + th_lowest_bit(mask);
+    while (node < heap->index.small_leaf) {
+        group = first_child(node, SMALL_FAN);
+        mask = small_mask(heap, group, need);
+        if (mask == 0) {
+            return TH_INDEX_DAMAGED;
+        }
+        node = group + th_lowest_bit(mask);
+    }
+    uint32_t segment = node - heap->index.small_leaf;
+    uint32_t place = lowest_start(heap, segment, heap->index.starts[segment], need);
+    return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
+}
+
+static uint32_t small_highest(const th_heap *heap, uint32_t group, uint32_t mask, uint32_t need) {
+    uint32_t node = group + th_highest_bit(mask);
+    while (node < heap->index.small_leaf) {
+        group = first_child(node, SMALL_FAN);
+        mask = small_mask(heap, group, need);
+        if (mask == 0) {
+            return TH_INDEX_DAMAGED;
+        }
+        node = group + th_highest_bit(mask);
+    }
+    uint32_t segment = node - heap->index.small_leaf;
+    uint32_t place = highest_start(heap, segment, heap->index.starts[segment], need);
+    return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
+}
+
+/* The lowest block at or above the place: in its segment, or in what lies beside the nodes on the
+ * way from there to the root. */
+static uint32_t small_up(const th_heap *heap, uint32_t need, uint32_t place) {
+    uint32_t segment = place / SEGMENT_UNITS;
+    uint64_t starts = heap->index.starts[segment] & UINT64_MAX << place % SEGMENT_UNITS;
+    uint32_t found = lowest_start(heap, segment, starts, need);
+    if (found != TH_INDEX_NOWHERE) {
+        return found;
+    }
+    uint32_t node = heap->index.small_leaf + segment;
+    for (;;) {
+        uint32_t mask = small_mask(heap, node, need) & above(node % SMALL_FAN);
+        if (mask != 0) {
+            return small_lowest(heap, node & ~(SMALL_FAN - 1), mask, need);
+        }
+        if (node < SMALL_FAN) {
+            return TH_INDEX_NOWHERE;
+        }
+        node = parent(node, SMALL_FAN);
+    }
+}
+
+static uint32_t small_down(const th_heap *heap, uint32_t need, uint32_t place) {
+    uint32_t segment = place / SEGMENT_UNITS;
+    uint64_t starts = heap->index.starts[segment] & (((uint64_t)1 << place % SEGMENT_UNITS) - 1);
+    uint32_t found = highest_start(heap, segment, starts, need);
+    if (found != TH_INDEX_NOWHERE) {
+        return found;
+    }
+    uint32_t node = heap->index.small_leaf + segment;
+    for (;;) {
+        uint32_t mask = small_mask(heap, node, need) & below(node % SMALL_FAN);
+        if (mask != 0) {
+            return small_highest(heap, node & ~(SMALL_FAN - 1), mask, need);
+        }
+        if (node < SMALL_FAN) {
+            return TH_INDEX_NOWHERE;
+        }
+        node = parent(node, SMALL_FAN);
+    }
+}
+
+/* The place of the large block in that leaf. */
+static uint32_t large_place(const th_heap *heap, uint32_t node) {
+    uint32_t stretch = node - heap->index.large_leaf;
+    return stretch << STRETCH_LOG2 | heap->index.large_at[stretch];
+}
+
+static uint32_t large_up(const th_heap *heap, uint32_t need, uint32_t place) {
+    uint32_t node = heap->index.large_leaf + (place >> STRETCH_LOG2);
+    if (heap->index.large[node] >= need && large_place(heap, node) >= place) {
+        return large_place(heap, node);
+    }
+    uint32_t mask;
+    while ((mask = large_mask(heap, node, need) & above(node % LARGE_FAN)) == 0) {
+        if (node < LARGE_FAN) {
+            return TH_INDEX_NOWHERE;
+        }
+        node = parent(node, LARGE_FAN);
+    }
+    node = (node & ~(LARGE_FAN - 1)) + th_lowest_bit(mask);
+    while (node < heap->index.large_leaf) {
+        node = first_child(node, LARGE_FAN);
+        mask = large_mask(heap, node, need);
+        if (mask == 0) {
+            return TH_INDEX_DAMAGED;
+        }
+        node += th_lowest_bit(mask);
+    }
+    return large_place(heap, node);
+}
+
+static uint32_t large_down(const th_heap *heap, uint32_t need, uint32_t place) {
+    uint32_t node = heap->index.large_leaf + (place >> STRETCH_LOG2);
+    if (heap->index.large[node] >= need && large_place(heap, node) < place) {
+        return large_place(heap, node);
+    }
+    uint32_t mask;
+    while ((mask = large_mask(heap, node, need) & below(node % LARGE_FAN)) == 0) {
+        if (node < LARGE_FAN) {
+            return TH_INDEX_NOWHERE;
+        }
+        node = parent(node, LARGE_FAN);
+    }
+    node = (node & ~(LARGE_FAN - 1)) + th_highest_bit(mask);
+    while (node < heap->index.large_leaf) {
+        node = first_child(node, LARGE_FAN);
+        mask = large_mask(heap, node, need);
+        if (mask == 0) {
+            return TH_INDEX_DAMAGED;
+        }
+        node += th_highest_bit(mask);
+    }
+    return large_place(heap, node);
+}
+
+/* A place as an offset. */
+static uint32_t offset_of(const th_heap *heap, uint32_t place) {
+    return place < TH_INDEX_DAMAGED ? place << th_unit_log2(heap) : place;
+}
+
+uint32_t th_index_up(const th_heap *heap, uint32_t need, uint32_t from) {
+    uint32_t units = need >> th_unit_log2(heap);
+    uint32_t place = from >> th_unit_log2(heap);
+    return offset_of(heap,
+                     units < LARGE ? small_up(heap, units, place) : large_up(heap, units, place));
+}
+
+uint32_t th_index_down(const th_heap *heap, uint32_t need, uint32_t end) {
+    uint32_t units = need >> th_unit_log2(heap);
+    uint32_t place = end >> th_unit_log2(heap);
+    return offset_of(heap, units < LARGE ? small_down(heap, units, place)
+                                         : large_down(heap, units, place));
+}
+
+uint32_t th_index_largest(const th_heap *heap) {
+    uint32_t small = th_bytes16_max(heap->index.small);
+    uint32_t units = small < LARGE ? small : words_max(heap->index.large);
+    return units << th_unit_log2(heap);
+}
+
+/* ---- from the blocks ---------------------------------------------------------------------- */
+
+void th_index_rebuild(th_heap *heap) {
+    th_header block;
+    th_index_start(heap);
+    for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
+        th_header_load(heap, offset, &block);
+        if (th_indexed(heap) && th_is_free(&block) && block.offset != heap->middle) {
+            th_index_insert(heap, block.offset, block.size);
+        }
+    }
+}
+
+/* The checker's question about one number of the index. */
+static bool agrees(th_fault *fault, uint32_t expected, uint32_t found) {
+    if (expected == found) {
+        return true;
+    }
+    *fault = (th_fault){.kind = TH_FAULT_INDEX,
+                        .block = TH_FAULT_NOWHERE,
+                        .offset = TH_FAULT_NOWHERE,
+                        .expected = expected,
+                        .found = found};
+    return false;
+}
+
+/* The starts are those of the free blocks. */
+static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_fault *fault) {
+    uint32_t segment = 0;
+    uint64_t starts = heap->index.starts[0];
+    uint32_t offset = 0;
+    for (;;) {
+        th_track_blind_begin();
+        th_header block = th_header_peek(heap, offset);
+        th_track_blind_end();
+        bool last = th_is_last(heap, &block);
+        if (last || (th_is_free(&block) && block.offset != heap->middle)) {
+            while (starts == 0 && segment + 1 < s->segments) {
+                starts = heap->index.starts[++segment];
+            }
+            uint32_t place =
+                starts != 0 ? segment * SEGMENT_UNITS + th_lowest_bit(starts) : TH_INDEX_NOWHERE;
+            uint32_t expected = last ? TH_INDEX_NOWHERE : offset >> th_unit_log2(heap);
+            if (last || !agrees(fault, expected, place)) {
+                return agrees(fault, expected, place);
+            }
+            starts &= starts - 1;
+        }
+        offset = block.next;
+    }
+}
+
+static bool check_small(const th_heap *heap, const shape *s, th_fault *fault) {
+    for (uint32_t node = 0; node < s->small_nodes; node++) {
+        uint32_t due = 0;
+        if (node < s->small_leaf) {
+            uint32_t child = first_child(node, SMALL_FAN);
+            due = child < s->small_nodes ? th_bytes16_max(&heap->index.small[child]) : 0;
+        } else if (node - s->small_leaf < s->segments) {
+            due = largest_start(heap, node - s->small_leaf);
+        }
+        if (!agrees(fault, due, heap->index.small[node])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of a stretch: the large block that begins there. */
+static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, uint32_t stretch, uint32_t *at) {
+    uint32_t place = stretch << STRETCH_LOG2;
+    uint32_t end = (heap->dwords >> th_unit_log2(heap)) - place;
+    uint32_t size = 0;
+    th_track_blind_begin();
+    for (uint32_t i = 0; i <= LARGE && i < end; i++) {
+        uint32_t segment = (place + i) / SEGMENT_UNITS;
+        if ((heap->index.starts[segment] >> (place + i) % SEGMENT_UNITS & 1) != 0 &&
+            size_at(heap, place + i) >= LARGE) {
+            size = size_at(heap, place + i);
+            *at = i;
+        }
+    }
+    th_track_blind_end();
+    return size;
+}
+
+static bool check_large(const th_heap *heap, const shape *s, th_fault *fault) {
+    for (uint32_t node = 0; node < s->large_nodes; node++) {
+        uint32_t due = 0;
+        if (node < s->large_leaf) {
+            uint32_t child = first_child(node, LARGE_FAN);
+            due = child < s->large_nodes ? words_max(&heap->index.large[child]) : 0;
+        } else if (node - s->large_leaf < s->stretches) {
+            uint32_t stretch = node - s->large_leaf;
+            uint32_t at = heap->index.large_at[stretch];
+            due = large_start(heap, stretch, &at);
+            if (!agrees(fault, at, heap->index.large_at[stretch])) {
+                return false;
+            }
+        }
+        if (!agrees(fault, due, heap->index.large[node])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool th_index_check(const th_heap *heap, th_fault *fault) {
+    shape s = shape_of_heap(heap);
+    return check_starts(heap, &s, fault) && check_small(heap, &s, fault) &&
+           check_large(heap, &s, fault);
+}
