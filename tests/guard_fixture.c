@@ -10,7 +10,7 @@
 #include "heap_fixture.h"
 
 static_assert((int)SCENE_CHECK_DWORD == (int)TH_LAYOUT_CHECK_DWORD, "the layout's check word");
-static_assert((int)SCENE_HEADER_WORDS == (int)TH_LAYOUT_HEADER_DWORDS, "the layout's header");
+static_assert((int)SCENE_HEADER_WORDS == (int)TH_LAYOUT_CLASSIC_DWORDS, "the layout's header");
 
 scene sc;
 

@@ -30,6 +30,23 @@ static void count_unlock(void *context) {
     CHECK(f->lock_depth >= 0);
 }
 
+/* ---- layouts ------------------------------------------------------------------------------ */
+
+/* What docs/heap.md says; AUTO is classic in a region as small as a fixture's. */
+static uint32_t header_dwords(unsigned layout, uint32_t unit) {
+    uint32_t dwords = layout == TH_HEAP_LAYOUT_LEAN ? 2 : layout == TH_HEAP_LAYOUT_WIDE ? 7 : 6;
+    return (dwords + unit - 1) / unit * unit;
+}
+
+static bool is_lean(const th_heap *heap) {
+    return heap->layout == TH_HEAP_LAYOUT_LEAN;
+}
+
+/* The lowest TAIL tag. */
+static uint32_t tail_of(const th_heap *heap) {
+    return heap->tag_free / 2 + 1;
+}
+
 /* ---- start and stop ----------------------------------------------------------------------- */
 
 /* A test that failed inside a callback leaves a busy heap; only init is sure to take it over. */
@@ -52,7 +69,9 @@ void fixture_prepare(fixture *f, size_t skew, size_t bytes, th_heap_config *conf
     CHECK(config->alignment != 0);
     f->alignment = config->alignment;
     f->unit = (uint32_t)(f->alignment / 4);
-    f->header = (6 + f->unit - 1) / f->unit * f->unit;
+    f->header = header_dwords(config->layout, f->unit);
+    f->lean = config->layout == TH_HEAP_LAYOUT_LEAN;
+    f->tail = config->layout == TH_HEAP_LAYOUT_WIDE ? TH_TAG_WIDE_TAIL_MIN : TH_TAG_TAIL_MIN;
     f->faults = 0;
     f->lock_depth = 0;
     f->lock_depth_max = 0;
@@ -112,28 +131,31 @@ static bool power_of_two(size_t value) {
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-static void validate_block(const th_heap_block *block, size_t alignment) {
+static void validate_block(const th_heap *heap, const th_heap_block *block, size_t alignment) {
     uint32_t unit = (uint32_t)(alignment / 4);
     CHECK_EQ(block->offset % unit, 0);
     CHECK_EQ(block->size_dwords % unit, 0);
     CHECK(block->size_dwords >= unit);
     CHECK(power_of_two(block->alignment) && block->alignment >= alignment);
     CHECK_EQ((uintptr_t)block->payload % block->alignment, 0);
-    if (block->tag == FREE) {
+    if (block->tag == heap->tag_free) {
         CHECK_EQ(block->requested_bytes, 0);
         CHECK_EQ(block->site, 0);
         CHECK_EQ(block->alignment, alignment);
     } else {
-        CHECK(block->tag <= TH_TAG_TAIL_MAX);
-        CHECK(block->requested_bytes >= 1);
-        CHECK(block->requested_bytes <= (size_t)block->size_dwords * 4);
+        size_t usable = (size_t)block->size_dwords * 4;
+        CHECK(block->tag < heap->tag_free);
+        CHECK(block->requested_bytes >= (is_lean(heap) ? usable : 1));
+        CHECK(block->requested_bytes <= usable);
+        CHECK(!is_lean(heap) || block->site == 0);
     }
 }
 
 /* Adds a block to the statistics; the sides are proved on the way. */
-static void tally(th_heap_stats *stats, const th_heap_block *block, size_t header_bytes) {
+static void tally(const th_heap *heap, th_heap_stats *stats, const th_heap_block *block,
+                  size_t header_bytes) {
     size_t payload = (size_t)block->size_dwords * 4;
-    if (block->tag == FREE) {
+    if (block->tag == heap->tag_free) {
         stats->free_blocks++;
         stats->free_bytes += payload;
         stats->free_head_bytes += stats->tail_blocks == 0 ? payload : 0;
@@ -143,7 +165,7 @@ static void tally(th_heap_stats *stats, const th_heap_block *block, size_t heade
         return;
     }
     stats->used_bytes += payload + header_bytes;
-    if (block->tag <= TH_TAG_HEAD_MAX) {
+    if (block->tag < tail_of(heap)) {
         CHECK_EQ(stats->tail_blocks, 0);
         stats->head_blocks++;
         stats->head_bytes += payload;
@@ -177,8 +199,9 @@ void validate_heap(const th_heap *heap, size_t alignment) {
         fprintf(stderr, "%s\n", line);
         th_check_failed(__FILE__, __LINE__, "the checker finds the heap sound");
     }
-    uint32_t unit = (uint32_t)(alignment / 4);
-    uint32_t header = (6 + unit - 1) / unit * unit;
+    uint32_t header = header_dwords(heap->layout, (uint32_t)(alignment / 4));
+    CHECK(heap->tag_free == TH_TAG_FREE ||
+          (heap->tag_free == TH_TAG_WIDE_FREE && heap->layout == TH_HEAP_LAYOUT_WIDE));
     th_heap_stats counted = {0};
     th_heap_block block;
     uint32_t end = 0;
@@ -191,14 +214,14 @@ void validate_heap(const th_heap *heap, size_t alignment) {
         end += header + block.size_dwords;
         CHECK_EQ(block.next_offset, end);
         CHECK_PTR_EQ(block.payload, base + (size_t)(block.offset + header) * 4);
-        CHECK(!(block.tag == FREE && previous_tag == FREE));
+        CHECK(!(block.tag == heap->tag_free && previous_tag == heap->tag_free));
         previous_tag = block.tag;
-        validate_block(&block, alignment);
-        tally(&counted, &block, (size_t)header * 4);
+        validate_block(heap, &block, alignment);
+        tally(heap, &counted, &block, (size_t)header * 4);
     }
     CHECK(more);
     CHECK_EQ(block.offset, end);
-    CHECK_EQ(block.tag, FREE);
+    CHECK_EQ(block.tag, heap->tag_free);
     CHECK_EQ(block.size_dwords, 0);
     CHECK(!th_heap_next(heap, &block));
     counted.region_bytes = (size_t)(end + header) * 4;
@@ -264,23 +287,25 @@ static void expect_failed(fixture *f, const th_heap_stats *after, bool counted) 
 
 static void expect_block(const fixture *f, const void *pointer, size_t bytes) {
     th_heap_block block = block_of(&f->heap, pointer);
-    CHECK_EQ(block.requested_bytes, bytes);
-    CHECK_EQ(th_heap_requested_size(&f->heap, pointer), bytes);
-    CHECK_EQ(th_heap_usable_size(&f->heap, pointer), (size_t)block.size_dwords * 4);
+    size_t usable = (size_t)block.size_dwords * 4;
+    CHECK_EQ(block.requested_bytes, f->lean ? usable : bytes);
+    CHECK_EQ(th_heap_requested_size(&f->heap, pointer), f->lean ? usable : bytes);
+    CHECK_EQ(th_heap_usable_size(&f->heap, pointer), usable);
+    CHECK(usable >= bytes);
 }
 
 static void *leave_alloc(fixture *f, void *pointer, size_t alignment, size_t bytes, uint32_t tag,
                          uint32_t site) {
     th_heap_stats after = leave(f);
     if (pointer == NULL) {
-        bool well_formed = bytes != 0 && tag <= TH_TAG_TAIL_MAX && power_of_two(alignment);
+        bool well_formed = bytes != 0 && tag < f->heap.tag_free && power_of_two(alignment);
         expect_failed(f, &after, well_formed);
         return NULL;
     }
     expect_block(f, pointer, bytes);
     th_heap_block block = block_of(&f->heap, pointer);
     CHECK_EQ(block.tag, tag);
-    CHECK_EQ(block.site, site);
+    CHECK_EQ(block.site, f->lean ? 0 : site);
     CHECK_EQ(block.alignment, alignment < f->alignment ? f->alignment : alignment);
     return pointer;
 }
@@ -346,7 +371,7 @@ size_t checked_free(fixture *f, void *pointer) {
     } else {
         th_heap_block block;
         CHECK(th_heap_find(&f->heap, pointer, &block));
-        CHECK_EQ(block.tag, FREE);
+        CHECK_EQ(block.tag, f->heap.tag_free);
     }
     return gained;
 }
@@ -418,7 +443,7 @@ void expect_blocks(const char *file, int line, const th_heap *heap, const expect
                block.size_dwords == blocks[found].size_dwords;
         found++;
     }
-    same = same && found == count && more && block.tag == FREE && block.size_dwords == 0;
+    same = same && found == count && more && block.tag == heap->tag_free && block.size_dwords == 0;
     if (!same) {
         print_blocks(heap, blocks, count);
         th_check_failed(file, line, "the blocks are as drawn");
@@ -436,7 +461,7 @@ th_heap_block block_of(const th_heap *heap, const void *pointer) {
     th_heap_block block = {0};
     CHECK(th_heap_find(heap, pointer, &block));
     CHECK_PTR_EQ(block.payload, pointer);
-    CHECK(block.tag != FREE);
+    CHECK(block.tag != heap->tag_free);
     return block;
 }
 

@@ -30,6 +30,8 @@ typedef struct fixture {
     size_t bytes; /* of the region, unused ones included */
     size_t alignment;
     uint32_t unit, header; /* dwords */
+    uint32_t tail;         /* the lowest TAIL tag */
+    bool lean;             /* requested sizes and sites are not kept */
     bool live;
     unsigned faults; /* raised since the start */
     th_fault last_fault;

@@ -49,9 +49,9 @@ static void expect_shadow(const player *p) {
 
 static void own(player *p, player_slot *slot, void *payload, size_t bytes) {
     slot->payload = payload;
-    slot->bytes = bytes;
+    slot->bytes = p->f->lean ? th_heap_usable_size(&p->f->heap, payload) : bytes;
     slot->seed = below(p, UINT32_MAX);
-    fill(payload, bytes, slot->seed);
+    fill(payload, slot->bytes, slot->seed);
 }
 
 /* ---- steps
@@ -74,7 +74,7 @@ static void allocate(player *p, player_slot *slot) {
     if (below(p, 6) == 0) {
         alignment = (size_t)8 << below(p, 6);
     }
-    uint32_t tag = (below(p, 3) == 0 ? 0x4000 : 0) + below(p, 64);
+    uint32_t tag = (below(p, 3) == 0 ? p->f->tail : 0) + below(p, 64);
     void *payload = checked_alloc_at(p->f, alignment, bytes, tag, below(p, 3));
     if (payload == NULL) {
         p->failed++;
@@ -105,7 +105,7 @@ static void give(player *p, player_slot *slot) {
 }
 
 static void give_tags(player *p) {
-    uint32_t low = (below(p, 2) == 0 ? 0x4000 : 0) + below(p, 64);
+    uint32_t low = (below(p, 2) == 0 ? p->f->tail : 0) + below(p, 64);
     uint32_t high = low + below(p, 8);
     uint32_t expected = 0;
     for (size_t i = 0; i < PLAYER_SLOTS; i++) {
@@ -120,7 +120,7 @@ static void give_tags(player *p) {
 
 static bool move_slot(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     player *p = context;
-    CHECK(tag <= TH_TAG_HEAD_MAX);
+    CHECK(tag < p->f->tail);
     CHECK((uintptr_t)to < (uintptr_t)from);
     for (size_t i = 0; i < PLAYER_SLOTS; i++) {
         player_slot *slot = &p->slots[i];

@@ -11,7 +11,7 @@
 
 typedef struct player_slot {
     unsigned char *payload; /* NULL: empty */
-    size_t bytes;
+    size_t bytes;           /* requested; in a lean heap, usable */
     size_t alignment;
     uint32_t tag;
     uint32_t seed; /* of the contents */

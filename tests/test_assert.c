@@ -145,7 +145,7 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(follow_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, offset)");
     expect_assertion(store_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, block->offset)");
     static const char size_and_tag[] =
-        "block->size <= TH_LAYOUT_SIZE_MAX && block->tag <= TH_TAG_FREE";
+        "block->size <= th_size_max(heap) && block->tag <= th_tag_free(heap)";
     expect_assertion(store_too_large, "src/heap/chain.c", size_and_tag);
     expect_assertion(store_a_tag_of_16_bits, "src/heap/chain.c", size_and_tag);
     expect_assertion(look_below_first, "src/heap/chain.c", "block->offset != 0");

@@ -54,7 +54,7 @@ static void refuse_at(int level, unsigned char *pointer, th_fault expected) {
 }
 
 static void wrong_pointers_at(int level) {
-    const uint32_t none = TH_FAULT_NOWHERE;
+    const size_t none = TH_FAULT_NOWHERE;
     static unsigned char elsewhere[16];
     start(level);
     unsigned char *a = th_buddy_alloc(&buddy, 100); /* units 2 and 3: unit 1 is too small */

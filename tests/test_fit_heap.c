@@ -163,7 +163,7 @@ static void refuse_at(int level, unsigned char *pointer, th_fault due) {
 }
 
 static void wrong_pointers_at(int level) {
-    const uint32_t none = TH_FAULT_NOWHERE;
+    const size_t none = TH_FAULT_NOWHERE;
     start(level, region, BYTES, 16, TH_OFFSETS_FIRST_FIT);
     unsigned char *a = units(2);
     unsigned char *b = units(3);

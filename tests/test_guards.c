@@ -373,7 +373,7 @@ static void a_block_moves_only_if_the_old_one_can_be_freed(void) {
 
 /* ---- links that agree with their check word ------------------------------------------------- */
 
-static void expect_chain(unsigned char *payload, uint32_t block, uint32_t tag, uint32_t expected,
+static void expect_chain(unsigned char *payload, size_t block, uint32_t tag, uint32_t expected,
                          uint32_t found) {
     static const block_call calls[] = {CALL_FREE, CALL_RESIZE_TO_0};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {

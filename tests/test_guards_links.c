@@ -12,7 +12,10 @@ static void expect_chain(const char *file, int line, uint32_t block, uint32_t ex
                          uint32_t found) {
     uint32_t tag = scene_word(block + 2) & 0x7FFF;
     const th_fault fault = {TH_FAULT_CHAIN, block, tag, TH_FAULT_NOWHERE, expected, found};
-    bool noticed = sc.faults > 0 && memcmp(&sc.first, &fault, sizeof fault) == 0;
+    const th_fault *first = &sc.first;
+    bool noticed = sc.faults > 0 && first->kind == fault.kind && first->block == fault.block &&
+                   first->tag == fault.tag && first->offset == fault.offset &&
+                   first->expected == fault.expected && first->found == fault.found;
     if (!noticed) {
         th_check_failed(file, line, "the first fault is the expected broken chain");
     }

@@ -112,7 +112,9 @@ static void init_refuses_large_regions(void) {
     static const size_t refused_bytes[] = {131084 * 4, 131084 * 4, 131088 * 4};
     static const uint32_t largest[] = {0x1FFFF, 0x1FFFE, 0x1FFFC};
     for (size_t i = 0; i < 3; i++) {
-        th_heap_config config = {.alignment = alignments[i], .index = TH_HEAP_INDEX_NONE};
+        th_heap_config config = {.alignment = alignments[i],
+                                 .index = TH_HEAP_INDEX_NONE,
+                                 .layout = TH_HEAP_LAYOUT_CLASSIC};
         expect_refused(arena, refused_bytes[i], &config, TH_ERR_TOO_LARGE);
         expect_refused(arena, SIZE_MAX, &config, TH_ERR_TOO_LARGE);
         expect_refused(arena, (size_t)PTRDIFF_MAX + 1, &config, TH_ERR_TOO_LARGE);
@@ -329,7 +331,9 @@ static void the_block_limit_is_exact(void) {
     static const size_t alignments[] = {4, 8, 16};
     for (size_t i = 0; i < 3; i++) {
         th_heap heap;
-        th_heap_config config = {.alignment = alignments[i], .index = TH_HEAP_INDEX_NONE};
+        th_heap_config config = {.alignment = alignments[i],
+                                 .index = TH_HEAP_INDEX_NONE,
+                                 .layout = TH_HEAP_LAYOUT_CLASSIC};
         CHECK_EQ(th_heap_init(&heap, arena, sizeof arena - 1, &config),
                  i == 2 ? TH_OK : TH_ERR_TOO_LARGE);
         size_t bytes = limits[i] + (i == 2 ? 64 : 48);

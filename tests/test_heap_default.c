@@ -115,7 +115,7 @@ static void what_is_skipped_counts_nowhere(void) {
 
 static void expect_refused_with(unsigned char *region, size_t bytes, th_status expected,
                                 th_heap_index index) {
-    const th_heap_config config = {.index = index};
+    const th_heap_config config = {.index = index, .layout = TH_HEAP_LAYOUT_CLASSIC};
     th_heap none;
     memset(&none, UNTOUCHED, sizeof none);
     memset(arena, UNTOUCHED, sizeof arena);

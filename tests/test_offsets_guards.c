@@ -28,7 +28,7 @@ static void stop(void) {
 
 static void refuse_at(int level, th_offsets_block block, th_fault_kind kind) {
     th_offsets_stats before, after;
-    uint32_t offset = block.offset < TH_FAULT_NOWHERE ? (uint32_t)block.offset : TH_FAULT_NOWHERE;
+    size_t offset = block.offset < TH_FAULT_NOWHERE ? (size_t)block.offset : TH_FAULT_NOWHERE;
     th_offsets_get_stats(&range, &before);
     const uint64_t sizes[] = {0, 1, UINT64_MAX};
     for (size_t i = 0; i < 3; i++) {
@@ -234,7 +234,7 @@ static void free_neighbours_are_noticed(void) {
 
 /* At level 3 each call ends with the checker. */
 static void level_three_checks_after_each_call(void) {
-    const uint32_t none = TH_FAULT_NOWHERE;
+    const size_t none = TH_FAULT_NOWHERE;
     if (th_heap_guard_max() < 3) {
         return;
     }

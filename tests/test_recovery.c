@@ -333,10 +333,10 @@ static th_status open_store(th_heap *heap, void *region, size_t bytes, const th_
     return TH_OK;
 }
 
-static void expect_store(void *region, size_t bytes, size_t alignment, int guard, th_status status,
-                         const char *name) {
+static void expect_store(void *region, size_t bytes, size_t alignment, int guard,
+                         th_heap_layout layout, th_status status, const char *name) {
     th_heap heap;
-    th_heap_config config = {.alignment = alignment, .guard = guard};
+    th_heap_config config = {.alignment = alignment, .guard = guard, .layout = layout};
     th_status found = open_store(&heap, region, bytes, &config);
     CHECK_EQ(found, status);
     CHECK_EQ(strcmp(th_status_name(found), name), 0);
@@ -348,14 +348,16 @@ static void expect_store(void *region, size_t bytes, size_t alignment, int guard
 
 static void every_cause_has_its_own_status(void) {
     static alignas(16) unsigned char region[600000];
-    expect_store(region, 800, 4, 0, TH_OK, "TH_OK");
-    expect_store(NULL, 800, 4, 0, TH_ERR_NULL, "TH_ERR_NULL");
-    expect_store(region + 2, 800, 4, 0, TH_ERR_MISALIGNED, "TH_ERR_MISALIGNED");
-    expect_store(region, 60, 4, 0, TH_ERR_TOO_SMALL, "TH_ERR_TOO_SMALL");
-    expect_store(region, 600000, 4, 0, TH_ERR_TOO_LARGE, "TH_ERR_TOO_LARGE");
-    expect_store(region, 800, 7, 0, TH_ERR_ALIGNMENT, "TH_ERR_ALIGNMENT");
-    expect_store(region, 800, 4, 7, TH_ERR_CONFIG, "TH_ERR_CONFIG");
-    expect_store(region, 200, 4, 0, TH_ERR_EXHAUSTED, "TH_ERR_EXHAUSTED");
+    const th_heap_layout classic = TH_HEAP_LAYOUT_CLASSIC;
+    expect_store(region, 800, 4, 0, classic, TH_OK, "TH_OK");
+    expect_store(NULL, 800, 4, 0, classic, TH_ERR_NULL, "TH_ERR_NULL");
+    expect_store(region + 2, 800, 4, 0, classic, TH_ERR_MISALIGNED, "TH_ERR_MISALIGNED");
+    expect_store(region, 60, 4, 0, classic, TH_ERR_TOO_SMALL, "TH_ERR_TOO_SMALL");
+    expect_store(region, 600000, 4, 0, classic, TH_ERR_TOO_LARGE, "TH_ERR_TOO_LARGE");
+    expect_store(region, 800, 7, 0, classic, TH_ERR_ALIGNMENT, "TH_ERR_ALIGNMENT");
+    expect_store(region, 800, 4, 0, (th_heap_layout)7, TH_ERR_LAYOUT, "TH_ERR_LAYOUT");
+    expect_store(region, 800, 4, 7, classic, TH_ERR_CONFIG, "TH_ERR_CONFIG");
+    expect_store(region, 200, 4, 0, classic, TH_ERR_EXHAUSTED, "TH_ERR_EXHAUSTED");
     CHECK_EQ(strcmp(th_status_name(TH_ERR_CORRUPT), "TH_ERR_CORRUPT"), 0);
     CHECK_EQ(strcmp(th_status_name(TH_ERR_BUSY), "TH_ERR_BUSY"), 0);
     CHECK_EQ(strcmp(th_status_name((th_status)99), "TH_ERR_?"), 0);

@@ -300,7 +300,7 @@ void lab_scene_mark(lab_scene *s) {
         s->ground[s->ground_count++] =
             (lab_ground){.offset = block.offset,
                          .end = block.offset + s->header + block.size_dwords,
-                         .requested = block.requested_bytes,
+                         .requested = (uint32_t)block.requested_bytes,
                          .free = block.tag == TH_TAG_FREE};
     }
     s->marked_heap = s->heap;
@@ -328,7 +328,7 @@ uint32_t lab_scene_byte(const lab_scene *s, const void *address) {
     return (uint32_t)((uintptr_t)address - (uintptr_t)s->region);
 }
 
-lab_zone lab_scene_zone(const lab_scene *s, uint32_t byte, const lab_ground **block) {
+lab_zone lab_scene_zone(const lab_scene *s, size_t byte, const lab_ground **block) {
     const lab_ground *g = s->ground;
     while (byte >= 4 * g->end && g + 1 < s->ground + s->ground_count) {
         g++;
@@ -395,7 +395,7 @@ bool lab_scene_names(const lab_scene *s, const th_fault *fault) {
     if ((s->kinds >> fault->kind & 1) != 0) {
         return s->block == TH_FAULT_NOWHERE || fault->block == s->block;
     }
-    uint32_t byte = fault->offset;
+    size_t byte = fault->offset;
     const lab_ground *block;
     if (!s->written || byte >= LAB_SCENE_BYTES) {
         return false;

@@ -75,7 +75,7 @@ typedef struct lab_scene {
     bool hit[LAB_SCENE_BYTES]; /* bytes that the attack has changed */
     bool written;              /* any at all */
     uint32_t kinds;            /* other faults that are right: 1 << kind */
-    uint32_t block;            /* at this block; TH_FAULT_NOWHERE: at any, or at none */
+    size_t block;              /* at this block; TH_FAULT_NOWHERE: at any, or at none */
     void *victim;              /* a live payload that must not be used on any more; or NULL */
     bool skip;                 /* there is nothing to attack at this position */
     bool gave_up;              /* for attacks that are calls: it returned its failure value */
@@ -119,7 +119,7 @@ typedef enum lab_zone {
     LAB_ZONE_UNUSED  /* free otherwise */
 } lab_zone;
 
-lab_zone lab_scene_zone(const lab_scene *scene, uint32_t byte, const lab_ground **block);
+lab_zone lab_scene_zone(const lab_scene *scene, size_t byte, const lab_ground **block);
 
 /* A legitimate allocation, free and compaction, with all that is known kept up to date. Giving
  * what is not held gives NULL. */

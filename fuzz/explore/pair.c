@@ -196,7 +196,7 @@ static bool report_block(lab_judge *judge, const lab_extent *want, const th_heap
     return lab_judge_fail(
         judge, LAB_PROPERTY_BLOCKS, detail,
         "expected block %u size %u tag 0x%04x requested %u align %u site %u, found block %u size "
-        "%u tag 0x%04x requested %u align %u site %u",
+        "%u tag 0x%04x requested %zu align %u site %u",
         want->offset, want->size, want->tag, want->requested, want->alignment, want->site,
         have->offset, have->size_dwords, have->tag, have->requested_bytes, have->alignment,
         have->site);

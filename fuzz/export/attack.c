@@ -119,7 +119,7 @@ static void attack_header(lab_export *e, const lab_extent *extent, uint32_t at) 
     uint32_t mask = bits < 1u << 20 ? bits : bits << 12;
     mask = mask != 0 ? mask : 1u << at % 32;
     bool own = extent->offset == e->slots[e->op->slot].block;
-    begin(e, "HEADER", extent->offset, TH_FAULT_NOWHERE);
+    begin(e, "HEADER", extent->offset, LAB_EXACT_NONE);
     damage(e, 4 * (extent->offset + dword), mask);
     examine(e, e->guard > 0 || (mask & structural[dword]) != 0);
     if (e->guard > 0) {
@@ -148,7 +148,7 @@ static void attack_beyond(lab_export *e, uint32_t at) {
     uint32_t mask = 1u << at / HEADER_DWORDS % 32;
     uint32_t usable = 4 * own->size;
     unsigned slot = e->op->slot;
-    begin(e, "HEADER", block, TH_FAULT_NOWHERE);
+    begin(e, "HEADER", block, LAB_EXACT_NONE);
     damage(e, byte, mask);
     examine(e, true);
     lab_export_line(e, "caught(\"free\", th_heap_free(&heap, slot[%u]) == 0);", slot);
@@ -174,7 +174,7 @@ static void attack_counts(lab_export *e, uint32_t at) {
     bool wrong = at % COUNTERS != COUNTERS - 1 || (e->model.high_water ^ mask) < e->model.used;
     const char *name = counters[at % COUNTERS];
     lab_export_line(e, "heap.%s ^= 0x%x;", name, mask);
-    begin(e, wrong ? "COUNT" : "CONTROL", TH_FAULT_NOWHERE, TH_FAULT_NOWHERE);
+    begin(e, wrong ? "COUNT" : "CONTROL", LAB_EXACT_NONE, LAB_EXACT_NONE);
     examine(e, wrong || e->guard >= 3);
     if (e->guard >= 3) {
         lab_export_line(e, "provoke_heap();");
@@ -244,9 +244,9 @@ static void attack_pointer(lab_export *e, uint32_t at) {
         return;
     }
     if (distance >= region) {
-        begin(e, "FOREIGN", TH_FAULT_NOWHERE, TH_FAULT_NOWHERE);
+        begin(e, "FOREIGN", LAB_EXACT_NONE, LAB_EXACT_NONE);
     } else if (distance < first || distance >= last || distance % (4 * e->model.unit) != 0) {
-        begin(e, "MISALIGNED", TH_FAULT_NOWHERE, distance);
+        begin(e, "MISALIGNED", LAB_EXACT_NONE, distance);
     } else {
         const lab_extent *extent = lab_exact_find(&e->model, distance / 4);
         bool free = extent->tag == LAB_EXACT_TAG_FREE;

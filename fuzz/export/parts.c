@@ -254,6 +254,7 @@ const char *const lab_part_core[] = {
     "static void start(bool accepted) {",
     "    const th_heap_config config = {",
     "        .alignment = ALIGNMENT,",
+    "        .layout = TH_HEAP_LAYOUT_CLASSIC,",
     "        .guard = GUARD,",
     "        .on_fault = on_fault,",
     "        .low_memory = LOW_MEMORY,",

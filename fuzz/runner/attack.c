@@ -53,15 +53,18 @@ static bool same_control(const th_heap *a, const th_heap *b) {
 
 enum { PLACE_BYTES_MAX = 64 };
 
+/* What does not matter, as a fault says that there is none. */
+static size_t or_nowhere(uint32_t place) {
+    return place != LAB_EXACT_NONE ? place : TH_FAULT_NOWHERE;
+}
+
 /* " at block 3 byte 12"; what is not there, or does not matter, in a word. */
-static const char *place(uint32_t block, uint32_t byte, const char *none,
-                         char text[PLACE_BYTES_MAX]) {
-    static_assert(LAB_EXACT_NONE == TH_FAULT_NOWHERE, "one word for both");
+static const char *place(size_t block, size_t byte, const char *none, char text[PLACE_BYTES_MAX]) {
     int used = block == TH_FAULT_NOWHERE ? snprintf(text, PLACE_BYTES_MAX, " at %s block", none)
-                                         : snprintf(text, PLACE_BYTES_MAX, " at block %u", block);
+                                         : snprintf(text, PLACE_BYTES_MAX, " at block %zu", block);
     (void)(byte == TH_FAULT_NOWHERE
                ? snprintf(text + used, PLACE_BYTES_MAX - (size_t)used, ", %s byte", none)
-               : snprintf(text + used, PLACE_BYTES_MAX - (size_t)used, ", byte %u", byte));
+               : snprintf(text + used, PLACE_BYTES_MAX - (size_t)used, ", byte %zu", byte));
     return text;
 }
 
@@ -82,7 +85,8 @@ static bool expect_fault(lab_runner *r, const attack *a, const char *call, bool 
         char want[PLACE_BYTES_MAX];
         char have[PLACE_BYTES_MAX];
         return lab_fail(r, LAB_PROPERTY_ATTACK, call, "%s: expected %s%s, found %s%s", call,
-                        th_fault_name(a->kind), place(a->block, a->byte, "any", want),
+                        th_fault_name(a->kind),
+                        place(or_nowhere(a->block), or_nowhere(a->byte), "any", want),
                         th_fault_name(fault->kind), place(fault->block, fault->offset, "no", have));
     }
     if (!same_control(&a->control, &r->heap)) {

@@ -20,7 +20,7 @@ static bool report_block(lab_runner *r, const lab_extent *want, const th_heap_bl
                                                               : "requested";
     return lab_fail(r, LAB_PROPERTY_BLOCKS, detail,
                     "expected block %u size %u tag 0x%04x requested %u align %u site %u, found "
-                    "block %u size %u tag 0x%04x requested %u align %u site %u next %u",
+                    "block %u size %u tag 0x%04x requested %zu align %u site %u next %u",
                     want->offset, want->size, want->tag, want->requested, want->alignment,
                     want->site, have->offset, have->size_dwords, have->tag, have->requested_bytes,
                     have->alignment, have->site, have->next_offset);
@@ -30,7 +30,7 @@ LAB_PLAIN_PART bool compare_block(lab_runner *r, const lab_extent *want, const t
                                   bool last) {
     uint32_t next = last ? 0 : want->offset + r->model.header + want->size;
     uint32_t difference = (want->offset ^ have->offset) | (want->size ^ have->size_dwords) |
-                          (want->tag ^ have->tag) | (want->requested ^ have->requested_bytes) |
+                          (want->tag ^ have->tag) | (want->requested != have->requested_bytes) |
                           (want->alignment ^ have->alignment) | (want->site ^ have->site) |
                           (next ^ have->next_offset);
     return difference == 0 || report_block(r, want, have, next);

@@ -3,6 +3,7 @@
  * accepted; none may change anything. */
 #include <stdalign.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runner/state.h"
@@ -36,11 +37,14 @@ static bool bad_options(lab_runner *r) {
     size_t bytes = 4096;
     th_heap_config odd = {.alignment = 5};
     th_heap_config four = {.alignment = 4};
-    th_heap_config bare = {.alignment = 4, .index = TH_HEAP_INDEX_NONE};
+    th_heap_config bare = {
+        .alignment = 4, .index = TH_HEAP_INDEX_NONE, .layout = TH_HEAP_LAYOUT_CLASSIC};
     th_heap_config eight = {.alignment = 8};
     th_heap_config sixteen = {.alignment = 16};
     th_heap_config low = {.guard = -1};
     th_heap_config high = {.guard = 4};
+    th_heap_config unknown = {.layout = (th_heap_layout)4};
+    th_heap_config guarded = {.guard = 1, .layout = TH_HEAP_LAYOUT_LEAN};
     th_heap_config half = {.lock = lab_lock};
     th_heap_config other = {.unlock = lab_unlock};
     return expect_status(r, "init NULL", TH_ERR_NULL, th_heap_init(NULL, region, bytes, NULL)) &&
@@ -52,6 +56,10 @@ static bool bad_options(lab_runner *r) {
                          th_heap_init(&heap, region, bytes, &low)) &&
            expect_status(r, "init guard 4", TH_ERR_CONFIG,
                          th_heap_init(&heap, region, bytes, &high)) &&
+           expect_status(r, "init layout 4", TH_ERR_LAYOUT,
+                         th_heap_init(&heap, region, bytes, &unknown)) &&
+           expect_status(r, "init lean with guards", TH_ERR_CONFIG,
+                         th_heap_init(&heap, region, bytes, &guarded)) &&
            expect_status(r, "init lock alone", TH_ERR_CONFIG,
                          th_heap_init(&heap, region, bytes, &half)) &&
            expect_status(r, "init unlock alone", TH_ERR_CONFIG,
@@ -155,13 +163,16 @@ static bool find_at_the_edges(lab_runner *r) {
 
 /* The longest fault line, cut at some length: nothing is written behind it. */
 static bool fault_line(lab_runner *r, const lab_op *op) {
-    static const char whole[] = "tagheap: re-entry from callback: block 4294967294 tag 0x7fff "
-                                "byte 4294967290 expected 0xffffffff found 0x89abcdef";
-    static const th_fault fault = {TH_FAULT_REENTRY, 4294967294u, 0x7FFF,
-                                   4294967290u,      0xFFFFFFFFu, 0x89ABCDEFu};
+    static const th_fault fault = {TH_FAULT_REENTRY, SIZE_MAX - 1, 0x7FFFFFFF,
+                                   SIZE_MAX - 5,     0xFFFFFFFFu,  0x89ABCDEFu};
+    char whole[TH_FAULT_LINE_BYTES_MAX];
     char line[TH_FAULT_LINE_BYTES_MAX + 1];
+    size_t length = (size_t)snprintf(whole, sizeof whole,
+                                     "tagheap: re-entry from callback: block %zu tag 0x7fffffff "
+                                     "byte %zu expected 0xffffffff found 0x89abcdef",
+                                     fault.block, fault.offset);
     size_t capacity = 1 + lab_size_bytes(op->size) % TH_FAULT_LINE_BYTES_MAX;
-    size_t want = capacity - 1 < sizeof whole - 1 ? capacity - 1 : sizeof whole - 1;
+    size_t want = capacity - 1 < length ? capacity - 1 : length;
     line[capacity] = '!';
     size_t have = th_fault_format(&fault, line, capacity);
     return lab_expect(r, LAB_PROPERTY_RESULT, "line length", want, have) &&

@@ -151,6 +151,7 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     th_heap_config heap_config = {
         .alignment = config->alignment,
         .guard = guard >= 0 ? guard : config->guard,
+        .layout = TH_HEAP_LAYOUT_CLASSIC,
         .on_fault = lab_on_fault,
         .fault_context = r,
         .low_memory = config->low_memory ? lab_heap_low_memory : NULL,

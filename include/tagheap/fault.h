@@ -37,18 +37,19 @@ typedef enum th_fault_kind {
  * concerned, from the start of the region; `offset` is the offset in bytes, from the start of
  * the region, of what is wrong; both are TH_FAULT_NOWHERE when there is no such place. `tag` is
  * the block's tag as it was found (0 when there is no block). `expected` and `found` hold the
- * value (word, byte or count) that should stand there and the one that does.
+ * value (word, byte or count) that should stand there and the one that does; of one that is wider,
+ * the low 32 bits.
  *
  * A checker (th_heap_check, th_pool_check ...) that is given a th_fault writes it whatever it
  * returns: where it finds nothing, the kind is TH_FAULT_NONE, the places TH_FAULT_NOWHERE, the rest
  * 0. */
-#define TH_FAULT_NOWHERE UINT32_MAX
+#define TH_FAULT_NOWHERE SIZE_MAX
 
 typedef struct th_fault {
     th_fault_kind kind;
-    uint32_t block;
+    size_t block;
     uint32_t tag;
-    uint32_t offset;
+    size_t offset;
     uint32_t expected;
     uint32_t found;
 } th_fault;

@@ -11,9 +11,8 @@
  *
  * In a th_fault of a companion, `block` is the number of the block concerned as the companion's
  * header says (an index of objects or of units), `tag` is 0, and `offset` is in bytes from the
- * start of the memory that the block lies in; each TH_FAULT_NOWHERE where there is none, or where
- * it does not fit into 32 bits. Sizes, counts and distances in `expected` and `found` that do not
- * fit are 0xFFFFFFFF.
+ * start of the memory that the block lies in; each TH_FAULT_NOWHERE where there is none. Sizes,
+ * counts and distances in `expected` and `found` that do not fit are 0xFFFFFFFF.
  *
  * A canary's bytes depend on their `offset`, and of two side by side one is even, the other odd: no
  * value written over both is right for both. */

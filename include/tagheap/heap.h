@@ -44,11 +44,41 @@ extern "C" {
 #define TH_TAG_TAIL_MAX 0x7FFEu
 #define TH_TAG_FREE     0x7FFFu
 
-/* The largest payload of one block, in bytes: 17 bits of dwords. */
+/* Tags of a heap that was asked for TH_HEAP_LAYOUT_WIDE by name: 31 bits. */
+#define TH_TAG_WIDE_HEAD_MAX 0x3FFFFFFFu
+#define TH_TAG_WIDE_TAIL_MIN 0x40000000u
+#define TH_TAG_WIDE_TAIL_MAX 0x7FFFFFFEu
+#define TH_TAG_WIDE_FREE     0x7FFFFFFFu
+
+/* The largest payload of one block in the classic and the lean layout, in bytes: 17 bits of
+ * dwords. In the wide layout it is what the largest region holds. */
 #define TH_HEAP_BLOCK_BYTES_MAX ((size_t)0x1FFFF * 4)
+
+/* How the headers of a heap's blocks lie in memory, and thereby what they can hold:
+ *
+ *            header bytes at      largest free    tag   requested   guard
+ *            alignment 4, 8, 16   block, bytes    bits  bytes kept  levels
+ *   CLASSIC     24   24   32           524,284     15   yes         0-3
+ *   LEAN         8    8   16           524,284     15   no          0
+ *   WIDE        28   32   32            16 GiB     15   yes         0-3   (31 tag bits by name)
+ *
+ * AUTO is classic as far as that reaches, and wide above, so that no region up to 16 GiB is too
+ * large. Tags mean the same under AUTO whatever the size of the region is. In a lean heap a block
+ * has no site, and the bytes requested are all that it has: every size that a call reports or takes
+ * from a block is its usable size. */
+typedef enum th_heap_layout {
+    TH_HEAP_LAYOUT_AUTO,
+    TH_HEAP_LAYOUT_CLASSIC,
+    TH_HEAP_LAYOUT_LEAN,
+    TH_HEAP_LAYOUT_WIDE
+} th_heap_layout;
 
 /* The highest guard level that this build of the library contains (TH_GUARD, 0 to 3). */
 int th_heap_guard_max(void);
+
+/* Does this build of the library contain the layout (TH_LAYOUTS)? AUTO: always; where there is only
+ * one layout, AUTO is that one. */
+bool th_heap_has_layout(th_heap_layout layout);
 
 typedef struct th_heap th_heap;
 
@@ -94,6 +124,7 @@ typedef struct th_heap_config {
                                   object, alignof(max_align_t) of the library's build */
     int guard;                 /* guard level, 0 to 3; a level above th_heap_guard_max() is
                                   lowered to it */
+    th_heap_layout layout;     /* of the headers; 0: TH_HEAP_LAYOUT_AUTO */
     bool poison_unused;        /* at guard level 2 and up, memory that no block has ever used is
                                   poisoned and verified like all free memory: init is
                                   O(region), and so is every call at level 3 */
@@ -140,19 +171,21 @@ struct th_heap {
     uint32_t head_dwords; /* payloads of live HEAD blocks */
     uint32_t tail_dwords; /* payloads of live TAIL blocks */
     uint32_t high_water_dwords;
+    uint32_t tag_free;        /* TH_TAG_FREE, or TH_TAG_WIDE_FREE; from above half of it on: TAIL */
+    uint32_t size_max;        /* the largest payload that the layout can express, in dwords */
     uint32_t first_tail;      /* offset of the first TAIL block, or LAST */
     uint32_t middle;          /* offset of the free block that ends there; UINT32_MAX: none */
     uint32_t low_free_blocks; /* those below first_tail */
     uint32_t reserved32;      /* 0: no byte of a started th_heap is left undefined */
     uint64_t failed_allocs;
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
-    uint8_t header_dwords; /* 6, or 8 at alignment 16 */
+    uint8_t header_dwords; /* the layout's, rounded up to the alignment */
     uint8_t guard;
     bool busy;             /* inside a move callback */
     bool in_low_memory;    /* inside the low-memory callback */
     uint8_t skipped_bytes; /* between the start of the caller's region and base */
     bool index_inside;     /* the index lies in the region, above LAST */
-    uint8_t reserved[1];   /* 0: no byte of a started th_heap is left undefined */
+    uint8_t layout;        /* a th_heap_layout, but not AUTO */
     uint64_t seal_layout;  /* guard level 3: check words over the fields above; else 0 */
     uint64_t seal_counts;
     th_heap_index_arrays index;
@@ -161,16 +194,18 @@ struct th_heap {
 
 /* Starts a fresh heap on region[0 .. bytes-1]: FIRST (free), then LAST. Bytes beyond a multiple
  * of the alignment stay unused, and, if config->alignment is 0, so do those in front of the first
- * multiple: a region may begin anywhere then. They count in no statistic. Does not touch the memory
- * between the two headers, O(1), unless config->poison_unused says so.
+ * multiple: a region may begin anywhere then. They count in no statistic, nor do the last 16 bytes
+ * of 16 GiB, which have no number. Does not touch the memory between the two headers, O(1), unless
+ * config->poison_unused says so.
  * Fails, leaving *heap and the region untouched, iff
  *   heap or region is NULL (TH_ERR_NULL); config->alignment is not 0, 4, 8 or 16
  *   (TH_ERR_ALIGNMENT); config->guard is not 0 to 3, or only one lock hook is given
- *   (TH_ERR_CONFIG); region is not a multiple of the alignment asked for (TH_ERR_MISALIGNED); it
- *   cannot hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block would exceed
- *   TH_HEAP_BLOCK_BYTES_MAX (TH_ERR_TOO_LARGE).
- * config may be NULL (all defaults); it is copied. A heap may be initialised again at any time:
- * every pointer from before is dead. */
+ *   (TH_ERR_CONFIG); config->layout is none that this library contains (TH_ERR_LAYOUT); it is lean,
+ *   and config->guard is not 0 (TH_ERR_CONFIG); region is not a multiple of the alignment asked for
+ *   (TH_ERR_MISALIGNED); it cannot hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block
+ *   would exceed what the layout can express: TH_HEAP_BLOCK_BYTES_MAX, or in a wide heap a region
+ * of 16 GiB (TH_ERR_TOO_LARGE). config may be NULL (all defaults); it is copied. A heap may be
+ * initialised again at any time: every pointer from before is dead. */
 th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config);
 
 /* The bytes that the index of a region of `region_bytes` at that alignment (0: the default) takes
@@ -209,9 +244,10 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
  * or the attach before) was given. *heap is a copy of the control structure, with hooks that are
  * valid in this process. In an instrumented build copy the region with th_heap_copy, or detach
  * it first. A guard level that this build does not contain is lowered, for good. Fails, leaving
- * *heap untouched, iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); as
- * th_heap_copy for alignment (TH_ERR_MISALIGNED); the blocks there are not a valid heap of this
- * size (TH_ERR_CORRUPT). O(n + bytes once used). */
+ * *heap untouched, iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); its layout is none
+ * that this library contains (TH_ERR_LAYOUT); as th_heap_copy for alignment (TH_ERR_MISALIGNED);
+ * the blocks there are not a valid heap of this size and layout (TH_ERR_CORRUPT). O(n + bytes once
+ * used). */
 th_status th_heap_attach(th_heap *heap, void *region);
 
 /* Prepares a region for being copied, mapped or saved as plain bytes: sanitizer annotations are
@@ -225,7 +261,8 @@ void *th_heap_translate(const th_heap *from, const th_heap *to, const void *poin
 /* Allocates `bytes` bytes under `tag`. HEAD tags: from the lowest free block that fits below
  * every TAIL block, at its low end. TAIL tags: from the highest free block that fits above every
  * HEAD block, at its high end. Returns a payload aligned to the heap's alignment, with
- * indeterminate contents. Returns NULL iff tag > 0x7FFE, bytes is 0, or no free block in that
+ * indeterminate contents. Returns NULL iff the tag is none (above 0x7FFE; above
+ * TH_TAG_WIDE_TAIL_MAX in a heap that is wide by name), bytes is 0, or no free block in that
  * side's reach fits (after the low-memory callback, if any). O(n). */
 void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag);
 
@@ -285,13 +322,13 @@ th_heap_compaction th_heap_compact_some(th_heap *heap, size_t budget_bytes,
 
 /* One block as the walk shows it. */
 typedef struct th_heap_block {
-    uint32_t offset;          /* of the header, in dwords from the start of the region */
-    uint32_t next_offset;     /* of the next block's header; 0 for LAST */
-    uint32_t size_dwords;     /* payload, slack included */
-    uint32_t tag;             /* TH_TAG_FREE for free blocks */
-    uint32_t requested_bytes; /* 0 for free blocks */
-    uint32_t site;            /* 0 for free blocks */
-    uint32_t alignment;       /* in bytes; the heap's own unless asked for more */
+    uint32_t offset;        /* of the header, in dwords from the start of the region */
+    uint32_t next_offset;   /* of the next block's header; 0 for LAST */
+    uint32_t size_dwords;   /* payload, slack included */
+    uint32_t tag;           /* TH_TAG_FREE (or TH_TAG_WIDE_FREE) for free blocks */
+    uint32_t site;          /* 0 for free blocks, and in a lean heap */
+    uint32_t alignment;     /* in bytes; the heap's own unless asked for more */
+    size_t requested_bytes; /* 0 for free blocks; in a lean heap all of the payload */
     void *payload;
 } th_heap_block;
 

@@ -17,6 +17,7 @@ typedef enum th_status {
     TH_ERR_TOO_LARGE,  /* a size is beyond what the layout can express */
     TH_ERR_ALIGNMENT,  /* an alignment is not one of the supported powers of two */
     TH_ERR_CONFIG,     /* an option has a value outside its range */
+    TH_ERR_LAYOUT,     /* a layout of blocks that this build of the library does not contain */
     TH_ERR_EXHAUSTED,  /* no memory of that size is left */
     TH_ERR_CORRUPT,    /* a checker found the structure broken */
     TH_ERR_BUSY        /* called from inside a callback of the same object */

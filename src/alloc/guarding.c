@@ -2,15 +2,15 @@
 #include "alloc/guarding.h"
 
 static uint32_t narrow(uint64_t value) {
-    return value < TH_FAULT_NOWHERE ? (uint32_t)value : TH_FAULT_NOWHERE;
+    return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
 static th_fault describe(th_fault_kind kind, size_t block, size_t offset, uint64_t expected,
                          uint64_t found) {
     return (th_fault){.kind = kind,
-                      .block = narrow(block),
+                      .block = block,
                       .tag = 0,
-                      .offset = narrow(offset),
+                      .offset = offset,
                       .expected = narrow(expected),
                       .found = narrow(found)};
 }

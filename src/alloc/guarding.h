@@ -38,9 +38,8 @@ static inline int th_guarding_level(const th_guarding *guarding) {
 #endif
 }
 
-/* Reports to the handler. Whatever is beyond 32 bits becomes 2^32 - 1: `block` and `offset` so
- * TH_FAULT_NOWHERE, as SIZE_MAX does, which is "none"; a size or a count never a smaller one that
- * could be true. Of an address the callers give the low 32 bits. */
+/* Reports to the handler. An expected or found value beyond 32 bits becomes 2^32 - 1: a size or a
+ * count never a smaller one that could be true. Of an address the callers give the low 32 bits. */
 void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
                        uint64_t expected, uint64_t found);
 

@@ -52,8 +52,8 @@ static void put(line *out, const char *text) {
     out->text[out->length] = '\0';
 }
 
-static void put_decimal(line *out, uint32_t value) {
-    char digits[11];
+static void put_decimal(line *out, size_t value) {
+    char digits[sizeof value > 4 ? 21 : 11];
     size_t at = sizeof digits;
     digits[--at] = '\0';
     do {
@@ -84,7 +84,7 @@ size_t th_fault_format(const th_fault *fault, char *text, size_t capacity) {
         put(&out, " block ");
         put_decimal(&out, fault->block);
         put(&out, " tag ");
-        put_hex(&out, fault->tag, 4);
+        put_hex(&out, fault->tag, fault->tag > UINT16_MAX ? 8 : 4);
     }
     if (fault->offset != TH_FAULT_NOWHERE) {
         put(&out, " byte ");
@@ -109,7 +109,7 @@ noreturn void th_assert_failed(const char *file, int at_line, const char *condit
     put(&out, "tagheap: assertion failed: ");
     put(&out, file);
     put(&out, ":");
-    put_decimal(&out, (uint32_t)at_line);
+    put_decimal(&out, (size_t)at_line);
     put(&out, ": ");
     put(&out, condition);
     th_port_panic(text, out.length);

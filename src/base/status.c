@@ -17,6 +17,8 @@ const char *th_status_name(th_status status) {
         return "TH_ERR_ALIGNMENT";
     case TH_ERR_CONFIG:
         return "TH_ERR_CONFIG";
+    case TH_ERR_LAYOUT:
+        return "TH_ERR_LAYOUT";
     case TH_ERR_EXHAUSTED:
         return "TH_ERR_EXHAUSTED";
     case TH_ERR_CORRUPT:

@@ -8,7 +8,7 @@
 void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
                   const th_header *above) {
     uint32_t end = th_end(heap, block);
-    if (!th_is_tail(block)) {
+    if (!th_is_tail(heap, block)) {
         if (end > heap->low_used) {
             if (below != NULL) {
                 uint32_t from = below->offset + th_header_dwords(heap);
@@ -74,7 +74,7 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
     th_header block = {.offset = place.offset,
                        .tag = wish->tag,
                        .size = need,
-                       .requested = (uint32_t)wish->bytes,
+                       .requested = wish->bytes,
                        .site = wish->site,
                        .align_log2 = align_log2};
     carve(heap, &place, &block);
@@ -114,7 +114,7 @@ void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t t
     if (!th_enter(heap)) {
         return NULL;
     }
-    if (tag <= TH_TAG_TAIL_MAX && bytes != 0 && th_is_power_of_two(alignment)) {
+    if (tag < th_tag_free(heap) && bytes != 0 && th_is_power_of_two(alignment)) {
         th_header block;
         do {
             outcome = th_block_make(heap, &wish, &block);
@@ -145,7 +145,7 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
         if (!th_chain_below(heap, block, &below)) {
             return 0;
         }
-        merge_below = th_is_free(&below);
+        merge_below = th_is_free(heap, &below);
     }
     if (!th_chain_above(heap, block, &above)) {
         return 0;
@@ -202,7 +202,7 @@ static bool free_range(th_heap *heap, uint32_t low, uint32_t high, uint32_t *fre
         if (!th_chain_next(heap, &block, &offset)) {
             return false;
         }
-        if (th_is_free(&block) || block.tag < low || block.tag > high) {
+        if (th_is_free(heap, &block) || block.tag < low || block.tag > high) {
             continue;
         }
         /* The block above may be merged away; its own successor may not: look there next. */

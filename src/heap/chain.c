@@ -6,12 +6,12 @@
 
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes) {
     TH_ASSERT(bytes > 0);
-    if (bytes > TH_HEAP_BLOCK_BYTES_MAX) {
+    size_t dwords = (bytes - 1) / TH_DWORD_BYTES + 1;
+    if (dwords > th_size_max(heap)) {
         return 0;
     }
-    uint32_t dwords = (uint32_t)((bytes + TH_DWORD_BYTES - 1) / TH_DWORD_BYTES);
-    uint32_t rounded = th_round_up(dwords, th_unit(heap));
-    return rounded <= TH_LAYOUT_SIZE_MAX ? rounded : 0;
+    uint32_t rounded = th_round_up((uint32_t)dwords, th_unit(heap));
+    return rounded <= th_size_max(heap) ? rounded : 0;
 }
 
 TH_TRACK_BLIND void th_header_load(const th_heap *heap, uint32_t offset, th_header *block) {
@@ -21,26 +21,11 @@ TH_TRACK_BLIND void th_header_load(const th_heap *heap, uint32_t offset, th_head
     th_track_blind_end();
 }
 
-TH_TRACK_BLIND void th_header_store(th_heap *heap, const th_header *block) {
+TH_TRACK_BLIND void th_header_store(th_heap *heap, th_header *block) {
     TH_ASSERT(th_offset_ok(heap, block->offset));
-    TH_ASSERT(block->size <= TH_LAYOUT_SIZE_MAX && block->tag <= TH_TAG_FREE);
-    uint32_t dword[TH_LAYOUT_CHECK_DWORD] = {
-        block->prev | block->align_log2 << TH_LAYOUT_PREV_BITS, block->next,
-        block->tag | block->size << TH_LAYOUT_TAG_BITS, block->requested, block->site};
-    th_word *at = (void *)th_at(heap, block->offset);
+    TH_ASSERT(block->size <= th_size_max(heap) && block->tag <= th_tag_free(heap));
     th_track_blind_begin();
-    at[0] = dword[0];
-    at[1] = dword[1];
-    at[2] = dword[2];
-    at[3] = dword[3];
-    at[4] = dword[4];
-    at[TH_LAYOUT_CHECK_DWORD] = th_guard(heap) > 0
-                                    ? th_header_sum(dword, block->offset, heap->check_seed)
-                                    : heap->check_seed;
-    if (th_guard(heap) > 0 && th_header_dwords(heap) > TH_LAYOUT_HEADER_DWORDS) {
-        at[6] = th_canary_dword(heap->check_seed, block->offset + 6);
-        at[7] = th_canary_dword(heap->check_seed, block->offset + 7);
-    }
+    th_header_poke_as(heap, block, th_layout(heap), th_guard(heap));
     th_track_blind_end();
 }
 
@@ -59,16 +44,13 @@ TH_TRACK_BLIND uint32_t th_header_old_check(const th_heap *heap) {
 }
 
 TH_TRACK_BLIND void th_header_retire(th_heap *heap, uint32_t offset) {
-    if (th_guard(heap) > 0) {
-        th_word *at = (void *)th_at(heap, offset);
-        th_track_blind_begin();
-        at[TH_LAYOUT_CHECK_DWORD] = ~at[TH_LAYOUT_CHECK_DWORD];
-        th_track_blind_end();
-    }
+    th_track_blind_begin();
+    th_header_spoil_as(heap, offset, th_guard(heap));
+    th_track_blind_end();
 }
 
 th_header th_header_free(const th_heap *heap, uint32_t offset, uint32_t size) {
-    th_header block = {.offset = offset, .tag = TH_TAG_FREE, .size = size};
+    th_header block = {.offset = offset, .tag = th_tag_free(heap), .size = size};
     block.align_log2 = th_log2((size_t)th_unit(heap) * TH_DWORD_BYTES);
     return block;
 }
@@ -129,7 +111,7 @@ bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next) 
 static void set_first_tail(th_heap *heap, const th_header *run, unsigned count, uint32_t above) {
     uint32_t begin = above;
     for (unsigned i = count; i > 0; i--) {
-        if (th_is_tail(&run[i - 1])) {
+        if (th_is_tail(heap, &run[i - 1])) {
             begin = run[i - 1].offset;
         }
     }
@@ -140,7 +122,7 @@ static void set_first_tail(th_heap *heap, const th_header *run, unsigned count, 
 }
 
 static void count_in(th_heap *heap, const th_header *block) {
-    if (th_is_free(block)) {
+    if (th_is_free(heap, block)) {
         heap->free_blocks++;
         if (block->next == heap->first_tail) {
             heap->middle = block->offset;
@@ -148,7 +130,7 @@ static void count_in(th_heap *heap, const th_header *block) {
             th_index_insert(heap, block->offset, block->size);
         }
         heap->low_free_blocks += block->offset < heap->first_tail;
-    } else if (th_is_tail(block)) {
+    } else if (th_is_tail(heap, block)) {
         heap->tail_blocks++;
         heap->tail_dwords += block->size;
     } else {
@@ -174,7 +156,7 @@ void th_chain_replace(th_heap *heap, uint32_t below, th_header *run, unsigned co
 }
 
 void th_count_out(th_heap *heap, const th_header *block) {
-    if (th_is_free(block)) {
+    if (th_is_free(heap, block)) {
         heap->free_blocks--;
         heap->low_free_blocks -= block->offset < heap->first_tail;
         if (block->offset == heap->middle) {
@@ -182,7 +164,7 @@ void th_count_out(th_heap *heap, const th_header *block) {
         } else if (th_indexed(heap)) {
             th_index_erase(heap, block->offset, block->size);
         }
-    } else if (th_is_tail(block)) {
+    } else if (th_is_tail(heap, block)) {
         heap->tail_blocks--;
         heap->tail_dwords -= block->size;
     } else {

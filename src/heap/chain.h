@@ -20,6 +20,8 @@
 #endif
 static_assert(TH_GUARD >= 0 && TH_GUARD <= 3, "TH_GUARD is 0, 1, 2 or 3");
 
+static_assert(TH_LAYOUTS != TH_LAYOUTS_LEAN || TH_GUARD == 0, "lean heaps have no guards");
+
 /* Inlined into blind functions too (track.h), which compilers otherwise refuse. */
 #define TH_CHAIN_INLINE static inline TH_ALWAYS_INLINE
 
@@ -30,6 +32,47 @@ TH_CHAIN_INLINE int th_guard(const th_heap *heap) {
 #else
     (void)heap;
     return 0;
+#endif
+}
+
+/* Which layout, as a constant if the library contains only one. */
+TH_CHAIN_INLINE th_heap_layout th_layout(const th_heap *heap) {
+#if TH_LAYOUTS == TH_LAYOUTS_CLASSIC
+    (void)heap;
+    return TH_HEAP_LAYOUT_CLASSIC;
+#elif TH_LAYOUTS == TH_LAYOUTS_LEAN
+    (void)heap;
+    return TH_HEAP_LAYOUT_LEAN;
+#elif TH_LAYOUTS == TH_LAYOUTS_WIDE
+    (void)heap;
+    return TH_HEAP_LAYOUT_WIDE;
+#else
+    return (th_heap_layout)heap->layout;
+#endif
+}
+
+/* The tag of free blocks, above all others; a constant where no tag has 31 bits. */
+TH_CHAIN_INLINE uint32_t th_tag_free(const th_heap *heap) {
+#if TH_LAYOUTS & TH_LAYOUTS_WIDE
+    return heap->tag_free;
+#else
+    (void)heap;
+    return TH_TAG_FREE;
+#endif
+}
+
+/* The lowest TAIL tag. */
+TH_CHAIN_INLINE uint32_t th_tag_tail_min(const th_heap *heap) {
+    return th_tag_free(heap) / 2 + 1;
+}
+
+/* The largest payload, in dwords, that the layout can express. */
+TH_CHAIN_INLINE uint32_t th_size_max(const th_heap *heap) {
+#if TH_LAYOUTS & TH_LAYOUTS_WIDE
+    return heap->size_max;
+#else
+    (void)heap;
+    return TH_LAYOUT_SIZE_MAX;
 #endif
 }
 
@@ -63,12 +106,12 @@ TH_CHAIN_INLINE uint32_t th_end(const th_heap *heap, const th_header *block) {
     return block->offset + th_header_dwords(heap) + block->size;
 }
 
-TH_CHAIN_INLINE bool th_is_free(const th_header *block) {
-    return block->tag == TH_TAG_FREE;
+TH_CHAIN_INLINE bool th_is_free(const th_heap *heap, const th_header *block) {
+    return block->tag == th_tag_free(heap);
 }
 
-TH_CHAIN_INLINE bool th_is_tail(const th_header *block) {
-    return block->tag >= TH_TAG_TAIL_MIN && block->tag <= TH_TAG_TAIL_MAX;
+TH_CHAIN_INLINE bool th_is_tail(const th_heap *heap, const th_header *block) {
+    return block->tag >= th_tag_tail_min(heap) && block->tag < th_tag_free(heap);
 }
 
 TH_CHAIN_INLINE bool th_is_last(const th_heap *heap, const th_header *block) {
@@ -77,7 +120,7 @@ TH_CHAIN_INLINE bool th_is_last(const th_heap *heap, const th_header *block) {
 
 /* Free and not LAST: memory that can be merged or handed out. */
 TH_CHAIN_INLINE bool th_is_spare(const th_heap *heap, const th_header *block) {
-    return th_is_free(block) && !th_is_last(heap, block);
+    return th_is_free(heap, block) && !th_is_last(heap, block);
 }
 
 /* Payload dwords for `bytes` bytes (at least 1); 0 if no block can be that large. */
@@ -86,7 +129,7 @@ uint32_t th_need_dwords(const th_heap *heap, size_t bytes);
 /* Each dword is multiplied by an odd constant, which loses nothing: any change that is confined
  * to one dword changes the sum. The offset takes part, so that a header copied elsewhere by a
  * stray memcpy is not valid there; the seed, so that what an earlier heap left in the same region
- * is not. */
+ * is not. `dword` is what stands below the check word. */
 TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_DWORD],
                                            uint32_t offset, uint32_t seed) {
     return seed + (dword[0] * 0x9E3779B1u ^ 0x54480001u) + dword[1] * 0x85EBCA77u +
@@ -94,21 +137,35 @@ TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_
            offset * 0xB5297A4Du;
 }
 
-/* What the padding of the header at `offset` adds to its sum: 0 if it is the canary that it should
- * be. */
-TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset,
-                                            const th_word *header) {
-    if (th_header_dwords(heap) == TH_LAYOUT_HEADER_DWORDS) {
-        return 0;
-    }
-    return (header[6] ^ th_canary_dword(heap->check_seed, offset + 6)) * 0x9E3779B1u +
-           (header[7] ^ th_canary_dword(heap->check_seed, offset + 7)) * 0x85EBCA77u;
+/* What the dword above the check word of a wide header adds to its sum. */
+TH_TRACK_BLIND_PART uint32_t th_header_sum_wide(uint32_t dword) {
+    return dword * 0xD168AAADu;
 }
 
-/* The header at `offset`, for blind functions. */
-TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offset) {
+/* What the padding of the header at `offset`, which begins at dword `stored`, adds to its sum: 0 if
+ * it is the canary that it should be. */
+TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset,
+                                            const th_word *header, uint32_t stored) {
+    uint32_t sum = 0;
+    if (th_header_dwords(heap) == stored) {
+        return 0;
+    }
+    if (stored == 6) {
+        sum = (header[6] ^ th_canary_dword(heap->check_seed, offset + 6)) * 0x9E3779B1u;
+    }
+    return sum + (header[7] ^ th_canary_dword(heap->check_seed, offset + 7)) * 0x85EBCA77u;
+}
+static_assert(TH_LAYOUT_CLASSIC_DWORDS == 6 && TH_LAYOUT_WIDE_DWORDS == 7,
+              "padding, where guards are, is dwords 6 and 7, or dword 7");
+
+/* ---- one layout each ----------------------------------------------------------------------
+ *
+ * What a header says, and writing it. Of a block whose layout does not store something, storing it
+ * says what is kept. */
+
+TH_TRACK_BLIND_PART th_header th_classic_peek(const th_heap *heap, uint32_t offset, int guard) {
     const th_word *at = (const th_word *)(const void *)heap->base + offset;
-    uint32_t dword[TH_LAYOUT_HEADER_DWORDS] = {at[0], at[1], at[2], at[3], at[4], at[5]};
+    uint32_t dword[TH_LAYOUT_CLASSIC_DWORDS] = {at[0], at[1], at[2], at[3], at[4], at[5]};
     th_header block;
     block.offset = offset;
     block.prev = dword[0] & ((1u << TH_LAYOUT_PREV_BITS) - 1);
@@ -119,17 +176,157 @@ TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offse
     block.requested = dword[3];
     block.site = dword[4];
     block.check = dword[TH_LAYOUT_CHECK_DWORD];
-    block.check_due = th_guard(heap) > 0 ? th_header_sum(dword, offset, heap->check_seed) +
-                                               th_padding_sum(heap, offset, at)
-                                         : block.check;
+    block.check_due = guard > 0 ? th_header_sum(dword, offset, heap->check_seed) +
+                                      th_padding_sum(heap, offset, at, TH_LAYOUT_CLASSIC_DWORDS)
+                                : block.check;
     return block;
+}
+
+/* Sizes of objects fit size_t: more than that is no requested size, and larger than any payload. */
+TH_TRACK_BLIND_PART size_t th_wide_requested(uint32_t low, uint32_t high) {
+#if SIZE_MAX > UINT32_MAX
+    return (size_t)high << 32 | low;
+#else
+    return high == 0 ? low : SIZE_MAX;
+#endif
+}
+
+TH_TRACK_BLIND_PART th_header th_wide_peek(const th_heap *heap, uint32_t offset, int guard) {
+    const th_word *at = (const th_word *)(const void *)heap->base + offset;
+    uint32_t dword[TH_LAYOUT_WIDE_DWORDS] = {at[0], at[1], at[2], at[3], at[4], at[5], at[6]};
+    th_header block;
+    block.offset = offset;
+    block.prev = dword[0];
+    block.size = dword[1];
+    block.next = dword[1] != 0 ? offset + th_header_dwords(heap) + dword[1] : 0;
+    block.tag = dword[2] & TH_TAG_WIDE_FREE;
+    block.requested = th_wide_requested(dword[3], dword[6] >> TH_LAYOUT_ALIGN_BITS);
+    block.site = dword[4];
+    block.align_log2 = dword[6] & TH_LAYOUT_ALIGN_MAX;
+    block.check = dword[TH_LAYOUT_CHECK_DWORD];
+    block.check_due = guard > 0 ? th_header_sum(dword, offset, heap->check_seed) +
+                                      th_header_sum_wide(dword[6]) +
+                                      th_padding_sum(heap, offset, at, TH_LAYOUT_WIDE_DWORDS)
+                                : block.check;
+    return block;
+}
+
+TH_TRACK_BLIND_PART th_header th_lean_peek(const th_heap *heap, uint32_t offset) {
+    const th_word *at = (const th_word *)(const void *)heap->base + offset;
+    uint32_t dword[TH_LAYOUT_LEAN_DWORDS] = {at[0], at[1]};
+    th_header block;
+    block.offset = offset;
+    block.prev = dword[0] & ((1u << TH_LAYOUT_PREV_BITS) - 1);
+    block.align_log2 = dword[0] >> TH_LAYOUT_PREV_BITS;
+    block.tag = dword[1] & TH_TAG_FREE;
+    block.size = dword[1] >> TH_LAYOUT_TAG_BITS;
+    block.next = block.size != 0 ? offset + th_header_dwords(heap) + block.size : 0;
+    block.requested = block.tag != TH_TAG_FREE ? (size_t)block.size * TH_DWORD_BYTES : 0;
+    block.site = 0;
+    block.check = 0;
+    block.check_due = 0;
+    return block;
+}
+
+/* Writes the padding that begins at dword `stored`. */
+TH_TRACK_BLIND_PART void th_padding_store(th_heap *heap, uint32_t offset, th_word *header,
+                                          uint32_t stored, int guard) {
+    if (guard > 0 && th_header_dwords(heap) > stored) {
+        if (stored == 6) {
+            header[6] = th_canary_dword(heap->check_seed, offset + 6);
+        }
+        header[7] = th_canary_dword(heap->check_seed, offset + 7);
+    }
+}
+
+TH_TRACK_BLIND_PART void th_classic_store(th_heap *heap, const th_header *block, int guard) {
+    uint32_t dword[TH_LAYOUT_CHECK_DWORD] = {
+        block->prev | block->align_log2 << TH_LAYOUT_PREV_BITS, block->next,
+        block->tag | block->size << TH_LAYOUT_TAG_BITS, (uint32_t)block->requested, block->site};
+    th_word *at = (th_word *)(void *)heap->base + block->offset;
+    at[0] = dword[0];
+    at[1] = dword[1];
+    at[2] = dword[2];
+    at[3] = dword[3];
+    at[4] = dword[4];
+    at[TH_LAYOUT_CHECK_DWORD] =
+        guard > 0 ? th_header_sum(dword, block->offset, heap->check_seed) : heap->check_seed;
+    th_padding_store(heap, block->offset, at, TH_LAYOUT_CLASSIC_DWORDS, guard);
+}
+
+TH_TRACK_BLIND_PART void th_wide_store(th_heap *heap, const th_header *block, int guard) {
+    uint32_t dword[TH_LAYOUT_CHECK_DWORD] = {block->prev, block->size, block->tag,
+                                             (uint32_t)block->requested, block->site};
+    uint32_t top = block->align_log2;
+#if SIZE_MAX > UINT32_MAX
+    top |= (uint32_t)(block->requested >> 32) << TH_LAYOUT_ALIGN_BITS;
+#endif
+    th_word *at = (th_word *)(void *)heap->base + block->offset;
+    at[0] = dword[0];
+    at[1] = dword[1];
+    at[2] = dword[2];
+    at[3] = dword[3];
+    at[4] = dword[4];
+    at[TH_LAYOUT_CHECK_DWORD] =
+        guard > 0 ? th_header_sum(dword, block->offset, heap->check_seed) + th_header_sum_wide(top)
+                  : heap->check_seed;
+    at[6] = top;
+    th_padding_store(heap, block->offset, at, TH_LAYOUT_WIDE_DWORDS, guard);
+}
+
+TH_TRACK_BLIND_PART void th_lean_store(th_heap *heap, th_header *block) {
+    th_word *at = (th_word *)(void *)heap->base + block->offset;
+    at[0] = block->prev | block->align_log2 << TH_LAYOUT_PREV_BITS;
+    at[1] = block->tag | block->size << TH_LAYOUT_TAG_BITS;
+    block->requested = block->tag != TH_TAG_FREE ? (size_t)block->size * TH_DWORD_BYTES : 0;
+    block->site = 0;
+}
+
+/* ---- whichever it is ----------------------------------------------------------------------
+ *
+ * For blind functions. Where the layout and the guard level are constants (the `_as` forms), what
+ * is left is the code of one layout. */
+
+/* The header at `offset`. */
+TH_TRACK_BLIND_PART th_header th_header_peek_as(const th_heap *heap, uint32_t offset,
+                                                th_heap_layout layout, int guard) {
+    if (layout == TH_HEAP_LAYOUT_CLASSIC) {
+        return th_classic_peek(heap, offset, guard);
+    }
+    return layout == TH_HEAP_LAYOUT_WIDE ? th_wide_peek(heap, offset, guard)
+                                         : th_lean_peek(heap, offset);
+}
+
+TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offset) {
+    return th_header_peek_as(heap, offset, th_layout(heap), th_guard(heap));
+}
+
+/* Writes the header to its place. */
+TH_TRACK_BLIND_PART void th_header_poke_as(th_heap *heap, th_header *block, th_heap_layout layout,
+                                           int guard) {
+    if (layout == TH_HEAP_LAYOUT_CLASSIC) {
+        th_classic_store(heap, block, guard);
+    } else if (layout == TH_HEAP_LAYOUT_WIDE) {
+        th_wide_store(heap, block, guard);
+    } else {
+        th_lean_store(heap, block);
+    }
+}
+
+/* Spoils the check word of a header that has become the inside of a block. */
+TH_TRACK_BLIND_PART void th_header_spoil_as(th_heap *heap, uint32_t offset, int guard) {
+    if (guard > 0) { /* hence not lean */
+        th_word *at = (th_word *)(void *)heap->base + offset;
+        at[TH_LAYOUT_CHECK_DWORD] = ~at[TH_LAYOUT_CHECK_DWORD];
+    }
 }
 
 /* Reads the header at `offset`, which must be a header's place (offset <= LAST). */
 void th_header_load(const th_heap *heap, uint32_t offset, th_header *block);
 
-/* Writes the header to its place, with its check word. */
-void th_header_store(th_heap *heap, const th_header *block);
+/* Writes the header to its place, with its check word. In a lean heap *block is given the requested
+ * size and the site that it has there. */
+void th_header_store(th_heap *heap, th_header *block);
 
 /* What stands where FIRST has its check word, before the heap is started; 0 where guards are
  * compiled out. */

@@ -20,7 +20,7 @@ typedef struct walk {
     th_fault *fault;
 } walk;
 
-TH_TRACK_BLIND_PART bool broken(walk *w, th_fault_kind kind, uint32_t offset, uint32_t expected,
+TH_TRACK_BLIND_PART bool broken(walk *w, th_fault_kind kind, size_t offset, uint32_t expected,
                                 uint32_t found) {
     *w->fault = (th_fault){.kind = kind,
                            .block = w->block.offset,
@@ -31,27 +31,34 @@ TH_TRACK_BLIND_PART bool broken(walk *w, th_fault_kind kind, uint32_t offset, ui
     return false;
 }
 
+/* Where the block concerned begins. */
+TH_TRACK_BLIND_PART size_t start(const walk *w) {
+    return (size_t)w->block.offset * TH_DWORD_BYTES;
+}
+
 TH_TRACK_BLIND_PART bool broken_chain(walk *w, uint32_t expected, uint32_t found) {
-    return broken(w, TH_FAULT_CHAIN, w->block.offset * TH_DWORD_BYTES, expected, found);
+    return broken(w, TH_FAULT_CHAIN, start(w), expected, found);
 }
 
 TH_TRACK_BLIND_PART bool check_links(walk *w) {
     const th_heap *heap = w->heap;
     const th_header *block = &w->block;
     if (block->check != block->check_due) {
-        return broken(w, TH_FAULT_HEADER, (block->offset + TH_LAYOUT_CHECK_DWORD) * TH_DWORD_BYTES,
+        return broken(w, TH_FAULT_HEADER, start(w) + TH_LAYOUT_CHECK_DWORD * TH_DWORD_BYTES,
                       block->check_due, block->check);
     }
     if (block->prev != w->below) {
         return broken_chain(w, w->below, block->prev);
     }
     if (th_is_last(heap, block)) {
-        return block->size == 0 && block->next == 0 && th_is_free(block)
+        return block->size == 0 && block->next == 0 && th_is_free(heap, block)
                    ? true
                    : broken_chain(w, 0, block->next);
     }
     uint32_t end = th_end(heap, block);
-    if (block->size == 0 || block->next != end || !th_offset_ok(heap, end)) {
+    /* The second one says that the end is one: of a size that is too large it may wrap around. */
+    if (block->size == 0 || block->size > heap->last - block->offset || block->next != end ||
+        !th_offset_ok(heap, end)) {
         return broken_chain(w, end, block->next);
     }
     return true;
@@ -68,15 +75,15 @@ TH_TRACK_BLIND_PART bool check_free(walk *w) {
     const th_header *block = &w->block;
     uint32_t found = 0;
     if (w->below_free) {
-        return broken_chain(w, 0, TH_TAG_FREE); /* two free neighbours */
+        return broken_chain(w, 0, block->tag); /* two free neighbours */
     }
     if (block->requested != 0 || block->site != 0) {
-        return broken_chain(w, 0, block->requested);
+        return broken_chain(w, 0, (uint32_t)block->requested);
     }
     w->free_blocks++;
     if (th_guard(w->heap) >= 2) {
-        uint32_t bad = th_peek_poison(w->heap, block->offset + th_header_dwords(w->heap),
-                                      th_end(w->heap, block), &found);
+        size_t bad = th_peek_poison(w->heap, block->offset + th_header_dwords(w->heap),
+                                    th_end(w->heap, block), &found);
         if (bad != TH_FAULT_NOWHERE) {
             return broken(w, TH_FAULT_POISON, bad, TH_POISON_DWORD, found);
         }
@@ -87,21 +94,22 @@ TH_TRACK_BLIND_PART bool check_free(walk *w) {
 TH_TRACK_BLIND_PART bool check_live(walk *w) {
     const th_header *block = &w->block;
     uint32_t found = 0;
-    bool tail = th_is_tail(block);
-    if (w->tail_seen && !tail) {
-        return broken_chain(w, TH_TAG_TAIL_MIN, block->tag); /* HEAD above TAIL */
+    bool tail = th_is_tail(w->heap, block);
+    if (block->tag > th_tag_free(w->heap) || (w->tail_seen && !tail)) {
+        return broken_chain(w, th_tag_tail_min(w->heap), block->tag); /* HEAD above TAIL */
     }
     if (tail && !w->tail_seen) {
         note_first_tail(w);
     }
     w->tail_seen = tail;
-    if (block->requested == 0 || block->requested > block->size * TH_DWORD_BYTES) {
-        return broken_chain(w, block->size * TH_DWORD_BYTES, block->requested);
+    size_t bytes = (size_t)block->size * TH_DWORD_BYTES;
+    if (block->requested == 0 || block->requested > bytes) {
+        return broken_chain(w, (uint32_t)bytes, (uint32_t)block->requested);
     }
     uintptr_t alignment = (uintptr_t)1 << block->align_log2;
     if (alignment < th_unit(w->heap) * TH_DWORD_BYTES ||
         ((uintptr_t)th_payload(w->heap, block) & (alignment - 1)) != 0) {
-        return broken(w, TH_FAULT_MISALIGNED, block->offset * TH_DWORD_BYTES, 0, block->align_log2);
+        return broken(w, TH_FAULT_MISALIGNED, start(w), 0, block->align_log2);
     }
     if (tail) {
         w->tail_blocks++;
@@ -111,7 +119,7 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
         w->head_dwords += block->size;
     }
     if (th_guard(w->heap) >= 1) {
-        uint32_t bad = th_peek_canary(w->heap, block, &found);
+        size_t bad = th_peek_canary(w->heap, block, &found);
         if (bad != TH_FAULT_NOWHERE) {
             return broken(w, TH_FAULT_CANARY, bad, th_canary_byte(w->heap->check_seed, bad), found);
         }
@@ -172,11 +180,11 @@ TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
             }
             return check_counts(w);
         }
-        if (!(th_is_free(&w->block) ? check_free(w) : check_live(w))) {
+        if (!(th_is_free(w->heap, &w->block) ? check_free(w) : check_live(w))) {
             return false;
         }
         w->below = offset;
-        w->below_free = th_is_free(&w->block);
+        w->below_free = th_is_free(w->heap, &w->block);
     }
 }
 

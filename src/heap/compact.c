@@ -39,9 +39,10 @@ static bool load_around(const th_heap *heap, slide *s) {
 
 /* Is there a lower place, and can what is vacated be a block? */
 static bool can_slide(const th_heap *heap, slide *s) {
-    s->to = th_place_low(heap, s->below.offset, s->block.align_log2);
-    return s->to < s->block.offset &&
-           (s->merge || s->block.offset - s->to >= th_header_dwords(heap) + th_unit(heap));
+    uint32_t gap = th_place_gap(heap, s->below.offset, s->block.align_log2);
+    uint32_t distance = s->block.offset - s->below.offset;
+    s->to = s->below.offset + gap;
+    return gap < distance && (s->merge || distance - gap >= th_header_dwords(heap) + th_unit(heap));
 }
 
 /* [ below ][ block ][ above, free ] => [ gap ][ block ][ ---- free ---- ]
@@ -124,7 +125,7 @@ static bool visit(th_heap *heap, pass *p, const th_header *block, uint32_t *next
     if (!th_chain_below(heap, block, &s.below)) {
         return false;
     }
-    if (!th_is_free(&s.below)) {
+    if (!th_is_free(heap, &s.below)) {
         return true;
     }
     if (!load_around(heap, &s)) {
@@ -159,7 +160,7 @@ static void run_pass(th_heap *heap, pass *p) {
         if (!th_chain_load(heap, offset, &block)) {
             return;
         }
-        if (th_is_last(heap, &block) || th_is_tail(&block)) {
+        if (th_is_last(heap, &block) || th_is_tail(heap, &block)) {
             set_cursor(heap, 0);
             p->result.done = true;
             return;
@@ -167,7 +168,7 @@ static void run_pass(th_heap *heap, pass *p) {
         if (!th_chain_next(heap, &block, &offset)) {
             return;
         }
-        if (!th_is_free(&block) && block.offset >= heap->compact_cursor &&
+        if (!th_is_free(heap, &block) && block.offset >= heap->compact_cursor &&
             !visit(heap, p, &block, &offset)) {
             return;
         }

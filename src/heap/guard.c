@@ -9,7 +9,7 @@ void th_report(const th_heap *heap, const th_fault *fault) {
     }
 }
 
-void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,
+void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, size_t offset,
               uint32_t expected, uint32_t found) {
     const th_fault fault = {.kind = kind,
                             .block = block != NULL ? block->offset : TH_FAULT_NOWHERE,
@@ -21,15 +21,17 @@ void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, u
 }
 
 void th_raise_header(const th_heap *heap, const th_header *block) {
-    th_raise(heap, TH_FAULT_HEADER, block, (block->offset + TH_LAYOUT_CHECK_DWORD) * TH_DWORD_BYTES,
-             block->check_due, block->check);
+    th_raise(heap, TH_FAULT_HEADER, block,
+             (size_t)(block->offset + TH_LAYOUT_CHECK_DWORD) * TH_DWORD_BYTES, block->check_due,
+             block->check);
 }
 
-/* No live payload starts at byte offset `at`, where `wanted` would be its header: is that header
- * damaged, does the pointer lie in free memory, or inside another block? Follows the chain as far
- * as it is sound. */
-static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint32_t at) {
-    uint32_t dword = at / TH_DWORD_BYTES;
+/* No live payload starts at the dword that `wanted` would be the header of: is that header damaged,
+ * does the pointer lie in free memory, or inside another block? Follows the chain as far as it is
+ * sound. */
+static void raise_bad_pointer(const th_heap *heap, const th_header *wanted) {
+    uint32_t dword = wanted->offset + th_header_dwords(heap);
+    size_t at = (size_t)dword * TH_DWORD_BYTES;
     uint32_t offset = 0;
     for (;;) {
         th_header block;
@@ -41,8 +43,10 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint
             return;
         }
         if (dword < th_end(heap, &block)) {
-            th_raise(heap, th_is_free(&block) ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK, &block,
-                     at, (block.offset + th_header_dwords(heap)) * TH_DWORD_BYTES, at);
+            th_fault_kind kind =
+                th_is_free(heap, &block) ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK;
+            th_raise(heap, kind, &block, at,
+                     (block.offset + th_header_dwords(heap)) * TH_DWORD_BYTES, (uint32_t)at);
             return;
         }
         if (!th_chain_next(heap, &block, &offset)) {
@@ -51,30 +55,31 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted, uint
     }
 }
 
-/* The offset of the header that belongs to a payload at `pointer`; TH_FAULT_NOWHERE after a fault
- * if no payload can start there. */
-static uint32_t header_offset(const th_heap *heap, const void *pointer) {
+/* *offset is that of the header that belongs to a payload at `pointer`; false after a fault if no
+ * payload can start there. */
+static bool header_offset(const th_heap *heap, const void *pointer, uint32_t *offset) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;
     if (th_guard(heap) > 0) {
         if (distance >= th_managed_bytes(heap)) {
             th_raise(heap, TH_FAULT_FOREIGN, NULL, TH_FAULT_NOWHERE, 0, (uint32_t)distance);
-            return TH_FAULT_NOWHERE;
+            return false;
         }
         uintptr_t first = (uintptr_t)th_header_dwords(heap) * TH_DWORD_BYTES;
         uintptr_t last = (uintptr_t)heap->last * TH_DWORD_BYTES;
         if (distance < first || distance >= last ||
             distance % ((size_t)th_unit(heap) * TH_DWORD_BYTES) != 0) {
-            th_raise(heap, TH_FAULT_MISALIGNED, NULL, (uint32_t)distance, (uint32_t)first,
+            th_raise(heap, TH_FAULT_MISALIGNED, NULL, distance, (uint32_t)first,
                      (uint32_t)distance);
-            return TH_FAULT_NOWHERE;
+            return false;
         }
     }
-    return (uint32_t)(distance / TH_DWORD_BYTES) - th_header_dwords(heap);
+    *offset = (uint32_t)(distance / TH_DWORD_BYTES) - th_header_dwords(heap);
+    return true;
 }
 
 bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
-    uint32_t offset = header_offset(heap, pointer);
-    if (offset == TH_FAULT_NOWHERE) {
+    uint32_t offset;
+    if (!header_offset(heap, pointer, &offset)) {
         return false;
     }
     th_header_load(heap, offset, block);
@@ -82,8 +87,8 @@ bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
         return true;
     }
     th_track_trust(block, sizeof *block); /* a bad pointer may lead to uninitialised bytes */
-    if (block->check != block->check_due || th_is_free(block)) {
-        raise_bad_pointer(heap, block, (offset + th_header_dwords(heap)) * TH_DWORD_BYTES);
+    if (block->check != block->check_due || th_is_free(heap, block)) {
+        raise_bad_pointer(heap, block);
         return false;
     }
     return th_guard_canary(heap, block);
@@ -101,10 +106,10 @@ bool th_guard_above(const th_heap *heap, const th_header *block) {
 
 /* ---- canaries ----------------------------------------------------------------------------- */
 
-static TH_TRACK_BLIND uint32_t find_smashed_canary(const th_heap *heap, const th_header *block,
-                                                   uint32_t *found) {
+static TH_TRACK_BLIND size_t find_smashed_canary(const th_heap *heap, const th_header *block,
+                                                 uint32_t *found) {
     th_track_blind_begin();
-    uint32_t bad = th_peek_canary(heap, block, found);
+    size_t bad = th_peek_canary(heap, block, found);
     th_track_blind_end();
     return bad;
 }
@@ -114,7 +119,7 @@ bool th_guard_canary(const th_heap *heap, const th_header *block) {
     if (th_guard(heap) < 1) {
         return true;
     }
-    uint32_t bad = find_smashed_canary(heap, block, &found);
+    size_t bad = find_smashed_canary(heap, block, &found);
     if (bad != TH_FAULT_NOWHERE) {
         th_raise(heap, TH_FAULT_CANARY, block, bad, th_canary_byte(heap->check_seed, bad), found);
         return false;
@@ -140,7 +145,7 @@ void th_guard_open(th_heap *heap, const th_header *block) {
     write_canary(heap, block);
 }
 
-void th_guard_reopen(th_heap *heap, const th_header *block, uint32_t old_requested) {
+void th_guard_reopen(th_heap *heap, const th_header *block, size_t old_requested) {
     if (block->requested > old_requested) {
         th_track_open(th_payload(heap, block) + old_requested, block->requested - old_requested);
     }
@@ -149,10 +154,10 @@ void th_guard_reopen(th_heap *heap, const th_header *block, uint32_t old_request
 
 /* ---- poison ------------------------------------------------------------------------------- */
 
-static TH_TRACK_BLIND uint32_t find_smashed_poison(const th_heap *heap, uint32_t from, uint32_t to,
-                                                   uint32_t *found) {
+static TH_TRACK_BLIND size_t find_smashed_poison(const th_heap *heap, uint32_t from, uint32_t to,
+                                                 uint32_t *found) {
     th_track_blind_begin();
-    uint32_t bad = th_peek_poison(heap, from, to, found);
+    size_t bad = th_peek_poison(heap, from, to, found);
     th_track_blind_end();
     return bad;
 }
@@ -162,7 +167,7 @@ bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from,
     if (th_guard(heap) < 2) {
         return true;
     }
-    uint32_t bad = find_smashed_poison(heap, from, to, &found);
+    size_t bad = find_smashed_poison(heap, from, to, &found);
     if (bad != TH_FAULT_NOWHERE) {
         th_raise(heap, TH_FAULT_POISON, block, bad, TH_POISON_DWORD, found);
         return false;

@@ -20,7 +20,7 @@
 void th_report(const th_heap *heap, const th_fault *fault);
 
 /* The same for one that is put together here. `block` may be NULL. */
-void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, uint32_t offset,
+void th_raise(const th_heap *heap, th_fault_kind kind, const th_header *block, size_t offset,
               uint32_t expected, uint32_t found);
 
 /* TH_FAULT_HEADER for a header that does not agree with its check word. */
@@ -43,8 +43,8 @@ bool th_guard_canary(const th_heap *heap, const th_header *block);
 bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from, uint32_t to);
 
 /* Of the dword that holds byte `i` of a payload: the mask of that byte and the bytes behind it. */
-TH_TRACK_BLIND_PART uint32_t th_mask_from(uint32_t i) {
-    uint32_t bits = 8 * (i % TH_DWORD_BYTES);
+TH_TRACK_BLIND_PART uint32_t th_mask_from(size_t i) {
+    uint32_t bits = 8 * (uint32_t)(i % TH_DWORD_BYTES);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return UINT32_MAX << bits;
 #else
@@ -57,18 +57,18 @@ TH_TRACK_BLIND_PART uint32_t th_mask_from(uint32_t i) {
  *
  * Most canaries lie in two dwords, the one where the requested bytes end and the block's last one.
  * Both are looked at in any case, with masks, because how long a canary is cannot be predicted. */
-TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header *block,
-                                            uint32_t *found) {
+TH_TRACK_BLIND_PART size_t th_peek_canary(const th_heap *heap, const th_header *block,
+                                          uint32_t *found) {
     uint32_t seed = heap->check_seed;
-    uint32_t start = (block->offset + th_header_dwords(heap)) * TH_DWORD_BYTES;
+    uint32_t at = block->offset + th_header_dwords(heap);
+    size_t start = (size_t)at * TH_DWORD_BYTES;
     const unsigned char *payload = heap->base + start;
     const th_word *words = (const void *)payload;
-    uint32_t i = block->requested;
+    size_t i = block->requested;
     uint32_t last = block->size - 1;
-    uint32_t first = i / TH_DWORD_BYTES;
+    uint32_t first = (uint32_t)(i / TH_DWORD_BYTES);
     uint32_t none = 0u - (uint32_t)(first > last); /* all bits set: there is no canary */
     uint32_t partial = first <= last ? first : last;
-    uint32_t at = start / TH_DWORD_BYTES;
     uint32_t difference =
         (words[partial] ^ th_canary_dword(seed, at + partial)) & th_mask_from(i) & ~none;
     difference |=
@@ -86,8 +86,8 @@ TH_TRACK_BLIND_PART uint32_t th_peek_canary(const th_heap *heap, const th_header
     return start + i;
 }
 
-TH_TRACK_BLIND_PART uint32_t th_peek_poison_range(const th_heap *heap, uint32_t from, uint32_t to,
-                                                  uint32_t *found) {
+TH_TRACK_BLIND_PART size_t th_peek_poison_range(const th_heap *heap, uint32_t from, uint32_t to,
+                                                uint32_t *found) {
     const th_word *base = (const void *)heap->base;
     uint32_t difference = 0;
     for (uint32_t i = from; i < to; i++) {
@@ -100,14 +100,14 @@ TH_TRACK_BLIND_PART uint32_t th_peek_poison_range(const th_heap *heap, uint32_t 
         from++;
     }
     *found = base[from];
-    return from * TH_DWORD_BYTES;
+    return (size_t)from * TH_DWORD_BYTES;
 }
 
 /* Of the free dwords [from, to), those that have ever been used. */
-TH_TRACK_BLIND_PART uint32_t th_peek_poison(const th_heap *heap, uint32_t from, uint32_t to,
-                                            uint32_t *found) {
+TH_TRACK_BLIND_PART size_t th_peek_poison(const th_heap *heap, uint32_t from, uint32_t to,
+                                          uint32_t *found) {
     uint32_t low_end = to < heap->low_used ? to : heap->low_used;
-    uint32_t bad = th_peek_poison_range(heap, from, low_end, found);
+    size_t bad = th_peek_poison_range(heap, from, low_end, found);
     if (bad == TH_FAULT_NOWHERE && to > heap->high_used) {
         uint32_t high = heap->high_used > heap->low_used ? heap->high_used : heap->low_used;
         bad = th_peek_poison_range(heap, from > high ? from : high, to, found);
@@ -119,7 +119,7 @@ TH_TRACK_BLIND_PART uint32_t th_peek_poison(const th_heap *heap, uint32_t from, 
 void th_guard_open(th_heap *heap, const th_header *block);
 
 /* The requested size of a live block has changed from `old_requested`. */
-void th_guard_reopen(th_heap *heap, const th_header *block, uint32_t old_requested);
+void th_guard_reopen(th_heap *heap, const th_header *block, size_t old_requested);
 
 /* The dwords [from, to) have become the inside of a free block: poisons and closes them. */
 void th_guard_wipe(th_heap *heap, uint32_t from, uint32_t to);
@@ -152,6 +152,7 @@ typedef struct th_seals {
 #define TH_MIX_B 0xC2B2AE3D27D4EB4Fu
 #define TH_MIX_C 0x165667B19E3779F9u
 #define TH_MIX_D 0xD6E8FEB86659FD93u
+#define TH_MIX_E 0xA0761D6478BD642Fu
 
 /* Two fields as one word. */
 TH_TRACK_BLIND_PART uint64_t th_word_pair(uint32_t low, uint32_t high) {
@@ -170,7 +171,8 @@ TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
         th_word_pair(flags[0], flags[1]) * TH_MIX_D + (uintptr_t)heap->index.starts * TH_MIX_A +
         (uintptr_t)heap->index.large * TH_MIX_B + (uintptr_t)heap->index.small * TH_MIX_C +
         (uintptr_t)heap->index.large_at * TH_MIX_D +
-        th_word_pair(heap->index.small_leaf, heap->index.large_leaf) * TH_MIX_A;
+        th_word_pair(heap->index.small_leaf, heap->index.large_leaf) * TH_MIX_A +
+        th_word_pair(heap->tag_free, heap->size_max) * TH_MIX_E;
     uint64_t counts =
         heap->compact_cursor + th_word_pair(heap->head_blocks, heap->tail_blocks) * TH_MIX_A +
         th_word_pair(heap->free_blocks, heap->head_dwords) * TH_MIX_B +

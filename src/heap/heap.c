@@ -18,6 +18,20 @@ int th_heap_guard_max(void) {
 /* Smaller regions get no index unless the caller gives its memory: a walk is as fast there. */
 #define INDEX_REGION_BYTES_MIN 4096u
 
+/* One that was read from anywhere may be any number. */
+bool th_layout_contained(unsigned layout) {
+    unsigned contained = TH_LAYOUTS << TH_HEAP_LAYOUT_CLASSIC;
+    return ((unsigned)(layout <= TH_HEAP_LAYOUT_WIDE) & contained >> layout % 32) != 0;
+}
+static_assert(TH_LAYOUTS_CLASSIC << TH_HEAP_LAYOUT_CLASSIC == 1 << TH_HEAP_LAYOUT_CLASSIC &&
+                  TH_LAYOUTS_LEAN << TH_HEAP_LAYOUT_CLASSIC == 1 << TH_HEAP_LAYOUT_LEAN &&
+                  TH_LAYOUTS_WIDE << TH_HEAP_LAYOUT_CLASSIC == 1 << TH_HEAP_LAYOUT_WIDE,
+              "the knob's bits follow the layouts' numbers");
+
+bool th_heap_has_layout(th_heap_layout layout) {
+    return layout == TH_HEAP_LAYOUT_AUTO || th_layout_contained((unsigned)layout);
+}
+
 static th_status check_config(const th_heap_config *config) {
     if (config->alignment != 0 && config->alignment != 4 && config->alignment != 8 &&
         config->alignment != 16) {
@@ -27,13 +41,19 @@ static th_status check_config(const th_heap_config *config) {
         (config->lock == NULL) != (config->unlock == NULL)) {
         return TH_ERR_CONFIG;
     }
+    if (!th_heap_has_layout(config->layout)) {
+        return TH_ERR_LAYOUT;
+    }
+    if (config->layout == TH_HEAP_LAYOUT_LEAN && config->guard > 0) {
+        return TH_ERR_CONFIG; /* a lean header has no place for a check word */
+    }
     return TH_OK;
 }
 
 /* The units of a region of so many bytes, which the heap's limits do not bound yet. */
 static uint32_t units_of(size_t bytes, size_t alignment) {
     size_t units = bytes / alignment;
-    return units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
+    return units < UINT32_MAX ? (uint32_t)units : UINT32_MAX - 1;
 }
 
 /* Its bytes at the end of the region, what is lost to its alignment included. */
@@ -48,9 +68,62 @@ size_t th_heap_index_bytes(size_t region_bytes, size_t alignment) {
                           1);
 }
 
+/* Where AUTO begins: the first of these that there is. */
+#if TH_LAYOUTS & TH_LAYOUTS_CLASSIC
+#define LAYOUT_SMALL TH_HEAP_LAYOUT_CLASSIC
+#elif TH_LAYOUTS & TH_LAYOUTS_WIDE
+#define LAYOUT_SMALL TH_HEAP_LAYOUT_WIDE
+#else
+#define LAYOUT_SMALL TH_HEAP_LAYOUT_LEAN
+#endif
+
+/* Divides the region, which begins at a suitable address: FIRST's payload and two headers. A region
+ * of as many dwords as there are numbers loses the last few, so that its end has a number, too. */
+static th_status divide(th_heap *fresh, size_t bytes, th_heap_layout layout) {
+    static const uint8_t stored_dwords[] = {[TH_HEAP_LAYOUT_CLASSIC] = TH_LAYOUT_CLASSIC_DWORDS,
+                                            [TH_HEAP_LAYOUT_LEAN] = TH_LAYOUT_LEAN_DWORDS,
+                                            [TH_HEAP_LAYOUT_WIDE] = TH_LAYOUT_WIDE_DWORDS};
+    size_t managed = bytes / TH_DWORD_BYTES;
+    if (managed > TH_LAYOUT_WIDE_DWORDS_MAX) {
+        managed = TH_LAYOUT_WIDE_DWORDS_MAX;
+    }
+    fresh->layout = (uint8_t)layout;
+    fresh->size_max = layout == TH_HEAP_LAYOUT_WIDE ? TH_LAYOUT_WIDE_SIZE_MAX : TH_LAYOUT_SIZE_MAX;
+    fresh->header_dwords = (uint8_t)th_round_up(stored_dwords[layout], fresh->unit_dwords);
+    size_t headers = 2 * (size_t)fresh->header_dwords;
+    if (managed < headers + TH_LAYOUT_SPLIT_PAYLOAD) {
+        return TH_ERR_TOO_SMALL;
+    }
+    size_t payload = (managed - headers) & ~(size_t)(fresh->unit_dwords - 1u);
+    if (payload > fresh->size_max) {
+        return TH_ERR_TOO_LARGE;
+    }
+    fresh->dwords = (uint32_t)(headers + payload);
+    fresh->last = fresh->dwords - fresh->header_dwords;
+    return TH_OK;
+}
+
+/* As the config says, or classic as far as it reaches and wide above. */
+static th_status choose_layout(th_heap *fresh, size_t bytes) {
+    th_heap_layout layout = fresh->config.layout;
+    bool automatic = layout == TH_HEAP_LAYOUT_AUTO;
+    th_status status = divide(fresh, bytes, automatic ? LAYOUT_SMALL : layout);
+#if TH_LAYOUTS & TH_LAYOUTS_WIDE
+    if (automatic && status == TH_ERR_TOO_LARGE) {
+        status = divide(fresh, bytes, TH_HEAP_LAYOUT_WIDE);
+    }
+#endif
+    fresh->tag_free = layout == TH_HEAP_LAYOUT_WIDE ? TH_TAG_WIDE_FREE : TH_TAG_FREE;
+    return status;
+}
+
+/* No layout reaches further, and no object. */
+#define REGION_BYTES_MAX                                                                           \
+    (PTRDIFF_MAX < TH_LAYOUT_WIDE_BYTES_MAX ? PTRDIFF_MAX : TH_LAYOUT_WIDE_BYTES_MAX)
+
 /* FIRST, free, and LAST. */
-static void make_first_and_last(th_heap *heap, uint32_t payload) {
-    th_header first = th_header_free(heap, 0, payload);
+static void make_first_and_last(th_heap *heap) {
+    th_header first = th_header_free(heap, 0, heap->last - th_header_dwords(heap));
     th_header last = th_header_free(heap, heap->last, 0);
     th_chain_replace(heap, 0, &first, 1, &last);
 }
@@ -73,22 +146,20 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
         return TH_ERR_MISALIGNED;
     }
     fresh.unit_dwords = (uint8_t)(alignment / TH_DWORD_BYTES);
-    fresh.header_dwords = (uint8_t)th_round_up(TH_LAYOUT_HEADER_DWORDS, fresh.unit_dwords);
-    size_t headers = 2 * (size_t)fresh.header_dwords;
-    if (bytes < fresh.skipped_bytes + (headers + TH_LAYOUT_SPLIT_PAYLOAD) * TH_DWORD_BYTES) {
+    if (bytes < fresh.skipped_bytes) {
         return TH_ERR_TOO_SMALL;
     }
     size_t usable = bytes - fresh.skipped_bytes;
-    size_t inner =
-        fresh.config.index == TH_HEAP_INDEX_AUTO ? inner_index_bytes(usable, alignment) : 0;
-    size_t managed = (usable - inner) / TH_DWORD_BYTES;
-    size_t payload = (managed - headers) & ~(size_t)(fresh.unit_dwords - 1u);
-    if (payload > TH_LAYOUT_SIZE_MAX) {
+    if (usable > REGION_BYTES_MAX) {
         return TH_ERR_TOO_LARGE;
     }
+    size_t inner =
+        fresh.config.index == TH_HEAP_INDEX_AUTO ? inner_index_bytes(usable, alignment) : 0;
+    status = choose_layout(&fresh, usable - inner);
+    if (status != TH_OK) {
+        return status;
+    }
     fresh.base = (unsigned char *)region + fresh.skipped_bytes;
-    fresh.dwords = (uint32_t)(headers + payload);
-    fresh.last = fresh.dwords - fresh.header_dwords;
     fresh.first_tail = fresh.last;
     fresh.middle = TH_INDEX_NOWHERE;
     fresh.low_used = fresh.header_dwords;
@@ -104,7 +175,7 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     *heap = fresh;
     th_track_close(heap->base, th_managed_bytes(heap));
     th_index_start(heap);
-    make_first_and_last(heap, (uint32_t)payload);
+    make_first_and_last(heap);
     if (heap->config.poison_unused && th_guard(heap) >= 2) {
         th_guard_wipe(heap, heap->header_dwords, heap->last);
         heap->low_used = heap->last; /* there is nothing left that was never written */

@@ -17,7 +17,7 @@ static th_status check_alignments(const th_heap *heap, const unsigned char *base
         if (!th_chain_load(heap, offset, &block)) {
             return TH_ERR_CORRUPT;
         }
-        if (!th_is_free(&block) && !th_is_aligned(distance, (size_t)1 << block.align_log2)) {
+        if (!th_is_free(heap, &block) && !th_is_aligned(distance, (size_t)1 << block.align_log2)) {
             return TH_ERR_MISALIGNED;
         }
     }
@@ -31,7 +31,7 @@ static void announce(const th_heap *heap) {
     th_track_close(heap->base, th_managed_bytes(heap));
     for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
         th_header_load(heap, offset, &block);
-        if (!th_is_free(&block)) {
+        if (!th_is_free(heap, &block)) {
             th_track_open(th_payload(heap, &block), block.requested);
             th_track_release(th_payload(heap, &block), block.requested);
         }
@@ -91,6 +91,10 @@ th_status th_heap_attach(th_heap *heap, void *region) {
         /* The region that *heap remembers may be gone: only what it says itself is looked at. */
         th_unlock(heap);
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
+    }
+    if (!th_layout_contained(heap->layout)) {
+        th_unlock(heap);
+        return TH_ERR_LAYOUT;
     }
     th_heap moved = *heap;
     moved.base = (unsigned char *)region + moved.skipped_bytes;

@@ -431,7 +431,7 @@ void th_index_rebuild(th_heap *heap) {
     th_index_start(heap);
     for (uint32_t offset = 0; offset != heap->last; offset = block.next) {
         th_header_load(heap, offset, &block);
-        if (th_indexed(heap) && th_is_free(&block) && block.offset != heap->middle) {
+        if (th_indexed(heap) && th_is_free(heap, &block) && block.offset != heap->middle) {
             th_index_insert(heap, block.offset, block.size);
         }
     }
@@ -460,7 +460,7 @@ static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_
         th_header block = th_header_peek(heap, offset);
         th_track_blind_end();
         bool last = th_is_last(heap, &block);
-        if (last || (th_is_free(&block) && block.offset != heap->middle)) {
+        if (last || (th_is_free(heap, &block) && block.offset != heap->middle)) {
             while (starts == 0 && segment + 1 < s->segments) {
                 starts = heap->index.starts[++segment];
             }

@@ -16,17 +16,17 @@ static uint32_t align_dwords(uint32_t align_log2) {
     return (uint32_t)(((uintptr_t)1 << align_log2) / TH_DWORD_BYTES);
 }
 
-uint32_t th_place_low(const th_heap *heap, uint32_t from, uint32_t align_log2) {
+uint32_t th_place_gap(const th_heap *heap, uint32_t from, uint32_t align_log2) {
     uint32_t over = excess(heap, from, align_log2);
     if (over == 0) {
-        return from;
+        return 0;
     }
     uint32_t step = align_dwords(align_log2);
     uint32_t gap = step - over;
     while (gap < th_split_dwords(heap)) {
         gap += step;
     }
-    return from + gap;
+    return gap;
 }
 
 /* The largest suitable header offset in the free block for a block of `need` payload dwords;
@@ -56,9 +56,9 @@ static bool fits(const th_heap *heap, const th_header *free, uint32_t need, uint
     if (tail) {
         return place_high(heap, free, need, align_log2, offset);
     }
-    uint32_t low = th_place_low(heap, free->offset, align_log2);
-    *offset = low;
-    return low - free->offset <= free->size && free->size - (low - free->offset) >= need;
+    uint32_t gap = th_place_gap(heap, free->offset, align_log2);
+    *offset = free->offset + gap;
+    return gap <= free->size && free->size - gap >= need;
 }
 
 /* Walks from the side's end towards the other side until something fits or blocks of the other
@@ -76,7 +76,7 @@ static th_place_result find_by_walk(const th_heap *heap, uint32_t need, uint32_t
             place->free = *block;
             return TH_PLACE_FOUND;
         }
-        bool other_side = !th_is_free(block) && th_is_tail(block) != tail;
+        bool other_side = !th_is_free(heap, block) && th_is_tail(heap, block) != tail;
         if (other_side || (tail ? block->offset == 0 : th_is_last(heap, block))) {
             return TH_PLACE_NONE;
         }
@@ -95,7 +95,7 @@ static bool load_free(const th_heap *heap, uint32_t offset, uint32_t size, th_he
     if (!th_chain_load(heap, offset, block)) {
         return false;
     }
-    if (!th_is_free(block) || block->size < size) {
+    if (!th_is_free(heap, block) || block->size < size) {
         th_raise(heap, TH_FAULT_INDEX, block, TH_FAULT_NOWHERE, size, block->size);
         return false;
     }
@@ -147,7 +147,7 @@ static th_place_result verify_by_walk(const th_heap *heap, uint32_t need, uint32
 
 th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align_log2, uint32_t tag,
                               th_place *place) {
-    bool tail = tag >= TH_TAG_TAIL_MIN;
+    bool tail = tag >= th_tag_tail_min(heap);
     th_place_result result;
     if (th_indexed(heap)) {
         result = find_by_index(heap, need, align_log2, tail, place);

@@ -23,8 +23,8 @@ typedef struct th_place {
 th_place_result th_place_find(const th_heap *heap, uint32_t need, uint32_t align_log2, uint32_t tag,
                               th_place *place);
 
-/* The smallest suitable header offset at or above `from`, where free memory begins: the payload
- * is aligned, and the gap is empty or large enough for a block. May lie anywhere above. */
-uint32_t th_place_low(const th_heap *heap, uint32_t from, uint32_t align_log2);
+/* How far above `from`, where free memory begins, the smallest suitable header offset lies: the
+ * payload is aligned, and the gap is empty or large enough for a block. May lead beyond any end. */
+uint32_t th_place_gap(const th_heap *heap, uint32_t from, uint32_t align_log2);
 
 #endif

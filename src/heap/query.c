@@ -83,7 +83,7 @@ TH_TRACK_BLIND static uint32_t walk_largest_free(const th_heap *heap) {
     th_track_blind_begin();
     for (;;) {
         th_header block = th_header_peek(heap, offset);
-        uint32_t size = block.size & (0u - (uint32_t)th_is_free(&block));
+        uint32_t size = block.size & (0u - (uint32_t)th_is_free(heap, &block));
         largest = size > largest ? size : largest;
         if (block.next <= offset || !th_offset_ok(heap, block.next)) {
             break; /* LAST, or a broken chain */

@@ -7,8 +7,8 @@
 
 /* Stores a live block in place with a new requested size. */
 static void set_requested(th_heap *heap, th_header *block, size_t bytes) {
-    uint32_t old = block->requested;
-    block->requested = (uint32_t)bytes;
+    size_t old = block->requested;
+    block->requested = bytes;
     th_header_store(heap, block);
     th_guard_reopen(heap, block, old);
 }
@@ -41,7 +41,7 @@ static th_outcome grow_in_place(th_heap *heap, const th_header *block, const th_
     } else {
         run[0].size = need + left;
     }
-    run[0].requested = (uint32_t)bytes;
+    run[0].requested = bytes;
     th_chain_replace(heap, block->prev, run, count, &beyond);
     th_note_used(heap, &run[0], NULL, NULL);
     th_note_high_water(heap);
