@@ -127,4 +127,25 @@ static inline unsigned th_lowest_bit(uint64_t value) {
 #endif
 }
 
+/* ---- shared between threads -------------------------------------------------------------------
+ *
+ * A word that one thread may be writing, under a lock, while another one reads it without: the
+ * reader gets one of its values, and learns nothing of any other memory by it. */
+
+static inline size_t th_load_shared(const size_t *word) {
+#if TH_COMPILER_GNU
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+#else
+    return *(const volatile size_t *)word;
+#endif
+}
+
+static inline void th_store_shared(size_t *word, size_t value) {
+#if TH_COMPILER_GNU
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+#else
+    *(volatile size_t *)word = value;
+#endif
+}
+
 #endif

@@ -27,6 +27,7 @@
 
 #include "base/align.h"
 #include "base/assert.h"
+#include "base/compiler.h"
 #include "base/ranges.h"
 #include "tagheap/pages.h"
 
@@ -43,7 +44,10 @@ static th_range first_nodes[FIRST_NODES];
 static table first = {.nodes = first_nodes, .room = FIRST_NODES};
 static table *newest = &first;
 static th_range *ranges;
-static size_t kept_bytes; /* all ranges, and the tables but the first */
+
+/* All ranges, and the tables but the first. Nearly always 0: that is seen without the lock. Who
+ * misses what is being kept at that moment asks the system, as if he had come before. */
+static size_t kept_bytes;
 
 /* An ordinary mutex that its holder never asks for again: neither call can fail. */
 static void enter(void) {
@@ -52,6 +56,10 @@ static void enter(void) {
 
 static void leave(void) {
     (void)pthread_mutex_unlock(&lock);
+}
+
+static void set_kept_bytes(size_t bytes) {
+    th_store_shared(&kept_bytes, bytes);
 }
 
 static unsigned char *start_of(const th_range *range) {
@@ -93,7 +101,7 @@ static bool add_table(th_range *range) {
                      .nodes = (th_range *)(added + 1),
                      .room = (page - sizeof *added) / sizeof(th_range)};
     newest = added;
-    kept_bytes += page;
+    set_kept_bytes(kept_bytes + page);
     range->start = start_of(range) + page;
     range->bytes -= page;
     return true;
@@ -115,7 +123,7 @@ static bool note(th_range range) {
         th_range *node = &at->nodes[at->used++];
         *node = range;
         th_ranges_insert(&ranges, node);
-        kept_bytes += range.bytes;
+        set_kept_bytes(kept_bytes + range.bytes);
     }
     return true;
 }
@@ -127,7 +135,7 @@ static th_range forget(th_range *node) {
     th_range *last = walk_on(&at);
     at.table->used--;
     th_ranges_remove(&ranges, node);
-    kept_bytes -= range.bytes;
+    set_kept_bytes(kept_bytes - range.bytes);
     if (last != node) {
         th_ranges_remove(&ranges, last);
         *node = *last;
@@ -177,7 +185,7 @@ static void drop_tables(void) {
     while (has_spare_table()) {
         table *empty = newest;
         newest = empty->older;
-        kept_bytes -= page;
+        set_kept_bytes(kept_bytes - page);
         if (munmap(empty, page) != 0) {
             (void)keep(empty, page);
         }
@@ -191,6 +199,9 @@ th_status th_pages_release(void *pages, size_t bytes) {
     bool gone = munmap(pages, bytes) == 0;
     if (!gone && errno == EINVAL) {
         return TH_ERR_MISALIGNED;
+    }
+    if (gone && th_pages_kept() == 0) {
+        return TH_OK;
     }
     enter();
     bool done = gone || keep(pages, th_pages_round(bytes));
@@ -218,10 +229,7 @@ size_t th_pages_return_kept(void) {
 }
 
 size_t th_pages_kept(void) {
-    enter();
-    size_t bytes = kept_bytes;
-    leave();
-    return bytes;
+    return th_load_shared(&kept_bytes);
 }
 
 /* ---- use ---------------------------------------------------------------------------------- */
@@ -241,6 +249,9 @@ static void *take(th_range *node, size_t bytes) {
 
 void *th_kept_reuse(size_t bytes, size_t alignment, size_t looks) {
     void *pages = NULL;
+    if (th_pages_kept() == 0) {
+        return NULL;
+    }
     enter();
     walk at = walk_all();
     for (th_range *node = walk_on(&at); node != NULL && looks > 0; node = walk_on(&at), looks--) {

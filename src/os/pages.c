@@ -20,66 +20,73 @@ size_t th_pages_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-size_t th_pages_round(size_t bytes) {
-    size_t page = th_pages_size();
+static size_t whole_pages(size_t bytes, size_t page) {
     return bytes <= (size_t)PTRDIFF_MAX - (page - 1) ? (bytes + page - 1) & ~(page - 1) : 0;
+}
+
+size_t th_pages_round(size_t bytes) {
+    return whole_pages(bytes, th_pages_size());
 }
 
 static th_status status_of(int result) {
     return result == 0 ? TH_OK : TH_ERR_EXHAUSTED;
 }
 
-/* Sizes become whole pages, alignments a page at least. False: nothing can be so large, or so
- * aligned. */
-static bool is_possible(size_t *bytes, size_t *alignment) {
+/* Of the pages that are to be mapped. */
+typedef struct request {
+    size_t bytes;     /* whole pages */
+    size_t alignment; /* a page at least */
+    size_t page;
+} request;
+
+/* False: nothing can be so large, or so aligned. */
+static bool make_request(size_t bytes, size_t alignment, request *out) {
     size_t page = th_pages_size();
-    *bytes = th_pages_round(*bytes);
-    *alignment = *alignment != 0 ? *alignment : page;
-    bool possible = *bytes != 0 && th_is_power_of_two(*alignment);
-    *alignment = *alignment < page ? page : *alignment;
-    return possible;
+    out->page = page;
+    out->bytes = whole_pages(bytes, page);
+    out->alignment = alignment < page ? page : alignment;
+    return out->bytes != 0 && (alignment == 0 || th_is_power_of_two(alignment));
 }
 
 /* What lies before the first multiple of the alignment, and after the `bytes` bytes from there on,
  * goes back, or is kept. Pages of a reservation may not even be noted, but then nothing is lost but
  * addresses: no memory was ever there. */
-static void *trim(unsigned char *pages, size_t whole, size_t bytes, size_t alignment) {
-    size_t before = (size_t)(0 - (uintptr_t)pages) & (alignment - 1);
-    size_t after = whole - before - bytes;
+static void *trim(unsigned char *pages, size_t whole, const request *asked) {
+    size_t before = (size_t)(0 - (uintptr_t)pages) & (asked->alignment - 1);
+    size_t after = whole - before - asked->bytes;
     if (before > 0) {
         (void)th_pages_release(pages, before);
     }
     if (after > 0) {
-        (void)th_pages_release(pages + before + bytes, after);
+        (void)th_pages_release(pages + before + asked->bytes, after);
     }
     return pages + before;
 }
 
-static void *map(size_t bytes, size_t alignment, int protection, int flags) {
+static void *map(const request *asked, int protection, int flags) {
     /* bytes and alignment: at most half of all each */
-    size_t whole = bytes + (alignment - th_pages_size());
+    size_t whole = asked->bytes + (asked->alignment - asked->page);
     void *pages = mmap(NULL, whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-    return pages != MAP_FAILED ? trim(pages, whole, bytes, alignment) : NULL;
+    return pages != MAP_FAILED ? trim(pages, whole, asked) : NULL;
 }
 
 void *th_pages_reserve(size_t bytes, size_t alignment) {
-    if (!is_possible(&bytes, &alignment)) {
-        return NULL;
-    }
-    return map(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+    request asked;
+    return make_request(bytes, alignment, &asked) ? map(&asked, PROT_NONE, MAP_NORESERVE) : NULL;
 }
 
 /* Kept ranges first, so that they do not become more and more; all of them only when there is
  * nothing else. */
 void *th_pages_map(size_t bytes, size_t alignment) {
-    if (!is_possible(&bytes, &alignment)) {
+    request asked;
+    if (!make_request(bytes, alignment, &asked)) {
         return NULL;
     }
-    void *pages = th_kept_reuse(bytes, alignment, KEPT_LOOKS);
+    void *pages = th_kept_reuse(asked.bytes, asked.alignment, KEPT_LOOKS);
     if (pages == NULL) {
-        pages = map(bytes, alignment, PROT_READ | PROT_WRITE, 0);
+        pages = map(&asked, PROT_READ | PROT_WRITE, 0);
     }
-    return pages != NULL ? pages : th_kept_reuse(bytes, alignment, SIZE_MAX);
+    return pages != NULL ? pages : th_kept_reuse(asked.bytes, asked.alignment, SIZE_MAX);
 }
 
 th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access) {
