@@ -5,6 +5,7 @@
 #define TAGHEAP_RANGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,6 +15,7 @@ typedef struct th_range {
     struct th_range *below, *above; /* subtrees of lower and of higher starts */
     const void *start;
     size_t bytes;
+    uint64_t priority; /* in the tree: see src/base/ranges.c */
 } th_range;
 
 #ifdef __cplusplus

@@ -5,8 +5,9 @@
 
 #include "base/assert.h"
 
-/* A bijection, so that no two priorities are equal (splitmix64's finalizer). */
-static uint64_t priority(const th_range *node) {
+/* A bijection, so that no two priorities are equal (splitmix64's finalizer). A node that was put
+ * into its set by an initializer has none: 0. */
+static uint64_t priority_of(const th_range *node) {
     uint64_t mixed = (uintptr_t)node->start;
     mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94D049BB133111EB);
@@ -21,7 +22,8 @@ void th_ranges_insert(th_range **root, th_range *node) {
     th_range **link = root;
     th_range **below = &node->below;
     th_range **above = &node->above;
-    while (*link != NULL && priority(*link) >= priority(node)) {
+    node->priority = priority_of(node);
+    while (*link != NULL && (*link)->priority >= node->priority) {
         link = is_below(node, *link) ? &(*link)->below : &(*link)->above;
     }
     for (th_range *rest = *link; rest != NULL;) {
@@ -49,7 +51,7 @@ void th_ranges_remove(th_range **root, const th_range *node) {
         link = is_below(node, *link) ? &(*link)->below : &(*link)->above;
     }
     while (below != NULL && above != NULL) {
-        if (priority(below) >= priority(above)) {
+        if (below->priority >= above->priority) {
             *link = below;
             link = &below->above;
             below = below->above;
