@@ -59,8 +59,8 @@ static th_status find_shape(shape *s, const void *memory, size_t bytes, size_t u
         span <<= 1;
     }
     s->origin = s->low & ~(span - 1);
-    s->unit_log2 = th_log2(unit);
-    s->order_max = (uint8_t)(th_log2(span) - s->unit_log2);
+    s->unit_log2 = (uint8_t)th_highest_bit(unit);
+    s->order_max = (uint8_t)(th_highest_bit(span) - s->unit_log2);
     if (s->high - s->origin > span) {
         s->order_max++;
     }

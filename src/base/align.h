@@ -26,14 +26,4 @@ static inline bool th_is_aligned(uintptr_t address, size_t alignment) {
     return (address & (alignment - 1)) == 0;
 }
 
-/* log2 of a power of two. */
-static inline uint8_t th_log2(size_t value) {
-    uint8_t log2 = 0;
-    while (value > 1) {
-        value >>= 1;
-        log2++;
-    }
-    return log2;
-}
-
 #endif

@@ -62,7 +62,8 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
     }
     th_place place;
     size_t unit_bytes = (size_t)th_unit(heap) * TH_DWORD_BYTES;
-    uint32_t align_log2 = th_log2(wish->alignment > unit_bytes ? wish->alignment : unit_bytes);
+    uint32_t align_log2 =
+        th_highest_bit(wish->alignment > unit_bytes ? wish->alignment : unit_bytes);
     th_place_result result = th_place_find(heap, need, align_log2, wish->tag, &place);
     if (result != TH_PLACE_FOUND) {
         return result == TH_PLACE_NONE ? TH_OUTCOME_NO_ROOM : TH_OUTCOME_FAULT;

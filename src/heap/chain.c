@@ -51,7 +51,7 @@ TH_TRACK_BLIND void th_header_retire(th_heap *heap, uint32_t offset) {
 
 th_header th_header_free(const th_heap *heap, uint32_t offset, uint32_t size) {
     th_header block = {.offset = offset, .tag = th_tag_free(heap), .size = size};
-    block.align_log2 = th_log2((size_t)th_unit(heap) * TH_DWORD_BYTES);
+    block.align_log2 = (uint8_t)th_highest_bit((size_t)th_unit(heap) * TH_DWORD_BYTES);
     return block;
 }
 
