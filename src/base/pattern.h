@@ -67,12 +67,14 @@ TH_TRACK_BLIND_PART void th_canary_write_part(uint32_t seed, size_t place, unsig
     if (bytes > 0) {
         uint32_t dword = th_canary_dword(seed, (uint32_t)(place / TH_DWORD_BYTES));
         const unsigned char *from = (const unsigned char *)&dword + place % TH_DWORD_BYTES;
-        /* Volatile, or clang makes a memcpy of it, which ASan does not let write closed memory. */
-        volatile unsigned char *to = at;
-        size_t i = 0;
-        do {
-            to[i] = from[i];
-        } while (++i < bytes);
+        /* No loop, or clang makes a memcpy of it, which ASan does not let write closed memory. */
+        at[0] = from[0];
+        if (bytes > 1) {
+            at[1] = from[1];
+        }
+        if (bytes > 2) {
+            at[2] = from[2];
+        }
     }
 }
 
