@@ -4,6 +4,7 @@
  *   blocks-X   n blocks of 32 bytes, and then, in the same order, none
  *   big-X      the same with 256 KiB
  *   mixed-X    n times a block of 16 to 2,048 bytes in place of another one, n / 80 at a time
+ *   wide-X     the same up to 256 KiB
  *   phase-X    n blocks of 32 bytes in phases of 64, each of which ends at once
  *   grow-X     one block grows to n times 32 bytes, 32 at a time
  *
@@ -112,6 +113,7 @@ static const struct script {
 } scripts[] = {{"blocks", BENCH_BLOCKS, blocks, 1, BENCH_BLOCK_BYTES},
                {"big", BENCH_BIG, blocks, 1, BENCH_BIG_BYTES},
                {"mixed", BENCH_MIXED, mixed, MIXED_SHARE, BENCH_MIXED_MAX},
+               {"wide", BENCH_BIG, mixed, MIXED_SHARE, BENCH_BIG_BYTES},
                {"phase", BENCH_PHASES, phases, 0, BENCH_BLOCK_BYTES},
                {"grow", BENCH_GROW, grow, 0, BENCH_BLOCK_BYTES}};
 

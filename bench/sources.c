@@ -189,11 +189,22 @@ static void static_pool_end(void *self) {
     th_pool_reset(self);
 }
 
-static void *slab_start(bench_need need) {
+/* Level 1, in a build that has it, beside level 0. */
+static const th_guarding checked = {.level = 1};
+
+static void *slab_start_with(bench_need need, th_guarding guarding) {
     static th_slab slab;
-    const th_slab_config config = {.object_bytes = need.bytes};
+    const th_slab_config config = {.object_bytes = need.bytes, .guarding = guarding};
     must(th_slab_init(&slab, &config));
     return &slab;
+}
+
+static void *slab_start(bench_need need) {
+    return slab_start_with(need, (th_guarding){0});
+}
+
+static void *slab_start_checked(bench_need need) {
+    return slab_start_with(need, checked);
 }
 
 static void slab_end(void *self) {
@@ -211,11 +222,21 @@ static void slab_free(void *self, void *block) {
 
 /* ---- of any size ----------------------------------------------------------------------------- */
 
-static void *classes_start(bench_need need) {
+static void *classes_start_with(th_guarding guarding) {
     static th_classes classes;
-    (void)need;
-    must(th_classes_init(&classes, NULL));
+    const th_classes_config config = {.guarding = guarding};
+    must(th_classes_init(&classes, &config));
     return &classes;
+}
+
+static void *classes_start(bench_need need) {
+    (void)need;
+    return classes_start_with((th_guarding){0});
+}
+
+static void *classes_start_checked(bench_need need) {
+    (void)need;
+    return classes_start_with(checked);
 }
 
 static void classes_end(void *self) {
@@ -304,8 +325,12 @@ const bench_source bench_sources[] = {
     {"static_pool", BENCH_BLOCKS, static_pool_start, static_pool_end, .alloc = pool_alloc,
      .free = pool_free},
     {"slab", BENCH_BLOCKS, slab_start, slab_end, .alloc = slab_alloc, .free = slab_free},
-    {"classes", BENCH_BLOCKS | BENCH_MIXED, classes_start, classes_end, .alloc = classes_alloc,
-     .free = classes_free},
+    {"slab_guard1", BENCH_BLOCKS, slab_start_checked, slab_end, .alloc = slab_alloc,
+     .free = slab_free},
+    {"classes", BENCH_BLOCKS | BENCH_MIXED | BENCH_BIG, classes_start, classes_end,
+     .alloc = classes_alloc, .free = classes_free},
+    {"classes_guard1", BENCH_BLOCKS | BENCH_MIXED | BENCH_BIG, classes_start_checked, classes_end,
+     .alloc = classes_alloc, .free = classes_free},
     {"large", BENCH_BIG, large_start, large_end, .alloc = large_alloc, .free = large_free},
     {"buddy", BENCH_BLOCKS | BENCH_MIXED, buddy_start, buddy_end, .alloc = buddy_alloc,
      .free = buddy_free},

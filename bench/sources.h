@@ -16,7 +16,13 @@ typedef struct bench_need {
 } bench_need;
 
 /* The scripts. */
-enum { BENCH_BLOCKS = 1, BENCH_MIXED = 2, BENCH_PHASES = 4, BENCH_GROW = 8, BENCH_BIG = 16 };
+enum {
+    BENCH_BLOCKS = 1,
+    BENCH_MIXED = 2,
+    BENCH_PHASES = 4,
+    BENCH_GROW = 8,
+    BENCH_BIG = 16 /* both of the scripts with large blocks */
+};
 
 /* A call may be NULL if none of the source's scripts needs it. */
 typedef struct bench_source {
