@@ -507,6 +507,47 @@ static void random_use_agrees_with_a_model(void) {
     at_levels(0, play_at_random);
 }
 
+/* On mapped pages, with blocks that begin where pages do, as large ones, and neighbours of all. */
+static void play_on_pages(int level) {
+    enum { SLOTS = 200 };
+    unsigned char *owned[SLOTS] = {NULL};
+    size_t sizes[SLOTS] = {0};
+    uint64_t state = th_test_seed(4);
+    size_t requested = 0;
+    size_t live = 0;
+    const th_classes_config config = {.guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
+    for (uint32_t step = 0; step < (level == 3 ? 400u : 6000u); step++) {
+        uint64_t random = th_test_random(&state);
+        size_t slot = (size_t)random % SLOTS;
+        unsigned shift = (unsigned)(random >> 16) % 15;
+        size_t bytes = 1 + (size_t)(random >> 24) % ((size_t)2 << shift);
+        if (owned[slot] != NULL) {
+            CHECK(filled(owned[slot], sizes[slot], (uint32_t)slot));
+            CHECK_EQ(th_classes_requested_size(&classes, owned[slot]), sizes[slot]);
+            th_classes_free(&classes, owned[slot]);
+            owned[slot] = NULL;
+            requested -= sizes[slot];
+            live--;
+        } else {
+            owned[slot] = random >> 62 == 0 ? th_classes_alloc_aligned(&classes, 4096, bytes)
+                                            : take(bytes, (uint32_t)slot);
+            CHECK(owned[slot] != NULL);
+            sizes[slot] = bytes;
+            fill(owned[slot], bytes, (uint32_t)slot);
+            requested += bytes;
+            live++;
+        }
+        CHECK_EQ(th_classes_get_stats(&classes).requested_bytes, requested);
+        CHECK_EQ(th_classes_get_stats(&classes).live, live);
+    }
+    stop();
+}
+
+static void blocks_that_begin_with_a_page_are_told_apart(void) {
+    at_levels(0, play_on_pages);
+}
+
 TH_SUITE("classes", TEST(the_boundaries_are_where_they_are_said_to_be), TEST(the_waste_is_bounded),
          TEST(slabs_waste_little), TEST(every_size_works), TEST(zeroed_memory_is_zero),
          TEST(every_alignment_works), TEST(resize_keeps_the_contents),
@@ -515,4 +556,4 @@ TH_SUITE("classes", TEST(the_boundaries_are_where_they_are_said_to_be), TEST(the
          TEST(reset_frees_everything), TEST(defaults_work), TEST(bad_configs_are_refused),
          TEST(misuse_is_named), TEST(overflow_and_damaged_headers_are_noticed),
          TEST(level_3_looks_at_everything), TEST(it_works_as_an_allocator),
-         TEST(random_use_agrees_with_a_model))
+         TEST(random_use_agrees_with_a_model), TEST(blocks_that_begin_with_a_page_are_told_apart))

@@ -156,6 +156,62 @@ static void the_requested_size_is_remembered(void) {
     at_levels(0, requested_sizes);
 }
 
+/* Each size as it is allocated, in a slab that has a live object and free ones. */
+static void sizes_at_allocation(int level) {
+    th_slab_config config = {.object_bytes = 700,
+                             .slab_bytes = 4096,
+                             .backing = backing_start(&slabs),
+                             .guarding = guarding_with(&faults, level)};
+    start(&config);
+    (void)take(700, 1);
+    for (size_t bytes = 1; bytes <= 700; bytes++) {
+        unsigned char *object = take(bytes, 2);
+        CHECK_EQ(th_slab_requested_size(&slab, object), bytes);
+        th_slab_free(&slab, object);
+    }
+    CHECK(th_slab_alloc_bytes(&slab, 0) == NULL);
+    CHECK(th_slab_alloc_bytes(&slab, 701) == NULL);
+    CHECK(th_slab_alloc_bytes(&slab, 704) == NULL);
+    CHECK(th_slab_alloc_bytes(&slab, SIZE_MAX) == NULL);
+    stop();
+    config.object_bytes = 30;
+    start(&config);
+    (void)take(30, 1);
+    CHECK_EQ(th_slab_requested_size(&slab, th_slab_alloc(&slab)), 30);
+    CHECK(th_slab_alloc_bytes(&slab, 0) == NULL);
+    CHECK(th_slab_alloc_bytes(&slab, 31) == NULL);
+    stop();
+    config.object_bytes = 100; /* far from its end */
+    config.alignment = 512;
+    start(&config);
+    (void)take(100, 1);
+    CHECK_EQ(th_slab_requested_size(&slab, th_slab_alloc(&slab)), 100);
+    stop();
+    backing_stop(&slabs);
+}
+
+static void the_size_of_a_request_is_remembered(void) {
+    at_levels(0, sizes_at_allocation);
+}
+
+/* The reciprocal finds every object: at the limits, nearly 2^27 of them, a few. */
+static void an_offset_leads_to_its_object(void) {
+    static const size_t strides[] = {8, 16, 24, 40, 56, 72, 1000, 4104, 65544, (1 << 20) + 8};
+    for (size_t s = 0; s < sizeof strides / sizeof strides[0]; s++) {
+        th_slab_config config = {.object_bytes = strides[s],
+                                 .slab_bytes = TH_SLAB_BYTES_MAX,
+                                 .backing = th_system_allocator()};
+        CHECK_EQ(th_slab_init(&slab, &config), TH_OK);
+        CHECK_EQ(slab.stride, strides[s]);
+        for (uint32_t i = 0; i < slab.capacity; i += 1 + i / 64) {
+            uint32_t mirrored = slab.capacity - 1 - i;
+            CHECK_EQ(th_slab_index(&slab, i * strides[s]), i);
+            CHECK_EQ(th_slab_index(&slab, mirrored * strides[s]), mirrored);
+        }
+    }
+    th_slab_clean_up(&slab);
+}
+
 /* ---- slabs ---------------------------------------------------------------------------------- */
 
 static void empty_slabs(uint32_t max, size_t kept) {
@@ -390,6 +446,121 @@ static void slabs_may_come_from_the_tagged_heap(void) {
     th_heap_clean_up(&heap);
 }
 
+/* ---- two that must agree --------------------------------------------------------------------- */
+
+enum { TWIN_SLABS_MAX = 64, TWIN_SLOTS = 90 };
+
+/* An allocator, and which of its slabs lies where: number n was the nth that was made. */
+typedef struct twin {
+    th_slab slab;
+    backing backing;
+    uintptr_t bases[TWIN_SLABS_MAX]; /* of the latest ones, number n at n % TWIN_SLABS_MAX */
+    uint64_t made;
+    void *objects[TWIN_SLOTS];
+} twin;
+
+static twin twins[2];
+
+static void twin_start(twin *t, th_slab_config config, int level) {
+    *t = (twin){.made = 0};
+    config.backing = backing_start(&t->backing);
+    config.guarding = guarding_with(&faults, level);
+    CHECK_EQ(th_slab_init(&t->slab, &config), TH_OK);
+}
+
+/* Where an object lies: the number of its slab, and how far from the start of that. */
+static uint64_t twin_place(twin *t, const void *object) {
+    uintptr_t offset = (uintptr_t)object % t->slab.slab_bytes;
+    uintptr_t base = (uintptr_t)object - offset;
+    if (object == NULL) {
+        return UINT64_MAX;
+    }
+    if (t->slab.slabs_made != t->made) {
+        t->made++;
+        t->bases[t->made % TWIN_SLABS_MAX] = base;
+    }
+    uint64_t number = t->made;
+    while (t->bases[number % TWIN_SLABS_MAX] != base) {
+        number--;
+    }
+    return number << 32 | offset;
+}
+
+static void expect_equal_stats(const th_slab *one, const th_slab *other) {
+    th_slab_stats a = th_slab_get_stats(one);
+    th_slab_stats b = th_slab_get_stats(other);
+    CHECK_EQ(a.live, b.live);
+    CHECK_EQ(a.live_max, b.live_max);
+    CHECK_EQ(a.slabs, b.slabs);
+    CHECK_EQ(a.empty_slabs, b.empty_slabs);
+    CHECK_EQ(a.slabs_made, b.slabs_made);
+    CHECK_EQ(a.slabs_returned, b.slabs_returned);
+    CHECK_EQ(a.failed_allocs, b.failed_allocs);
+}
+
+/* One step of both; the first one has no guards. Its phase makes slabs come and go. */
+static void twins_step(uint64_t random, uint32_t step) {
+    size_t slot = (size_t)random % (step / 400 % 2 == 0 ? TWIN_SLOTS : TWIN_SLOTS / 8);
+    size_t bytes = 1 + (size_t)(random >> 32) % twins[0].slab.config.object_bytes;
+    bool whole = random >> 62 != 0;
+    for (size_t i = 0; i < 2; i++) {
+        twin *t = &twins[i];
+        if (random >> 52 == 5) {
+            th_slab_reset(&t->slab);
+            memset(t->objects, 0, sizeof t->objects);
+        } else if (t->objects[slot] != NULL) {
+            th_slab_free(&t->slab, t->objects[slot]);
+            t->objects[slot] = NULL;
+        } else {
+            t->objects[slot] =
+                whole ? th_slab_alloc(&t->slab) : th_slab_alloc_bytes(&t->slab, bytes);
+        }
+    }
+    CHECK_EQ(twin_place(&twins[0], twins[0].objects[slot]),
+             twin_place(&twins[1], twins[1].objects[slot]));
+    if (twins[0].objects[slot] != NULL) {
+        CHECK_EQ(th_slab_requested_size(&twins[0].slab, twins[0].objects[slot]),
+                 th_slab_requested_size(&twins[1].slab, twins[1].objects[slot]));
+    }
+    expect_equal_stats(&twins[0].slab, &twins[1].slab);
+}
+
+static void play_twins(int level, uint64_t seed, th_slab_config config) {
+    uint64_t state = seed;
+    twin_start(&twins[0], config, 0);
+    twin_start(&twins[1], config, level);
+    for (uint32_t step = 0; step < 4000; step++) {
+        twins_step(th_test_random(&state), step);
+        if (step % 50 == 0) {
+            CHECK_EQ(th_slab_check(&twins[0].slab, NULL), TH_OK);
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        th_slab_clean_up(&twins[i].slab);
+        backing_stop(&twins[i].backing);
+    }
+    CHECK_EQ(faults.count, 0);
+}
+
+/* The quick way, which is level 0's, and the careful one decide the same. */
+static void play_all_twins(int level) {
+    static const size_t sizes[] = {8, 30, 120, 500};
+    uint64_t seed = th_test_seed(5);
+    for (size_t i = 0; i < 8; i++) {
+        th_slab_config config = {.object_bytes = sizes[i / 2],
+                                 .slab_bytes = 1024,
+                                 .empty_slabs_max = i % 2 == 0 ? 0 : TH_SLAB_KEEP_NONE,
+                                 .coloured = i % 2 == 0,
+                                 .slabs_max = i % 3 == 0 ? 5 : 0};
+        play_twins(level, seed + i, config);
+    }
+}
+
+static void guards_change_no_decision(void) {
+    play_all_twins(1);
+    play_all_twins(2);
+}
+
 /* ---- against a model ------------------------------------------------------------------------ */
 
 static void play_at_random(int level, uint64_t seed, th_slab_config config) {
@@ -457,8 +628,10 @@ static void random_use_agrees_with_a_model(void) {
 
 TH_SUITE("slab", TEST(every_object_of_every_slab_is_usable),
          TEST(slabs_hold_as_many_objects_as_fit), TEST(the_requested_size_is_remembered),
+         TEST(the_size_of_a_request_is_remembered), TEST(an_offset_leads_to_its_object),
          TEST(empty_slabs_are_returned_but_for_a_few), TEST(partial_slabs_are_used_first),
          TEST(limits_and_failures_are_exact), TEST(reset_frees_everything),
          TEST(colours_differ_from_slab_to_slab), TEST(mapped_slabs_are_unmapped),
          TEST(bad_configs_are_refused), TEST(it_works_as_an_allocator),
-         TEST(slabs_may_come_from_the_tagged_heap), TEST(random_use_agrees_with_a_model))
+         TEST(slabs_may_come_from_the_tagged_heap), TEST(guards_change_no_decision),
+         TEST(random_use_agrees_with_a_model))

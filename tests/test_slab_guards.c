@@ -259,6 +259,7 @@ static void damage_the_structure(int level) {
     EXPECT_FOUND_WITH(empty->free_list, objects[5], TH_FAULT_COUNT);
     EXPECT_FOUND_WITH(empty->free_list, NULL, TH_FAULT_COUNT);
     EXPECT_FOUND_WITH(empty->free_list, objects[0], TH_FAULT_CHAIN);
+    EXPECT_FOUND_WITH(slab.quick, full, TH_FAULT_CHAIN);
     poke_link(objects[5], objects[4]); /* a circle */
     expect_found(TH_FAULT_COUNT);
     poke_link(objects[5], NULL);
@@ -267,6 +268,34 @@ static void damage_the_structure(int level) {
 
 static void the_checker_finds_damage_in_the_structure(void) {
     at_levels(0, damage_the_structure);
+}
+
+/* A slab whose count goes with the list that it is in, which is the wrong one for so many. */
+static void damage_the_lists(int level) {
+    start(level);
+    th_slab_head *full = head_of(objects[0]);
+    CHECK_EQ(full->live, -4);
+    full->live = 4;
+    slab.lists[1] = full;
+    EXPECT_FOUND_WITH(slab.lists[2], NULL, TH_FAULT_COUNT);
+    full->live = -4;
+    slab.lists[1] = NULL;
+    th_slab_free(&slab, objects[3]);
+    CHECK(slab.lists[1] == full && slab.lists[2] == NULL);
+    CHECK(slab.quick == (slab.quick_bits != 0 ? full : NULL));
+    EXPECT_FOUND_WITH(slab.quick, slab.lists[0], TH_FAULT_CHAIN);
+    full->live = -3;
+    slab.lists[2] = full;
+    EXPECT_FOUND_WITH(slab.lists[1], NULL, TH_FAULT_COUNT);
+    full->live = 3;
+    slab.lists[2] = NULL;
+    CHECK_PTR_EQ(th_slab_alloc_bytes(&slab, sizes[3]), objects[3]);
+    fill(objects[3], sizes[3], 3);
+    stop();
+}
+
+static void the_checker_finds_a_slab_in_the_wrong_list(void) {
+    at_levels(0, damage_the_lists);
 }
 
 /* Damage that has nothing to do with the operation is found after it, at level 3 only. */
@@ -323,5 +352,6 @@ TH_SUITE("slab_guards", TEST(bad_pointers_are_named),
          TEST(a_size_written_over_is_noticed), TEST(level_0_stays_inside_the_object),
          TEST(a_write_after_free_is_noticed_before_reuse),
          TEST(a_link_that_leads_astray_is_not_followed), TEST(a_damaged_header_is_noticed),
-         TEST(the_checker_finds_damage_in_the_structure), TEST(level_3_looks_at_everything),
+         TEST(the_checker_finds_damage_in_the_structure),
+         TEST(the_checker_finds_a_slab_in_the_wrong_list), TEST(level_3_looks_at_everything),
          TEST(tools_see_exactly_the_requested_bytes))

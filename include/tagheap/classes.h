@@ -18,9 +18,10 @@
  * must outlive it. A block is the caller's until it is freed, reallocated, or all are freed. A
  * th_classes must not be copied or moved once it is initialised.
  * Thread rule: one th_classes, one thread at a time.
- * Complexity: allocation O(1) for classes, but for what a slab costs that must be got; free and the
- * like O(log slabs) expected, because an address has to be told from a large block's; large blocks
- * as large.h says.
+ * Complexity: allocation O(1) for classes, but for what a slab costs that must be got. An address
+ * has to be told from a large block's, O(log slabs) expected; th_classes_free is O(1) without that
+ * where pages are mapped, at guard level 0, if the block does not begin with a page, as large ones
+ * do. Large blocks as large.h says.
  * Guards: those of slab.h and large.h, in whose terms faults are described; the canary begins
  * right behind the bytes asked for. What belongs to neither is foreign. Level 3 verifies every slab
  * and every large block after each operation.
@@ -75,13 +76,15 @@ typedef struct th_classes_config {
 
 /* The control structure. Its fields are the library's own. Zeroed: an allocator without memory. */
 typedef struct th_classes {
+    th_slab slabs[TH_CLASSES_COUNT_MAX];
     unsigned count; /* of classes */
     size_t class_bytes_max;
-    th_range *slab_ranges;  /* those of all classes */
-    size_t requested_bytes; /* of live blocks of the classes */
+    size_t sure_bits;   /* a block with one of these in its address lies in a quick slab */
+    size_t slab_bytes;  /* of all classes */
+    size_t slack_bytes; /* of live blocks of the classes: those that were not asked for */
+    th_range *slab_ranges;
     uint64_t failed_allocs;
     th_large large;
-    th_slab slabs[TH_CLASSES_COUNT_MAX];
     th_classes_config config;
 } th_classes;
 

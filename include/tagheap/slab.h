@@ -19,18 +19,18 @@
  * outlive it. An object is the caller's until it is freed, or all are. A th_slab must not be
  * copied or moved once it is initialised.
  * Thread rule: one th_slab, one thread at a time.
- * Complexity: th_slab_alloc and th_slab_free O(1), but for what getting or returning a slab costs;
- * th_slab_free at guard level 1 and above, and th_slab_owns, O(log slabs) expected, because they
- * touch nothing that is not known to be a slab. At level 2 both cost O(object_bytes) more, at level
- * 3 O(all memory).
- * Guards. Level 1: a pointer that comes back, the links of free objects and the check word of the
- * slab's header (of what never changes in it); the canary between the bytes asked for and the
- * object's end, verified when it is freed or resized. Level 2: poison in free objects behind their
- * link, verified before they are used again. In a th_fault, `block` is the index of the object in
- * its slab, `offset` in bytes from the slab's first object; `found` of a foreign pointer, or a
- * link that leads nowhere, its low 32 bits. What is in no slab's row of objects is foreign.
- * Source: J. Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory Allocator", USENIX
- * Summer 1994 (slabs, their lists, colouring). */
+ * Complexity: th_slab_alloc and th_slab_free O(1), but for what getting or returning a slab costs
+ * (without guards and tools about 20 instructions each, of which nothing is a search or a
+ * division); th_slab_free at guard level 1 and above, and th_slab_owns, O(log slabs) expected,
+ * because they touch nothing that is not known to be a slab. At level 2 both cost O(object_bytes)
+ * more, at level 3 O(all memory). Guards. Level 1: a pointer that comes back, the links of free
+ * objects and the check word of the slab's header (of what never changes in it); the canary between
+ * the bytes asked for and the object's end, verified when it is freed or resized. Level 2: poison
+ * in free objects behind their link, verified before they are used again. In a th_fault, `block` is
+ * the index of the object in its slab, `offset` in bytes from the slab's first object; `found` of a
+ * foreign pointer, or a link that leads nowhere, its low 32 bits. What is in no slab's row of
+ * objects is foreign. Source: J. Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory
+ * Allocator", USENIX Summer 1994 (slabs, their lists, colouring). */
 #ifndef TAGHEAP_SLAB_H
 #define TAGHEAP_SLAB_H
 
@@ -73,20 +73,25 @@ struct th_slab_head;
 
 /* The control structure. Its fields are the library's own. Zeroed: an allocator without memory. */
 typedef struct th_slab {
-    struct th_slab_head *lists[3]; /* of empty, partial and full slabs */
-    th_range *own_ranges;
-    th_range **ranges; /* all slabs, of other th_slabs too if several share the set */
+    struct th_slab_head *quick; /* the first partial slab, if an operation has nothing to do but to
+                                   link objects; else NULL */
+    size_t quick_bits;          /* then slab_bytes - 1; else 0 */
     size_t stride;
-    size_t alignment;
-    size_t slab_bytes;
-    uint32_t capacity; /* objects in a slab */
-    uint32_t first;    /* where they begin */
-    uint32_t colours;  /* and how many times a colour_step further they may */
+    size_t live;
+    size_t live_max;      /* before the last object was freed */
+    uint32_t capacity;    /* objects in a slab */
+    uint32_t reciprocal;  /* of the stride: 2^32 divided by it, rounded up */
+    uint32_t whole_state; /* of an object of which all object_bytes are asked for */
+    uint32_t first;       /* where objects begin */
+    uint32_t colours;     /* and how many times a colour_step further they may */
     uint32_t colour_step;
     uint32_t next_colour;
     uint32_t empty_slabs_max;
-    size_t live;
-    size_t live_max;
+    struct th_slab_head *lists[3]; /* of empty, partial and full slabs */
+    th_range *own_ranges;
+    th_range **ranges; /* all slabs, of other th_slabs too if several share the set */
+    size_t alignment;
+    size_t slab_bytes;
     size_t slabs;
     size_t empty_slabs;
     uint64_t slabs_made;

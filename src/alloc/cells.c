@@ -52,40 +52,10 @@ th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from
                                      index * cells->stride + from + bad, TH_POISON_BYTE, found);
 }
 
-/* The rest of a live cell, behind its `bytes` open bytes. */
-static void seal(const th_cells *cells, size_t index, size_t bytes, size_t to, int level) {
+void th_cell_seal(const th_cells *cells, size_t index, size_t bytes, size_t to, int level) {
     unsigned char *rest = th_cell_at(cells, index) + bytes;
-    if (bytes == cells->stride) {
-        return;
-    }
     if (level >= 1) {
         th_guarding_write_canary((uintptr_t)cells->start, rest, to - bytes);
     }
     th_track_close(rest, cells->stride - bytes);
-}
-
-void th_cell_open(const th_cells *cells, size_t index, size_t bytes, size_t to, bool kept,
-                  int level) {
-    if (kept) {
-        th_track_release(th_cell_at(cells, index), bytes);
-    } else {
-        th_track_open(th_cell_at(cells, index), bytes);
-    }
-    seal(cells, index, bytes, to, level);
-}
-
-void th_cell_reopen(const th_cells *cells, size_t index, size_t old_bytes, size_t bytes, size_t to,
-                    int level) {
-    if (bytes > old_bytes) {
-        th_track_open(th_cell_at(cells, index) + old_bytes, bytes - old_bytes);
-    }
-    seal(cells, index, bytes, to, level);
-}
-
-void th_cell_close(const th_cells *cells, size_t index, size_t from, int level) {
-    unsigned char *cell = th_cell_at(cells, index);
-    if (level >= 2 && from < cells->stride) {
-        th_pattern_fill(cell + from, TH_POISON_BYTE, cells->stride - from);
-    }
-    th_track_close(cell, cells->stride);
 }

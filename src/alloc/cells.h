@@ -77,16 +77,42 @@ th_status th_cell_verify_canary(const th_cells *cells, size_t index, size_t from
 /* The cell from its byte `from` on must be poison. */
 th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from, th_fault *fault);
 
+/* What is behind the first `bytes` bytes of a live cell, which are not all: canary, at level 1, up
+ * to `to`; closed. */
+void th_cell_seal(const th_cells *cells, size_t index, size_t bytes, size_t to, int level);
+
 /* The cell becomes live: its first `bytes` bytes are open, with no contents, or (kept) with those
- * that they have; at level 1 canary fills what is behind them, up to `to`. */
-void th_cell_open(const th_cells *cells, size_t index, size_t bytes, size_t to, bool kept,
-                  int level);
+ * that they have; the rest is sealed. */
+static inline void th_cell_open(const th_cells *cells, size_t index, size_t bytes, size_t to,
+                                bool kept, int level) {
+    if (kept) {
+        th_track_release(th_cell_at(cells, index), bytes);
+    } else {
+        th_track_open(th_cell_at(cells, index), bytes);
+    }
+    if (bytes < cells->stride) {
+        th_cell_seal(cells, index, bytes, to, level);
+    }
+}
 
 /* A live cell's open bytes become `bytes` instead of old_bytes. */
-void th_cell_reopen(const th_cells *cells, size_t index, size_t old_bytes, size_t bytes, size_t to,
-                    int level);
+static inline void th_cell_reopen(const th_cells *cells, size_t index, size_t old_bytes,
+                                  size_t bytes, size_t to, int level) {
+    if (bytes > old_bytes) {
+        th_track_open(th_cell_at(cells, index) + old_bytes, bytes - old_bytes);
+    }
+    if (bytes < cells->stride) {
+        th_cell_seal(cells, index, bytes, to, level);
+    }
+}
 
 /* The cell becomes free: closed, and at level 2 poisoned from its byte `from` on. */
-void th_cell_close(const th_cells *cells, size_t index, size_t from, int level);
+static inline void th_cell_close(const th_cells *cells, size_t index, size_t from, int level) {
+    unsigned char *cell = th_cell_at(cells, index);
+    if (level >= 2 && from < cells->stride) {
+        th_pattern_fill(cell + from, TH_POISON_BYTE, cells->stride - from);
+    }
+    th_track_close(cell, cells->stride);
+}
 
 #endif

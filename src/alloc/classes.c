@@ -86,6 +86,12 @@ static th_status verify_config(const th_classes_config *config, size_t slab_byte
     return TH_OK;
 }
 
+/* Large blocks on mapped pages begin where a page does. */
+static void set_sure_bits(th_classes *classes) {
+    bool is_sure = classes->config.backing.table == NULL && classes->slabs[0].quick_bits != 0;
+    classes->sure_bits = is_sure ? th_pages_size() - 1 : 0;
+}
+
 /* The configuration has been verified: no part can refuse its own. */
 static void init_parts(th_classes *classes, size_t slab_bytes) {
     const th_classes_config *config = &classes->config;
@@ -121,9 +127,11 @@ th_status th_classes_init(th_classes *classes, const th_classes_config *config) 
     }
     memset(classes, 0, sizeof *classes);
     classes->config = *config;
+    classes->slab_bytes = slab_bytes;
     classes->class_bytes_max = slab_bytes / SLAB_SHARES;
     classes->count = th_class_of(classes->class_bytes_max) + 1;
     init_parts(classes, slab_bytes);
+    set_sure_bits(classes);
     return TH_OK;
 }
 
@@ -148,7 +156,7 @@ static void *alloc(th_classes *classes, size_t bytes, size_t alignment) {
     void *block;
     if (number < classes->count) {
         block = th_slab_alloc_bytes(&classes->slabs[number], bytes);
-        classes->requested_bytes += block != NULL ? bytes : 0;
+        classes->slack_bytes += block != NULL ? classes->slabs[number].stride - bytes : 0;
     } else {
         block = th_large_alloc(&classes->large, bytes, alignment);
     }
@@ -165,8 +173,20 @@ void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t byt
     return block;
 }
 
-void *th_classes_alloc(th_classes *classes, size_t bytes) {
+TH_NOINLINE static void *alloc_carefully(th_classes *classes, size_t bytes) {
     return th_classes_alloc_aligned(classes, TH_ALLOCATOR_ALIGNMENT, bytes);
+}
+
+void *th_classes_alloc(th_classes *classes, size_t bytes) {
+    if (bytes - 1 < classes->class_bytes_max) {
+        th_slab *slab = classes->slabs + (size_t)th_class_of(bytes);
+        size_t slack = slab->stride - bytes;
+        if (slab->quick != NULL && slack <= TH_SLAB_SLACK_MAX) {
+            classes->slack_bytes += slack;
+            return th_slab_take(slab, (uint32_t)(1 + slack));
+        }
+    }
+    return alloc_carefully(classes, bytes);
 }
 
 void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size) {
@@ -210,15 +230,34 @@ static void free_block(th_classes *classes, void *block) {
         return;
     }
     if (head != NULL) {
-        classes->requested_bytes -= th_slab_free_in(head, block);
+        size_t stride = head->owner->stride; /* the slab may go with its last block */
+        size_t requested_bytes = th_slab_free_in(head, block);
+        classes->slack_bytes -= requested_bytes > 0 ? stride - requested_bytes : 0;
     } else {
         th_large_free(&classes->large, block);
     }
 }
 
-void th_classes_free(th_classes *classes, void *block) {
+TH_NOINLINE static void free_carefully(th_classes *classes, void *block) {
     free_block(classes, block);
     settle(classes);
+}
+
+void th_classes_free(th_classes *classes, void *block) {
+    size_t offset = (uintptr_t)block & (classes->slab_bytes - 1);
+    if (((uintptr_t)block & classes->sure_bits) == 0) {
+        free_carefully(classes, block);
+        return;
+    }
+    th_slab_head *head = (th_slab_head *)(void *)((unsigned char *)block - offset);
+    uint32_t index = th_slab_index(head->owner, offset - head->first);
+    uint32_t state = head->state[index];
+    if (th_slab_changes_list(head) || state == TH_SLAB_STATE_LONG) {
+        free_carefully(classes, block);
+        return;
+    }
+    classes->slack_bytes -= state - 1;
+    th_slab_put(head->owner, head, block, index);
 }
 
 /* ---- resize ------------------------------------------------------------------------------- */
@@ -248,8 +287,8 @@ static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, 
     if (!th_slab_resize(slab, block, bytes)) {
         return false;
     }
-    classes->requested_bytes += bytes;
-    classes->requested_bytes -= old_bytes;
+    classes->slack_bytes += old_bytes;
+    classes->slack_bytes -= bytes;
     return true;
 }
 
@@ -316,7 +355,7 @@ void th_classes_reset(th_classes *classes) {
             th_slab_reset(&classes->slabs[number]);
         }
         th_large_reset(&classes->large);
-        classes->requested_bytes = 0;
+        classes->slack_bytes = 0;
     }
     settle(classes);
 }
@@ -353,7 +392,7 @@ th_classes_stats th_classes_get_stats(const th_classes *classes) {
     th_large_stats large = th_large_get_stats(&classes->large);
     th_classes_stats stats = {.live = large.live,
                               .live_large = large.live,
-                              .requested_bytes = classes->requested_bytes + large.requested_bytes,
+                              .requested_bytes = large.requested_bytes - classes->slack_bytes,
                               .block_bytes = large.bytes,
                               .memory_bytes = large.bytes,
                               .class_bytes_max = classes->class_bytes_max,
@@ -362,6 +401,7 @@ th_classes_stats th_classes_get_stats(const th_classes *classes) {
         th_slab_stats slab = th_slab_get_stats(&classes->slabs[number]);
         stats.live += slab.live;
         stats.slabs += slab.slabs;
+        stats.requested_bytes += slab.live * slab.stride;
         stats.block_bytes += slab.live * slab.stride;
         stats.memory_bytes += slab.slabs * slab.slab_bytes;
     }
@@ -388,7 +428,8 @@ static bool is_live_block(const th_classes *classes, const void *block) {
 }
 
 static void *table_alloc(void *self, size_t bytes, size_t alignment) {
-    return th_classes_alloc_aligned(self, alignment, bytes);
+    return alignment <= TH_ALLOCATOR_ALIGNMENT ? th_classes_alloc(self, bytes)
+                                               : th_classes_alloc_aligned(self, alignment, bytes);
 }
 
 static void table_free(void *self, void *pointer) {

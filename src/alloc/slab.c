@@ -114,6 +114,14 @@ static void set_colours(th_slab *slab) {
     slab->colours = slab->config.coloured ? (uint32_t)(spare / step) + 1 : 1;
 }
 
+static void set_quick_way(th_slab *slab) {
+    size_t slack = slab->stride - slab->config.object_bytes;
+    bool is_quick = !TH_TRACK_ANY && level_of(slab) < 1 && slack <= TH_SLAB_SLACK_MAX;
+    slab->reciprocal = (uint32_t)((((uint64_t)1 << 32) + slab->stride - 1) / slab->stride);
+    slab->whole_state = (uint32_t)(1 + slack);
+    slab->quick_bits = is_quick ? slab->slab_bytes - 1 : 0;
+}
+
 th_status th_slab_init_shared(th_slab *slab, const th_slab_config *config, th_range **ranges) {
     th_slab started = {.config = *config};
     th_status status = set_sizes(&started);
@@ -127,6 +135,7 @@ th_status th_slab_init_shared(th_slab *slab, const th_slab_config *config, th_ra
     started.capacity = layout.capacity;
     started.first = layout.first;
     set_colours(&started);
+    set_quick_way(&started);
     started.empty_slabs_max = config->empty_slabs_max == 0 ? 1 : config->empty_slabs_max;
     if (config->empty_slabs_max == TH_SLAB_KEEP_NONE) {
         started.empty_slabs_max = 0;
@@ -145,22 +154,31 @@ th_status th_slab_init(th_slab *slab, const th_slab_config *config) {
 
 /* ---- slabs and their lists ---------------------------------------------------------------- */
 
+/* Each value has an odd factor of its own, so that every bit of it counts in the high half of the
+ * sum. */
 static uint32_t check_due(const th_slab_head *head) {
-    const uint64_t values[] = {(uintptr_t)head->range.start, head->range.bytes,
-                               (uintptr_t)head->owner, head->first, (uintptr_t)head};
-    uint64_t sum = 0;
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        sum = (sum ^ values[i]) * UINT64_C(0x9E3779B97F4A7C15);
-        sum ^= sum >> 32;
-    }
-    return (uint32_t)sum;
+    uint64_t sum = (uintptr_t)head->range.start * UINT64_C(0x9E3779B97F4A7C15);
+    sum += head->range.bytes * UINT64_C(0xC2B2AE3D27D4EB4F);
+    sum += (uintptr_t)head->owner * UINT64_C(0x165667B19E3779F9);
+    sum += head->first * UINT64_C(0x85EBCA77C2B2AE63);
+    sum += (uintptr_t)head * UINT64_C(0x27D4EB2F165667C5);
+    return (uint32_t)(sum >> 32);
+}
+
+static uint32_t live_of(const th_slab_head *head) {
+    uint32_t live = (uint32_t)head->live;
+    return head->live < 0 ? 0 - live : live;
 }
 
 static int kind_of(const th_slab_head *head) {
     if (head->live == 0) {
         return EMPTY;
     }
-    return head->live == head->owner->capacity ? FULL : PARTIAL;
+    return head->live < 0 ? FULL : PARTIAL;
+}
+
+static th_slab_head *quick_due(const th_slab *slab) {
+    return slab->quick_bits != 0 ? slab->lists[PARTIAL] : NULL;
 }
 
 static void link_slab(th_slab *slab, th_slab_head *head, int kind) {
@@ -171,6 +189,7 @@ static void link_slab(th_slab *slab, th_slab_head *head, int kind) {
     }
     slab->lists[kind] = head;
     slab->empty_slabs += kind == EMPTY;
+    slab->quick = quick_due(slab);
 }
 
 static void unlink_slab(th_slab *slab, th_slab_head *head, int kind) {
@@ -183,6 +202,7 @@ static void unlink_slab(th_slab *slab, th_slab_head *head, int kind) {
         slab->lists[kind] = head->next;
     }
     slab->empty_slabs -= kind == EMPTY;
+    slab->quick = quick_due(slab);
 }
 
 static th_slab_head *get_memory(const th_slab *slab) {
@@ -230,8 +250,10 @@ static void return_slab(th_slab *slab, th_slab_head *head) {
     }
 }
 
-/* The slab was in this list: which is right for it now? */
-static void relist(th_slab *slab, th_slab_head *head, int was) {
+/* So many of its objects are live now: which list is right for the slab? */
+static void set_live(th_slab *slab, th_slab_head *head, uint32_t live) {
+    int was = kind_of(head);
+    head->live = live < slab->capacity ? (int32_t)live : -(int32_t)live;
     int kind = kind_of(head);
     if (kind != was) {
         unlink_slab(slab, head, was);
@@ -247,7 +269,6 @@ static void return_all(th_slab *slab) {
         while (slab->lists[kind] != NULL) {
             th_slab_head *head = slab->lists[kind];
             unlink_slab(slab, head, kind);
-            head->live = 0;
             link_slab(slab, head, EMPTY);
             return_slab(slab, head);
         }
@@ -338,18 +359,23 @@ static th_status verify_live(place *at, int level, th_fault *fault) {
     return th_cell_verify_canary(&at->cells, at->index, at->requested, at->canary_end, fault);
 }
 
+/* Does one of the objects that were used begin there? */
+static bool is_object(const th_slab_head *head, const void *pointer, size_t *index) {
+    size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)head->range.start);
+    *index = th_slab_index(head->owner, offset);
+    return *index < head->used && *index * head->owner->stride == offset;
+}
+
 /* Could `object` be the next in the free list of this slab? */
-static bool is_free_object(const th_cells *cells, const th_slab_head *head, const void *object) {
+static bool is_free_object(const th_slab_head *head, const void *object) {
     size_t index;
-    return (uintptr_t)object - (uintptr_t)cells->start < head->range.bytes &&
-           th_cells_find(cells, object, &index, NULL) == TH_OK &&
-           head->state[index] == TH_SLAB_STATE_FREE;
+    return is_object(head, object, &index) && head->state[index] == TH_SLAB_STATE_FREE;
 }
 
 static th_status verify_free(const th_cells *cells, const th_slab_head *head, size_t index,
                              const void *next, th_fault *fault) {
     int level = level_of(head->owner);
-    if (level >= 1 && next != NULL && !is_free_object(cells, head, next)) {
+    if (level >= 1 && next != NULL && !is_free_object(head, next)) {
         return th_cells_bad_link(cells, index, next, fault);
     }
     return level >= 2 ? th_cell_verify_poison(cells, index, TH_CELL_LINK_BYTES, fault) : TH_OK;
@@ -369,13 +395,13 @@ static th_status find_in(th_slab_head *head, const void *pointer, place *at, th_
     at->head = head;
     at->cells = cells_of(head);
     if (level < 1) {
-        at->index = (size_t)((const unsigned char *)pointer - at->cells.start) / at->cells.stride;
+        at->index =
+            th_slab_index(head->owner, (size_t)((const unsigned char *)pointer - at->cells.start));
         (void)get_requested(at, fault);
         return TH_OK;
     }
-    th_status status = th_cells_find(&at->cells, pointer, &at->index, fault);
-    if (status != TH_OK) {
-        return status;
+    if (!is_object(head, pointer, &at->index)) {
+        return th_cells_find(&at->cells, pointer, &at->index, fault);
     }
     if (head->state[at->index] == TH_SLAB_STATE_FREE) {
         return th_cells_double_free(&at->cells, at->index, fault);
@@ -427,7 +453,7 @@ static bool take_object(const th_slab *slab, th_slab_head *head, place *at) {
         return true;
     }
     at->cells = cells_of(head);
-    at->index = (size_t)((unsigned char *)head->free_list - at->cells.start) / at->cells.stride;
+    at->index = th_slab_index(slab, (size_t)((unsigned char *)head->free_list - at->cells.start));
     void *next = th_cell_link_load(head->free_list);
     if (!report(slab, verify_free(&at->cells, head, at->index, next, &fault), &fault)) {
         return false;
@@ -438,8 +464,7 @@ static bool take_object(const th_slab *slab, th_slab_head *head, place *at) {
 
 static void *alloc_bytes(th_slab *slab, size_t bytes) {
     place at;
-    int kind = slab->lists[PARTIAL] != NULL ? PARTIAL : EMPTY;
-    th_slab_head *head = slab->lists[kind];
+    th_slab_head *head = slab->lists[slab->lists[PARTIAL] != NULL ? PARTIAL : EMPTY];
     if (head == NULL) {
         head = make_slab(slab);
     }
@@ -452,14 +477,12 @@ static void *alloc_bytes(th_slab *slab, size_t bytes) {
     }
     set_requested(&at, bytes);
     th_cell_open(&at.cells, at.index, bytes, at.canary_end, false, level_of(slab));
-    head->live++;
     slab->live++;
-    slab->live_max = slab->live > slab->live_max ? slab->live : slab->live_max;
-    relist(slab, head, kind);
+    set_live(slab, head, live_of(head) + 1);
     return th_cell_at(&at.cells, at.index);
 }
 
-void *th_slab_alloc_bytes(th_slab *slab, size_t bytes) {
+TH_NOINLINE static void *alloc_carefully(th_slab *slab, size_t bytes) {
     if (bytes - 1 >= slab->config.object_bytes) {
         return NULL;
     }
@@ -468,29 +491,72 @@ void *th_slab_alloc_bytes(th_slab *slab, size_t bytes) {
     return object;
 }
 
+/* The first partial slab has become full by this object. */
+TH_NOINLINE static void *fill_up(th_slab *slab, void *object) {
+    set_live(slab, slab->quick, slab->capacity);
+    return object;
+}
+
+void *th_slab_take_fresh(th_slab *slab, uint32_t state) {
+    th_slab_head *head = slab->quick;
+    uint32_t index = head->used;
+    void *object = (unsigned char *)(uintptr_t)head->range.start + index * slab->stride;
+    head->used = index + 1;
+    slab->live++;
+    head->live++;
+    head->state[index] = (uint8_t)state;
+    return index + 1 < slab->capacity ? object : fill_up(slab, object);
+}
+
+void *th_slab_take_last(th_slab *slab, void *object) {
+    return slab->quick->used < slab->capacity ? object : fill_up(slab, object);
+}
+
+void *th_slab_alloc_bytes(th_slab *slab, size_t bytes) {
+    size_t slack = slab->stride - bytes;
+    if (slab->quick == NULL || slack > TH_SLAB_SLACK_MAX ||
+        bytes - 1 >= slab->config.object_bytes) {
+        return alloc_carefully(slab, bytes);
+    }
+    return th_slab_take(slab, (uint32_t)(1 + slack));
+}
+
 void *th_slab_alloc(th_slab *slab) {
-    return th_slab_alloc_bytes(slab, slab->config.object_bytes);
+    if (slab->quick == NULL) {
+        return alloc_carefully(slab, slab->config.object_bytes);
+    }
+    return th_slab_take(slab, slab->whole_state);
 }
 
 /* A live object ends. */
 static void free_object(th_slab *slab, const place *at) {
     void *object = th_cell_at(&at->cells, at->index);
-    int kind = kind_of(at->head);
     th_cell_link_store(object, at->head->free_list);
     th_cell_close(&at->cells, at->index, TH_CELL_LINK_BYTES, level_of(slab));
     at->head->free_list = object;
     at->head->state[at->index] = TH_SLAB_STATE_FREE;
-    at->head->live--;
+    th_slab_note_peak(slab);
     slab->live--;
-    relist(slab, at->head, kind);
+    set_live(slab, at->head, live_of(at->head) - 1);
 }
 
-void th_slab_free(th_slab *slab, void *object) {
+TH_NOINLINE static void free_carefully(th_slab *slab, void *object) {
     place at;
     if (slab->slab_bytes != 0 && claim(slab, object, &at)) {
         free_object(slab, &at);
     }
     settle(slab);
+}
+
+/* No object lies where its slab begins: what does is NULL, or must not be quick. */
+void th_slab_free(th_slab *slab, void *object) {
+    size_t offset = (uintptr_t)object & slab->quick_bits;
+    th_slab_head *head = (th_slab_head *)(void *)((unsigned char *)object - offset);
+    if (offset == 0 || th_slab_changes_list(head)) {
+        free_carefully(slab, object);
+        return;
+    }
+    th_slab_put(slab, head, object, th_slab_index(slab, offset - head->first));
 }
 
 size_t th_slab_free_in(th_slab_head *head, void *object) {
@@ -533,13 +599,13 @@ void th_slab_reset(th_slab *slab) {
     for (int kind = PARTIAL; kind <= FULL; kind++) {
         while (slab->lists[kind] != NULL) {
             th_slab_head *head = slab->lists[kind];
-            head->live = 0;
             head->used = 0;
             head->free_list = NULL;
             th_track_close(head->range.start, head->range.bytes);
-            relist(slab, head, kind);
+            set_live(slab, head, 0);
         }
     }
+    th_slab_note_peak(slab);
     slab->live = 0;
     settle(slab);
 }
@@ -580,21 +646,21 @@ static th_status check_objects(const th_slab_head *head, th_fault *fault) {
             live++;
         }
     }
-    return live == head->live ? TH_OK : wrong_count(live, head->live, fault);
+    return live == live_of(head) ? TH_OK : wrong_count(live, live_of(head), fault);
 }
 
 /* Exactly the objects that were used and are not live. */
 static th_status check_free_list(const th_slab_head *head, th_fault *fault) {
     th_cells cells = cells_of(head);
-    size_t due = head->used - head->live;
+    size_t due = head->used - live_of(head);
     size_t count = 0;
     const unsigned char *object = head->free_list;
-    if (object != NULL && !is_free_object(&cells, head, object)) {
+    if (object != NULL && !is_free_object(head, object)) {
         return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
                                    (uint32_t)(uintptr_t)object);
     }
     for (; object != NULL && count <= due; count++) {
-        size_t index = (size_t)(object - cells.start) / cells.stride;
+        size_t index = th_slab_index(head->owner, (size_t)(object - cells.start));
         const void *next = th_cell_link_load(object);
         th_status status = verify_free(&cells, head, index, next, fault);
         if (status != TH_OK) {
@@ -605,18 +671,25 @@ static th_status check_free_list(const th_slab_head *head, th_fault *fault) {
     return count == due ? TH_OK : wrong_count(due, count, fault);
 }
 
+/* A list or what it leads to: `head` is no slab of ours, or not in its place. */
+static th_status bad_list(const th_slab_head *head, th_fault *fault) {
+    return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
+                               (uint32_t)(uintptr_t)head);
+}
+
 static th_status check_slab(const th_slab *slab, const th_slab_head *head, const th_slab_head *prev,
                             int kind, th_fault *fault) {
     if (!is_slab(slab, head) || head->prev != prev) {
-        return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
-                                   (uint32_t)(uintptr_t)head);
+        return bad_list(head, fault);
     }
     th_status status = th_slab_verify_head(head, fault);
     if (status != TH_OK) {
         return status;
     }
-    if (head->used > slab->capacity || head->live > head->used || kind_of(head) != kind) {
-        return wrong_count(head->used, head->live, fault);
+    uint32_t live = live_of(head);
+    if (head->used > slab->capacity || live > head->used || kind_of(head) != kind ||
+        (kind == FULL) != (live == slab->capacity)) {
+        return wrong_count(head->used, live, fault);
     }
     status = check_objects(head, fault);
     return status == TH_OK ? check_free_list(head, fault) : status;
@@ -635,7 +708,7 @@ th_status th_slab_check(const th_slab *slab, th_fault *fault) {
                 return status;
             }
             slabs++;
-            live += head->live;
+            live += live_of(head);
             empty += kind == EMPTY;
             prev = head;
         }
@@ -646,7 +719,10 @@ th_status th_slab_check(const th_slab *slab, th_fault *fault) {
     if (empty != slab->empty_slabs) {
         return wrong_count(empty, slab->empty_slabs, fault);
     }
-    return live == slab->live ? TH_OK : wrong_count(live, slab->live, fault);
+    if (live != slab->live) {
+        return wrong_count(live, slab->live, fault);
+    }
+    return slab->quick == quick_due(slab) ? TH_OK : bad_list(slab->quick, fault);
 }
 
 /* ---- queries ------------------------------------------------------------------------------ */
@@ -663,7 +739,7 @@ bool th_slab_owns(const th_slab *slab, const void *address) {
 
 th_slab_stats th_slab_get_stats(const th_slab *slab) {
     return (th_slab_stats){.live = slab->live,
-                           .live_max = slab->live_max,
+                           .live_max = slab->live > slab->live_max ? slab->live : slab->live_max,
                            .capacity = slab->slabs * slab->capacity,
                            .slabs = slab->slabs,
                            .empty_slabs = slab->empty_slabs,
