@@ -9,6 +9,9 @@
 #                                   absent); if it is empty, everything depends on every header
 #   VARIANT_JOIN                    how the library's objects are linked to one, if they are, before
 #                                   they go into its archive
+#   VARIANT_WHOLE                   if anything, its library is compiled from the two files of
+#                                   `make dist`. Suites, which look into it, are linked with one in
+#                                   which they can (build/VARIANT/open/libtagheap.a)
 #   VARIANT_GUARD, _ASSERTS         the library's knobs TH_GUARD and TH_ASSERTS
 #   VARIANT_DRIVER                  what runs the suites: cmocka or plain
 #   VARIANT_NEEDS                   the group of packages that scripts/bootstrap looks after
@@ -99,8 +102,9 @@ sources = $(sort $(wildcard $(1:%=%/*.c)))
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
 	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep fuzz/mutate)
+DIST        := build/dist/tagheap.c build/dist/tagheap.h
 ORACLES     := fuzz/model/% fuzz/runner/% fuzz/mutate/%
-SUBJECTS    := src/% fuzz/script/codec.c fuzz/script/script.c
+SUBJECTS    := src/% build/dist/% fuzz/script/codec.c fuzz/script/script.c
 CLI_SRC     := $(call sources,fuzz/cli)
 SHIM_SRC    := fuzz/engines/libfuzzer.c fuzz/engines/afl.c
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c $(SHIM_SRC),$(call sources,fuzz/engines))
@@ -133,6 +137,9 @@ whole = -rdynamic -Wl,--whole-archive $(1) -Wl,--no-whole-archive
 # $(call objects,VARIANT,SOURCES)
 objects = $(patsubst %.c,build/$(1)/obj/%.o,$(call kept,$(1),$(2)))
 
+# $(call library,VARIANT): the sources of its library.
+library = $(if $($(1)_WHOLE),$(filter %.c,$(DIST)),$(TAGHEAP_SRC))
+
 # $(call kept,VARIANT,SOURCES): those that it does not leave out.
 kept = $(filter-out $($(1)_WITHOUT),$(2))
 
@@ -149,6 +156,7 @@ $(1)_DEPENDS := $(call knob,$(1),DEPS,-MMD -MP)
 $(1)_DRIVERS  := $(call objects,$(1),tests/driver_common.c tests/driver_$($(1)_DRIVER).c)
 $(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
 $(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
+$(1)_OPEN     := $(if $($(1)_WHOLE),build/$(1)/open/libtagheap.a)
 $(1)_SUITES   := $(patsubst tests/%.c,build/$(1)/tests/%,$(call kept,$(1),$(SUITES:%=tests/%.c)))
 $(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
 $(1)_EXAMPLES := $(EXAMPLES:%=build/$(1)/examples/%)
@@ -160,7 +168,7 @@ $(1)_RECORDER := $(if $(call kept,$(1),$(wildcard fuzz/record/recorder.c)),build
 $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
 $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPLAYS) \
 	$$($(1)_HEAPLAB)
-$(1)_OBJECTS  := $(call objects,$(1),$(TAGHEAP_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
+$(1)_OBJECTS  := $(call objects,$(1),$(call library,$(1)) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
 	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
 	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
 	$(PLUGINS:%=examples/%.c) $(BENCH_SRC)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
@@ -179,7 +187,7 @@ build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
 	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(SUBJECTS),$$<),$$($(1)_SUBJECT)) \
 		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$($(1)_DEPENDS) -c $$< -o $$@
 
-build/$(1)/libtagheap.a: $(call objects,$(1),$(TAGHEAP_SRC))
+build/$(1)/libtagheap.a: $(call objects,$(1),$(call library,$(1)))
 build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))
 build/$(1)/libtests.a: $(call objects,$(1),$(TESTS_SRC))
 build/$(1)/%.a: build/$(1)/lists build/$(1)/flags
@@ -190,6 +198,13 @@ build/$(1)/%.a: build/$(1)/lists build/$(1)/flags
 	$$(Q)$(call knob,$(1),AR,ar) rcs $$@ $$(if $$(and $$($(1)_JOIN),$$(filter \
 		%/libtagheap.a,$$@)),build/$(1)/tagheap.o,$$(filter %.o,$$^))
 
+# The library once more, in one file, with nothing that is its own alone.
+build/$(1)/open/libtagheap.a: build/$(1)/open/tagheap.o
+build/$(1)/open/tagheap.o: $(DIST) build/$(1)/flags
+	$$(call say,CC,$(1),'$$< (open)')
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$($(1)_SUBJECT) -DTH_INTERNAL= -c $$< -o $$@
+
 build/$(1)/heaplab: $(call objects,$(1),$(CLI_SRC)) $$($(1)_LIBS) build/$(1)/lists
 build/$(1)/labconvert: $(call objects,$(1),$(RECORD_SRC)) $$($(1)_LIBS) build/$(1)/lists
 build/$(1)/heaplab build/$(1)/labconvert:
@@ -197,10 +212,12 @@ build/$(1)/heaplab build/$(1)/labconvert:
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) \
 		$$(if $$(filter %/heaplab,$$@),$$(call whole,$$(filter %.a,$$^)),$$(filter %.a,$$^)) -o $$@
 
-build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtests.a $$($(1)_LIBS)
+build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtests.a $$($(1)_LIBS) \
+		$$($(1)_OPEN)
 	$$(call say,LD,$(1),$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) \
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) \
+		$$(filter-out $$($(1)_OPEN:%=build/$(1)/libtagheap.a),$$(filter %.o %.a,$$^)) \
 		$(if $(filter cmocka,$($(1)_DRIVER)),-lcmocka) -o $$@
 
 # What needs the library alone.
@@ -254,6 +271,15 @@ run_suites = $($(1)_ENV) scripts/run-suites $(1) $($(1)_RUN) \
 
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
+# The library as two files.
+DIST_HEADERS := $(filter include/% src/%,$(HEADERS))
+build/dist/lists: FORCE
+	$(call stamp,'$(TAGHEAP_SRC) $(DIST_HEADERS)')
+$(DIST) &: build/dist/lists scripts/dist $(wildcard scripts/dist_lib/*) $(TAGHEAP_SRC) \
+		$(DIST_HEADERS) | bootstrap-dist
+	$(call say,JOIN,dist,build/dist)
+	$(Q)scripts/dist build/dist
+
 # AFL++'s side of the mutator: afl-fuzz, which is not instrumented, loads it.
 MUTATOR_SRC := $(call sources,fuzz/mutate) $(filter-out fuzz/script/file.c,$(call sources,fuzz/script))
 build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*.h fuzz/script/*.h) \
@@ -264,7 +290,7 @@ build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*
 .PHONY: FORCE
 FORCE:
 
-GROUPS     := all headers format peers $(sort $(foreach v,$(VARIANTS),$($(v)_NEEDS)))
+GROUPS     := all dist headers format peers $(sort $(foreach v,$(VARIANTS),$($(v)_NEEDS)))
 BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
 .PHONY: $(BOOTSTRAPS)
 $(BOOTSTRAPS): bootstrap-%:
@@ -331,7 +357,8 @@ valgrind-test: run-valgrind
 clang-test: run-clang
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug fuzz-programs | bootstrap-afl bootstrap-cov bootstrap-tcc
+scripts-test: build-debug fuzz-programs | bootstrap-afl bootstrap-cov bootstrap-headers \
+		bootstrap-musl bootstrap-tcc
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
@@ -505,13 +532,17 @@ examples: $(debug_EXAMPLES)
 	@for example in $^; do "$$example"; done
 
 ##@ Other
-.PHONY: format lib build bootstrap clean
+.PHONY: format lib dist build bootstrap clean
 ## format: formats every file in place
 format: | bootstrap-format
 	@clang-format -i $(FORMATTED)
 
 ## lib: build/lib/libtagheap.a, as you want it: CC, CFLAGS, CPPFLAGS and AR are yours
 lib: build/lib/libtagheap.a
+
+## dist: the library as two files, build/dist/tagheap.c and tagheap.h
+dist: $(DIST)
+	@wc -l $^ | sed 's/^ */  /'
 
 ## build: the debug library, heaplab and everything else, without running it
 build: build-debug

@@ -210,6 +210,12 @@ void *mmap(void *pages, size_t bytes, int protection, int flags, int file, off_t
     return (void *)at; /* -1: MAP_FAILED */
 }
 
+#ifdef __GLIBC__ /* where a file that asks for large offsets calls this one */
+void *mmap64(void *pages, size_t bytes, int protection, int flags, int file, off64_t offset) {
+    return mmap(pages, bytes, protection, flags, file, (off_t)offset);
+}
+#endif
+
 /* Pages of ours that were in use for something. */
 static unsigned char *take(size_t pages) {
     page = th_pages_size();

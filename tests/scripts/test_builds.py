@@ -18,7 +18,8 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PARTS = ("Makefile", "include", "sanitize", "src", "valgrind")
+PARTS = ("Makefile", "include", "sanitize", "scripts/common_lib", "scripts/dist_lib", "src",
+         "valgrind")
 PATH = "/usr/local/bin:/usr/bin:/bin"
 STRICT = "-Wall -Wextra -Werror"
 LIBRARY = "build/lib/libtagheap.a"
@@ -49,8 +50,8 @@ class BuildsTest(unittest.TestCase):
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, self.tree / part)
-        (self.tree / "scripts").mkdir()
-        shutil.copy(ROOT / "scripts/bootstrap", self.tree / "scripts")
+        for script in ("bootstrap", "dist"):
+            shutil.copy(ROOT / "scripts" / script, self.tree / "scripts")
 
     def make(self, *arguments, **environment):
         return subprocess.run(["/usr/bin/make", *arguments], cwd=self.tree, text=True,
@@ -79,7 +80,7 @@ class BuildsTest(unittest.TestCase):
 
     def assert_compiled_with(self, calls, *flags):
         compiled = [call.split() for call in calls if " -c " in call]
-        self.assertEqual(len(list(self.tree.glob("src/*/*.c"))), len(compiled))
+        self.assertEqual(1, len(compiled))  # the whole library is one file
         for call in compiled:
             places = [call.index(flag) if flag in call else -1 for flag in flags]
             self.assertTrue(min(places) > call.index("-std=c11"), call)
@@ -94,6 +95,7 @@ class BuildsTest(unittest.TestCase):
 
     def test_a_warning_is_no_error_for_the_user_and_one_for_us(self):
         (self.tree / "src/base/careless.c").write_text(
+            "/* SPDX-License-Identifier: MIT */\n"
             "int th_careless(void);\nint th_careless(void) { int unused; return 0; }\n")
         self.assertIn("-Wunused-variable", self.assert_builds("lib", "CFLAGS=-O0 -Wall"))
         done = self.make("build/release/obj/src/base/careless.o")
@@ -146,6 +148,22 @@ class BuildsTest(unittest.TestCase):
         self.assert_builds("lib", "CC=gcc", "AR=gcc-ar", flags)
         self.run_program("gcc", "-O3", "-flto=auto", "-Werror")
 
+    def test_a_source_that_comes_and_goes_is_in_it_and_out_of_it(self):
+        added = self.tree / "src/base/added.c"
+        added.write_text("/* SPDX-License-Identifier: MIT */\n#include \"tagheap/port.h\"\n"
+                         "#error added\n")
+        self.assertIn("#error added", self.make("lib", "CFLAGS=-O0").stdout)
+        added.unlink()
+        self.assert_builds("lib", "CFLAGS=-O0")
+
+    def test_of_the_one_object_a_program_takes_what_it_needs(self):
+        self.assert_builds("lib")
+        self.run_program("gcc", "-Wl,--gc-sections")
+        symbols = subprocess.run(["nm", "program"], cwd=self.tree, text=True, check=True,
+                                 capture_output=True).stdout
+        self.assertIn(" th_heap_alloc\n", symbols)
+        self.assertNotIn("th_buddy", symbols)
+
     def test_by_a_compiler_without_builtins(self):
         self.assert_builds("lib", "CC=tcc")
         self.run_program("tcc")
@@ -153,8 +171,10 @@ class BuildsTest(unittest.TestCase):
     def test_what_a_changed_header_makes(self):
         self.assert_builds("lib", "CFLAGS=-O0")
         self.assertNotIn(" CC ", self.assert_builds("lib", "CFLAGS=-O0"))
-        with open(self.tree / "src/base/align.h", "a", encoding="utf-8") as header:
-            header.write("#error changed\n")
+        header = self.tree / "src/base/align.h"
+        text = header.read_text()
+        header.write_text(text.replace("\n#endif\n", "\n#error changed\n#endif\n"))
+        self.assertNotEqual(text, header.read_text())
         self.assertIn("#error changed", self.make("lib", "CFLAGS=-O0").stdout)
 
     def test_a_compiler_that_is_not_there(self):
