@@ -103,7 +103,7 @@ TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
 	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep fuzz/mutate)
 DIST        := build/dist/tagheap.c build/dist/tagheap.h
-ORACLES     := fuzz/model/% fuzz/runner/% fuzz/mutate/%
+ORACLES     := fuzz/model/% fuzz/runner/% fuzz/mutate/% fuzz/targets/%
 SUBJECTS    := src/% build/dist/% fuzz/script/codec.c fuzz/script/script.c
 CLI_SRC     := $(call sources,fuzz/cli)
 SHIM_SRC    := fuzz/engines/libfuzzer.c fuzz/engines/afl.c

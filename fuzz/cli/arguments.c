@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -202,4 +203,19 @@ int lab_cli_read_guard(const char *name, const char *value, int *guard) {
     return *guard <= th_heap_guard_max()
                ? LAB_CLI_DONE
                : lab_cli_refuse(name, "this build has no guard level", value);
+}
+
+int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned most,
+                        const char *wanted, unsigned *out) {
+    char *end;
+    const char *value = lab_cli_value(from, option);
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
+    }
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > most) {
+        return lab_cli_refuse(from->argv[0], wanted, value);
+    }
+    *out = (unsigned)number;
+    return LAB_CLI_DONE;
 }

@@ -6,7 +6,10 @@
  * dwords and in one of 75,000: the same blocks, the same operations, only the region differs.
  * Rounds alternate between the two and the best of each counts, so that a busy machine disturbs
  * the ratio little. Times are processor time of this process. With --min-rate and --max-ratio the
- * measurement is a check. */
+ * measurement is a check.
+ *
+ * What is played and compared does not depend on the machine: instructions can be counted, too
+ * (docs/fuzzing.md, "How fast"). */
 #define _POSIX_C_SOURCE 200809L
 
 #include <stdlib.h>
@@ -17,7 +20,9 @@
 #include "cli/cli.h"
 #include "runner/runner.h"
 
-enum { SCRIPTS = 64, OPS = 256, ROUNDS = 15, SLOTS = 32, SMALL_DWORDS = 750, LARGE_DWORDS = 75000 };
+enum { SCRIPTS = 64, OPS = 256, SLOTS = 32, SMALL_DWORDS = 750, LARGE_DWORDS = 75000 };
+
+enum { ROUNDS = 15, ROUNDS_MAX = 1000, PASSES = 4 };
 
 enum { NUMBER_DIGITS_MAX = 18 };
 
@@ -35,9 +40,11 @@ typedef struct results {
     double ns[2]; /* per checked operation, in the small and in the large region */
 } results;
 
-typedef struct demands {
-    const char *min_rate, *max_ratio; /* decimal numbers; NULL: none */
-} demands;
+typedef struct settings {
+    const char *min_rate, *max_ratio; /* decimal numbers; NULL: nothing is demanded */
+    unsigned rounds;
+    lab_comparison comparison;
+} settings;
 
 static uint64_t random_next(uint64_t *state) {
     uint64_t z = (*state += 0x9E3779B97F4A7C15u);
@@ -127,11 +134,13 @@ static double cpu_seconds(void) {
 }
 
 /* Nanoseconds per checked operation, the best of several passes; negative after a failure. */
-static double round_ns(lab_runner *runner, lab_script *script, const bytes *scripts) {
+static double round_ns(lab_runner *runner, lab_script *script, const bytes *scripts,
+                       lab_comparison comparison) {
+    const lab_run_options options = {.guard = -1, .comparison = comparison};
     lab_run_counts counts = {0};
     double start = cpu_seconds();
-    for (unsigned i = 0; i < 4; i++) {
-        if (!play_all(runner, script, scripts, NULL, &counts)) {
+    for (unsigned i = 0; i < PASSES; i++) {
+        if (!play_all(runner, script, scripts, &options, &counts)) {
             return -1;
         }
     }
@@ -139,29 +148,30 @@ static double round_ns(lab_runner *runner, lab_script *script, const bytes *scri
 }
 
 /* Progress, for a person who waits. */
-static void show_round(unsigned round) {
+static void show_round(unsigned round, unsigned rounds) {
     if (lab_cli_is_terminal()) {
-        if (round < ROUNDS) {
-            (void)fprintf(stderr, "\rround %u of %d", round + 1, ROUNDS);
+        if (round < rounds) {
+            (void)fprintf(stderr, "\rround %u of %u", round + 1, rounds);
         } else {
             (void)fprintf(stderr, "\r\033[K");
         }
     }
 }
 
-static int measure(lab_runner *runner, bytes scripts[2][SCRIPTS], results *out) {
+static int measure(lab_runner *runner, bytes scripts[2][SCRIPTS], const settings *wanted,
+                   results *out) {
     lab_script script = {0};
     lab_run_options options = {.guard = -1, .after_op = count_blocks, .context = &out->blocks};
     bool passed = play_all(runner, &script, scripts[0], &options, NULL);
-    for (unsigned round = 0; passed && round < ROUNDS; round++) {
-        show_round(round);
+    for (unsigned round = 0; passed && round < wanted->rounds; round++) {
+        show_round(round, wanted->rounds);
         for (unsigned which = 0; passed && which < 2; which++) {
-            double ns = round_ns(runner, &script, scripts[which]);
+            double ns = round_ns(runner, &script, scripts[which], wanted->comparison);
             passed = ns >= 0;
             out->ns[which] = round == 0 || ns < out->ns[which] ? ns : out->ns[which];
         }
     }
-    show_round(ROUNDS);
+    show_round(wanted->rounds, wanted->rounds);
     lab_script_clean_up(&script);
     return passed ? LAB_CLI_DONE : LAB_CLI_FOUND;
 }
@@ -179,7 +189,7 @@ static void report(const results *r) {
 }
 
 /* The rate demanded must be reached in both regions. */
-static int judge(const results *r, const demands *wanted) {
+static int judge(const results *r, const settings *wanted) {
     double rate = 1e9 / (r->ns[0] > r->ns[1] ? r->ns[0] : r->ns[1]);
     double ratio = r->ns[1] / r->ns[0];
     bool slow = wanted->min_rate != NULL && rate < strtod(wanted->min_rate, NULL);
@@ -213,31 +223,50 @@ static bool is_positive(const char *text) {
            strtod(text, NULL) > 0;
 }
 
-static int read_arguments(int argc, char **argv, demands *wanted) {
+static int read_demand(lab_cli_arguments *from, const char *option, const char **demand) {
+    const char *value = lab_cli_value(from, option);
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
+    }
+    if (!is_positive(value)) {
+        return lab_cli_refuse(from->argv[0], "no positive decimal number:", value);
+    }
+    *demand = value;
+    return LAB_CLI_DONE;
+}
+
+static int read_option(lab_cli_arguments *from, const char *option, settings *wanted) {
+    if (strcmp(option, "--all") == 0) {
+        wanted->comparison = LAB_COMPARE_ALL;
+        return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--rounds") == 0) {
+        return lab_cli_read_number(from, option, ROUNDS_MAX,
+                                   "no number of rounds from 1 to 1000:", &wanted->rounds);
+    }
+    if (strcmp(option, "--min-rate") == 0) {
+        return read_demand(from, option, &wanted->min_rate);
+    }
+    return strcmp(option, "--max-ratio") == 0
+               ? read_demand(from, option, &wanted->max_ratio)
+               : lab_cli_refuse(from->argv[0], "unknown option", option);
+}
+
+static int read_arguments(int argc, char **argv, settings *wanted) {
     lab_cli_arguments from = {argc, argv, 1, false};
+    int status = LAB_CLI_DONE;
     const char *argument;
     bool is_option;
-    while ((argument = lab_cli_next(&from, &is_option)) != NULL) {
-        bool rate = is_option && strcmp(argument, "--min-rate") == 0;
-        if (!rate && !(is_option && strcmp(argument, "--max-ratio") == 0)) {
-            return lab_cli_refuse(argv[0], is_option ? "unknown option" : "unexpected argument",
-                                  argument);
-        }
-        const char *value = lab_cli_value(&from, argument);
-        if (value == NULL) {
-            return LAB_CLI_BAD_INPUT;
-        }
-        if (!is_positive(value)) {
-            return lab_cli_refuse(argv[0], "no positive decimal number:", value);
-        }
-        *(rate ? &wanted->min_rate : &wanted->max_ratio) = value;
+    while (status == LAB_CLI_DONE && (argument = lab_cli_next(&from, &is_option)) != NULL) {
+        status = is_option ? read_option(&from, argument, wanted)
+                           : lab_cli_refuse(argv[0], "unexpected argument", argument);
     }
-    return LAB_CLI_DONE;
+    return status;
 }
 
 int lab_cli_bench(int argc, char **argv) {
     static bytes scripts[2][SCRIPTS];
-    demands wanted = {NULL, NULL};
+    settings wanted = {.rounds = ROUNDS, .comparison = LAB_COMPARE_TOUCHED};
     results found = {0};
     int status = read_arguments(argc, argv, &wanted);
     if (status != LAB_CLI_DONE) {
@@ -249,7 +278,8 @@ int lab_cli_bench(int argc, char **argv) {
         ready = make_script(i, SMALL_DWORDS, &scripts[0][i]) &&
                 make_script(i, LARGE_DWORDS, &scripts[1][i]);
     }
-    status = ready ? measure(runner, scripts, &found) : lab_cli_complain(argv[0], "no memory");
+    status =
+        ready ? measure(runner, scripts, &wanted, &found) : lab_cli_complain(argv[0], "no memory");
     if (status == LAB_CLI_DONE) {
         report(&found);
         status = judge(&found, &wanted);

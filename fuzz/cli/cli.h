@@ -72,6 +72,11 @@ const char *lab_cli_next(lab_cli_arguments *from, bool *is_option);
 /* Takes the value of `option`. NULL: there is none, which has been said. */
 const char *lab_cli_value(lab_cli_arguments *from, const char *option);
 
+/* Takes the value of `option` as a number from 1 to `most`. LAB_CLI_BAD_INPUT: it is missing, or is
+ * none, which has been said, in the words of `wanted` ("no number of tries from 1 to 1000:"). */
+int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned most,
+                        const char *wanted, unsigned *out);
+
 /* What a subcommand that reads scripts takes: FILE, --bytes, --text and --numbered, --subject, and
  * where it writes a file -o OUT and -f. */
 typedef enum lab_cli_out { LAB_CLI_OUT_NONE, LAB_CLI_OUT_OPTIONAL, LAB_CLI_OUT_NEEDED } lab_cli_out;

@@ -50,8 +50,10 @@ static const lab_cli_subcommand subcommands[] = {
      "  heaplab's own sources, for a plug-in with the plug-in's, too.\n",
      "0 done; 2 the script passes, or not always fails in the same way", "found.txt -o found.c",
      lab_cli_to_c},
-    {"bench", " [--min-rate N] [--max-ratio X]",
+    {"bench", " [--all] [--rounds N] [--min-rate N] [--max-ratio X]",
      "measure checked operations per second, in a small and in a large region",
+     "  --all            compare everything after each operation, not only what it touched\n"
+     "  --rounds N       measure N times, from 1 to 1000; the best counts (default: 15)\n"
      "  --min-rate N     demand N checked operations per second, in both (default: no demand)\n"
      "  --max-ratio X    demand that the large one costs at most X times the small one (default:\n"
      "                   no demand)\n",

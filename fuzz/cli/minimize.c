@@ -14,31 +14,16 @@ typedef struct minimize_settings {
     unsigned tries;    /* 0: it fails each time */
 } minimize_settings;
 
-static int take_number(lab_cli_arguments *from, const char *option, unsigned long most,
-                       const char *wanted, unsigned *out) {
-    char *end;
-    const char *value = lab_cli_value(from, option);
-    if (value == NULL) {
-        return LAB_CLI_BAD_INPUT;
-    }
-    unsigned long number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > most) {
-        return lab_cli_refuse(from->argv[0], wanted, value);
-    }
-    *out = (unsigned)number;
-    return LAB_CLI_DONE;
-}
-
 static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
     minimize_settings *out = settings;
     if (strcmp(option, "--timeout") == 0) {
-        return take_number(from, option, LIMIT_MS_MAX,
-                           "no number of milliseconds from 1 to 3600000:", &out->limit_ms);
+        return lab_cli_read_number(from, option, LIMIT_MS_MAX,
+                                   "no number of milliseconds from 1 to 3600000:", &out->limit_ms);
     }
     *known = strcmp(option, "--tries") == 0;
     return !*known ? LAB_CLI_DONE
-                   : take_number(from, option, TRIES_MAX,
-                                 "no number of tries from 1 to 1000:", &out->tries);
+                   : lab_cli_read_number(from, option, TRIES_MAX,
+                                         "no number of tries from 1 to 1000:", &out->tries);
 }
 
 /* ---- what a person sees ------------------------------------------------------------------- */

@@ -132,7 +132,7 @@ static int summarize(const char *name, const int *count, int untested, int statu
 
 int lab_cli_run(int argc, char **argv) {
     static const lab_cli_syntax syntax = {.many = true, .option = set_option};
-    run_settings settings = {.options = {.guard = -1}};
+    run_settings settings = {.options = {.guard = -1, .comparison = LAB_COMPARE_BOTH}};
     lab_cli_files given;
     int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &settings);
     if (status != LAB_CLI_DONE) {

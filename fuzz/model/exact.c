@@ -4,8 +4,8 @@
  *
  * LAST is extents[count - 1], an extent with tag FREE and size 0. The array is reserved once, at
  * start, for the most blocks that the region can ever hold, so that no operation can run out of
- * memory half way. A change of the block list is one call of make_room, which shifts what lies
- * above, and plain assignments; only lab_exact_free_tags rebuilds the list. */
+ * memory half way. A change of the block list is one call of make_room, which says where it is and
+ * shifts what lies above, and plain assignments; only lab_exact_free_tags rebuilds the list. */
 #include "model/exact.h"
 
 #include <assert.h>
@@ -80,14 +80,11 @@ static uint32_t excess(const lab_exact *m, uint32_t n, uint32_t alignment) {
 /* The index of the extent that contains the dword `offset`, which must be below N. */
 static uint32_t locate(const lab_exact *m, uint32_t offset) {
     uint32_t low = 0;
-    uint32_t high = m->count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (m->extents[middle].offset <= offset) {
-            low = middle;
-        } else {
-            high = middle;
-        }
+    uint32_t count = m->count; /* it is one of extents[low .. low+count-1] */
+    while (count > 1) {
+        uint32_t half = count / 2;
+        low += m->extents[low + half].offset <= offset ? half : 0;
+        count -= half;
     }
     return low;
 }
@@ -112,12 +109,20 @@ static PLAIN void move_extents(lab_extent *to, const lab_extent *from, uint32_t 
     }
 }
 
-/* Makes the `before` extents at `at` `after` many; the caller fills them in. */
+static void note_change(lab_exact *m, uint32_t low, uint32_t high) {
+    m->changed_low = low < m->changed_low ? low : m->changed_low;
+    m->changed_high = high > m->changed_high ? high : m->changed_high;
+}
+
+/* Makes the `before` extents at `at` `after` many, at least one of both; the caller fills them in,
+ * all or those that change. */
 static void make_room(lab_exact *m, uint32_t at, uint32_t before, uint32_t after) {
+    assert(before > 0 && after > 0);
+    assert(at + before <= m->count && m->count - before + after <= m->capacity);
+    note_change(m, m->extents[at].offset, end_of(m, at + before - 1));
     if (before == after) {
         return;
     }
-    assert(at + before <= m->count && m->count - before + after <= m->capacity);
     move_extents(&m->extents[at + after], &m->extents[at + before], m->count - at - before);
     m->count = m->count - before + after;
 }
@@ -165,6 +170,7 @@ bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint3
                          .unit = unit,
                          .header = header,
                          .dwords = last + header,
+                         .changed_high = last + header,
                          .base = base & UINT32_MAX};
     extents[0] = free_extent(model, 0, last);
     extents[1] = free_extent(model, last, last + header);
@@ -319,6 +325,7 @@ size_t lab_exact_free(lab_exact *model, uint32_t block) {
 uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high) {
     uint32_t freed = 0;
     uint32_t kept = 0; /* extents[0 .. kept-1] are done */
+    note_change(model, 0, model->dwords);
     for (uint32_t i = 0; i < model->count; i++) {
         lab_extent x = model->extents[i];
         if (!is_free(&x) && low <= x.tag && x.tag <= high) {
@@ -346,12 +353,11 @@ static void grow_in_place(lab_exact *m, uint32_t index, uint32_t need) {
     uint32_t e = end_of(m, index + 1);
     uint32_t remainder = e - (x->offset + m->header + need);
     uint32_t old_size = x->size;
-    if (remainder >= split_min(m)) {
-        x->size = need;
+    bool has_rest = remainder >= split_min(m);
+    make_room(m, index, 2, 1u + has_rest);
+    x->size = has_rest ? need : need + remainder;
+    if (has_rest) {
         m->extents[index + 1] = free_extent(m, e - remainder, e);
-    } else {
-        x->size = need + remainder;
-        make_room(m, index + 1, 1, 0);
     }
     add_used(m, x->size - old_size);
 }
@@ -365,12 +371,13 @@ static uint32_t try_resize(lab_exact *m, uint32_t block, size_t bytes) {
     uint32_t i = locate_live(m, block);
     lab_extent *x = &m->extents[i];
     if (need <= x->size) {
+        make_room(m, i, 1, 1);
         x->requested = (uint32_t)bytes;
         return block;
     }
     if (is_next_free(m, i) && x->size + m->header + m->extents[i + 1].size >= need) {
-        x->requested = (uint32_t)bytes;
         grow_in_place(m, i, need);
+        x->requested = (uint32_t)bytes;
         return block;
     }
     lab_extent wanted = *x;
@@ -412,13 +419,14 @@ size_t lab_exact_trim(lab_exact *model, uint32_t block) {
     }
     uint32_t e = end_of(model, i);
     if (is_next_free(model, i)) {
+        make_room(model, i, 2, 2);
         model->extents[i + 1] = free_extent(model, e - spare, end_of(model, i + 1));
         x->size -= spare;
         model->used -= spare;
         return (size_t)DWORD_BYTES * spare;
     }
     if (spare >= split_min(model)) {
-        make_room(model, i + 1, 0, 1);
+        make_room(model, i, 1, 2);
         model->extents[i + 1] = free_extent(model, e - spare, e);
         x->size -= spare;
         model->used -= spare;
@@ -513,6 +521,11 @@ bool lab_exact_rebase(lab_exact *model, uint64_t base) {
         }
     }
     return true;
+}
+
+void lab_exact_forget_changes(lab_exact *model) {
+    model->changed_low = LAB_EXACT_NONE;
+    model->changed_high = 0;
 }
 
 const lab_extent *lab_exact_find(const lab_exact *model, uint32_t offset) {

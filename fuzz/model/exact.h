@@ -42,7 +42,9 @@ struct lab_exact {
     uint32_t dwords; /* N */
     uint64_t base;   /* address of the region modulo 2^32 */
     uint32_t cursor;
-    uint32_t used, high_water; /* dwords */
+    uint32_t used, high_water;          /* dwords */
+    uint32_t changed_low, changed_high; /* of the dwords [0, N), those whose blocks have changed:
+                                           [low, high), low > high if none; see below */
     uint64_t failed_allocs;
     bool in_low_memory;
     lab_exact_low_memory_fn low_memory; /* NULL: none; set after lab_exact_start */
@@ -83,6 +85,11 @@ uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high);
 lab_exact_compaction lab_exact_compact(lab_exact *model, lab_exact_move_fn may_move, void *context);
 lab_exact_compaction lab_exact_compact_some(lab_exact *model, size_t budget_bytes,
                                             lab_exact_move_fn may_move, void *context);
+
+/* From now on no block has changed. Changes add up until then, to one range: outside of it, the
+ * list has the same blocks as before, inside it may have others; both its ends are ends of blocks.
+ * A fresh model has changed as a whole. */
+void lab_exact_forget_changes(lab_exact *model);
 
 /* Moves the model to another base; false (and nothing changes) if alignment forbids it. */
 bool lab_exact_rebase(lab_exact *model, uint64_t base);

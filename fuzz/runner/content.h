@@ -15,6 +15,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lab_byte_at counts fro
 
 /* Payloads are aligned to 4 at least. */
 typedef uint64_t __attribute__((may_alias, aligned(4))) lab_word;
+typedef uint32_t __attribute__((may_alias)) lab_dword;
 
 #define LAB_WORD_BYTES 8u
 #define LAB_STEP       0x9E3779B97F4A7C15u /* odd: no two words of a payload are equal */

@@ -5,7 +5,7 @@
 
 #include "tagheap/heap.h"
 
-enum { CHECKER_INTERVAL = 64, MOVES_FIRST = 64 };
+enum { CHECKER_INTERVAL = 64, COMPARISON_INTERVAL = 64, MOVES_FIRST = 64 };
 
 size_t lab_region_start(const lab_config *config) {
     return LAB_ARENA_START + (size_t)config->skew * config->alignment;
@@ -45,6 +45,10 @@ uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at) {
 
 bool lab_checker_is_due(int guard, size_t index, const lab_script *script) {
     return guard < 3 || index % CHECKER_INTERVAL == 0 || index == script->count;
+}
+
+bool lab_comparison_is_due(size_t index, const lab_script *script) {
+    return index % COMPARISON_INTERVAL == 0 || index == script->count;
 }
 
 bool lab_asks_to_move(const lab_op *op) {

@@ -82,6 +82,9 @@ bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail,
  * every 64 operations and at the end. */
 bool lab_checker_is_due(int guard, size_t index, const lab_script *script);
 
+/* With LAB_COMPARE_TOUCHED: is everything compared all the same? */
+bool lab_comparison_is_due(size_t index, const lab_script *script);
+
 /* ---- moves -------------------------------------------------------------------------------- */
 
 /* One move callback as the model predicts it. */

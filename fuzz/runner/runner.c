@@ -84,6 +84,7 @@ lab_runner *lab_runner_new(void) {
         return NULL;
     }
     r->slots = malloc(SLOTS_MAX * sizeof *r->slots);
+    r->snapshot.bytes = malloc(LAB_ARENA_BYTES);
     bool indexes = true;
     for (unsigned i = 0; i < 2; i++) {
         void *arena = NULL;
@@ -93,7 +94,8 @@ lab_runner *lab_runner_new(void) {
         }
         indexes = lab_index_open(&r->indexes[i]) && indexes;
     }
-    if (!indexes || r->slots == NULL || r->arenas[0] == NULL || r->arenas[1] == NULL) {
+    if (!indexes || r->slots == NULL || r->snapshot.bytes == NULL || r->arenas[0] == NULL ||
+        r->arenas[1] == NULL) {
         lab_runner_destroy(r);
         return NULL;
     }
@@ -113,6 +115,7 @@ void lab_runner_destroy(lab_runner *r) {
     free(r->arenas[1]);
     lab_index_close(&r->indexes[0]);
     lab_index_close(&r->indexes[1]);
+    free(r->snapshot.bytes);
     free(r->slots);
     free(r->moves.at);
     free(r);
@@ -264,6 +267,7 @@ bool lab_runner_play(lab_runner *r, const lab_script *script, const lab_run_opti
     r->attacking = false;
     r->expect_reentry = false;
     r->inject = options != NULL ? options->inject : NULL;
+    r->comparison = options != NULL ? options->comparison : LAB_COMPARE_ALL;
     memset(&r->counts, 0, sizeof r->counts);
     bool passed = lab_start(r, guard, &accepted);
     if (passed && accepted) {

@@ -54,6 +54,7 @@ typedef struct lab_run_counts {
     uint64_t ops;     /* operations played */
     uint64_t acted;   /* of these, operations that were not skipped for an unsuitable slot */
     uint64_t checked; /* operations after which everything was compared */
+    uint64_t whole;   /* comparisons of all blocks with the model; the others were by snapshot */
     uint64_t by_kind[LAB_OP_COUNT]; /* acted, by kind */
     uint64_t failed_allocs;         /* NULL results that the model predicted */
     uint64_t moves;                 /* blocks moved by compaction */
@@ -68,8 +69,18 @@ typedef struct lab_runner lab_runner; /* reusable state: regions, model, slots *
 lab_runner *lab_runner_new(void);
 void lab_runner_destroy(lab_runner *runner);
 
+/* How blocks and contents are compared after an operation. All three come to the same result
+ * (runner/snapshot.h says why); TOUCHED is the fastest. */
+typedef enum lab_comparison {
+    LAB_COMPARE_ALL,     /* each block with the model, each live byte with what was written */
+    LAB_COMPARE_TOUCHED, /* so what the operation may have changed; of the rest, that it is as it
+                            was. ALL every 64 operations, in the end, and before every failure */
+    LAB_COMPARE_BOTH     /* both, which must agree: asserts it */
+} lab_comparison;
+
 typedef struct lab_run_options {
     int guard; /* -1: as the script says; else this guard level */
+    lab_comparison comparison;
     /* Called after each operation that passed (and once, with op = NULL, for the fresh heap). */
     void (*after_op)(void *context, const th_heap *heap, const lab_op *op, size_t index);
     void *context;

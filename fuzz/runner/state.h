@@ -6,6 +6,7 @@
 #include "model/exact.h"
 #include "runner/rules.h"
 #include "runner/runner.h"
+#include "runner/snapshot.h"
 
 #define LAB_EDGE_BYTES 64 /* on both sides of the region: must stay as they are */
 
@@ -43,6 +44,8 @@ struct lab_runner {
     uint32_t attack_faults;
     th_fault attack_fault;
     lab_past past;
+    lab_comparison comparison;
+    lab_snapshot snapshot;
     bool faulted; /* an unexpected fault; the first one is kept */
     th_fault fault;
 };

@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         (void)fputs("fuzz target heap: out of memory\n", stderr);
         abort();
     }
-    bool passed = lab_runner_play(runner, &script, NULL, &failure, &counts);
+    const lab_run_options options = {.guard = -1, .comparison = LAB_COMPARE_TOUCHED};
+    bool passed = lab_runner_play(runner, &script, &options, &failure, &counts);
     lab_run_stats_end(&counts, passed ? NULL : &failure, &script);
     return 0;
 }
