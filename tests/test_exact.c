@@ -664,6 +664,67 @@ static void find_includes_headers(void) {
     CHECK(lab_exact_find(&model, UINT32_MAX) == NULL);
 }
 
+/* ---- what has changed --------------------------------------------------------------------- */
+
+static void expect_changed(uint32_t low, uint32_t high) {
+    CHECK_EQ(model.changed_low, low);
+    CHECK_EQ(model.changed_high, high);
+    lab_exact_forget_changes(&model);
+}
+
+static void expect_unchanged(void) {
+    CHECK(model.changed_low >= model.changed_high);
+}
+
+/* Blocks at 0, 16, 32 and 48 with 10 dwords each; the rest, 64 to 194, is free. */
+static void changes_are_said(void) {
+    start_with_four();
+    expect_changed(0, 200);
+    expect_unchanged();
+    CHECK_EQ(tagged(20, 9), 64);
+    expect_changed(64, 194);
+    CHECK_EQ(tail(4), 187);
+    expect_changed(75, 194);
+    release(16);
+    expect_changed(16, 32);
+    release(32);
+    expect_changed(16, 48);
+    CHECK_EQ(resize(48, 36), 48);
+    expect_changed(48, 64);
+    trim(48);
+    expect_unchanged();
+    CHECK_EQ(resize(0, 60), 0); /* 15 of the 42 dwords up to 48 */
+    expect_changed(0, 48);
+    CHECK_EQ(resize(0, 4), 0);
+    expect_changed(0, 21);
+    trim(0);
+    expect_changed(0, 48);
+    CHECK_EQ(resize(48, 8), 48);
+    expect_changed(48, 64);
+    trim(48); /* too little to split off, and nothing free above */
+    expect_unchanged();
+    CHECK_EQ(head(800), LAB_EXACT_NONE);
+    expect_unchanged();
+    CHECK_EQ(resize(48, 800), LAB_EXACT_NONE);
+    CHECK(!lab_exact_rebase(&model, BASE + 2));
+    CHECK_EQ(lab_exact_find(&model, 50)->offset, 48);
+    expect_unchanged();
+    lab_exact_free_tags(&model, 0, 0);
+    expect_changed(0, 200);
+}
+
+/* A block that moves: from where it goes to where it was. */
+static void changes_add_up(void) {
+    start_with_four();
+    lab_exact_forget_changes(&model);
+    CHECK_EQ(resize(16, 100), 64);
+    expect_changed(16, 194);
+    CHECK_EQ(lab_exact_compact(&model, NULL, NULL).moved, 3);
+    expect_changed(16, 194);
+    lab_exact_compact(&model, NULL, NULL);
+    expect_unchanged();
+}
+
 TH_SUITE("exact", TEST(start_measures_the_region), TEST(start_refuses_and_changes_nothing),
          TEST(start_again_is_afresh), TEST(need_rounds_up_to_the_unit), TEST(largest_block),
          TEST(absurd_sizes_fail), TEST(head_splits_from_split_up), TEST(tail_splits_from_split_up),
@@ -675,4 +736,5 @@ TH_SUITE("exact", TEST(start_measures_the_region), TEST(start_refuses_and_change
          TEST(free_tags_has_inclusive_bounds), TEST(resize_without_placing),
          TEST(resize_grows_in_place), TEST(resize_moves), TEST(resize_does_not_count_its_own_place),
          TEST(resize_keeps_alignment_tag_and_site), TEST(trim_has_three_outcomes),
-         TEST(high_water_sees_inside_a_resize), TEST(stats_by_hand), TEST(find_includes_headers))
+         TEST(high_water_sees_inside_a_resize), TEST(stats_by_hand), TEST(find_includes_headers),
+         TEST(changes_are_said), TEST(changes_add_up))

@@ -203,13 +203,18 @@ static void double_unit(th_heap *heap) {
     heap->unit_dwords *= 2;
 }
 
+static void change_layout(th_heap *heap) {
+    heap->layout =
+        heap->layout == TH_HEAP_LAYOUT_LEAN ? TH_HEAP_LAYOUT_CLASSIC : TH_HEAP_LAYOUT_LEAN;
+}
+
 static void count_a_block(th_heap *heap) {
     heap->free_blocks++;
 }
 
 /* The attack does nothing at guard level 0. */
 static void what_a_walk_depends_on(void) {
-    static void (*const spoilers[])(th_heap *) = {move_base, lower_last, double_unit,
+    static void (*const spoilers[])(th_heap *) = {move_base, lower_last, double_unit, change_layout,
                                                   count_a_block};
     lab_script script = parse(0, "attack s0 on=pointer at=0");
     begin();

@@ -532,40 +532,50 @@ const lab_extent *lab_exact_find(const lab_exact *model, uint32_t offset) {
     return offset < model->dwords ? &model->extents[locate(model, offset)] : NULL;
 }
 
-PLAIN void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats) {
-    uint32_t head = 0;
-    uint32_t tail = 0;
-    uint32_t free_all = 0;
-    uint32_t free_head = 0;
-    uint32_t largest_free = 0;
-    uint32_t head_blocks = 0;
-    uint32_t tail_blocks = 0;
-    for (uint32_t i = 0; i < model->count - 1; i++) {
-        uint32_t tag = model->extents[i].tag;
-        uint32_t size = model->extents[i].size;
-        uint32_t is_head = tag < TAG_TAIL_MIN;
-        uint32_t is_free = tag == LAB_EXACT_TAG_FREE;
-        uint32_t is_tail = 1 - is_head - is_free;
-        uint32_t free_size = is_free * size;
-        head += is_head * size;
-        tail += is_tail * size;
-        head_blocks += is_head;
-        tail_blocks += is_tail;
-        free_all += free_size;
-        free_head += tail_blocks == 0 ? free_size : 0;
-        largest_free = free_size > largest_free ? free_size : largest_free;
+/* The free ones of neighbouring extents. */
+typedef struct free_sums {
+    uint32_t blocks, dwords, largest;
+} free_sums;
+
+/* Of extents[from ..], up to the first TAIL block if `below_tail`, or LAST, which *end becomes.
+ * What is free cannot be predicted: there is no branch on it. */
+static PLAIN free_sums sum_free(const lab_exact *m, uint32_t from, bool below_tail, uint32_t *end) {
+    free_sums sums = {0, 0, 0};
+    uint32_t i = from;
+    for (; i < m->count - 1 && !(below_tail & is_tail(&m->extents[i])); i++) {
+        uint32_t counts = is_free(&m->extents[i]);
+        uint32_t size = m->extents[i].size & (0u - counts);
+        sums.blocks += counts;
+        sums.dwords += size;
+        sums.largest = size > sums.largest ? size : sums.largest;
     }
+    *end = i;
+    return sums;
+}
+
+/* Of extents[from .. end-1], what is neither header nor free. */
+static uint32_t live_dwords(const lab_exact *m, uint32_t from, uint32_t end, free_sums sums) {
+    return m->extents[end].offset - m->extents[from].offset - (end - from) * m->header -
+           sums.dwords;
+}
+
+PLAIN void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats) {
+    uint32_t tail; /* the lowest TAIL block, or LAST */
+    uint32_t last;
+    const free_sums low = sum_free(model, 0, true, &tail);
+    const free_sums high = sum_free(model, tail, false, &last);
     stats->region = (size_t)DWORD_BYTES * model->dwords;
     stats->used = (size_t)DWORD_BYTES * model->used;
     stats->high_water = (size_t)DWORD_BYTES * model->high_water;
-    stats->head = (size_t)DWORD_BYTES * head;
-    stats->tail = (size_t)DWORD_BYTES * tail;
-    stats->free = (size_t)DWORD_BYTES * free_all;
-    stats->free_head = (size_t)DWORD_BYTES * free_head;
-    stats->largest_free = (size_t)DWORD_BYTES * largest_free;
-    stats->head_blocks = head_blocks;
-    stats->tail_blocks = tail_blocks;
-    stats->free_blocks = model->count - 1 - head_blocks - tail_blocks;
+    stats->head = (size_t)DWORD_BYTES * live_dwords(model, 0, tail, low);
+    stats->tail = (size_t)DWORD_BYTES * live_dwords(model, tail, last, high);
+    stats->free = (size_t)DWORD_BYTES * (low.dwords + high.dwords);
+    stats->free_head = (size_t)DWORD_BYTES * low.dwords;
+    stats->largest_free =
+        (size_t)DWORD_BYTES * (low.largest > high.largest ? low.largest : high.largest);
+    stats->head_blocks = tail - low.blocks;
+    stats->tail_blocks = last - tail - high.blocks;
+    stats->free_blocks = low.blocks + high.blocks;
     stats->failed_allocs = model->failed_allocs;
 }
 

@@ -148,6 +148,7 @@ static LAB_PLAIN void keep(lab_runner *r, range changed) {
     lab_snapshot *s = &r->snapshot;
     s->high = past->ever_high < last ? past->ever_high : last;
     s->low = low < s->high ? low : s->high;
+    s->layout = r->heap.layout;
     LAB_BLIND_BEGIN;
     copy_dwords(kept_bytes(r), r->base, part_of(changed, 0, s->low));
     copy_dwords(kept_bytes(r), r->base, part_of(changed, s->high, r->model.dwords));
@@ -158,7 +159,7 @@ static LAB_PLAIN void keep(lab_runner *r, range changed) {
 /* What the walk depends on besides the region's bytes. */
 static bool is_same_heap(const lab_runner *r) {
     return r->heap.base == r->base && r->heap.last == r->model.dwords - r->model.header &&
-           r->heap.unit_dwords == r->model.unit;
+           r->heap.unit_dwords == r->model.unit && r->heap.layout == r->snapshot.layout;
 }
 
 /* Do the blocks agree from the first that begins in [from, to) to the last that does? There is a

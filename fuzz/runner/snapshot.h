@@ -6,9 +6,9 @@
  *   - the bytes outside of what the model says has changed must be those kept,
  *   - what has changed, and the header above it, whose link leads back, is compared with the model.
  * That is as good as comparing everything, by induction: the walk and the contents depend on these
- * bytes, and on base, last and unit of the heap (which are compared), and on nothing else; outside
- * of the change, the model has the same blocks and contents as before. Where the bytes differ
- * nothing is concluded: then everything is compared.
+ * bytes, and on base, last, unit and layout of the heap (which are compared), and on nothing else;
+ * outside of the change, the model has the same blocks and contents as before. Where the bytes
+ * differ nothing is concluded: then everything is compared.
  *
  *   region  |####### ever used #######|      never used      |## ever used ##|
  *   kept    0                        low                    high            N    (dwords)
@@ -24,6 +24,7 @@
 typedef struct lab_snapshot {
     unsigned char *bytes; /* owned: as large as an arena, and used as the region lies in it */
     uint32_t low, high;   /* dwords [0, low) and [high, N) are kept */
+    unsigned layout;      /* of the headers */
 } lab_snapshot;
 
 #endif

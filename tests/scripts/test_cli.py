@@ -399,7 +399,7 @@ class Bench(CliTest):
 
     def test_demands_that_are_met(self):
         main, side = pty.openpty()
-        arguments = ["bench", "--min-rate", "1", "--max-ratio", "1000.0"]
+        arguments = ["bench", "--min-rate", "1", "--max-ratio", "1000.0", "--rounds", "3"]
         status, out, _ = self.call(*arguments, stderr=side, env={"TERM": "xterm"})
         os.close(side)
         self.assertEqual(0, status)
@@ -408,10 +408,10 @@ class Bench(CliTest):
         self.assertGreater(small, 1000)
         self.assertAlmostEqual(small / large, ratio, delta=0.002)
         progress = read_all(main)
-        self.assertRegex(progress, r"^\rround 1 of (\d+)\rround 2 of .*\rround \1 of \1\r\x1b\[K$")
+        self.assertEqual(progress, "\rround 1 of 3\rround 2 of 3\rround 3 of 3\r\x1b[K")
 
     def test_demands_that_are_missed(self):
-        arguments = ["bench", "--min-rate", "1000000000000", "--max-ratio", ".001"]
+        arguments = ["bench", "--rounds", "1", "--min-rate", "1000000000000", "--max-ratio", ".001"]
         status, out, err = self.call(*arguments)
         self.assertEqual(1, status)
         self.assertRegex(out, self.REPORT)
@@ -420,9 +420,21 @@ class Bench(CliTest):
             r"^heaplab bench: missed: --min-rate 1000000000000 \(measured \d+ checked "
             r"operations/s\); --max-ratio \.001 \(measured \d+\.\d{3}\)\n$",
         )
-        status, _, err = self.call("bench", "--max-ratio", "0.001")
+        status, _, err = self.call("bench", "--max-ratio", "0.001", "--rounds", "1")
         self.assertEqual(1, status)
         self.assertRegex(err, r"^heaplab bench: missed: --max-ratio 0\.001 \(measured [0-9.]+\)\n$")
+
+    def test_all_blocks_after_each_operation(self):
+        status, out, _ = self.call("bench", "--all", "--rounds", "1")
+        self.assertEqual(0, status)
+        self.assertRegex(out, self.REPORT)
+
+    def test_rounds_that_are_none(self):
+        for value in ("0", "1001", "-1", "1.0", "x", "1x", " 1", "9" * 400):
+            self.assert_refused("bench", "--rounds", value,
+                                words=["no number of rounds from 1 to 1000:", value[:100]])
+        for arguments in (["--rounds"], ["--rounds", ""]):
+            self.assert_refused("bench", *arguments, words=["a value is missing", "--rounds"])
 
     def test_demands_that_are_none(self):
         for option in ("--min-rate", "--max-ratio"):
