@@ -155,7 +155,7 @@ static void every_assertion_ends_the_program(void) {
     static const char inside[] = "span->base <= at && at <= span->at";
     expect_assertion(cut_above_the_end, "src/alloc/span.c", inside);
     expect_assertion(cut_below_the_start, "src/alloc/span.c", inside);
-    expect_assertion(remove_no_member, "src/base/ranges.c", "*link != NULL");
+    expect_assertion(remove_no_member, "src/base/ranges.c", "*link == node");
     expect_assertion(take_from_a_full_spare, "src/alloc/arena.c", "found");
     expect_assertion(take_a_foreign_object, "src/alloc/pool.c", "*chunk != NULL");
 }

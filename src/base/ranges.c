@@ -5,13 +5,12 @@
 
 #include "base/assert.h"
 
-/* A bijection, so that no two priorities are equal (splitmix64's finalizer). A node that was put
- * into its set by an initializer has none: 0. */
+/* A bijection, so that no two priorities are equal, of which the first step alone would turn equal
+ * distances into nearly equal ones. A node that was put into its set by an initializer has none: 0.
+ */
 static uint64_t priority_of(const th_range *node) {
-    uint64_t mixed = (uintptr_t)node->start;
-    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return mixed ^ (mixed >> 31);
+    uint64_t mixed = (uintptr_t)node->start * UINT64_C(0xBF58476D1CE4E5B9);
+    return (mixed ^ mixed >> 32) * UINT64_C(0x94D049BB133111EB);
 }
 
 static bool is_below(const th_range *node, const th_range *other) {
@@ -42,14 +41,9 @@ void th_ranges_insert(th_range **root, th_range *node) {
     *link = node;
 }
 
-void th_ranges_remove(th_range **root, const th_range *node) {
-    th_range **link = root;
-    th_range *below = node->below;
-    th_range *above = node->above;
-    while (*link != node) {
-        TH_ASSERT(*link != NULL);
-        link = is_below(node, *link) ? &(*link)->below : &(*link)->above;
-    }
+void th_ranges_unlink(th_range **link) {
+    th_range *below = (*link)->below;
+    th_range *above = (*link)->above;
     while (below != NULL && above != NULL) {
         if (below->priority >= above->priority) {
             *link = below;
@@ -64,10 +58,12 @@ void th_ranges_remove(th_range **root, const th_range *node) {
     *link = below != NULL ? below : above;
 }
 
-th_range *th_ranges_find(th_range *root, const void *pointer) {
-    uintptr_t address = (uintptr_t)pointer;
-    while (root != NULL && address - (uintptr_t)root->start >= root->bytes) {
-        root = address < (uintptr_t)root->start ? root->below : root->above;
-    }
-    return root;
+void th_ranges_remove(th_range **root, const th_range *node) {
+    th_range **link = th_ranges_find_link(root, node->start);
+    TH_ASSERT(*link == node);
+    th_ranges_unlink(link);
+}
+
+th_range *th_ranges_find(th_range *root, const void *address) {
+    return *th_ranges_find_link(&root, address);
 }

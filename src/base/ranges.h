@@ -9,6 +9,7 @@
 #ifndef TH_BASE_RANGES_H
 #define TH_BASE_RANGES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tagheap/range.h"
@@ -19,6 +20,23 @@ void th_ranges_insert(th_range **root, th_range *node);
 
 /* Takes out a node of the set. */
 void th_ranges_remove(th_range **root, const th_range *node);
+
+/* The link that leads to the range that holds the address, or, if there is none, to NULL. It is
+ * good until the set changes. */
+static inline th_range **th_ranges_find_link(th_range **root, const void *address) {
+    th_range **link = root;
+    for (th_range *node = *link; node != NULL; node = *link) {
+        size_t distance = (size_t)((uintptr_t)address - (uintptr_t)node->start);
+        if (distance < node->bytes) {
+            break;
+        }
+        link = (uintptr_t)address < (uintptr_t)node->start ? &node->below : &node->above;
+    }
+    return link;
+}
+
+/* Takes out the node that *link leads to. */
+void th_ranges_unlink(th_range **link);
 
 /* The range that holds the address; NULL if there is none. */
 th_range *th_ranges_find(th_range *root, const void *address);
