@@ -42,7 +42,7 @@ typedef enum th_pages_access {
     TH_PAGES_READ_WRITE
 } th_pages_access;
 
-/* The size of a page: a power of two, asked of the system at each call. */
+/* The size of a page: a power of two, asked of the system once. */
 size_t th_pages_size(void);
 
 /* `bytes` rounded up to whole pages; 0 if bytes is 0 or that exceeds PTRDIFF_MAX. */

@@ -192,17 +192,8 @@ static void drop_tables(void) {
     }
 }
 
-th_status th_pages_release(void *pages, size_t bytes) {
-    if (pages == NULL) {
-        return TH_ERR_NULL;
-    }
-    bool gone = munmap(pages, bytes) == 0;
-    if (!gone && errno == EINVAL) {
-        return TH_ERR_MISALIGNED;
-    }
-    if (gone && th_pages_kept() == 0) {
-        return TH_OK;
-    }
+/* What the system has taken, or (`gone` is false) refuses. */
+TH_NOINLINE static th_status release_or_keep(void *pages, size_t bytes, bool gone) {
     enter();
     bool done = gone || keep(pages, th_pages_round(bytes));
     if (gone) {
@@ -211,6 +202,20 @@ th_status th_pages_release(void *pages, size_t bytes) {
     drop_tables();
     leave();
     return done ? TH_OK : TH_ERR_EXHAUSTED;
+}
+
+th_status th_pages_release(void *pages, size_t bytes) {
+    if (pages == NULL) {
+        return TH_ERR_NULL;
+    }
+    bool gone = munmap(pages, bytes) == 0;
+    if (gone && th_pages_kept() == 0) {
+        return TH_OK;
+    }
+    if (!gone && errno == EINVAL) {
+        return TH_ERR_MISALIGNED;
+    }
+    return release_or_keep(pages, bytes, gone);
 }
 
 size_t th_pages_return_kept(void) {
@@ -249,9 +254,6 @@ static void *take(th_range *node, size_t bytes) {
 
 void *th_kept_reuse(size_t bytes, size_t alignment, size_t looks) {
     void *pages = NULL;
-    if (th_pages_kept() == 0) {
-        return NULL;
-    }
     enter();
     walk at = walk_all();
     for (th_range *node = walk_on(&at); node != NULL && looks > 0; node = walk_on(&at), looks--) {

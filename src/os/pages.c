@@ -11,13 +11,20 @@
 #include <unistd.h>
 
 #include "base/align.h"
+#include "base/compiler.h"
 #include "os/kept.h"
 
 /* So many kept ranges are looked at before the system is asked for memory. */
 #define KEPT_LOOKS ((size_t)16)
 
 size_t th_pages_size(void) {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    static size_t known;
+    size_t size = th_load_shared(&known);
+    if (size == 0) {
+        size = (size_t)sysconf(_SC_PAGESIZE);
+        th_store_shared(&known, size);
+    }
+    return size;
 }
 
 static size_t whole_pages(size_t bytes, size_t page) {
@@ -32,59 +39,64 @@ static th_status status_of(int result) {
     return result == 0 ? TH_OK : TH_ERR_EXHAUSTED;
 }
 
-/* Of the pages that are to be mapped. */
+/* What is to be mapped. */
 typedef struct request {
-    size_t bytes;     /* whole pages */
+    size_t bytes;     /* whole pages; 0: nothing can be so large, or so aligned */
     size_t alignment; /* a page at least */
-    size_t page;
+    size_t whole;     /* in which so many bytes are so aligned, wherever it begins */
 } request;
 
-/* False: nothing can be so large, or so aligned. */
-static bool make_request(size_t bytes, size_t alignment, request *out) {
+static request make_request(size_t bytes, size_t alignment) {
     size_t page = th_pages_size();
-    out->page = page;
-    out->bytes = whole_pages(bytes, page);
-    out->alignment = alignment < page ? page : alignment;
-    return out->bytes != 0 && (alignment == 0 || th_is_power_of_two(alignment));
+    bool is_possible = (alignment & (alignment - 1)) == 0;
+    bytes = is_possible ? whole_pages(bytes, page) : 0;
+    alignment = alignment < page ? page : alignment;
+    /* bytes and alignment: at most half of all each */
+    return (request){bytes, alignment, bytes + (alignment - page)};
 }
 
 /* What lies before the first multiple of the alignment, and after the `bytes` bytes from there on,
  * goes back, or is kept. Pages of a reservation may not even be noted, but then nothing is lost but
  * addresses: no memory was ever there. */
-static void *trim(unsigned char *pages, size_t whole, const request *asked) {
-    size_t before = (size_t)(0 - (uintptr_t)pages) & (asked->alignment - 1);
-    size_t after = whole - before - asked->bytes;
+TH_NOINLINE static void *trim(unsigned char *pages, request asked) {
+    size_t before = (size_t)(0 - (uintptr_t)pages) & (asked.alignment - 1);
+    size_t after = asked.whole - before - asked.bytes;
     if (before > 0) {
         (void)th_pages_release(pages, before);
     }
     if (after > 0) {
-        (void)th_pages_release(pages + before + asked->bytes, after);
+        (void)th_pages_release(pages + before + asked.bytes, after);
     }
     return pages + before;
 }
 
-static void *map(const request *asked, int protection, int flags) {
-    /* bytes and alignment: at most half of all each */
-    size_t whole = asked->bytes + (asked->alignment - asked->page);
-    void *pages = mmap(NULL, whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-    return pages != MAP_FAILED ? trim(pages, whole, asked) : NULL;
+/* NULL: the system has no such memory. */
+static inline void *map(request asked, int protection, int flags) {
+    void *pages = mmap(NULL, asked.whole, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    if (pages == MAP_FAILED) {
+        return NULL;
+    }
+    return asked.whole > asked.bytes ? trim(pages, asked) : pages;
 }
 
 void *th_pages_reserve(size_t bytes, size_t alignment) {
-    request asked;
-    return make_request(bytes, alignment, &asked) ? map(&asked, PROT_NONE, MAP_NORESERVE) : NULL;
+    request asked = make_request(bytes, alignment);
+    return asked.bytes > 0 ? map(asked, PROT_NONE, MAP_NORESERVE) : NULL;
 }
 
 /* Kept ranges first, so that they do not become more and more; all of them only when there is
  * nothing else. */
 void *th_pages_map(size_t bytes, size_t alignment) {
-    request asked;
-    if (!make_request(bytes, alignment, &asked)) {
+    request asked = make_request(bytes, alignment);
+    void *pages = NULL;
+    if (asked.bytes == 0) {
         return NULL;
     }
-    void *pages = th_kept_reuse(asked.bytes, asked.alignment, KEPT_LOOKS);
+    if (th_pages_kept() > 0) {
+        pages = th_kept_reuse(asked.bytes, asked.alignment, KEPT_LOOKS);
+    }
     if (pages == NULL) {
-        pages = map(&asked, PROT_READ | PROT_WRITE, 0);
+        pages = map(asked, PROT_READ | PROT_WRITE, 0);
     }
     return pages != NULL ? pages : th_kept_reuse(asked.bytes, asked.alignment, SIZE_MAX);
 }
