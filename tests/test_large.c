@@ -284,6 +284,43 @@ static void pages_that_do_not_go_are_kept(void) {
 
 #endif
 
+/* More blocks than there are sets of them: each is found from every place in it. */
+static void find_all(int level) {
+    enum { MANY = 6 * TH_LARGE_SETS };
+    static unsigned char *taken[MANY];
+    for (size_t mapped = 0; mapped < 2; mapped++) {
+        start(level, mapped != 0);
+        for (uint32_t i = 0; i < MANY; i++) {
+            taken[i] = take(100 + i, 0, i);
+        }
+        for (uint32_t i = 0; i < MANY; i++) {
+            CHECK_EQ(th_large_requested_size(&large, taken[i]), 100 + i);
+            CHECK(th_large_owns(&large, taken[i]) && th_large_owns(&large, taken[i] + 99 + i));
+            CHECK(!th_large_owns(&large, taken[i] + 100 + i));
+            if (level < 3 || i % 16 == 0) {
+                th_large_free(&large, taken[i] + 64);
+                CHECK_EQ(faults.count, level > 0);
+                CHECK(level == 0 || faults.first.kind == TH_FAULT_NOT_A_BLOCK);
+                CHECK(level == 0 || faults.first.offset == 64);
+                faults.count = 0;
+            }
+        }
+        CHECK_EQ(th_large_get_stats(&large).live, MANY);
+        for (uint32_t i = 0; i < MANY; i += level == 3 ? 2 : 1) {
+            uint32_t at = i * 7 % MANY;
+            CHECK(filled(taken[at], 100 + at, at));
+            th_large_free(&large, taken[at]);
+            CHECK(!th_large_owns(&large, taken[at] + 50));
+        }
+        th_large_reset(&large);
+        stop();
+    }
+}
+
+static void a_block_is_found_from_every_place(void) {
+    at_levels(0, find_all);
+}
+
 static void bad_configs_are_refused(void) {
     th_large_config config = {.guarding = {.level = 4}};
     CHECK_EQ(th_large_init(NULL, &config), TH_ERR_NULL);
@@ -370,10 +407,15 @@ static void damage_the_structure(int level) {
     large.requested_bytes++;
     expect_found(TH_FAULT_COUNT);
     large.requested_bytes--;
-    th_range *ranges = large.ranges;
-    large.ranges = NULL;
-    expect_found(TH_FAULT_CHAIN);
-    large.ranges = ranges;
+    for (size_t i = 0; i < TH_LARGE_SETS; i++) {
+        th_range *set = large.ranges[i];
+        large.ranges[i] = NULL;
+        CHECK_EQ(th_large_check(&large, NULL), set != NULL ? TH_ERR_CORRUPT : TH_OK);
+        if (set != NULL) {
+            expect_found(TH_FAULT_CHAIN);
+        }
+        large.ranges[i] = set;
+    }
     struct th_large_record *newest = large.newest;
     large.newest = (struct th_large_record *)(void *)&large;
     expect_found(TH_FAULT_CHAIN);
@@ -428,10 +470,10 @@ static void it_works_as_an_allocator(void) {
     at_levels(0, use_as_allocator);
 }
 
-TH_SUITE("large", TEST(blocks_come_and_go), TEST(mapped_blocks_are_zeroed),
-         TEST(pages_that_are_not_needed_go_back), TEST(a_backing_that_can_resizes_in_place),
-         TEST(a_backing_that_cannot_lets_blocks_shrink), TEST(what_a_backing_takes_back_is_its_own),
-         TEST(failures_change_nothing), TEST(pages_that_do_not_go_are_kept),
-         TEST(bad_configs_are_refused), TEST(bad_pointers_are_named),
-         TEST(an_overflow_is_noticed_to_the_byte), TEST(the_checker_finds_damage_in_the_structure),
-         TEST(it_works_as_an_allocator))
+TH_SUITE("large", TEST(blocks_come_and_go), TEST(a_block_is_found_from_every_place),
+         TEST(mapped_blocks_are_zeroed), TEST(pages_that_are_not_needed_go_back),
+         TEST(a_backing_that_can_resizes_in_place), TEST(a_backing_that_cannot_lets_blocks_shrink),
+         TEST(what_a_backing_takes_back_is_its_own), TEST(failures_change_nothing),
+         TEST(pages_that_do_not_go_are_kept), TEST(bad_configs_are_refused),
+         TEST(bad_pointers_are_named), TEST(an_overflow_is_noticed_to_the_byte),
+         TEST(the_checker_finds_damage_in_the_structure), TEST(it_works_as_an_allocator))

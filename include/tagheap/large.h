@@ -18,13 +18,14 @@
  * Thread rule: one th_large, one thread at a time.
  * Complexity: O(log blocks) expected, and what the system or the backing costs; for mapped pages
  * that is a system call or two, and a page of memory and its first touch for each page of the
- * block. At level 1 O(a page) more, at level 3 O(blocks * a page).
- * Guards. Level 1: a pointer that comes back; the canary between the bytes asked for and the end of
- * the last page, verified when the block is freed or resized. (A backing gives as many bytes as are
- * asked for, and has guards of its own; what it does not take back when a block shrinks is canary,
- * too.) Higher levels: freed blocks are not there any more, so there is nothing to poison. In a
- * th_fault, `block` is TH_FAULT_NOWHERE, `offset` in bytes from the block's start; `found` of a
- * foreign pointer is its low 32 bits. A block that was freed is foreign. */
+ * block. A search by an address that is no block's start goes through all TH_LARGE_SETS sets. At
+ * level 1 O(a page) more, at level 3 O(blocks * a page). Guards. Level 1: a pointer that comes
+ * back; the canary between the bytes asked for and the end of the last page, verified when the
+ * block is freed or resized. (A backing gives as many bytes as are asked for, and has guards of its
+ * own; what it does not take back when a block shrinks is canary, too.) Higher levels: freed blocks
+ * are not there any more, so there is nothing to poison. In a th_fault, `block` is
+ * TH_FAULT_NOWHERE, `offset` in bytes from the block's start; `found` of a foreign pointer is its
+ * low 32 bits. A block that was freed is foreign. */
 #ifndef TAGHEAP_LARGE_H
 #define TAGHEAP_LARGE_H
 
@@ -54,10 +55,13 @@ typedef struct th_large_config {
 
 struct th_large_record;
 
+#define TH_LARGE_SETS 32 /* that the blocks are distributed to */
+
 /* The control structure. Its fields are the library's own. Zeroed: an allocator without memory. */
 typedef struct th_large {
-    struct th_large_record *newest; /* all blocks, newest first */
-    th_range *ranges;
+    struct th_large_record *newest;  /* all blocks, newest first */
+    size_t page;                     /* its size */
+    th_range *ranges[TH_LARGE_SETS]; /* by a hash of where they begin */
     th_slab records;
     size_t live;
     size_t requested_bytes;

@@ -8,6 +8,7 @@
 #include "alloc/moving.h"
 #include "alloc/slab.h"
 #include "base/align.h"
+#include "base/compiler.h"
 #include "base/ranges.h"
 #include "tagheap/pages.h"
 
@@ -93,8 +94,8 @@ static unsigned char *get_memory(const th_large *large, size_t bytes, size_t ali
     if (large->config.guard_pages) {
         return get_guarded(bytes, alignment, whole);
     }
-    *whole = th_pages_round(bytes);
-    return th_pages_map(bytes, alignment);
+    *whole = th_size_round_up(bytes, large->page);
+    return th_pages_map(*whole, alignment); /* NULL for 0: there is no page size after the end */
 }
 
 static void return_memory(const th_large *large, unsigned char *block, size_t bytes) {
@@ -144,6 +145,21 @@ static void discount_bytes(th_large *large, const th_large_record *record) {
     large->bytes -= record->range.bytes;
 }
 
+/* The set of the blocks that begin there. */
+static th_range **set_of(th_large *large, const void *start) {
+    uint64_t mixed = (uintptr_t)start * UINT64_C(0x9E3779B97F4A7C15);
+    return &large->ranges[mixed >> 32 & (TH_LARGE_SETS - 1)];
+}
+
+/* The block around the address, wherever it begins; NULL: there is none. */
+static th_large_record *find_around(const th_large *large, const void *address) {
+    th_range *found = NULL;
+    for (size_t i = 0; i < TH_LARGE_SETS && found == NULL; i++) {
+        found = th_ranges_find(large->ranges[i], address);
+    }
+    return (th_large_record *)found;
+}
+
 static void enter(th_large *large, th_large_record *record) {
     record->newer = NULL;
     record->older = large->newest;
@@ -152,11 +168,11 @@ static void enter(th_large *large, th_large_record *record) {
     }
     large->newest = record;
     large->live++;
-    th_ranges_insert(&large->ranges, &record->range);
+    th_ranges_insert(set_of(large, record->range.start), &record->range);
     count_bytes(large, record);
 }
 
-/* The block and its record end. */
+/* The block and its record, which is not in the set any more, end. */
 static void end_block(th_large *large, th_large_record *record) {
     if (record->older != NULL) {
         record->older->newer = record->newer;
@@ -167,39 +183,56 @@ static void end_block(th_large *large, th_large_record *record) {
         large->newest = record->older;
     }
     large->live--;
-    th_ranges_remove(&large->ranges, &record->range);
     discount_bytes(large, record);
     return_memory(large, block_of(record), record->range.bytes);
     th_slab_free(&large->records, record);
 }
 
-static th_status find(const th_large *large, const void *block, th_large_record **record,
-                      th_fault *fault) {
-    *record = (th_large_record *)th_ranges_find(large->ranges, block);
-    if (*record == NULL) {
+/* The block that begins there, or one around it, or NULL: there may still be one around it. */
+static th_large_record *find(const th_large *large, const void *block) {
+    return (th_large_record *)th_ranges_find(*set_of((th_large *)(uintptr_t)large, block), block);
+}
+
+/* No block begins at `block`: what is there? */
+TH_NOINLINE static th_status describe(const th_large *large, const void *block, th_fault *fault) {
+    const th_large_record *record = find_around(large, block);
+    if (record == NULL) {
         return th_cells_foreign(block, fault);
     }
-    size_t offset = (size_t)((uintptr_t)block - (uintptr_t)(*record)->range.start);
-    if (offset != 0) {
-        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, SIZE_MAX, offset, 0, offset);
+    size_t offset = (size_t)((uintptr_t)block - (uintptr_t)record->range.start);
+    return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, SIZE_MAX, offset, 0, offset);
+}
+
+/* Is `block` a whole block? `record` is what find says. */
+static inline th_status verify(const th_large *large, const th_large_record *record,
+                               const void *block, th_fault *fault) {
+    if (record == NULL || record->range.start != block) {
+        return describe(large, block, fault);
     }
-    return verify_canary(large, *record, fault);
+    return verify_canary(large, record, fault);
 }
 
 th_status th_large_verify(const th_large *large, const void *block, th_fault *fault) {
-    th_large_record *record;
-    return find(large, block, &record, fault);
+    return verify(large, find(large, block), block, fault);
 }
 
-/* NULL if there is no such block: with a report, from level 1 on. */
-static th_large_record *claim(const th_large *large, const void *block) {
+/* The same; with a report, from level 1 on, of what is neither right nor NULL. */
+static bool is_sound(const th_large *large, const th_large_record *record, const void *block) {
     th_fault fault;
-    th_large_record *record;
-    th_status status = block != NULL ? find(large, block, &record, &fault) : TH_ERR_NULL;
-    if (status == TH_ERR_CORRUPT && level_of(large) >= 1) {
+    if (block == NULL) {
+        return false;
+    }
+    th_status status = verify(large, record, block, &fault);
+    if (status != TH_OK && level_of(large) >= 1) {
         th_guarding_report(&large->config.guarding, &fault);
     }
-    return status == TH_OK ? record : NULL;
+    return status == TH_OK;
+}
+
+/* NULL if there is no such block. */
+static th_large_record *claim(const th_large *large, const void *block) {
+    th_large_record *record = find(large, block);
+    return is_sound(large, record, block) ? record : NULL;
 }
 
 /* ---- start and end ------------------------------------------------------------------------ */
@@ -220,6 +253,7 @@ th_status th_large_init(th_large *large, const th_large_config *config) {
     if (records.slab_bytes == 0) {
         records.slab_bytes = is_mapped(&started) ? th_pages_size() : RECORD_SLAB_BYTES;
     }
+    started.page = th_pages_size();
     th_status status = th_slab_init(&started.records, &records);
     if (status == TH_OK) {
         *large = started; /* and with it the records' set of ranges */
@@ -230,7 +264,9 @@ th_status th_large_init(th_large *large, const th_large_config *config) {
 
 static void end_all(th_large *large) {
     while (large->newest != NULL) {
-        end_block(large, large->newest);
+        th_large_record *record = large->newest;
+        th_ranges_remove(set_of(large, record->range.start), &record->range);
+        end_block(large, record);
     }
 }
 
@@ -255,7 +291,9 @@ static void *make_block(th_large *large, size_t bytes, size_t alignment) {
         return_memory(large, block, whole);
         return NULL;
     }
-    *record = (th_large_record){.range = {.start = block, .bytes = whole}, .requested = bytes};
+    record->range.start = block;
+    record->range.bytes = whole;
+    record->requested = bytes;
     enter(large, record);
     seal(large, record);
     return block;
@@ -273,8 +311,10 @@ void *th_large_alloc(th_large *large, size_t bytes, size_t alignment) {
 }
 
 void th_large_free(th_large *large, void *block) {
-    th_large_record *record = claim(large, block);
-    if (record != NULL) {
+    th_range **link = th_ranges_find_link(set_of(large, block), block);
+    th_large_record *record = (th_large_record *)*link;
+    if (is_sound(large, record, block)) {
+        th_ranges_unlink(link);
         end_block(large, record);
     }
     settle(large);
@@ -375,8 +415,7 @@ static th_status wrong_count(size_t expected, size_t found, th_fault *fault) {
 static th_status check_record(const th_large *large, const th_large_record *record,
                               const th_large_record *newer, th_fault *fault) {
     if (!th_slab_owns(&large->records, record) || record->newer != newer ||
-        th_ranges_find(large->ranges, record->range.start) != &record->range ||
-        record->requested > record->range.bytes) {
+        find(large, record->range.start) != record || record->requested > record->range.bytes) {
         return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, 0,
                                    (uint32_t)(uintptr_t)record);
     }
@@ -414,7 +453,7 @@ th_status th_large_check(const th_large *large, th_fault *fault) {
 }
 
 bool th_large_owns(const th_large *large, const void *address) {
-    const th_large_record *record = (const th_large_record *)th_ranges_find(large->ranges, address);
+    const th_large_record *record = find_around(large, address);
     return record != NULL &&
            (uintptr_t)address - (uintptr_t)record->range.start < record->requested;
 }
@@ -445,8 +484,7 @@ static bool resize_in_place(void *self, void *pointer, size_t bytes) {
 static void *resize_by_moving(void *self, void *pointer, size_t kept, size_t bytes,
                               size_t alignment) {
     th_large *large = self;
-    th_large_record *record;
-    if (find(large, pointer, &record, NULL) != TH_OK) {
+    if (th_large_verify(large, pointer, NULL) != TH_OK) {
         return NULL;
     }
     return th_move_by_copy(th_large_allocator(large), pointer, kept, bytes, alignment);
