@@ -66,6 +66,7 @@ SUBJECT_SRC  ?=
 SUBJECT_FLAGS ?=
 BUGS         ?=
 MUTATOR      ?=
+BENCH        ?=
 PROFILE      ?=
 EXTRA_CFLAGS ?=
 
@@ -90,6 +91,16 @@ fuzz_objection = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuz
 	$(call quoted,$(SUBJECT_SRC))); } 2>&1)
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
 objection := $(fuzz_objection)
+ifneq ($(objection),)
+$(error $(objection))
+endif
+endif
+
+# So is what is wrong with a plug-in to measure.
+ifneq ($(and $(filter bench,$(MAKECMDGOALS)),$(SUBJECT_SRC)),)
+objection := $(shell command -v python3 > /dev/null || exit 0; \
+	SUBJECT_FLAGS=$(call quoted,$(SUBJECT_FLAGS)) scripts/plugin --for-bench --check \
+	$(call quoted,$(SUBJECT_SRC)) 2>&1)
 ifneq ($(objection),)
 $(error $(objection))
 endif
@@ -223,11 +234,16 @@ build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtest
 # What needs the library alone.
 $$($(1)_MISUSES): build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o
 $$($(1)_EXAMPLES): build/$(1)/examples/%: build/$(1)/obj/examples/%.o
-$$($(1)_BENCH): $(call objects,$(1),$(BENCH_SRC)) build/$(1)/lists
-$$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_BENCH): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
+$$($(1)_MISUSES) $$($(1)_EXAMPLES): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 	$$(call say,LD,$(1),$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
+
+# It shows the library to plug-ins, as heaplab does.
+$$($(1)_BENCH): $(call objects,$(1),$(BENCH_SRC)) $$($(1)_LIBS) build/$(1)/lists
+	$$(call say,LD,$(1),$$@)
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %/libheaplab.a,$$^) \
+		$$(call whole,$$(filter %/libtagheap.a,$$^)) -o $$@
 
 build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines/replay.o \
 		$(call objects,$(1),$(ENGINE_SRC)) $$($(1)_LIBS) build/$(1)/lists
@@ -414,7 +430,7 @@ sweep: build/debug/heaplab
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
 
-.PHONY: fuzz-canary triage regress minimize bench corpus coverage coverage-heap peers
+.PHONY: fuzz-canary triage regress minimize bench-heaplab corpus coverage coverage-heap peers
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
 	@scripts/fuzz --canary
@@ -451,8 +467,8 @@ coverage: build-cov
 coverage-heap: $(cov_REPLAYS) $(cov_HEAPLAB) build/cov/libtagheap.a corpus
 	@scripts/coverage corpus
 
-## bench: checked operations per second in the fuzz build
-bench: build/fuzz/heaplab
+## bench-heaplab: checked operations per second in the fuzz build
+bench-heaplab: build/fuzz/heaplab
 	$(Q)$(fuzz_ENV) build/fuzz/heaplab bench
 
 ## peers: plays the corpora and random scripts on mimalloc, jemalloc, malloc (PEERS_TIME=60 s each)
@@ -465,11 +481,30 @@ peers: build/debug/heaplab | bootstrap-peers
 			--seconds $(PEERS_TIME) || [[ $$? == 1 ]]; \
 	done
 
-.PHONY: bench-alloc bugs
-## bench-alloc: what allocators (ours, others'), guards and layouts cost; budgets hold
-bench-alloc: build/release/bench build/guarded/bench | bootstrap-valgrind
-	@scripts/bootstrap bench || echo 'bench-alloc: without the peers that are missing' >&2
-	@scripts/bench-alloc
+.PHONY: bench bench-docs bench-alloc bench-peers bugs
+# What cannot be installed is left out.
+BENCH_PROGRAMS := build/release/bench build/guarded/bench
+bench-peers: | bootstrap-valgrind
+	@scripts/bootstrap bench || echo 'bench: without what is missing' >&2
+
+## bench: what the heap costs beside glibc, mimalloc ..., and your allocator (SUBJECT_SRC=mine.c)
+bench: export SUBJECT_SRC := $(SUBJECT_SRC)
+bench: export SUBJECT_FLAGS := $(SUBJECT_FLAGS)
+bench: $(BENCH_PROGRAMS) | bench-peers
+ifneq ($(SUBJECT_SRC),)
+	@scripts/plugin --for-bench "$$SUBJECT_SRC" '$(release_CC)' g++ \
+		'-Iinclude -Ifuzz $(release_CFLAGS) $(EXTRA_CFLAGS)' build/release/plugin \
+		-shared build/release/plugin.so
+endif
+	@scripts/bench $(if $(SUBJECT_SRC),--plugin build/release/plugin.so) $(BENCH)
+
+## bench-docs: the same, and renews figures and plots in docs/
+bench-docs: $(BENCH_PROGRAMS) | bench-peers
+	@scripts/bench --publish $(BENCH)
+
+## bench-alloc: what the other allocators, their peers, and layouts of data cost; budgets hold
+bench-alloc: $(BENCH_PROGRAMS) | bench-peers
+	@scripts/bench allocators $(BENCH)
 
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all

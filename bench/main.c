@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* bench CASE N | bench --list | bench --sizes
+/* bench [OPTION VALUE]... CASE N | bench --list | bench --sizes | bench --needs SCRIPT
+ *       | bench --accepts PLUGIN
  *
- * Prints "seconds S", the processor time of what is measured, and for some cases "memory USED
- * REQUESTED" in bytes. Exit status 2 if the case is not known, or what it needs is not there. */
+ * Prints "seconds S", the processor time of what is measured; for some cases "memory USED
+ * REQUESTED" in bytes, and "operations K". The options are those of bench_options. Exit status 2 if
+ * the case is not known, or what it needs is not there; 3 if the library of this build cannot do
+ * it. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "bench.h"
@@ -16,11 +19,16 @@
 
 #include "sources.h"
 
-enum { N_MAX = 10 * 1000 * 1000 };
+enum { N_MAX = 10 * 1000 * 1000, LIVE_USUAL = 1000, MOST_USUAL = 143, MOST_MAX = 64 * 1024 };
+enum { GUARD_MAX = 3 };
+
+#define REGION_MAX ((size_t)1 << 34)
+
+bench_options bench_asked = {.live = LIVE_USUAL, .warm = SIZE_MAX, .most = MOST_USUAL};
 
 static volatile uint64_t used;
 static double seconds;
-static size_t marked, noted, requested;
+static size_t marked, noted, requested, operations;
 
 static double cpu_seconds(void) {
     struct timespec now;
@@ -41,6 +49,11 @@ void bench_use(uint64_t value) {
 _Noreturn void bench_fail(const char *what, const char *which) {
     (void)fprintf(stderr, "bench: %s: %s\n", what, which);
     exit(2);
+}
+
+_Noreturn void bench_refuse(const char *what, const char *which) {
+    (void)fprintf(stderr, "bench: %s: %s\n", what, which);
+    exit(3);
 }
 
 void *bench_memory(size_t bytes) {
@@ -74,6 +87,10 @@ void bench_note_memory(size_t bytes) {
     requested = bytes;
 }
 
+void bench_note_operations(size_t count) {
+    operations = count;
+}
+
 uint64_t bench_random(uint64_t *state) {
     uint64_t z = (*state += 0x9E3779B97F4A7C15u);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -81,7 +98,7 @@ uint64_t bench_random(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-static const bench_case *const tables[] = {bench_allocators, bench_layouts, bench_guards};
+static const bench_case *const tables[] = {bench_allocators, bench_layouts};
 
 #define TABLES (sizeof tables / sizeof tables[0])
 
@@ -114,28 +131,79 @@ static bool run(const char *name, size_t n) {
     return true;
 }
 
-/* 0: it is no such number. */
-static size_t read_count(const char *text) {
+/* False: it is no such number. */
+static bool read_count(const char *text, size_t low, size_t high, size_t *count) {
     char *end = NULL;
-    unsigned long n = strtoul(text, &end, 10);
-    return *end == '\0' && n <= N_MAX ? n : 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < low || n > high) {
+        return false;
+    }
+    *count = (size_t)n;
+    return true;
+}
+
+static bool read_guard(const char *text, int *guard) {
+    size_t level = 0;
+    bool ok = read_count(text, 0, GUARD_MAX, &level);
+    *guard = (int)level;
+    return ok;
+}
+
+static bool read_option(const char *name, const char *value) {
+    bench_options *o = &bench_asked;
+    if (strcmp(name, "--script") == 0) {
+        o->script = value;
+        return true;
+    }
+    if (strcmp(name, "--plugin") == 0) {
+        o->plugin = value;
+        return true;
+    }
+    return strcmp(name, "--live") == 0   ? read_count(value, 1, N_MAX, &o->live)
+           : strcmp(name, "--warm") == 0 ? read_count(value, 0, N_MAX, &o->warm)
+           : strcmp(name, "--most") == 0 ? read_count(value, BENCH_CHURN_LEAST, MOST_MAX, &o->most)
+           : strcmp(name, "--region") == 0 ? read_count(value, 1, REGION_MAX, &o->region_bytes)
+           : strcmp(name, "--guard") == 0  ? read_guard(value, &o->guard)
+                                           : false;
+}
+
+/* CASE and N, after the options. */
+static bool run_case(int argc, char **argv) {
+    int at = 1;
+    size_t n = 0;
+    while (at + 1 < argc && strncmp(argv[at], "--", 2) == 0) {
+        if (!read_option(argv[at], argv[at + 1])) {
+            return false;
+        }
+        at += 2;
+    }
+    return argc - at == 2 && read_count(argv[at + 1], 1, N_MAX, &n) && run(argv[at], n);
 }
 
 int main(int argc, char **argv) {
     static char buffer[BUFSIZ]; /* else printf's first malloc would count with the measured ones */
-    size_t n = argc == 3 ? read_count(argv[2]) : 0;
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         list();
     } else if (argc == 2 && strcmp(argv[1], "--sizes") == 0) {
         bench_print_sizes();
-    } else if (n > 0 && run(argv[1], n)) {
+    } else if (argc == 3 && strcmp(argv[1], "--needs") == 0) {
+        bench_print_needs(argv[2]);
+    } else if (argc == 3 && strcmp(argv[1], "--accepts") == 0) {
+        bench_load_plugin(argv[2]);
+    } else if (run_case(argc, argv)) {
         printf("seconds %.9f\n", seconds);
         if (requested > 0) {
             printf("memory %zu %zu\n", noted, requested);
         }
+        if (operations > 0) {
+            printf("operations %zu\n", operations);
+        }
     } else {
-        (void)fprintf(stderr, "usage: bench CASE N (1 to %d) | bench --list | bench --sizes\n",
+        (void)fprintf(stderr,
+                      "usage: bench [--live N] [--warm N] [--most BYTES] [--region BYTES] [--guard "
+                      "LEVEL] [--script FILE] [--plugin FILE] CASE N (1 to %d) | bench --list | "
+                      "bench --sizes | bench --needs SCRIPT | bench --accepts PLUGIN\n",
                       N_MAX);
         return 2;
     }

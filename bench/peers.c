@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Natural peers: malloc and obstacks of the C library, talloc, APR's pools. mimalloc and jemalloc
- * are malloc with another library in front (LD_PRELOAD): scripts/bench-alloc sees to that. talloc
+ * are malloc with another library in front (LD_PRELOAD): scripts/bench sees to that. talloc
  * and APR are loaded when they are asked for, by the names of their shared objects, so that nothing
  * but the running needs them. */
 #include <dlfcn.h>
@@ -36,6 +36,49 @@ static void *malloc_grow(void *self, void *block, size_t bytes) {
     (void)self;
     return realloc(block, bytes);
 }
+
+static void *malloc_place(void *self, size_t bytes, size_t alignment, bool high) {
+    (void)self;
+    (void)high;
+    return alignment <= _Alignof(max_align_t)
+               ? malloc(bytes)
+               : aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
+static void *malloc_resize(void *self, void *block, size_t kept, size_t bytes) {
+    (void)kept;
+    return malloc_grow(self, block, bytes);
+}
+
+BENCH_CHURN(malloc, malloc_place, malloc_free)
+
+/* ---- nothing: what the scripts themselves cost ------------------------------------------------
+ */
+
+static void *nothing_place(void *self, size_t bytes, size_t alignment, bool high) {
+    static unsigned char all[64 * 1024];
+    (void)self;
+    (void)alignment;
+    (void)high;
+    return bytes <= sizeof all ? all : NULL;
+}
+
+static void nothing_free(void *self, void *block) {
+    (void)self;
+    (void)block;
+}
+
+static void *nothing_resize(void *self, void *block, size_t kept, size_t bytes) {
+    (void)block;
+    (void)kept;
+    return nothing_place(self, bytes, 0, false);
+}
+
+static void *nothing_alloc(void *self, size_t bytes) {
+    return nothing_place(self, bytes, 0, false);
+}
+
+BENCH_CHURN(nothing, nothing_place, nothing_free)
 
 /* ---- obstacks are macros: what is counted is a function around each ---------------------------
  */
@@ -165,8 +208,12 @@ static void apr_finish(void *self, void *phase) {
 }
 
 const bench_source bench_peers[] = {
-    {"malloc", BENCH_BLOCKS | BENCH_MIXED | BENCH_PHASES | BENCH_GROW | BENCH_BIG, malloc_start,
-     nothing_to_end, .alloc = malloc_alloc, .free = malloc_free, .grow = malloc_grow},
+    {"malloc", BENCH_BLOCKS | BENCH_MIXED | BENCH_PHASES | BENCH_GROW | BENCH_BIG | BENCH_CHURNS,
+     malloc_start, nothing_to_end, .alloc = malloc_alloc, .free = malloc_free, .grow = malloc_grow,
+     .place = malloc_place, .resize = malloc_resize, .churn = malloc_churn, .sides = malloc_sides},
+    {"nothing", BENCH_CHURNS, malloc_start, nothing_to_end, .alloc = nothing_alloc,
+     .free = nothing_free, .place = nothing_place, .resize = nothing_resize, .churn = nothing_churn,
+     .sides = nothing_sides},
     {"obstack", BENCH_BLOCKS | BENCH_PHASES | BENCH_GROW, stack_start, stack_end,
      .alloc = stack_alloc, .begin = stack_begin, .finish = stack_finish, .grow = stack_grow},
     {"talloc", BENCH_BLOCKS | BENCH_MIXED | BENCH_PHASES, talloc_start, talloc_stop,

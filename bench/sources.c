@@ -16,7 +16,7 @@
 #include "tagheap/region.h"
 #include "tagheap/slab.h"
 
-enum { CHUNK_BYTES = 64 * 1024, STATIC_CELLS = 200 * 1000, HEAP_TAG = 0x1001 };
+enum { CHUNK_BYTES = 64 * 1024, STATIC_CELLS = 200 * 1000, HEAD_TAG = 0x1001, TAIL_TAG = 0x4001 };
 
 static void must(th_status status) {
     if (status != TH_OK) {
@@ -288,14 +288,25 @@ static void buddy_free(void *self, void *block) {
     th_buddy_free(self, block);
 }
 
-/* One region of the largest size that the layout has. */
+enum { HEAP_EXTRA = 64, HEAP_LEAST = 4096 };
+
+/* In half as much memory again as the blocks take, headers included: a region that is larger costs
+ * nothing, but then memory says how the heap fills what it needs. */
 static void *heap_start(bench_need need) {
     static th_heap heap;
-    const th_heap_config config = {.alignment = 16};
-    const size_t most = TH_HEAP_BLOCK_BYTES_MAX / 4 * 4;
-    size_t bytes = room_for(need) < most ? room_for(need) : most;
+    const th_heap_config config = {.alignment = 16, .guard = bench_asked.guard};
+    size_t bytes =
+        (need.live_bytes + need.blocks * HEAP_EXTRA) / 2 * 3 + 2 * need.bytes + HEAP_LEAST;
+    bytes = (bench_asked.region_bytes != 0 ? bench_asked.region_bytes : bytes) / 16 * 16;
     memory = bench_memory(bytes);
-    must(th_heap_init(&heap, memory, bytes, &config));
+    th_status status = th_heap_init(&heap, memory, bytes, &config);
+    if (status == TH_ERR_TOO_LARGE) {
+        bench_refuse("this build of the library has no layout for so large a region", "heap");
+    }
+    must(status);
+    if (th_heap_guard_max() < bench_asked.guard) {
+        bench_refuse("this build of the library has no such guard level", "heap");
+    }
     return &heap;
 }
 
@@ -305,12 +316,25 @@ static void heap_end(void *self) {
 }
 
 static void *heap_alloc(void *self, size_t bytes) {
-    return th_heap_alloc(self, bytes, HEAP_TAG);
+    return th_heap_alloc(self, bytes, HEAD_TAG);
 }
 
 static void heap_free(void *self, void *block) {
     (void)th_heap_free(self, block);
 }
+
+static void *heap_place(void *self, size_t bytes, size_t alignment, bool high) {
+    uint32_t tag = high ? TAIL_TAG : HEAD_TAG;
+    return alignment <= 16 ? th_heap_alloc(self, bytes, tag)
+                           : th_heap_alloc_aligned(self, alignment, bytes, tag);
+}
+
+static void *heap_resize(void *self, void *block, size_t kept, size_t bytes) {
+    (void)kept;
+    return th_heap_resize(self, block, bytes);
+}
+
+BENCH_CHURN(heap, heap_place, heap_free)
 
 const bench_source bench_sources[] = {
     {"bump", BENCH_BLOCKS, bump_start, bump_end, .alloc = bump_alloc},
@@ -329,10 +353,12 @@ const bench_source bench_sources[] = {
      .free = slab_free},
     {"classes", BENCH_BLOCKS | BENCH_MIXED | BENCH_BIG, classes_start, classes_end,
      .alloc = classes_alloc, .free = classes_free},
-    {"classes_guard1", BENCH_BLOCKS | BENCH_MIXED | BENCH_BIG, classes_start_checked, classes_end,
-     .alloc = classes_alloc, .free = classes_free},
+    {"classes_guard1", BENCH_MIXED, classes_start_checked, classes_end, .alloc = classes_alloc,
+     .free = classes_free},
     {"large", BENCH_BIG, large_start, large_end, .alloc = large_alloc, .free = large_free},
     {"buddy", BENCH_BLOCKS | BENCH_MIXED, buddy_start, buddy_end, .alloc = buddy_alloc,
      .free = buddy_free},
-    {"heap", BENCH_MIXED, heap_start, heap_end, .alloc = heap_alloc, .free = heap_free},
+    {"heap", BENCH_MIXED | BENCH_CHURNS, heap_start, heap_end, .alloc = heap_alloc,
+     .free = heap_free, .place = heap_place, .resize = heap_resize, .churn = heap_churn,
+     .sides = heap_sides},
     {.name = NULL}};

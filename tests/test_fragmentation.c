@@ -117,6 +117,58 @@ static void the_tagged_heap_pays_for_headers(void) {
     CHECK_EQ(lab_fragmentation_external(&f), 0);
 }
 
+/* A long-lived block between short-lived ones: 160, 16 and 160 bytes do not fit with the 160 freed
+ * in front of the 16 and 32 in its place, unless the 16 lie on the other side. */
+static const char sides[] = "heap dwords=76 align=4 slots=8\n"
+                            "alloc s0 tag=0x1000 bytes=160\n"
+                            "alloc s1 tag=0x4000 bytes=16\n"
+                            "free s0\n"
+                            "alloc s2 tag=0x1000 bytes=32\n"
+                            "alloc s3 tag=0x1000 bytes=160\n";
+
+static void two_sides_keep_long_lived_blocks_out_of_the_way(void) {
+    CHECK_EQ(measure(LAB_CONTESTANT_TAGGED, sides).refused, 1);
+    CHECK_EQ(measure(LAB_CONTESTANT_SIDES, sides).refused, 0);
+    CHECK_EQ(measure(LAB_CONTESTANT_COMPACTING, sides).refused, 0);
+}
+
+/* 80 and 24 bytes, the 80 freed, 130 wanted: 80 and 56 are free, and one piece of 160 once the 24
+ * have moved. They are then freed, and asked for again: the slot has followed them. */
+static const char below[] = "heap dwords=64 align=4 slots=8\n"
+                            "alloc s0 tag=0x1000 bytes=80\n"
+                            "alloc s1 tag=0x1001 bytes=24\n"
+                            "free s0\n"
+                            "alloc s2 tag=0x1000 bytes=130\n"
+                            "free s1\n"
+                            "alloc s3 tag=0x1000 bytes=24\n";
+
+static void compaction_makes_room_where_blocks_may_move(void) {
+    lab_fragmentation f = measure(LAB_CONTESTANT_SIDES, below);
+    CHECK_EQ(f.refused, 1);
+    CHECK_EQ(f.refused_in_vain, 1);
+    f = measure(LAB_CONTESTANT_COMPACTING, below);
+    CHECK_EQ(f.ops, 6);
+    CHECK_EQ(f.refused, 0);
+    CHECK_EQ(f.asked, 80 + 104 + 24 + 154 + 130 + 154);
+}
+
+/* The block that is resized stays, though it lies above free memory: 24 bytes, which would find
+ * room for 160 below. */
+static void a_block_that_is_resized_is_not_moved_by_compaction(void) {
+    lab_fragmentation f = measure(LAB_CONTESTANT_COMPACTING, "heap dwords=64 align=4 slots=8\n"
+                                                             "alloc s0 tag=0x1000 bytes=80\n"
+                                                             "alloc s1 tag=0x1001 bytes=24\n"
+                                                             "free s0\n"
+                                                             "resize s1 bytes=160\n"
+                                                             "free s1\n");
+    CHECK_EQ(f.ops, 5);
+    CHECK_EQ(f.refused, 1);
+    CHECK_EQ(f.asked, 80 + 104 + 24 + 24 + 0);
+}
+
 TH_SUITE("fragmentation", TEST(all_policies_fail_the_same_example),
          TEST(the_buddy_allocator_wastes_inside_instead), TEST(policies_differ_where_holes_do),
-         TEST(the_tagged_heap_pays_for_headers))
+         TEST(the_tagged_heap_pays_for_headers),
+         TEST(two_sides_keep_long_lived_blocks_out_of_the_way),
+         TEST(compaction_makes_room_where_blocks_may_move),
+         TEST(a_block_that_is_resized_is_not_moved_by_compaction))

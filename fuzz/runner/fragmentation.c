@@ -15,6 +15,7 @@ typedef struct held {
     void *at;
     size_t bytes;
     size_t alignment;
+    uint16_t tag;
 } held;
 
 /* One allocator on its memory. */
@@ -28,6 +29,8 @@ typedef struct table {
     void *memory;
     void *bookkeeping;
     held *slots;
+    uint32_t slot_count;
+    const void *resized; /* the block that must not move now */
 } table;
 
 const char *lab_contestant_name(lab_contestant contestant) {
@@ -35,6 +38,7 @@ const char *lab_contestant_name(lab_contestant contestant) {
         [LAB_CONTESTANT_GOOD_FIT] = "good fit", [LAB_CONTESTANT_FIRST_FIT] = "first fit",
         [LAB_CONTESTANT_BEST_FIT] = "best fit", [LAB_CONTESTANT_WORST_FIT] = "worst fit",
         [LAB_CONTESTANT_BUDDY] = "buddy",       [LAB_CONTESTANT_TAGGED] = "tagged heap",
+        [LAB_CONTESTANT_SIDES] = "two sides",   [LAB_CONTESTANT_COMPACTING] = "compacting",
     };
     return names[contestant];
 }
@@ -67,16 +71,42 @@ static bool start_buddy(table *t, const lab_config *config) {
            th_buddy_init(&t->buddy, t->memory, bytes, t->bookkeeping, room, &c) == TH_OK;
 }
 
+/* The move callback: the slot's block will be at `to`. */
+static bool follow(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    table *t = context;
+    (void)tag;
+    (void)bytes;
+    if (from == t->resized) {
+        return false;
+    }
+    for (uint32_t i = 0; i < t->slot_count; i++) {
+        if (t->slots[i].at == from) {
+            t->slots[i].at = to;
+        }
+    }
+    return true;
+}
+
+/* The low-memory callback: what is wanted may fit after a compaction that moves something. */
+static bool compact(void *context, th_heap *heap, size_t bytes) {
+    (void)bytes;
+    return th_heap_compact(heap, follow, context).blocks_moved != 0;
+}
+
 static bool start_tagged(table *t, const lab_config *config) {
+    th_heap_config c = {.alignment = config->alignment, .index = TH_HEAP_INDEX_NONE};
+    if (t->contestant == LAB_CONTESTANT_COMPACTING) {
+        c.low_memory = compact;
+        c.low_memory_context = t;
+    }
     t->allocator = th_heap_allocator(&t->tagged, &t->heap, TAG);
-    return th_heap_init(&t->heap, t->memory, (size_t)config->dwords * 4,
-                        &(th_heap_config){.alignment = config->alignment,
-                                          .index = TH_HEAP_INDEX_NONE}) == TH_OK;
+    return th_heap_init(&t->heap, t->memory, (size_t)config->dwords * 4, &c) == TH_OK;
 }
 
 static bool start(table *t, const lab_config *config) {
     size_t bytes = (size_t)config->dwords * 4;
     t->slots = calloc(config->slots, sizeof *t->slots);
+    t->slot_count = config->slots;
     if (t->slots == NULL || posix_memalign(&t->memory, MEMORY_ALIGNMENT, bytes + 1) != 0) {
         return false;
     }
@@ -84,6 +114,8 @@ static bool start(table *t, const lab_config *config) {
     case LAB_CONTESTANT_BUDDY:
         return start_buddy(t, config);
     case LAB_CONTESTANT_TAGGED:
+    case LAB_CONTESTANT_SIDES:
+    case LAB_CONTESTANT_COMPACTING:
         return start_tagged(t, config);
     default:
         return start_fit(t, config);
@@ -109,7 +141,7 @@ static room look(const table *t) {
         th_buddy_get_stats(&t->buddy, &s);
         return (room){s.managed_bytes, s.free_bytes, s.largest_free_bytes};
     }
-    if (t->contestant == LAB_CONTESTANT_TAGGED) {
+    if (t->contestant >= LAB_CONTESTANT_TAGGED) {
         th_heap_stats s;
         th_heap_get_stats(&t->heap, &s);
         return (room){s.region_bytes, s.free_bytes, s.largest_free_bytes};
@@ -126,12 +158,14 @@ static void refuse(const table *t, size_t bytes, lab_fragmentation *out) {
     out->refused_in_vain += bytes <= look(t).free;
 }
 
-static void allocate(table *t, held *slot, size_t bytes, size_t alignment, lab_fragmentation *out) {
+static void allocate(table *t, held *slot, size_t bytes, size_t alignment, uint16_t tag,
+                     lab_fragmentation *out) {
+    t->tagged.tag = t->contestant == LAB_CONTESTANT_TAGGED ? TAG : tag;
     void *at = th_allocator_alloc_aligned(t->allocator, bytes, alignment);
     if (at == NULL) {
         refuse(t, bytes, out);
     } else {
-        *slot = (held){at, bytes, alignment};
+        *slot = (held){at, bytes, alignment, tag};
     }
 }
 
@@ -145,8 +179,10 @@ static void resize(table *t, held *slot, size_t bytes, lab_fragmentation *out) {
         release(t, slot);
         return;
     }
+    t->resized = slot->at;
     void *at =
         th_allocator_resize(t->allocator, slot->at, slot->bytes, bytes, slot->alignment, NULL);
+    t->resized = NULL;
     if (at == NULL) {
         refuse(t, bytes, out);
     } else {
@@ -165,10 +201,10 @@ static bool do_op(table *t, const lab_op *op, size_t alignment, lab_fragmentatio
     }
     switch ((lab_op_kind)op->kind) {
     case LAB_OP_ALLOC:
-        allocate(t, slot, bytes, alignment, out);
+        allocate(t, slot, bytes, alignment, op->tag, out);
         return true;
     case LAB_OP_ALIGNED:
-        allocate(t, slot, bytes, lab_align_bytes(op->align), out);
+        allocate(t, slot, bytes, lab_align_bytes(op->align), op->tag, out);
         return true;
     case LAB_OP_RESIZE:
         resize(t, slot, bytes, out);

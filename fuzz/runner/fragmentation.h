@@ -27,7 +27,9 @@ typedef enum lab_contestant {
     LAB_CONTESTANT_BEST_FIT,
     LAB_CONTESTANT_WORST_FIT,
     LAB_CONTESTANT_BUDDY,
-    LAB_CONTESTANT_TAGGED,
+    LAB_CONTESTANT_TAGGED,     /* the tagged heap, with all blocks on the HEAD side */
+    LAB_CONTESTANT_SIDES,      /* with the script's tags */
+    LAB_CONTESTANT_COMPACTING, /* and with a compaction where a request would find no room */
     LAB_CONTESTANTS
 } lab_contestant;
 

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: MIT
+"""What the tagged heap costs beside general allocators: matrices of allocators and cases, in which
+instructions come first, time second, memory third, each also as a ratio to glibc's malloc in the same
+run. And what is demanded of these ratios."""
+
+import sys
+
+from bench_lib import measuring
+from bench_lib.measuring import JEMALLOC, MIMALLOC, ROOT, TCMALLOC, Refused, Row
+
+N, QUICK_N = 20_000, 500
+GIB = 1 << 30
+FIRST = "glibc"  # the allocator that the others are compared with
+NO_CACHES = ("--cache-sim=no",)  # a third of the time
+
+# What the recorder saw of real programs (docs/recording.md), and what worst-case search has found.
+SEEDS = ROOT / "corpus" / "heap" / "seed"
+PROGRAMS = ("cc1-optimizing", "jq-running", "lua-tables", "mawk", "perl-running", "python-running",
+            "sort", "sqlite-queries")
+WORST = "worst-*.txt"
+
+MEMORY_LIVE_MIN = 1_000  # with fewer blocks the pages that a program has anyway weigh more
+
+
+class Subject:
+    """An allocator: its source in bench/, and what it is made with."""
+
+    def __init__(self, name, source, library=None, build=None, options=(), live_max=None,
+                 case_options=(), n=None, quick=True):
+        self.name, self.source, self.library, self.build = name, source, library, build
+        self.options, self.case_options, self.n = options, case_options, n
+        self.live_max = live_max  # with more live blocks it takes too long to measure
+        self.quick = quick  # whether it is measured in --quick, too
+
+    def row(self, matrix, column):
+        return Row(f"{matrix.script}-{self.source}", name=f"{self.name}, {column.title}",
+                   library=self.library, preload=self.library is not None, build=self.build,
+                   options=(*column.options, *self.options, *self.case_options))
+
+
+class Column:
+    """A case that all allocators are measured in."""
+
+    def __init__(self, title, options=(), live=0, n=N, quick_n=QUICK_N, subjects=None):
+        self.title, self.options, self.live = title, options, live
+        self.n, self.quick_n = n, quick_n  # quick_n 0: not in --quick
+        self.subjects = subjects  # the names of those that are measured; None: all
+
+
+class Matrix:
+    def __init__(self, key, title, script, subjects, columns):
+        self.key, self.title, self.script = key, title, script
+        self.subjects, self.columns = subjects, columns
+        self.cells = {}  # (name of the subject, title of the column): the Row, once measured
+
+
+class Demand:
+    """What issue 11 asks for: a cell's instructions are at most so many times another cell's."""
+
+    def __init__(self, matrix, cell, beside, at_most):
+        self.matrix, self.cell, self.beside, self.at_most = matrix, cell, beside, at_most
+
+    def ratio(self, matrices):
+        """None: not measured."""
+        rows = [matrices[self.matrix].cells.get(cell) for cell in (self.cell, self.beside)]
+        return None if None in rows else rows[0].instructions / rows[1].instructions
+
+    def __str__(self):
+        return (f"{self.matrix}: {', '.join(self.cell)} / {', '.join(self.beside)}: "
+                f"at most {self.at_most}")
+
+
+LIVE = (10, 100, 1_000, 10_000, 100_000)
+MILLION = "1,000,000 in 1 GiB"
+
+
+def number(value):
+    return f"{value:,}"
+
+
+# The numbers of issue 11, "Must show, as ratios in one run".
+DEMANDS = [
+    *(Demand(key, ("heap", number(live)), (FIRST, number(live)), 2)
+      for key in ("head", "sides") for live in (10, 100, 1_000, 10_000)),
+    *(Demand(key, ("heap", number(100_000)), ("heap", number(100)), 1.5)
+      for key in ("head", "sides")),
+    Demand("head", ("heap", MILLION), ("heap", number(1_000)), 2),
+    *(Demand("guards", (f"level {level}", number(live)), ("level 0", number(live)), at_most)
+      for level, at_most in ((1, 1.5), (2, 2.5)) for live in (10, 100, 1_000)),
+]
+
+
+def peers():
+    return [Subject(FIRST, "malloc"),
+            *(Subject(name, "malloc", library, quick=False)
+              for name, library in (("mimalloc", MIMALLOC), ("jemalloc", JEMALLOC),
+                                    ("tcmalloc", TCMALLOC)))]
+
+
+def guarded(level, name):
+    # The validator of level 3 looks at everything, at every call.
+    slow = {"n": 200, "live_max": 1_000, "case_options": ("--warm", 1)} if level == 3 else {}
+    return Subject(name, "heap", build="guarded", options=("--guard", level), quick=False, **slow)
+
+
+def plugins(plugin):
+    return [] if plugin is None else [Subject("plug-in", "plugin", options=("--plugin", plugin))]
+
+
+def live_columns(*options):
+    return [Column(number(live), ("--live", live, *options), live,
+                   quick_n=QUICK_N if live <= 1_000 else 0) for live in LIVE]
+
+
+def make_matrices(plugin=None):
+    """{key: Matrix}"""
+    general = [*peers(), Subject("heap", "heap"), *plugins(plugin)]
+    levels = [guarded(level, f"heap, guard {level}") for level in range(4)]
+    million = Column(MILLION, ("--live", 1_000_000, "--region", GIB), 1_000_000, quick_n=0,
+                     subjects=(FIRST, "heap"))
+    recorded = [Column(name, ("--script", SEEDS / f"recorded-{name}.txt"), n=10, quick_n=1)
+                for name in PROGRAMS]
+    worst = [Column(path.stem.removeprefix("worst-"), ("--script", path), n=2, quick_n=1)
+             for path in sorted(SEEDS.glob(WORST))]
+    comb = [Column(number(live), ("--live", live), live, n=200 if live > 1_000 else 2_000,
+                   quick_n=200 if live <= 1_000 else 0) for live in LIVE[1:]]
+    matrices = [
+        Matrix("head", "Random mix: one of the live blocks is freed and one of 16 to 143 bytes "
+               "allocated in its place; the heap's are all HEAD", "churn",
+               [*general, *levels, Subject("the loop alone", "nothing")],
+               [*live_columns(), million]),
+        Matrix("sides", "The same, the heap's blocks HEAD and TAIL at random", "sides",
+               [Subject(FIRST, "malloc"), Subject("heap", "heap"), *levels], live_columns()),
+        Matrix("guards", "The same with 16 to 256 bytes, by guard level", "sides",
+               [Subject(FIRST, "malloc"), Subject("without guards", "heap"),
+                *(guarded(level, f"level {level}") for level in range(4))],
+               live_columns("--most", 256)[:3]),
+        Matrix("programs", "Recorded programs: a call, from the first one to the last block freed",
+               "replay", [*general, *levels[1:]], recorded),
+        Matrix("comb", "The worst for a walk: every other of the live blocks, of 16 bytes, was freed; "
+               "one of 128 bytes is allocated and freed", "comb", general, comb),
+    ]
+    if worst:
+        matrices.append(Matrix("worst", "Scripts that search for the worst case has found: a call",
+                               "replay", general, worst))
+    return {matrix.key: matrix for matrix in matrices}
+
+
+# ---- measuring -------------------------------------------------------------------------------------
+
+
+def planned(program, matrix, quick):
+    """[(subject, column, n)]"""
+    found = []
+    for column in matrix.columns:
+        n = column.quick_n if quick else column.n
+        for subject in matrix.subjects:
+            if (n and not (quick and not subject.quick) and
+                    (column.subjects is None or subject.name in column.subjects) and
+                    (subject.live_max is None or column.live <= subject.live_max) and
+                    (subject.library is None or measuring.is_there(program, subject.library))):
+                found.append((subject, column, min(n, subject.n or n)))
+    return found
+
+
+def measure_matrix(program, matrix, quick, times, progress):
+    """What could not be measured, and why: {reason: [names]}."""
+    refused = {}
+
+    def measure(planned_cell):
+        subject, column, n = planned_cell
+        row = subject.row(matrix, column)
+        try:
+            measuring.count(program, row, n, NO_CACHES)
+        except Refused as error:
+            refused.setdefault(str(error), []).append(row.name)
+            return
+        finally:
+            progress.step(f"{matrix.key}: {row.name}")
+        matrix.cells[subject.name, column.title] = row
+
+    measuring.in_parallel(measure, planned(program, matrix, quick))
+    if times:
+        for column in measured_columns(matrix):
+            rows = [row for (_, title), row in matrix.cells.items() if title == column.title]
+            measuring.time_rows(program, rows,
+                                lambda row: progress.show(f"{matrix.key}: {row.name}, time"))
+            for row in rows if column.live < MEMORY_LIVE_MIN else ():
+                row.memory = None
+    return refused
+
+
+class Progress:
+    """For a person who waits, on a terminal; a log gets each matrix when it is complete."""
+
+    def __init__(self, total):
+        self.total, self.done = total, 0
+        self.seen = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(self, what):
+        if self.seen:
+            print(f"\r\033[K{self.done} of {self.total}: {what}", end="", file=sys.stderr, flush=True)
+
+    def step(self, what):
+        self.done += 1
+        self.show(what)
+
+    def clear(self):
+        if self.seen:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+# ---- what is printed -------------------------------------------------------------------------------
+
+
+def figure_text(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
+
+
+def cell_texts(row, beside):
+    """What the three tables show of a cell; None: it has no such figure."""
+    ratio = None if beside is None or row is beside else row.instructions / beside.instructions
+    instructions = figure_text(row.instructions) + (f" ({ratio:.2f})" if ratio is not None else "")
+    seconds = None
+    if row.seconds is not None and beside is not None and beside.seconds is not None:
+        seconds = f"{row.seconds / beside.seconds:.2f}"
+    memory = None if row.memory is None else f"{row.memory:.2f}"
+    return {"instructions": instructions, "time": seconds, "memory": memory}
+
+
+TABLES = (("instructions", "instructions per operation (ratio to glibc)"),
+          ("time", "time, as a ratio to glibc"),
+          ("memory", "memory that came into use, for each live byte"))
+
+
+def measured_columns(matrix):
+    return [column for column in matrix.columns
+            if any(title == column.title for _, title in matrix.cells)]
+
+
+def table_rows(matrix, table):
+    """[name, text of each measured column...] of each allocator that has a figure in this table."""
+    rows = []
+    for subject in matrix.subjects:
+        texts = []
+        for column in measured_columns(matrix):
+            row = matrix.cells.get((subject.name, column.title))
+            beside = matrix.cells.get((FIRST, column.title))
+            texts.append(None if row is None else cell_texts(row, beside)[table])
+        if any(texts):
+            rows.append([subject.name, *(text or "-" for text in texts)])
+    return rows
+
+
+def print_matrix(matrix, refused):
+    print(f"\n{matrix.title}")
+    for table, title in TABLES:
+        rows = table_rows(matrix, table)
+        if not rows:
+            continue
+        heads = ["  " + title, *(column.title for column in measured_columns(matrix))]
+        widths = [max(len(cells[i]) for cells in [heads, *rows]) for i in range(1, len(heads))]
+        print(heads[0])
+        print("    " + " " * 16 + "".join(f"{head:>{width + 2}}"
+                                          for head, width in zip(heads[1:], widths)))
+        for cells in rows:
+            print(f"    {cells[0]:<16}" + "".join(f"{cell:>{width + 2}}"
+                                                  for cell, width in zip(cells[1:], widths)))
+    for reason, names in sorted(refused.items()):
+        print(f"  not measured ({reason}): {'; '.join(sorted(names))}")
+    sys.stdout.flush()
+
+
+def print_demands(matrices, quick):
+    """How many are not held, or (but in --quick) not measured."""
+    print("\ndemanded (issue 11), as ratios of instructions")
+    missed = held = 0
+    for demand in DEMANDS:
+        ratio = demand.ratio(matrices)
+        if ratio is None:
+            word = "not measured"
+            missed += not quick
+        elif ratio <= demand.at_most:
+            word = f"held: {ratio:.2f}"
+            held += 1
+        else:
+            word = f"not held: {ratio:.2f}"
+            missed += 1
+        print(f"  {str(demand):<84} {word}")
+    print(f"\n{held} of {len(DEMANDS)} demands held")
+    return missed
+
+
+def write_table(matrices, path):
+    """All figures, for other programs: one line each."""
+    lines = ["matrix\tcase\tallocator\tinstructions\tseconds\tmemory"]
+    for matrix in matrices.values():
+        for (subject, column), row in matrix.cells.items():
+            figures = (row.instructions, row.seconds, row.memory)
+            lines.append("\t".join([matrix.key, column, subject,
+                                    *("" if f is None else f"{f:.9g}" for f in figures)]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def measure_all(program, quick, times, plugin):
+    """The matrices, measured, and how many demands are missed."""
+    matrices = make_matrices(plugin)
+    measuring.check_programs(program, {subject.build for matrix in matrices.values()
+                                       for subject in matrix.subjects
+                                       if subject.quick or not quick})
+    progress = Progress(sum(len(planned(program, m, quick)) for m in matrices.values()))
+    for matrix in matrices.values():
+        refused = measure_matrix(program, matrix, quick, times, progress)
+        progress.clear()
+        print_matrix(matrix, refused)
+    return matrices, print_demands(matrices, quick)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Draws what a call costs against live blocks, and memory against live bytes, by gnuplot."""
+
+import shutil
+import subprocess
+import sys
+
+from bench_lib import heap
+from bench_lib.measuring import Unusable
+from common_lib import outputs
+from common_lib.script import KEEPER
+
+MEAN_BYTES = (16 + 143) / 2
+STYLE = """set terminal svg size 720,420 font "sans-serif,13" background "white"
+set logscale x 10
+set format x "10^{%L}"
+set grid
+set key outside right top
+"""
+COST = """set logscale y 10
+set xlabel "live blocks"
+set ylabel "instructions, one free and one allocation"
+"""
+MEMORY = """set logscale y 10
+set format y "10^{%L}"
+set xlabel "live bytes"
+set ylabel "bytes of memory in use"
+"""
+LINES = (heap.FIRST, "mimalloc", "jemalloc", "tcmalloc", "heap", "heap, guard 1", "heap, guard 2",
+         "plug-in")
+
+
+def curves(matrix, point):
+    """{name: [(x, y)]} of those that have two points or more; point(column, row) gives one, or
+    None."""
+    found = {}
+    for name in LINES:
+        cells = ((column, matrix.cells.get((name, column.title))) for column in matrix.columns)
+        points = [point(column, row) for column, row in cells if row is not None]
+        points = [p for p in points if p is not None]
+        if len(points) > 1:
+            found[name] = points
+    return found
+
+
+def cost(column, row):
+    return column.live, row.instructions
+
+
+def memory(column, row):
+    live_bytes = column.live * MEAN_BYTES
+    return None if row.memory is None else (live_bytes, row.memory * live_bytes)
+
+
+def program_text(settings, lines):
+    """What gnuplot reads, data included."""
+    blocks = "".join(f"$line{i} << END\n" + "".join(f"{x} {y}\n" for x, y in points) + "END\n"
+                     for i, points in enumerate(lines.values()))
+    plots = ", ".join(f'$line{i} with linespoints linewidth {3 if name == "heap" else 1.5} '
+                      f'title "{name}"' for i, name in enumerate(lines))
+    return f"{STYLE}{settings}{blocks}plot {plots}\n"
+
+
+def draw_one(path, settings, lines):
+    source = path.with_suffix(".gnuplot")
+    outputs.write_whole(source, program_text(settings, lines))
+    done = KEEPER.run(["gnuplot", str(source)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                      stderr=subprocess.PIPE)
+    head, mark, rest = done.output.decode().partition("?>\n")
+    if done.status != 0 or not mark:
+        raise Unusable(f"gnuplot: {done.errors.decode(errors='replace').strip()[-300:]}")
+    text = f"{head}{mark}<!-- SPDX-License-Identifier: MIT -->\n{rest}"
+    outputs.write_whole(path, text)
+
+
+def draw(matrices, folder):
+    """cost.svg and memory.svg in the folder; nothing where gnuplot is missing, which is said."""
+    if shutil.which("gnuplot") is None:
+        print("bench: without plots: gnuplot is missing; to have them: scripts/bootstrap bench",
+              file=sys.stderr)
+        return
+    for name, settings, point in (("cost", COST, cost), ("memory", MEMORY, memory)):
+        lines = curves(matrices["head"], point)
+        if lines:
+            draw_one(folder / f"{name}.svg", settings, lines)
+            print(f"plot: {(folder / f'{name}.svg')}")
