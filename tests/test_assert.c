@@ -11,6 +11,7 @@
 #include "death.h"
 #include "heap/chain.h"
 #include "suite.h"
+#include "tagheap/buddy.h"
 #include "tagheap/pool.h"
 
 static alignas(16) unsigned char region[400];
@@ -137,6 +138,25 @@ static void take_a_foreign_object(void) {
     (void)th_pool_alloc(&pool);
 }
 
+/* A tree that adds up to more than is in it: of the words above the lowest, and of these. */
+static void take_from_full_buddies(size_t units) {
+    static alignas(16) unsigned char memory[16 * 128];
+    static alignas(8) unsigned char bookkeeping[16 * 128];
+    const th_buddy_config config = {.unit = 16};
+    th_buddy buddy;
+    (void)th_buddy_init(&buddy, memory, 16 * units, bookkeeping, sizeof bookkeeping, &config);
+    buddy.tree[0] = 0;
+    (void)th_buddy_alloc(&buddy, 16);
+}
+
+static void take_below_a_full_word(void) {
+    take_from_full_buddies(128);
+}
+
+static void take_from_a_full_word(void) {
+    take_from_full_buddies(1);
+}
+
 static void every_assertion_ends_the_program(void) {
     start();
     expect_assertion(format_into_nothing, "src/base/fault.c", "capacity > 0");
@@ -158,6 +178,8 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(remove_no_member, "src/base/ranges.c", "*link == node");
     expect_assertion(take_from_a_full_spare, "src/alloc/arena.c", "found");
     expect_assertion(take_a_foreign_object, "src/alloc/pool.c", "*chunk != NULL");
+    expect_assertion(take_below_a_full_word, "src/alloc/buddy.c", "large != 0");
+    expect_assertion(take_from_a_full_word, "src/alloc/buddy.c", "set != 0");
 }
 
 #else

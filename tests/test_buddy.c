@@ -208,7 +208,8 @@ static void bookkeeping_is_as_large_as_it_says(void) {
         th_buddy_config config = {.unit = 16, .guarding = guarding_with(&faults, level)};
         size_t room = th_buddy_bookkeeping_bytes(region, 1024, &config);
         bool sizes = level >= 1 || TH_TRACK_ANY;
-        CHECK_EQ(room, 64 * (2 + (sizes ? sizeof(size_t) : 0) + (level >= 2)));
+        CHECK_EQ(room,
+                 2 * sizeof(uint64_t) + 64 * (1 + (sizes ? sizeof(size_t) : 0) + (level >= 2)));
         memset(book, 0x77, sizeof book);
         CHECK_EQ(th_buddy_init(&buddy, region, 1024, book, room - 1, &config), TH_ERR_TOO_SMALL);
         CHECK_EQ(th_buddy_init(&buddy, region, 1024, book, room, &config), TH_OK);
@@ -549,7 +550,7 @@ static void the_table_leads_to_the_same(void) {
 
 /* The simplest one: a map of units. A request goes to the lowest place at a multiple of its block's
  * size where all units are free. */
-enum { UNIT = 16, UNITS = 192, SLOTS = 24 };
+enum { UNIT = 16, UNITS_MAX = 1200, SLOTS = 24 };
 
 typedef struct model_block {
     unsigned char *at;
@@ -558,7 +559,7 @@ typedef struct model_block {
 } model_block;
 
 typedef struct model {
-    bool taken[UNITS];
+    bool taken[UNITS_MAX];
     uintptr_t low;
     size_t units;
     model_block slots[SLOTS];
@@ -636,7 +637,7 @@ static void compare(const model *m) {
     for (size_t i = 0; i < m->units; i++) {
         used += m->taken[i];
     }
-    for (size_t size = UNIT; size <= UNIT * UNITS; size *= 2) {
+    for (size_t size = UNIT; size <= UNIT * m->units; size *= 2) {
         largest = expect_place(m, size) != 0 ? size : largest;
     }
     CHECK_EQ(stats().live_bytes, used * UNIT);
@@ -644,18 +645,24 @@ static void compare(const model *m) {
     CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
 }
 
-static void play_random(int level, size_t shift, uint64_t *state, unsigned ops) {
-    model m = {.low = ((uintptr_t)region + shift + UNIT - 1) & ~(uintptr_t)(UNIT - 1)};
-    start(level, region + shift, UNIT * (UNITS - 4), UNIT);
+/* On so many bytes at `memory`; the largest request is less than twice as long. */
+static void play_random(int level, unsigned char *memory, size_t bytes, uint64_t *state,
+                        unsigned ops) {
+    model m = {.low = ((uintptr_t)memory + UNIT - 1) & ~(uintptr_t)(UNIT - 1)};
+    unsigned powers = 1;
+    while (bytes >> powers != 0) {
+        powers++;
+    }
+    start(level, memory, bytes, UNIT);
     m.units = stats().managed_bytes / UNIT;
     for (unsigned i = 0; i < ops; i++) {
         uint64_t r = th_test_random(state);
         model_block *block = &m.slots[r % SLOTS];
-        size_t bytes = (size_t)(r >> 16) % ((size_t)1 << (r >> 8) % 12) + 1;
+        size_t asked = (size_t)(r >> 16) % ((size_t)1 << (r >> 8) % powers) + 1;
         if (block->at == NULL) {
-            do_alloc(&m, block, bytes, (size_t)1 << (r >> 40) % 8);
+            do_alloc(&m, block, asked, (size_t)1 << (r >> 40) % (powers - 4));
         } else if (r >> 60 < 8) {
-            do_resize(&m, block, bytes);
+            do_resize(&m, block, asked);
         } else {
             check_fill(block, block->asked);
             CHECK(th_buddy_owns(&buddy, block->at + block->size - 1));
@@ -670,16 +677,55 @@ static void play_random(int level, size_t shift, uint64_t *state, unsigned ops) 
 }
 
 static void random_work_agrees_with_the_model_at(int level) {
+    static alignas(UNIT) unsigned char large[UNIT * UNITS_MAX];
     uint64_t state = th_test_seed(17 + (uint64_t)level);
     size_t scale = TH_TRACK_VALGRIND ? 8 : 1;
     for (unsigned round = 0; round < 12 / scale; round++) {
         size_t shift = round % 3 == 0 ? 0 : (size_t)th_test_random(&state) % REGION_BYTES;
-        play_random(level, shift, &state, (unsigned)(400 / scale));
+        play_random(level, region + shift, 3008, &state, (unsigned)(400 / scale));
+    }
+    for (size_t bytes = sizeof large; bytes > 400; bytes = bytes * 2 / 5) {
+        play_random(level, large, bytes, &state, (unsigned)(400 / scale));
     }
 }
 
 static void random_work_agrees_with_the_model(void) {
     at_levels(0, random_work_agrees_with_the_model_at);
+}
+
+/* Blocks of each order, from the first place to the last one; and when they are freed, from the
+ * last one to the first, all is as it was. Nothing is touched, so that the tree can be tall. */
+static void each_order_fills_the_memory(void) {
+    enum { ORDERS = 15, TALL_UNITS = 1 << ORDERS };
+    static void *blocks[TALL_UNITS];
+    size_t bytes = (size_t)UNIT << ORDERS;
+    th_buddy_config config = {.unit = UNIT, .guarding = guarding_with(&faults, 0)};
+    unsigned char *memory = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    unsigned char *at = (unsigned char *)(((uintptr_t)memory + bytes - 1) & ~(bytes - 1));
+    size_t room = th_buddy_bookkeeping_bytes(at, bytes, &config);
+    void *bookkeeping = malloc(room);
+    CHECK_EQ(th_buddy_init(&buddy, at, bytes, bookkeeping, room, &config), TH_OK);
+    for (unsigned order = TH_TRACK_VALGRIND ? 4 : 0; order <= ORDERS; order++) {
+        size_t count = (size_t)1 << (ORDERS - order);
+        for (size_t i = 0; i < count; i++) {
+            blocks[i] = th_buddy_alloc(&buddy, (size_t)UNIT << order);
+            CHECK_PTR_EQ(blocks[i], at + (i << order) * UNIT);
+        }
+        CHECK_EQ(stats().largest_free_bytes, 0);
+        CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
+        for (size_t i = count; i > 0; i--) {
+            th_buddy_free(&buddy, blocks[i - 1]);
+            size_t free_units = (count - i + 1) << order;
+            CHECK(stats().largest_free_bytes <= free_units * UNIT);
+            CHECK(2 * stats().largest_free_bytes > free_units * UNIT);
+        }
+        CHECK_EQ(stats().largest_free_bytes, bytes);
+        CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
+    }
+    stop();
+    free(bookkeeping);
+    CHECK_EQ(munmap(memory, 2 * bytes), 0);
 }
 
 TH_SUITE("buddy", TEST(splits_and_merges), TEST(only_buddies_merge),
@@ -691,4 +737,5 @@ TH_SUITE("buddy", TEST(splits_and_merges), TEST(only_buddies_merge),
          TEST(memory_may_begin_anywhere), TEST(memory_around_the_middle_of_the_address_space),
          TEST(memory_at_the_ends_of_the_address_space), TEST(resize_in_place),
          TEST(resize_keeps_the_address), TEST(reset_frees_everything),
-         TEST(the_table_leads_to_the_same), TEST(random_work_agrees_with_the_model))
+         TEST(the_table_leads_to_the_same), TEST(random_work_agrees_with_the_model),
+         TEST(each_order_fills_the_memory))

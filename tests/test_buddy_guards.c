@@ -5,10 +5,12 @@
 
 #include "alloc_fixture.h"
 #include "base/pattern.h"
+#include "base/track.h"
 #include "suite.h"
 #include "tagheap/buddy.h"
 
 enum { UNIT = 64, UNITS = 16, BYTES = UNIT * UNITS, SHIFT = 24 };
+enum { TALL_UNITS = 1024, TALL_BYTES = 16 * TALL_UNITS };
 
 /* The memory is the units from 1 to 14: the first and the last lie outside. */
 static alignas(BYTES) unsigned char region[BYTES];
@@ -252,42 +254,95 @@ static unsigned char *furnish(void) {
     return last;
 }
 
-/* No value of any byte of the tree is taken for good but the one that stands there. */
+/* Every bit that is used is proved, whether it is the wrong way round alone or with others of its
+ * byte. */
+static void expect_each_bit_proved(void *place, size_t bytes) {
+    unsigned char *at = place;
+    for (size_t i = 0; i < bytes; i++) {
+        const unsigned char good = at[i];
+        for (unsigned value = 0; value < 256; value++) {
+            th_fault found = {0};
+            at[i] = (unsigned char)value;
+            th_status status = th_buddy_check(&buddy, &found);
+            CHECK_EQ(status, value == good ? TH_OK : TH_ERR_CORRUPT);
+            CHECK(value == good || found.kind == TH_FAULT_CHAIN || found.kind == TH_FAULT_COUNT ||
+                  found.kind == TH_FAULT_CONTROL);
+        }
+        at[i] = good;
+    }
+}
+
 static void tree_at(int level) {
     start(level);
     (void)furnish();
-    for (size_t node = 1; node < 2 * UNITS; node++) {
-        uint8_t good = buddy.tree[node];
-        for (unsigned value = 0; value < 256; value++) {
-            th_fault found = {0};
-            buddy.tree[node] = (uint8_t)value;
-            th_status status = th_buddy_check(&buddy, &found);
-            CHECK_EQ(status, value == good ? TH_OK : TH_ERR_CORRUPT);
-            CHECK(value == good || found.kind == TH_FAULT_CHAIN || found.kind == TH_FAULT_COUNT);
+    expect_each_bit_proved(buddy.tree, sizeof *buddy.tree);
+    expect_each_bit_proved(buddy.live, UNITS);
+    expect_each_bit_proved(&buddy.largest, 1);
+    stop();
+}
+
+static void every_bit_of_the_tree_is_proved(void) {
+    at_levels(0, tree_at);
+}
+
+/* Words of all kinds: `units` units of 16 bytes, less one at either end, with blocks of all orders,
+ * taken and freed at random. */
+static void tall_tree(size_t units) {
+    static alignas(TALL_BYTES) unsigned char tall[TALL_BYTES];
+    static alignas(16) unsigned char tall_book[16 * TALL_UNITS];
+    static void *blocks[40];
+    th_buddy_config config = {.unit = 16, .guarding = guarding_with(&faults, 0)};
+    uint64_t state = th_test_seed(units);
+    CHECK_EQ(
+        th_buddy_init(&buddy, tall + 16, 16 * (units - 2), tall_book, sizeof tall_book, &config),
+        TH_OK);
+    memset(blocks, 0, sizeof blocks);
+    for (unsigned i = 0; i < 400; i++) {
+        uint64_t r = th_test_random(&state);
+        void **block = &blocks[r % 40];
+        if (*block == NULL) {
+            *block = th_buddy_alloc(&buddy, (size_t)16 << (r >> 32) % (buddy.order_max + 1u));
+        } else {
+            th_buddy_free(&buddy, *block);
+            *block = NULL;
         }
-        buddy.tree[node] = good;
+    }
+    size_t step = TH_TRACK_VALGRIND ? 97 : 1;
+    for (size_t first = units / 64, words = 1; words != 0; first /= 8) {
+        words = first > 0 ? first : 1;
+        for (size_t word = first; word < first + words; word++) {
+            for (unsigned bit = 0; bit < 64; bit += (unsigned)step) {
+                buddy.tree[word] ^= UINT64_C(1) << bit;
+                expect_damage(th_buddy_allocator(&buddy), TH_FAULT_CHAIN);
+                buddy.tree[word] ^= UINT64_C(1) << bit;
+            }
+        }
+        words = first;
+    }
+    for (size_t i = 0; i < 8 * units; i += step) {
+        buddy.live[i / 8] ^= (uint8_t)(1u << i % 8);
+        CHECK_EQ(th_buddy_check(&buddy, NULL), TH_ERR_CORRUPT);
+        buddy.live[i / 8] ^= (uint8_t)(1u << i % 8);
     }
     stop();
 }
 
-static void every_node_of_the_tree_is_proved(void) {
-    at_levels(0, tree_at);
+static void every_bit_of_a_tall_tree_is_proved(void) {
+    for (size_t units = 8; units <= TALL_UNITS; units *= 2) {
+        tall_tree(units);
+    }
 }
 
-/* Units outside the memory must never become free, whatever the nodes above them say. */
+/* Units outside the memory must never become free, whatever is known of them above. */
 static void units_outside_stay_outside(void) {
     start(0);
-    buddy.tree[UNITS + 15] = 1;
-    for (size_t node = (UNITS + 15) / 2, order = 1; node > 0; node /= 2, order++) {
-        uint8_t left = buddy.tree[2 * node];
-        uint8_t right = buddy.tree[2 * node + 1];
-        uint8_t most = left > right ? left : right;
-        buddy.tree[node] = (uint8_t)(left == order && right == order ? order + 1 : most);
-    }
+    buddy.tree[0] |= UINT64_C(1) << (UNITS + 15);
     th_fault found;
     CHECK_EQ(th_buddy_check(&buddy, &found), TH_ERR_CORRUPT);
     CHECK_EQ(found.kind, TH_FAULT_CHAIN);
     CHECK_EQ(found.block, 15);
+    CHECK_EQ(found.expected, 0);
+    CHECK_EQ(found.found, 1);
     th_buddy_clean_up(&buddy);
 }
 
@@ -367,7 +422,7 @@ static void level_three_checks_after_each_call(void) {
     th_buddy_free(&buddy, a);
     EXPECT_LOGGED(&faults, 3, TH_FAULT_COUNT, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE, 128, 192);
     buddy.live_bytes -= 64;
-    buddy.tree[1] = 1;
+    buddy.largest = 1;
     th_buddy_reset(&buddy); /* which builds the tree anew */
     stop();
 }
@@ -376,6 +431,7 @@ TH_SUITE("buddy_guards", TEST(wrong_pointers_are_named), TEST(stale_pointers_are
          TEST(owners_are_known_at_every_level), TEST(every_byte_behind_a_block_is_watched),
          TEST(canaries_move_with_the_size), TEST(every_byte_of_a_freed_block_is_watched),
          TEST(growth_verifies_what_it_takes), TEST(unused_memory_is_not_watched),
-         TEST(below_level_two_nothing_is_poisoned), TEST(every_node_of_the_tree_is_proved),
-         TEST(units_outside_stay_outside), TEST(counts_are_proved),
-         TEST(impossible_sizes_are_noticed), TEST(level_three_checks_after_each_call))
+         TEST(below_level_two_nothing_is_poisoned), TEST(every_bit_of_the_tree_is_proved),
+         TEST(every_bit_of_a_tall_tree_is_proved), TEST(units_outside_stay_outside),
+         TEST(counts_are_proved), TEST(impossible_sizes_are_noticed),
+         TEST(level_three_checks_after_each_call))

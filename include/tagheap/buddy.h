@@ -6,8 +6,9 @@
  *
  * All bookkeeping lies outside the managed memory: nothing is ever written to a block or to free
  * memory (poison at guard level 2 excepted), so the memory may be one that the processor must not
- * touch; and nothing that a caller writes can damage the bookkeeping. Source: Knowlton 1965; the
- * tree of largest free blocks is a complete binary tree with one byte for each node.
+ * touch; and nothing that a caller writes can damage the bookkeeping. Source: Knowlton 1965. Which
+ * memory is free is in a tree of 64-bit words: at the bottom a bit for each unit; above it a byte
+ * for each word below, with the order of the largest free block there.
  *
  * Use it where blocks of many sizes come and go, and the time of each call must be bounded. It
  * wastes less than half of each block.
@@ -21,11 +22,12 @@
  * its last unit is not used. Sizes and alignments are bytes. Ownership: the caller owns memory,
  * bookkeeping and the th_buddy, or the backing does (th_buddy_ create). Blocks are the caller's
  * until freed. Thread rule: one buddy allocator, one thread at a time. Complexity: O(log n) for n
- * units, but init, reset and check, which are O(n), and the guards: at level 2 O(bytes of the
- * block) more, at level 3 O(n + bytes). Guards: 1: pointers are verified (foreign, misaligned, not
- * a block, double free), and a canary between the bytes asked for and the block's end; 2: poison in
- * freed blocks, verified before they are used again; 3: the checker after each call. In a th_fault
- * `block` is the number of the block's first unit. */
+ * units: the tree has (log2 n) / 3 levels, at most 10; an allocation reads one word of each, and
+ * it or a free changes one word of each at the most. Init, reset and check are O(n), and the guards
+ * take at level 2 O(bytes of the block) more, at level 3 O(n + bytes). Guards: 1: pointers
+ * are verified (foreign, misaligned, not a block, double free), and a canary between the bytes
+ * asked for and the block's end; 2: poison in freed blocks, verified before they are used again; 3:
+ * the checker after each call. In a th_fault `block` is the number of the block's first unit. */
 #ifndef TAGHEAP_BUDDY_H
 #define TAGHEAP_BUDDY_H
 
@@ -51,16 +53,18 @@ typedef struct th_buddy {
     uintptr_t origin;    /* address of unit 0: a multiple of the largest block, perhaps below the
                             memory */
     uintptr_t low, high; /* the units inside the memory: [low, high) are addresses */
-    uint8_t *tree;       /* tree[1 .. 2 * units - 1]: 1 + log2 of the largest free block, in units,
-                            below that node; 0: none */
-    size_t *slack;       /* of each block that is live or was, at its first unit: bytes behind those
+    uint64_t *tree;      /* of free blocks, in words of 64 bits (src/alloc/buddy_tree.h) */
+    uint8_t *live;       /* of each unit: 1 + log2 of the units of the block that begins there; 0:
+                            none does */
+    size_t *slack;       /* of each block that is live or was, at its first unit: bytes after those
                             asked for; NULL without guards */
     uint8_t *used;       /* of each unit: was it ever part of a block? NULL below level 2 */
     uint8_t unit_log2;
     uint8_t order_max; /* units = 1 << order_max */
-    size_t live_blocks;
+    uint8_t largest;   /* 1 + log2 of the units of the largest free block; 0: none is free */
     size_t live_bytes; /* of whole blocks */
     size_t high_water_bytes;
+    size_t live_blocks;
     uint64_t failed_allocs;
     th_buddy_config config;
     th_allocator backing; /* of th_buddy_create; else zeroed */
@@ -68,9 +72,9 @@ typedef struct th_buddy {
 } th_buddy;
 
 /* The bytes of bookkeeping that init needs for this memory, or 0 if the config or the size is not
- * acceptable. It depends on the address: with 64-byte units 3 % of the next power of two that
+ * acceptable. It depends on the address: with 64-byte units 2 % of the next power of two that
  * covers the memory, or twice that if the memory straddles a large power of two; with guards, or in
- * builds for ASan, MSan or Valgrind, up to six times as much. */
+ * builds for ASan, MSan or Valgrind, up to nine times as much. */
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config);
 
 /* Starts with all of memory[0 .. bytes-1] free, what is no whole unit at its ends excepted. The
@@ -94,8 +98,8 @@ th_status th_buddy_create(th_buddy *buddy, th_allocator backing, size_t bytes,
 void th_buddy_clean_up(th_buddy *buddy);
 
 /* A block of `bytes` bytes, aligned to TH_ALLOCATOR_ALIGNMENT at least, contents indeterminate.
- * Of the smallest order that fits; of several the lowest. NULL iff bytes is 0
- * or no block of that order is free (which failed_allocs counts), or after a fault. */
+ * Of the smallest order that fits; of several the lowest. NULL iff bytes is 0 or no block of that
+ * order is free (which failed_allocs counts), or after a fault. */
 void *th_buddy_alloc(th_buddy *buddy, size_t bytes);
 
 /* The same at a multiple of `alignment`. NULL also iff that is no power of two. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Splitting and merging; the tree itself is described in buddy_tree.h, its checker is
- * buddy_check.c. */
+/* Blocks are taken and freed; that free memory is split and merged follows from what the words of
+ * the tree, which is described in buddy_tree.h, add up to. Its checker is buddy_check.c. */
 #include "tagheap/buddy.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "alloc/guarding.h"
 #include "alloc/moving.h"
 #include "base/align.h"
+#include "base/assert.h"
 #include "base/track.h"
 
 #define UNIT_MIN     ((size_t)16)
@@ -77,10 +78,17 @@ static bool keeps_slack(int level) {
 #endif
 }
 
-/* Tree, slack, use from level 2 on. */
+/* The words of the lowest lanes are the last ones. */
+static size_t tree_bytes(uint8_t order_max) {
+    size_t first = ((size_t)1 << order_max) >> TH_BUDDY_BITS_LOG2;
+    return (first + th_buddy_words(first)) * sizeof(uint64_t);
+}
+
+/* Tree, slack, live blocks, use from level 2 on. */
 static size_t bookkeeping_bytes(uint8_t order_max, int level) {
     size_t units = (size_t)1 << order_max;
-    return 2 * units + (keeps_slack(level) ? units * sizeof(size_t) : 0) + (level >= 2 ? units : 0);
+    return tree_bytes(order_max) + (keeps_slack(level) ? units * sizeof(size_t) : 0) + units +
+           (level >= 2 ? units : 0);
 }
 
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config) {
@@ -93,70 +101,229 @@ size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_bud
     return bookkeeping_bytes(s.order_max, th_guarding_level(&c.guarding));
 }
 
-/* The smallest order whose blocks hold `bytes` bytes; above order_max if there is none. A root over
- * memory that straddles the middle of the address space has more bytes than a size_t can say. */
+/* The smallest order whose blocks hold `bytes` bytes, which may be above order_max. */
 static unsigned order_for(const th_buddy *b, size_t bytes) {
-    size_t units = (bytes - 1) >> b->unit_log2;
-    unsigned order = 0;
-    while (order <= b->order_max && units >> order != 0) {
+    size_t rest = (bytes - 1) >> b->unit_log2;
+    return rest == 0 ? 0 : th_highest_bit(rest) + 1;
+}
+
+/* ---- the tree -----------------------------------------------------------------------------
+ *
+ * What is always inlined is what the allocation and the free of a small block go through: it is
+ * compiled for lanes of one bit, and once more for lanes of bytes. */
+
+/* The larger of each two bytes, which must be up to 127. */
+static uint64_t larger_bytes(uint64_t x, uint64_t y) {
+    uint64_t not_below = ((x | TH_BUDDY_HIGHS) - y) & TH_BUDDY_HIGHS;
+    uint64_t all = not_below - (not_below >> ((1u << TH_BUDDY_BYTE_LOG2) - 1));
+    return y ^ ((x ^ y) & all);
+}
+
+static unsigned largest_byte(uint64_t word) {
+    word = larger_bytes(word, word >> 32);
+    word = larger_bytes(word, word >> 16);
+    return (uint8_t)larger_bytes(word, word >> 8);
+}
+
+/* How many orders of runs there are in a set of multiples of 8 bits: 0 if it is empty, 1 if only
+ * single ones are in it, 2 if there are pairs, and so on. */
+static inline unsigned count_orders(uint64_t eights) {
+    uint64_t sixteens = th_buddy_pairs(eights, 3);
+    uint64_t halves = th_buddy_pairs(sixteens, 4);
+    return 0u + (eights != 0) + (sixteens != 0) + (halves != 0) + (th_buddy_pairs(halves, 5) != 0);
+}
+
+/* The same of a set of bits. */
+static inline unsigned count_orders_of_bits(uint64_t bits) {
+    uint64_t twos = th_buddy_pairs(bits, 0);
+    uint64_t fours = th_buddy_pairs(twos, 1);
+    uint64_t eights = th_buddy_pairs(fours, 2);
+    return 0u + (bits != 0) + (twos != 0) + (fours != 0) + (eights != 0 ? count_orders(eights) : 0);
+}
+
+unsigned th_buddy_largest(uint64_t word, unsigned lane_order) {
+    if (lane_order == 0) {
+        return count_orders_of_bits(word);
+    }
+    uint64_t whole = th_buddy_free_lanes(word, lane_order);
+    return whole != 0 ? lane_order + count_orders(whole) : largest_byte(word);
+}
+
+/* Is the node of an order in the word that is around this one free as a whole? */
+static inline TH_ALWAYS_INLINE bool is_free_around(const th_buddy *b, th_buddy_place at,
+                                                   unsigned order) {
+    uint64_t taken = b->tree[at.word] ^ th_buddy_all_free(at.lane_order);
+    at.order = order;
+    unsigned bits = 1u << th_buddy_bits_log2(at); /* 64 at most */
+    unsigned others = (1u << TH_BUDDY_BITS_LOG2) - bits;
+    return taken >> (at.bit & ~(bits - 1)) << others == 0;
+}
+
+static inline TH_ALWAYS_INLINE unsigned lane_at(const th_buddy *b, th_buddy_place at) {
+    return (uint8_t)(b->tree[at.word] >> at.bit);
+}
+
+/* What a word adds up to, as is known above it. */
+static inline TH_ALWAYS_INLINE unsigned known_of(const th_buddy *b, size_t word,
+                                                 unsigned lane_order) {
+    return word != 0 ? lane_at(b, th_buddy_place_above(word, lane_order)) : b->largest;
+}
+
+/* A word may add up to less than is known. */
+TH_NOINLINE static void lower(th_buddy *b, size_t word, unsigned lane_order) {
+    unsigned largest = th_buddy_largest(b->tree[word], lane_order);
+    while (word != 0) {
+        th_buddy_place above = th_buddy_place_above(word, lane_order);
+        unsigned change = lane_at(b, above) ^ largest;
+        if (change == 0) {
+            return;
+        }
+        word = above.word;
+        lane_order = above.lane_order;
+        b->tree[word] ^= (uint64_t)change << above.bit;
+        largest = th_buddy_largest(b->tree[word], lane_order);
+    }
+    b->largest = (uint8_t)largest;
+}
+
+/* The order of the largest node in the word around one, of the order `order` or larger, that is
+ * free as a whole. */
+static inline TH_ALWAYS_INLINE unsigned merge(const th_buddy *b, th_buddy_place at,
+                                              unsigned order) {
+    while (order < th_buddy_order_above(at.lane_order) && is_free_around(b, at, order + 1)) {
         order++;
     }
     return order;
 }
 
-/* ---- the tree ----------------------------------------------------------------------------- */
+/* A word adds up to more than is known, by a node that has become free. */
+TH_NOINLINE static void lift(th_buddy *b, size_t word, unsigned lane_order, unsigned largest) {
+    while (word != 0) {
+        th_buddy_place above = th_buddy_place_above(word, lane_order);
+        word = above.word;
+        lane_order = above.lane_order;
+        b->tree[word] ^= (uint64_t)(lane_at(b, above) ^ largest) << above.bit;
+        largest = largest > lane_order ? merge(b, above, lane_order) + 1 : largest;
+        if (largest <= known_of(b, word, lane_order)) {
+            return;
+        }
+    }
+    b->largest = (uint8_t)largest;
+}
 
-/* The node has changed: so may have those above it. */
-static void update_above(th_buddy *b, size_t node, unsigned order) {
-    while (node > 1) {
-        node /= 2;
-        order++;
-        b->tree[node] = th_buddy_join(b->tree, node, order);
+/* Free memory becomes a block. The word may add up to less if that was in its largest node. */
+static inline TH_ALWAYS_INLINE void take(th_buddy *b, th_buddy_place at) {
+    unsigned known = known_of(b, at.word, at.lane_order);
+    bool of_largest = is_free_around(b, at, known - 1);
+    b->tree[at.word] &= ~th_buddy_mask(at);
+    if (of_largest) {
+        lower(b, at.word, at.lane_order);
     }
 }
 
-/* The largest node around a unit inside the memory that is a block, which holds 0, or free as a
- * whole. */
-static size_t find_extent(const th_buddy *b, size_t unit, unsigned *order) {
-    const uint8_t *tree = b->tree;
-    size_t node = th_buddy_units(b) + unit;
-    size_t above = node / 2;
-    *order = 0;
-    while (above > 0 && tree[2 * above] == *order + 1 &&
-           (tree[above] == *order + 2 || tree[above] == 0)) {
-        node = above;
-        above /= 2;
-        ++*order;
+/* A block becomes free memory. The word adds up to more if it makes a larger node. */
+static inline TH_ALWAYS_INLINE void give(th_buddy *b, th_buddy_place at) {
+    unsigned known = known_of(b, at.word, at.lane_order);
+    unsigned order = known > at.order ? known : at.order;
+    b->tree[at.word] |= th_buddy_all_free(at.lane_order) & th_buddy_mask(at);
+    if (is_free_around(b, at, order)) {
+        lift(b, at.word, at.lane_order, merge(b, at, order) + 1);
     }
-    return node;
 }
 
-size_t th_buddy_find_block(const th_buddy *b, size_t unit, unsigned *order) {
-    size_t node = find_extent(b, unit, order);
-    return b->tree[node] == 0 ? node : 0;
+/* Is a node free as a whole that does not lie in a block? */
+static bool is_free(const th_buddy *b, size_t unit, unsigned order) {
+    return is_free_around(b, th_buddy_place_of(b, unit, order, th_buddy_lane_order(order)), order);
+}
+
+/* The nodes of that order in a set of lanes: the lowest bit of each. */
+static inline TH_ALWAYS_INLINE uint64_t find_runs(uint64_t set, unsigned order,
+                                                  unsigned lane_order) {
+    unsigned log2 = order - lane_order + th_buddy_lane_log2(lane_order);
+    if (lane_order == 0) {
+        if (log2 > 0) {
+            set = th_buddy_pairs(set, 0);
+        }
+        if (log2 > 1) {
+            set = th_buddy_pairs(set, 1);
+        }
+        if (log2 > 2) {
+            set = th_buddy_pairs(set, 2);
+        }
+    }
+    if (log2 > 3) {
+        set = th_buddy_pairs(set, 3);
+    }
+    if (log2 > 4) {
+        set = th_buddy_pairs(set, 4);
+    }
+    return set;
 }
 
 /* The lowest free node of that order: there is one. */
-static size_t descend(const th_buddy *b, unsigned order) {
-    size_t node = 1;
-    for (unsigned k = b->order_max; k > order; k--) {
-        node = 2 * node + (b->tree[2 * node] > order ? 0 : 1);
+static inline TH_ALWAYS_INLINE th_buddy_place find_lowest(const th_buddy *b, unsigned order,
+                                                          unsigned lane_order) {
+    size_t first_word = th_buddy_units(b) >> th_buddy_order_above(lane_order);
+    size_t word = 0;
+    while (word < first_word) {
+        uint64_t large = th_buddy_at_least(b->tree[word], order + 1);
+        TH_ASSERT(large != 0);
+        word = (word << TH_BUDDY_STEP) + (th_lowest_bit(large) >> TH_BUDDY_BYTE_LOG2);
     }
-    return node;
+    uint64_t set = th_buddy_free_lanes(b->tree[word], lane_order);
+    set = find_runs(set, order, lane_order);
+    TH_ASSERT(set != 0);
+    return (th_buddy_place){word, th_lowest_bit(set), order, lane_order};
+}
+
+/* The bits of a word from `first` on that lie below `end`. */
+static uint64_t bits_below(size_t first, size_t end) {
+    if (end <= first) {
+        return 0;
+    }
+    return end - first < 1u << TH_BUDDY_BITS_LOG2 ? (UINT64_C(1) << (end - first)) - 1 : UINT64_MAX;
+}
+
+uint64_t th_buddy_inside(const th_buddy *b, size_t word) {
+    size_t units = th_buddy_units(b);
+    size_t first = word << TH_BUDDY_BITS_LOG2;
+    return bits_below(first, units + th_buddy_end_unit(b)) &
+           ~bits_below(first, units + th_buddy_lowest_unit(b));
 }
 
 static void build(th_buddy *b) {
-    size_t units = th_buddy_units(b);
-    size_t first = th_buddy_lowest_unit(b);
-    memset(b->tree + units, 0, units);
-    memset(b->tree + units + first, 1, th_buddy_end_unit(b) - first);
-    for (unsigned order = 1; order <= b->order_max; order++) {
-        size_t nodes = units >> order;
-        for (size_t node = nodes; node < 2 * nodes; node++) {
-            b->tree[node] = th_buddy_join(b->tree, node, order);
-        }
+    unsigned lane_order = 0;
+    size_t first = th_buddy_units(b) >> TH_BUDDY_BITS_LOG2;
+    for (size_t word = first; word < first + th_buddy_words(first); word++) {
+        b->tree[word] = th_buddy_inside(b, word);
     }
-    b->tree[0] = 0;
+    while (first > 0) {
+        size_t above = first >> TH_BUDDY_STEP;
+        memset(b->tree + above, 0, th_buddy_words(above) * sizeof *b->tree);
+        for (size_t word = first; word < 2 * first; word++) {
+            uint64_t largest = th_buddy_largest(b->tree[word], lane_order);
+            b->tree[word >> TH_BUDDY_STEP] |= largest << th_buddy_place_above(word, lane_order).bit;
+        }
+        lane_order = th_buddy_order_above(lane_order);
+        first = above;
+    }
+    b->largest = (uint8_t)th_buddy_largest(b->tree[0], lane_order);
+    memset(b->live, 0, th_buddy_units(b));
+}
+
+bool th_buddy_may_begin(const th_buddy *b, size_t unit, unsigned order) {
+    return order <= b->order_max && th_is_aligned(unit, (size_t)1 << order) &&
+           unit + ((size_t)1 << order) <= th_buddy_end_unit(b);
+}
+
+bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first, unsigned *order) {
+    unsigned above = 0;
+    while (above < b->order_max && b->live[unit >> above << above] == 0) {
+        above++;
+    }
+    *first = unit >> above << above;
+    *order = b->live[*first] - 1u;
+    return b->live[*first] > above;
 }
 
 /* ---- guards ------------------------------------------------------------------------------- */
@@ -166,14 +333,18 @@ static void raise(const th_buddy *b, th_fault_kind kind, size_t unit, size_t off
     th_guarding_raise(&b->config.guarding, kind, unit, offset, expected, found);
 }
 
-bool th_buddy_has_size(const th_buddy *b, size_t unit, unsigned order) {
-    return b->slack[unit] < th_buddy_block_bytes(b, order);
-}
-
-th_status th_buddy_find_canary(const th_buddy *b, size_t unit, unsigned order, th_fault *fault) {
+th_status th_buddy_check_block(const th_buddy *b, size_t unit, th_fault *fault) {
+    unsigned order = b->live[unit] - 1u;
+    if (!th_buddy_may_begin(b, unit, order)) {
+        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, b->live[unit]);
+    }
+    size_t bytes = th_buddy_block_bytes(b, order);
     size_t slack = b->slack[unit];
-    unsigned char *end = th_buddy_unit_at(b, unit) + th_buddy_block_bytes(b, order);
-    return th_guarding_find_canary(b->origin, end - slack, slack, unit, fault);
+    if (slack >= bytes) {
+        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, slack);
+    }
+    return th_guarding_find_canary(b->origin, th_buddy_unit_at(b, unit) + bytes - slack, slack,
+                                   unit, fault);
 }
 
 size_t th_buddy_find_written(const th_buddy *b, size_t unit, size_t count, uint32_t *found) {
@@ -210,14 +381,14 @@ static void wipe(th_buddy *b, size_t unit, size_t count) {
     th_track_close(at, bytes);
 }
 
-/* A block has become live, or its size another one: bytes [opened, bytes) are new to the caller. */
+/* Bytes [opened, bytes) of a block are new to the caller, and what follows is slack. */
 static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t bytes) {
     unsigned char *at = th_buddy_unit_at(b, unit);
     size_t slack = th_buddy_block_bytes(b, order) - bytes;
     if (bytes > opened) {
         th_track_open(at + opened, bytes - opened);
     }
-    if (b->slack != NULL) {
+    if (keeps_slack(th_buddy_level(b))) {
         b->slack[unit] = slack;
     }
     if (th_buddy_level(b) >= 1) {
@@ -234,47 +405,48 @@ static void settle(const th_buddy *b) {
     }
 }
 
-/* The node of the live block at `pointer`, and *order; raises nothing. With guards: TH_ERR_CORRUPT
- * if there is none, or its canary is damaged. */
-static th_status find_live(const th_buddy *b, const void *pointer, size_t *node, unsigned *order,
-                           th_fault *fault) {
+/* What is wrong with a pointer to a unit in which no block begins. */
+static th_status describe_stray(const th_buddy *b, size_t unit, th_fault *fault) {
+    size_t at = unit << b->unit_log2;
+    size_t first;
+    unsigned order;
+    return th_buddy_find_block(b, unit, &first, &order)
+               ? th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, first, at, first << b->unit_log2,
+                                     at)
+               : th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, unit, at, 0, at);
+}
+
+/* TH_ERR_CORRUPT if no live block begins at `pointer`, or it is damaged; raises nothing. */
+static th_status verify_live(const th_buddy *b, const void *pointer, th_fault *fault) {
     uintptr_t distance = (uintptr_t)pointer - b->origin;
     size_t unit = distance >> b->unit_log2;
-    bool guarded = th_buddy_level(b) > 0;
-    if (guarded && ((uintptr_t)pointer < b->low || (uintptr_t)pointer >= b->high)) {
+    if ((uintptr_t)pointer < b->low || (uintptr_t)pointer >= b->high) {
         return th_guarding_corrupt(fault, TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0,
                                    (uint32_t)distance);
     }
-    if (guarded && distance % th_buddy_block_bytes(b, 0) != 0) {
+    if (distance % th_buddy_block_bytes(b, 0) != 0) {
         return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, unit, distance, 0, distance);
     }
-    *node = th_buddy_find_block(b, unit, order);
-    if (!guarded) {
-        return TH_OK;
+    if (b->live[unit] == 0) {
+        return describe_stray(b, unit, fault);
     }
-    if (*node == 0) {
-        return th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, unit, distance, 0, distance);
-    }
-    size_t first = th_buddy_first_unit(b, *node, *order);
-    if (first != unit) {
-        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, first, distance,
-                                   first << b->unit_log2, distance);
-    }
-    if (!th_buddy_has_size(b, unit, *order)) {
-        return th_guarding_corrupt(fault, TH_FAULT_CONTROL, unit, SIZE_MAX, 0, b->slack[unit]);
-    }
-    return th_buddy_find_canary(b, unit, *order, fault);
+    return th_buddy_check_block(b, unit, fault);
 }
 
-/* The same, but 0 after a fault. */
-static size_t claim(const th_buddy *b, const void *pointer, unsigned *order) {
+/* Finds the live block at `pointer`. False, after a fault if there are guards, if there is none. */
+static inline TH_ALWAYS_INLINE bool claim(const th_buddy *b, const void *pointer, size_t *unit,
+                                          unsigned *order) {
     th_fault fault;
-    size_t node;
-    if (find_live(b, pointer, &node, order, &fault) == TH_OK) {
-        return node;
+    if (pointer == NULL || b->tree == NULL) {
+        return false;
     }
-    th_guarding_report(&b->config.guarding, &fault);
-    return 0;
+    if (th_buddy_level(b) > 0 && verify_live(b, pointer, &fault) != TH_OK) {
+        th_guarding_report(&b->config.guarding, &fault);
+        return false;
+    }
+    *unit = ((uintptr_t)pointer - b->origin) >> b->unit_log2;
+    *order = b->live[*unit] - 1u;
+    return b->live[*unit] != 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -299,22 +471,21 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
         return TH_ERR_TOO_SMALL;
     }
     size_t units = (size_t)1 << s.order_max;
-    unsigned char *at = bookkeeping;
     *buddy = (th_buddy){.origin = s.origin,
                         .low = s.low,
                         .high = s.high,
+                        .tree = bookkeeping,
                         .unit_log2 = s.unit_log2,
                         .order_max = s.order_max,
                         .config = c};
+    unsigned char *at = (unsigned char *)bookkeeping + tree_bytes(s.order_max);
     if (keeps_slack(level)) {
-        buddy->slack = bookkeeping;
-        memset(buddy->slack, 0, units * sizeof(size_t));
+        buddy->slack = memset(at, 0, units * sizeof(size_t));
         at += units * sizeof(size_t);
     }
-    buddy->tree = at;
+    buddy->live = at;
     if (level >= 2) {
-        buddy->used = at + 2 * units;
-        memset(buddy->used, 0, units);
+        buddy->used = memset(at + units, 0, units);
     }
     build(buddy);
     th_track_close((void *)buddy->low, buddy->high - buddy->low);
@@ -371,13 +542,9 @@ void th_buddy_reset(th_buddy *buddy) {
     if (buddy->tree == NULL) {
         return;
     }
-    size_t count;
-    for (size_t i = th_buddy_lowest_unit(buddy); i < th_buddy_end_unit(buddy); i += count) {
-        unsigned order;
-        size_t node = th_buddy_find_block(buddy, i, &order);
-        count = (size_t)1 << order;
-        if (node != 0) {
-            wipe(buddy, i, count);
+    for (size_t unit = th_buddy_lowest_unit(buddy); unit < th_buddy_end_unit(buddy); unit++) {
+        if (buddy->live[unit] != 0) {
+            wipe(buddy, unit, (size_t)1 << (buddy->live[unit] - 1u));
         }
     }
     build(buddy);
@@ -388,126 +555,144 @@ void th_buddy_reset(th_buddy *buddy) {
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
-static void count_live(th_buddy *b, size_t bytes) {
-    b->live_bytes += bytes;
+/* A block has become live, or its size another one. */
+static inline TH_ALWAYS_INLINE void count_live(th_buddy *b, size_t unit, unsigned order) {
+    b->live_bytes += th_buddy_block_bytes(b, order);
     if (b->live_bytes > b->high_water_bytes) {
         b->high_water_bytes = b->live_bytes;
     }
+    b->live[unit] = (uint8_t)(order + 1);
+}
+
+/* A block of that order, of which one is free. */
+static inline TH_ALWAYS_INLINE void *take_lowest(th_buddy *b, size_t bytes, unsigned order,
+                                                 unsigned lane_order) {
+    th_buddy_place at = find_lowest(b, order, lane_order);
+    size_t unit = th_buddy_unit_of(b, at);
+    void *block = th_buddy_unit_at(b, unit);
+    if (!verify_poison(b, unit, (size_t)1 << order)) {
+        return NULL;
+    }
+    b->live_blocks++;
+    count_live(b, unit, order);
+    open(b, unit, order, 0, bytes);
+    take(b, at);
+    settle(b);
+    return block;
+}
+
+TH_NOINLINE static void *take_lowest_small(th_buddy *b, size_t bytes, unsigned order) {
+    return take_lowest(b, bytes, order, 0);
+}
+
+TH_NOINLINE static void *take_lowest_large(th_buddy *b, size_t bytes, unsigned order) {
+    return take_lowest(b, bytes, order, th_buddy_lane_order(order));
+}
+
+/* Of a block of at least `block_bytes` bytes. */
+static inline TH_ALWAYS_INLINE void *alloc(th_buddy *b, size_t bytes, size_t block_bytes) {
+    unsigned order = order_for(b, block_bytes);
+    if (order >= b->largest) { /* so it is without a tree */
+        b->failed_allocs++;
+        return NULL;
+    }
+    return order < TH_BUDDY_BITS_LOG2 ? take_lowest_small(b, bytes, order)
+                                      : take_lowest_large(b, bytes, order);
 }
 
 void *th_buddy_alloc_aligned(th_buddy *buddy, size_t bytes, size_t alignment) {
-    if (bytes == 0 || !th_is_power_of_two(alignment)) {
-        return NULL;
-    }
-    unsigned order = order_for(buddy, bytes > alignment ? bytes : alignment);
-    if (buddy->tree == NULL || buddy->tree[1] <= order) {
-        buddy->failed_allocs++;
-        return NULL;
-    }
-    size_t node = descend(buddy, order);
-    size_t unit = th_buddy_first_unit(buddy, node, order);
-    if (!verify_poison(buddy, unit, (size_t)1 << order)) {
-        return NULL;
-    }
-    buddy->tree[node] = 0;
-    update_above(buddy, node, order);
-    buddy->live_blocks++;
-    count_live(buddy, th_buddy_block_bytes(buddy, order));
-    open(buddy, unit, order, 0, bytes);
-    settle(buddy);
-    return th_buddy_unit_at(buddy, unit);
+    return bytes != 0 && th_is_power_of_two(alignment)
+               ? alloc(buddy, bytes, bytes > alignment ? bytes : alignment)
+               : NULL;
 }
 
 void *th_buddy_alloc(th_buddy *buddy, size_t bytes) {
-    return th_buddy_alloc_aligned(buddy, bytes, TH_ALLOCATOR_ALIGNMENT);
+    return bytes != 0 ? alloc(buddy, bytes, bytes) : NULL;
+}
+
+static inline TH_ALWAYS_INLINE void give_back(th_buddy *b, size_t unit, unsigned order,
+                                              unsigned lane_order) {
+    b->live_blocks--;
+    b->live_bytes -= th_buddy_block_bytes(b, order);
+    b->live[unit] = 0;
+    wipe(b, unit, (size_t)1 << order);
+    give(b, th_buddy_place_of(b, unit, order, lane_order));
+    settle(b);
+}
+
+TH_NOINLINE static void give_back_large(th_buddy *b, size_t unit, unsigned order) {
+    give_back(b, unit, order, th_buddy_lane_order(order));
 }
 
 void th_buddy_free(th_buddy *buddy, void *pointer) {
+    size_t unit;
     unsigned order;
-    size_t node = pointer != NULL && buddy->tree != NULL ? claim(buddy, pointer, &order) : 0;
-    if (node == 0) {
+    if (!claim(buddy, pointer, &unit, &order)) {
         return;
     }
-    buddy->live_blocks--;
-    buddy->live_bytes -= th_buddy_block_bytes(buddy, order);
-    wipe(buddy, th_buddy_first_unit(buddy, node, order), (size_t)1 << order);
-    buddy->tree[node] = (uint8_t)(order + 1);
-    update_above(buddy, node, order);
-    settle(buddy);
-}
-
-/* The node `wanted - order` levels above, of which `node` is the lowest part, all else being free;
- * 0 if it is not so. */
-static size_t climb(const th_buddy *b, size_t node, unsigned order, unsigned wanted) {
-    for (; order < wanted; order++) {
-        if (node % 2 != 0 || b->tree[node + 1] != order + 1) {
-            return 0;
-        }
-        node /= 2;
+    if (order < TH_BUDDY_BITS_LOG2) {
+        give_back(buddy, unit, order, 0);
+    } else {
+        give_back_large(buddy, unit, order);
     }
-    return node;
 }
 
-/* The block becomes the larger one `above`, whose lowest part it is. */
-static void take_above(th_buddy *b, size_t above, unsigned order, unsigned wanted) {
-    size_t node = above;
-    for (unsigned k = wanted; k-- > order;) {
-        node *= 2;
-        b->tree[node] = (uint8_t)(k + 1);
+/* May the block become one of the order `wanted`, of which it is the lowest part? */
+static bool can_grow(const th_buddy *b, size_t unit, unsigned order, unsigned wanted) {
+    while (order < wanted && th_is_aligned(unit, (size_t)2 << order) &&
+           is_free(b, unit + ((size_t)1 << order), order)) {
+        order++;
     }
-    b->tree[above] = 0;
-    update_above(b, above, wanted);
-}
-
-/* The block keeps only its lowest part of order `wanted`. */
-static void give_halves(th_buddy *b, size_t node, unsigned order, unsigned wanted) {
-    size_t below = node << (order - wanted);
-    b->tree[below] = 0;
-    update_above(b, below, wanted);
-    wipe(b, th_buddy_first_unit(b, below, wanted) + ((size_t)1 << wanted),
-         ((size_t)1 << order) - ((size_t)1 << wanted));
+    return order >= wanted;
 }
 
 bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
+    size_t unit;
     unsigned order;
-    if (bytes == 0 || pointer == NULL || buddy->tree == NULL) {
+    if (bytes == 0 || !claim(buddy, pointer, &unit, &order)) {
         return false;
     }
     unsigned wanted = order_for(buddy, bytes);
-    size_t node = claim(buddy, pointer, &order);
-    if (node == 0 || wanted > buddy->order_max) {
+    if (wanted > buddy->order_max || !can_grow(buddy, unit, order, wanted)) {
         return false;
     }
-    size_t unit = th_buddy_first_unit(buddy, node, order);
     size_t old = th_buddy_block_bytes(buddy, order);
     size_t opened = buddy->slack != NULL ? old - buddy->slack[unit] : old;
-    if (wanted > order) {
-        size_t above = climb(buddy, node, order, wanted);
-        size_t count = (size_t)1 << order;
-        if (above == 0 || !verify_poison(buddy, unit + count, ((size_t)1 << wanted) - count)) {
-            return false;
-        }
-        take_above(buddy, above, order, wanted);
-    } else if (wanted < order) {
-        give_halves(buddy, node, order, wanted);
+    size_t count = (size_t)1 << order;
+    size_t wanted_count = (size_t)1 << wanted;
+    if (wanted > order && !verify_poison(buddy, unit + count, wanted_count - count)) {
+        return false;
     }
-    count_live(buddy, th_buddy_block_bytes(buddy, wanted) - old);
+    if (wanted < order) {
+        wipe(buddy, unit + wanted_count, count - wanted_count);
+    }
+    if (wanted != order) {
+        th_buddy_place old_place =
+            th_buddy_place_of(buddy, unit, order, th_buddy_lane_order(order));
+        th_buddy_place new_place =
+            th_buddy_place_of(buddy, unit, wanted, th_buddy_lane_order(wanted));
+        give(buddy, old_place);
+        take(buddy, new_place);
+    }
+    buddy->live_bytes -= old;
+    count_live(buddy, unit, wanted);
     open(buddy, unit, wanted, opened, bytes);
     settle(buddy);
     return true;
 }
 
 size_t th_buddy_usable_size(const th_buddy *buddy, const void *pointer) {
+    size_t unit;
     unsigned order;
-    size_t node = pointer != NULL && buddy->tree != NULL ? claim(buddy, pointer, &order) : 0;
-    return node != 0 ? th_buddy_block_bytes(buddy, order) : 0;
+    return claim(buddy, pointer, &unit, &order) ? th_buddy_block_bytes(buddy, order) : 0;
 }
 
 bool th_buddy_owns(const th_buddy *buddy, const void *address) {
     uintptr_t at = (uintptr_t)address;
+    size_t first;
     unsigned order;
     return at >= buddy->low && at < buddy->high &&
-           th_buddy_find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &order) != 0;
+           th_buddy_find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &first, &order);
 }
 
 void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {
@@ -518,8 +703,8 @@ void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {
                               .free_bytes = managed - buddy->live_bytes,
                               .live_blocks = buddy->live_blocks,
                               .failed_allocs = buddy->failed_allocs};
-    if (buddy->tree != NULL && buddy->tree[1] != 0) {
-        stats->largest_free_bytes = th_buddy_block_bytes(buddy, buddy->tree[1] - 1u);
+    if (buddy->largest != 0) {
+        stats->largest_free_bytes = th_buddy_block_bytes(buddy, buddy->largest - 1u);
     }
 }
 
@@ -540,9 +725,7 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
 /* table_resize, which is always asked first, has reported what is bad. */
 static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_buddy *buddy = self;
-    size_t node;
-    unsigned order;
-    if (th_buddy_level(buddy) > 0 && find_live(buddy, pointer, &node, &order, NULL) != TH_OK) {
+    if (th_buddy_level(buddy) > 0 && verify_live(buddy, pointer, NULL) != TH_OK) {
         return NULL;
     }
     return th_move_by_copy(th_buddy_allocator(buddy), pointer, kept, bytes, alignment);

@@ -1,15 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree. Node 1 is the root, nodes 2n and 2n + 1 are the halves of node n; the leaves, from node
- * `units` on, are the units. A node of order k (2^k units) holds
- *   k + 1        it is free as a whole; so say all nodes below it
- *   0            nothing below it is free: it is a block (then the nodes below it still say that
- *                they are free), or both of its halves hold 0
- *   1 .. k       what its larger half holds
- * Units outside the memory are leaves that hold 0. */
+/* The tree of free blocks, in words of 64 bits.
+ *
+ * Node 1 is the root, nodes 2n and 2n + 1 are the halves of node n; the node of order k (2^k units)
+ * that a unit belongs to is (units + unit) >> k. Nodes of the orders 0, 6, 9, 12 ... have a lane in
+ * a word; those of the orders between are runs of 2, 4 ... lanes, aligned to their own length.
+ *
+ *   lanes of order 0   one bit, 64 to a word:       1, the unit is free
+ *   lanes of order c   one byte, 8 to a word:   c + 1, the node is free as a whole
+ *                                              1 .. c, its largest free block is of that order - 1
+ *                                                   0, nothing in it is free
+ *
+ * Word w describes node w, and lane i of it node 8w + i (64w + i at the bottom): so what word w
+ * adds up to is lane w % 8 of word w / 8. Word 0 is the top, where only the lanes of the nodes that
+ * exist are used.
+ *
+ *   2^16 units    word 0:         . . [2][3] . . . .    lanes of order 15
+ *                 words 2, 3:     [16] ... [31]         ... 12
+ *                 words 16 to 31: [128] ... [255]       ... 9, and so on down to the bits
+ *
+ * Of a free node of an order with lanes, everything below says that it is free. A block has lanes
+ * of the largest such order that is not above its own; they hold 0, and what is below them still
+ * says that it is free: nobody looks there. So a block is taken or freed by writing one word, and
+ * the words above as far as what they add up to changes. Units outside the memory hold 0.
+ *
+ * Which blocks are live is in an array beside it: for each unit 1 + the order of the block that
+ * begins there, or 0. */
 #ifndef TH_ALLOC_BUDDY_TREE_H
 #define TH_ALLOC_BUDDY_TREE_H
 
 #include "alloc/guarding.h"
+#include "base/compiler.h"
 #include "tagheap/buddy.h"
 
 static inline size_t th_buddy_units(const th_buddy *b) {
@@ -37,30 +57,124 @@ static inline size_t th_buddy_block_bytes(const th_buddy *b, unsigned order) {
     return (size_t)1 << (order + b->unit_log2);
 }
 
-/* The first unit of a node of that order. */
-static inline size_t th_buddy_first_unit(const th_buddy *b, size_t node, unsigned order) {
-    return (node << order) - th_buddy_units(b);
+/* ---- lanes -------------------------------------------------------------------------------- */
+
+#define TH_BUDDY_BITS_LOG2 6u /* a word is 2^6 bits ... */
+#define TH_BUDDY_BYTE_LOG2 3u /* ... a lane, where it is a byte, 2^3 of them ... */
+#define TH_BUDDY_STEP      (TH_BUDDY_BITS_LOG2 - TH_BUDDY_BYTE_LOG2) /* ... and 2^3 make a word */
+
+/* A byte of value 1 in each lane; times v, of value v. */
+#define TH_BUDDY_BYTES UINT64_C(0x0101010101010101)
+#define TH_BUDDY_HIGHS UINT64_C(0x8080808080808080)
+
+/* The largest order of lanes that is not above `order`. */
+static inline unsigned th_buddy_lane_order(unsigned order) {
+    return order < TH_BUDDY_BITS_LOG2 ? 0 : order / TH_BUDDY_STEP * TH_BUDDY_STEP;
 }
 
-/* What a node of order `order` must hold, by its halves. */
-static inline uint8_t th_buddy_join(const uint8_t *tree, size_t node, unsigned order) {
-    uint8_t left = tree[2 * node];
-    uint8_t right = tree[2 * node + 1];
-    if (left == order && right == order) {
-        return (uint8_t)(order + 1);
-    }
-    return left > right ? left : right;
+/* log2 of the bits of a lane of that order. */
+static inline unsigned th_buddy_lane_log2(unsigned lane_order) {
+    return lane_order == 0 ? 0 : TH_BUDDY_BYTE_LOG2;
 }
 
-/* The block that a unit belongs to: its node, and *order; 0: the unit is free, and *order is that
- * of the largest node around it that is free as a whole. */
-size_t th_buddy_find_block(const th_buddy *b, size_t unit, unsigned *order);
+/* That of the word above, whose lanes are words of this one's lanes. */
+static inline unsigned th_buddy_order_above(unsigned lane_order) {
+    return lane_order + TH_BUDDY_BITS_LOG2 - th_buddy_lane_log2(lane_order);
+}
 
-/* Of a live block: does the book say that some of its bytes were asked for? */
-bool th_buddy_has_size(const th_buddy *b, size_t unit, unsigned order);
+/* All lanes of a word, each free as a whole. */
+static inline uint64_t th_buddy_all_free(unsigned lane_order) {
+    return lane_order == 0 ? UINT64_MAX : (lane_order + 1) * TH_BUDDY_BYTES;
+}
 
-/* TH_ERR_CORRUPT if the canary of the block at `unit` is damaged. */
-th_status th_buddy_find_canary(const th_buddy *b, size_t unit, unsigned order, th_fault *fault);
+/* How many words the lanes of an order are in, of which `first` is the first one. */
+static inline size_t th_buddy_words(size_t first) {
+    return first > 0 ? first : 1;
+}
+
+/* Where a node has its lanes. */
+typedef struct th_buddy_place {
+    size_t word;
+    unsigned bit; /* of the word, where they begin */
+    unsigned order, lane_order;
+} th_buddy_place;
+
+/* `lane_order` is th_buddy_lane_order(order). */
+static inline th_buddy_place th_buddy_place_of(const th_buddy *b, size_t unit, unsigned order,
+                                               unsigned lane_order) {
+    unsigned log2 = th_buddy_lane_log2(lane_order);
+    size_t lane = (th_buddy_units(b) + unit) >> lane_order;
+    return (th_buddy_place){.word = lane >> (TH_BUDDY_BITS_LOG2 - log2),
+                            .bit = (unsigned)(lane << log2) % (1u << TH_BUDDY_BITS_LOG2),
+                            .order = order,
+                            .lane_order = lane_order};
+}
+
+/* The place of the lane in the word above where a word adds up. */
+static inline th_buddy_place th_buddy_place_above(size_t word, unsigned lane_order) {
+    unsigned above = th_buddy_order_above(lane_order);
+    unsigned lane = (unsigned)word % (1u << TH_BUDDY_STEP);
+    return (th_buddy_place){.word = word >> TH_BUDDY_STEP,
+                            .bit = lane << TH_BUDDY_BYTE_LOG2,
+                            .order = above,
+                            .lane_order = above};
+}
+
+/* The first unit of the node. */
+static inline size_t th_buddy_unit_of(const th_buddy *b, th_buddy_place at) {
+    unsigned log2 = th_buddy_lane_log2(at.lane_order);
+    size_t lane = (at.word << (TH_BUDDY_BITS_LOG2 - log2)) + (at.bit >> log2);
+    return (lane << at.lane_order) - th_buddy_units(b);
+}
+
+/* log2 of how many bits its lanes are: at most 5. */
+static inline unsigned th_buddy_bits_log2(th_buddy_place at) {
+    return at.order - at.lane_order + th_buddy_lane_log2(at.lane_order);
+}
+
+static inline uint64_t th_buddy_mask(th_buddy_place at) {
+    static const uint32_t runs[] = {0x1, 0x3, 0xF, 0xFF, 0xFFFF, 0xFFFFFFFF};
+    return (uint64_t)runs[th_buddy_bits_log2(at)] << at.bit;
+}
+
+/* The high bit of each byte that is at least `least`, which must be 1 to 128; bytes up to 127. */
+static inline uint64_t th_buddy_at_least(uint64_t word, unsigned least) {
+    return ((word | TH_BUDDY_HIGHS) - least * TH_BUDDY_BYTES) & TH_BUDDY_HIGHS;
+}
+
+/* Of a set of bits at multiples of 2^log2: those bits at multiples of 2^(log2 + 1) that are in it
+ * together with the next one. log2 <= 5. */
+static inline uint64_t th_buddy_pairs(uint64_t set, unsigned log2) {
+    static const uint64_t evens[] = {UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
+                                     UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001),
+                                     UINT64_C(0x0000000100000001), UINT64_C(0x0000000000000001)};
+    return set & (set >> (1u << log2)) & evens[log2];
+}
+
+/* The lanes that are free as a whole: the lowest bit of each. */
+static inline uint64_t th_buddy_free_lanes(uint64_t word, unsigned lane_order) {
+    return lane_order == 0
+               ? word
+               : th_buddy_at_least(word, lane_order + 1) >> ((1u << TH_BUDDY_BYTE_LOG2) - 1);
+}
+
+/* 1 + the order of the largest free block in a word, or 0: what the word's lane above it holds. */
+unsigned th_buddy_largest(uint64_t word, unsigned lane_order);
+
+/* The units of a word of the lowest lanes that lie inside the memory. */
+uint64_t th_buddy_inside(const th_buddy *b, size_t word);
+
+/* ---- blocks ------------------------------------------------------------------------------- */
+
+/* Can a block of that order begin at this unit, which is inside the memory? */
+bool th_buddy_may_begin(const th_buddy *b, size_t unit, unsigned order);
+
+/* The live block that a unit inside the memory belongs to: its first unit, and its order. */
+bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first, unsigned *order);
+
+/* With guards: TH_ERR_CORRUPT if what the book says of the live block that begins there cannot be,
+ * or its canary is damaged. */
+th_status th_buddy_check_block(const th_buddy *b, size_t unit, th_fault *fault);
 
 /* The first byte of the free units [unit, unit + count) that was written, from the origin; SIZE_MAX
  * if there is none. */
