@@ -450,8 +450,36 @@ static bool agrees(th_fault *fault, uint32_t expected, uint32_t found) {
     return false;
 }
 
+/* Of a row of nodes (segments, stretches, a level of a tree), those that speak of memory that has
+ * ever been used: [0, low) and [high, end). Below the others no block can begin but the middle one,
+ * which the index does not hold: they stay as they were made, and are not looked at, so that the
+ * cost of a check does not depend on the size of the region. */
+typedef struct row {
+    uint32_t low, high, end;
+} row;
+
+static row used_row(const th_heap *heap, uint32_t log2, uint32_t end) {
+    uint32_t low = (heap->low_used >> th_unit_log2(heap) >> log2) + 1;
+    uint32_t high = heap->high_used >> th_unit_log2(heap) >> log2;
+    low = low < end ? low : end;
+    return (row){low, high > low ? high : low, end};
+}
+
+/* The next node of a row, after all those before it. */
+static uint32_t skip_unused(const row *r, uint32_t node) {
+    return node == r->low ? r->high : node;
+}
+
+/* The nodes above those of a row. */
+static row row_above(const row *r, uint32_t fan) {
+    uint32_t low = (r->low - 1) / fan + 1;
+    uint32_t high = r->high / fan;
+    return (row){low, high > low ? high : low, (r->end - 1) / fan + 1};
+}
+
 /* The starts are those of the free blocks. */
 static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_fault *fault) {
+    const row used = used_row(heap, SEGMENT_LOG2, s->segments);
     uint32_t segment = 0;
     uint64_t starts = heap->index.starts[0];
     uint32_t offset = 0;
@@ -461,8 +489,9 @@ static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_
         th_track_blind_end();
         bool last = th_is_last(heap, &block);
         if (last || (th_is_free(heap, &block) && block.offset != heap->middle)) {
-            while (starts == 0 && segment + 1 < s->segments) {
-                starts = heap->index.starts[++segment];
+            while (starts == 0 && skip_unused(&used, segment + 1) < s->segments) {
+                segment = skip_unused(&used, segment + 1);
+                starts = heap->index.starts[segment];
             }
             uint32_t place =
                 starts != 0 ? segment * SEGMENT_UNITS + th_lowest_bit(starts) : TH_INDEX_NOWHERE;
@@ -476,55 +505,81 @@ static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_
     }
 }
 
+/* The leaves by the starts, then each level by the one below it; of the highest one all nodes. */
 static bool check_small(const th_heap *heap, const shape *s, th_fault *fault) {
-    for (uint32_t node = 0; node < s->small_nodes; node++) {
-        uint32_t due = 0;
-        if (node < s->small_leaf) {
-            uint32_t child = first_child(node, SMALL_FAN);
-            due = child < s->small_nodes ? th_bytes16_max(&heap->index.small[child]) : 0;
-        } else if (node - s->small_leaf < s->segments) {
-            due = largest_start(heap, node - s->small_leaf);
+    const uint8_t *tree = heap->index.small;
+    row used = used_row(heap, SEGMENT_LOG2, s->segments);
+    for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
+        if (!agrees(fault, largest_start(heap, i), tree[s->small_leaf + i])) {
+            return false;
         }
-        if (!agrees(fault, due, heap->index.small[node])) {
+    }
+    for (uint32_t first = s->small_leaf; first > 0;) {
+        uint32_t children = first;
+        first = parent(first, SMALL_FAN);
+        used = row_above(&used, SMALL_FAN);
+        for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
+            uint8_t due = th_bytes16_max(&tree[children + i * SMALL_FAN]);
+            if (!agrees(fault, due, tree[first + i])) {
+                return false;
+            }
+        }
+    }
+    for (uint32_t i = used.end; i < SMALL_FAN; i++) {
+        if (!agrees(fault, 0, tree[i])) {
             return false;
         }
     }
     return true;
 }
 
-/* Of a stretch: the large block that begins there. */
-static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, uint32_t stretch, uint32_t *at) {
-    uint32_t place = stretch << STRETCH_LOG2;
-    uint32_t end = (heap->dwords >> th_unit_log2(heap)) - place;
-    uint32_t size = 0;
+/* Of a stretch: the large block that begins there. The small tree says in which segment. */
+static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, const shape *s, uint32_t stretch,
+                                           uint32_t *at) {
+    uint32_t segment = (stretch << STRETCH_LOG2) / SEGMENT_UNITS;
+    uint32_t end = ((stretch + 1) << STRETCH_LOG2) / SEGMENT_UNITS;
+    uint32_t large = 0;
     th_track_blind_begin();
-    for (uint32_t i = 0; i <= LARGE && i < end; i++) {
-        uint32_t segment = (place + i) / SEGMENT_UNITS;
-        if ((heap->index.starts[segment] >> (place + i) % SEGMENT_UNITS & 1) != 0 &&
-            size_at(heap, place + i) >= LARGE) {
-            size = size_at(heap, place + i);
-            *at = i;
+    for (; segment < end && segment < s->segments; segment++) {
+        if (heap->index.small[s->small_leaf + segment] < LARGE) {
+            continue;
+        }
+        for (uint64_t starts = heap->index.starts[segment]; starts != 0; starts &= starts - 1) {
+            uint32_t place = segment * SEGMENT_UNITS + th_lowest_bit(starts);
+            uint32_t size = size_at(heap, place);
+            *at = size < LARGE ? *at : place & LARGE;
+            large = size < LARGE ? large : size;
         }
     }
     th_track_blind_end();
-    return size;
+    return large;
 }
 
+/* As check_small. */
 static bool check_large(const th_heap *heap, const shape *s, th_fault *fault) {
-    for (uint32_t node = 0; node < s->large_nodes; node++) {
-        uint32_t due = 0;
-        if (node < s->large_leaf) {
-            uint32_t child = first_child(node, LARGE_FAN);
-            due = child < s->large_nodes ? words_max(&heap->index.large[child]) : 0;
-        } else if (node - s->large_leaf < s->stretches) {
-            uint32_t stretch = node - s->large_leaf;
-            uint32_t at = heap->index.large_at[stretch];
-            due = large_start(heap, stretch, &at);
-            if (!agrees(fault, at, heap->index.large_at[stretch])) {
+    const uint32_t *tree = heap->index.large;
+    row used = used_row(heap, STRETCH_LOG2, s->stretches);
+    for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
+        uint32_t at = heap->index.large_at[i];
+        uint32_t due = large_start(heap, s, i, &at);
+        if (!agrees(fault, due, tree[s->large_leaf + i]) ||
+            !agrees(fault, at, heap->index.large_at[i])) {
+            return false;
+        }
+    }
+    for (uint32_t first = s->large_leaf; first > 0;) {
+        uint32_t children = first;
+        first = parent(first, LARGE_FAN);
+        used = row_above(&used, LARGE_FAN);
+        for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
+            uint32_t due = words_max(&tree[children + i * LARGE_FAN]);
+            if (!agrees(fault, due, tree[first + i])) {
                 return false;
             }
         }
-        if (!agrees(fault, due, heap->index.large[node])) {
+    }
+    for (uint32_t i = used.end; i < LARGE_FAN; i++) {
+        if (!agrees(fault, 0, tree[i])) {
             return false;
         }
     }

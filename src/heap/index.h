@@ -55,7 +55,7 @@ void th_index_start(th_heap *heap);
 void th_index_rebuild(th_heap *heap);
 
 /* Does the index hold exactly the free blocks but the middle one, and do the trees agree with them?
- * The blocks are sound. False: *fault says what is wrong. O(n + units). */
+ * The blocks are sound. False: *fault says what is wrong. O(n + units ever used). */
 bool th_index_check(const th_heap *heap, th_fault *fault);
 
 /* Adds the free block, or takes it out. Other blocks of the index must have their headers. */
