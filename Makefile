@@ -61,6 +61,7 @@ OUT          ?=
 KNOWN        ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
+WORST        ?=
 PEERS_TIME   ?= 60
 SUBJECT_SRC  ?=
 SUBJECT_FLAGS ?=
@@ -112,7 +113,7 @@ sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
-	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep fuzz/mutate)
+	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep fuzz/mutate fuzz/worst)
 DIST        := build/dist/tagheap.c build/dist/tagheap.h
 ORACLES     := fuzz/model/% fuzz/runner/% fuzz/mutate/% fuzz/targets/%
 SUBJECTS    := src/% build/dist/% fuzz/script/codec.c fuzz/script/script.c
@@ -373,8 +374,8 @@ valgrind-test: run-valgrind
 clang-test: run-clang
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug fuzz-programs | bootstrap-afl bootstrap-cov bootstrap-headers \
-		bootstrap-musl bootstrap-tcc
+scripts-test: build-debug fuzz-programs build/worst/heaplab build/release/heaplab \
+		| bootstrap-afl bootstrap-cov bootstrap-headers bootstrap-musl bootstrap-tcc
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
@@ -509,6 +510,11 @@ bench-alloc: $(BENCH_PROGRAMS) | bench-peers
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all
 	@scripts/bugs $(BUGS)
+
+.PHONY: worst
+## worst: searches for the dearest call of each kind, holds it against its bound (WORST='--sizes 2K')
+worst: build/worst/heaplab build/release/heaplab
+	@scripts/worst $(WORST)
 
 .PHONY: mutator-bench
 ## mutator-bench: how soon planted bugs are found with the mutator, and without (MUTATOR='--seeds 1')

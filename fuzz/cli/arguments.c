@@ -2,6 +2,8 @@
 /* What the subcommands have in common: arguments, complaints, reading scripts. */
 #define _POSIX_C_SOURCE 200809L
 
+#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,22 @@ const char *lab_cli_value(lab_cli_arguments *from, const char *option) {
         return NULL;
     }
     return from->argv[from->next++];
+}
+
+int lab_cli_read_uint64(lab_cli_arguments *from, const char *option, uint64_t least, uint64_t most,
+                        const char *wanted, uint64_t *out) {
+    const char *value = lab_cli_value(from, option);
+    char *end = NULL;
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
+    }
+    errno = 0;
+    *out = strtoull(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || *out < least ||
+        *out > most) {
+        return lab_cli_refuse(from->argv[0], wanted, value);
+    }
+    return LAB_CLI_DONE;
 }
 
 static bool is_form(const char *option, lab_script_form *form) {
@@ -207,15 +225,48 @@ int lab_cli_read_guard(const char *name, const char *value, int *guard) {
 
 int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned most,
                         const char *wanted, unsigned *out) {
-    char *end;
-    const char *value = lab_cli_value(from, option);
+    uint64_t number = 0;
+    int status = lab_cli_read_uint64(from, option, 1, most, wanted, &number);
+    *out = status == LAB_CLI_DONE ? (unsigned)number : *out;
+    return status;
+}
+
+/* The number of `word` in the list; `count`: it is not there. */
+static size_t find_word(const char *const *words, size_t count, const char *word) {
+    size_t i = 0;
+    while (i < count && strcmp(words[i], word) != 0) {
+        i++;
+    }
+    return i;
+}
+
+int lab_cli_read_heap(lab_cli_arguments *from, const char *option, lab_cost_heap *heap,
+                      bool *known) {
+    static const char *const indexes[] = {"auto", "none", "given"};
+    static const char *const layouts[] = {"auto", "classic", "lean", "wide"};
+    enum {
+        INDEXES = sizeof indexes / sizeof indexes[0],
+        LAYOUTS = sizeof layouts / sizeof layouts[0]
+    };
+    static_assert(TH_HEAP_INDEX_GIVEN + 1 == (int)INDEXES, "each has its word");
+    static_assert(TH_HEAP_LAYOUT_WIDE + 1 == (int)LAYOUTS, "each has its word");
+    bool is_index = strcmp(option, "--index") == 0;
+    *known = is_index || strcmp(option, "--layout") == 0;
+    const char *value = *known ? lab_cli_value(from, option) : NULL;
     if (value == NULL) {
-        return LAB_CLI_BAD_INPUT;
+        return *known ? LAB_CLI_BAD_INPUT : LAB_CLI_DONE;
     }
-    unsigned long number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > most) {
-        return lab_cli_refuse(from->argv[0], wanted, value);
+    if (is_index) {
+        size_t index = find_word(indexes, INDEXES, value);
+        heap->index = (th_heap_index)index;
+        return index < INDEXES
+                   ? LAB_CLI_DONE
+                   : lab_cli_refuse(from->argv[0], "no index (auto, none, given):", value);
     }
-    *out = (unsigned)number;
-    return LAB_CLI_DONE;
+    size_t layout = find_word(layouts, LAYOUTS, value);
+    heap->layout = (th_heap_layout)layout;
+    return layout < LAYOUTS && th_heap_has_layout(heap->layout)
+               ? LAB_CLI_DONE
+               : lab_cli_refuse(from->argv[0],
+                                "no layout of this build (auto, classic, lean, wide):", value);
 }

@@ -6,6 +6,7 @@
 
 #include "script/script.h"
 #include "shrink/judge.h"
+#include "worst/cost.h"
 
 enum {
     LAB_CLI_DONE = 0,
@@ -28,6 +29,8 @@ int lab_cli_minimize(int argc, char **argv);
 int lab_cli_to_c(int argc, char **argv);
 int lab_cli_random(int argc, char **argv);
 int lab_cli_swarm(int argc, char **argv);
+int lab_cli_worst(int argc, char **argv);
+int lab_cli_cost(int argc, char **argv);
 
 /* show and asm: FILE [-o OUT] [-f], to `form`; standard output, as text, without OUT. */
 int lab_cli_convert(int argc, char **argv, lab_script_form form);
@@ -76,6 +79,10 @@ const char *lab_cli_value(lab_cli_arguments *from, const char *option);
  * none, which has been said, in the words of `wanted` ("no number of tries from 1 to 1000:"). */
 int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned most,
                         const char *wanted, unsigned *out);
+
+/* The same from `least` to `most`, of 64 bits. */
+int lab_cli_read_uint64(lab_cli_arguments *from, const char *option, uint64_t least, uint64_t most,
+                        const char *wanted, uint64_t *out);
 
 /* What a subcommand that reads scripts takes: FILE, --bytes, --text and --numbered, --subject, and
  * where it writes a file -o OUT and -f. */
@@ -186,6 +193,11 @@ const char *lab_cli_interrupted_by(void);
 int lab_cli_end_status(int status);
 
 /* ---- further arguments --------------------------------------------------------------------- */
+
+/* Takes the value of --index or --layout, if `option` is one of them; else *known is false.
+ * LAB_CLI_BAD_INPUT: there is no such one (here), which has been said. */
+int lab_cli_read_heap(lab_cli_arguments *from, const char *option, lab_cost_heap *heap,
+                      bool *known);
 
 /* Takes the value of --guard. LAB_CLI_BAD_INPUT: it is none of this build, which has been said. */
 int lab_cli_read_guard(const char *name, const char *value, int *guard);

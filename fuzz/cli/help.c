@@ -119,6 +119,27 @@ static const lab_cli_subcommand subcommands[] = {
      "  SEED             the run's, from its log\n"
      "  EPOCH            256 mutations each (default: 0)\n",
      "0 done", "7 2", lab_cli_swarm},
+    {"worst",
+     " --dwords N [--steps N] [--seconds N] [--seed N] [--index KIND] [--layout KIND] -o OUT [-f]"
+     " [FILE...]",
+     "search for the scripts whose last call of the heap costs most",
+     "  --dwords N       the region\n"
+     "  --steps N        scripts to be tried beyond the combs made by hand (default: 2000)\n"
+     "  --seconds N      ends the search sooner; the combs made by hand are always tried\n"
+     "  --seed N         the same seed and steps find the same scripts (default: 1)\n"
+     "  -o OUT           the folder where they go, up to 4 for each kind of call: OUT/alloc-1.txt\n"
+     "                   ...; and OUT/ordinary.txt, an ordinary load; made if it is not there\n"
+     "  FILE             a script to begin with, whatever the region it was made for\n"
+     "  Ctrl-C, SIGTERM, SIGHUP end it with what was found so far; a second one ends it at once\n",
+     "0 done; 128+N ended by signal N (Ctrl-C: 130); 2 this build does not count (use "
+     "build/worst/heaplab)",
+     "--dwords 2048 -o build/worst/2048", lab_cli_worst},
+    {"cost", " [--samples N] [--index KIND] [--layout KIND] [FORM] FILE...",
+     "count the instructions of a script's last call of the heap, exactly",
+     "  --samples N      of the last N calls of each kind: the median and the most (N up to "
+     "1000)\n",
+     "0 counted; 2 the machine lets no process be single-stepped",
+     "--samples 9 corpus/heap/seed/recorded-lua-start.txt", lab_cli_cost},
     {"subjects", "", "list the allocators that scripts can be played on", "", "0 done", "",
      lab_cli_subjects},
 };
@@ -138,6 +159,10 @@ static const struct {
      "                   for bytes with the number of a subject in front\n"},
     {"--subject", "  --subject NAME   play it on this one (heaplab subjects), or on the plug-in "
                   "./PATH.so\n                   (default: what the script says)\n"},
+    {"--index",
+     "  --index KIND     where the heap's index is: none, auto, given (in memory of its own; the\n"
+     "                   default)\n"},
+    {"--layout", "  --layout KIND    of the heap: auto, classic, lean, wide (default: auto)\n"},
     {"-f]", "  -f               replace OUT if it exists\n"},
 };
 

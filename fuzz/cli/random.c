@@ -57,30 +57,14 @@ typedef struct run {
     lab_cli_progress progress;
 } run;
 
-static int take_number(lab_cli_arguments *from, const char *option, uint64_t least, uint64_t most,
-                       const char *refusal, uint64_t *number) {
-    const char *value = lab_cli_value(from, option);
-    char *end = NULL;
-    if (value == NULL) {
-        return LAB_CLI_BAD_INPUT;
-    }
-    errno = 0;
-    *number = strtoull(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || *number < least ||
-        *number > most) {
-        return lab_cli_refuse(from->argv[0], refusal, value);
-    }
-    return LAB_CLI_DONE;
-}
-
 static int take_option(lab_cli_arguments *from, const char *option, settings *wanted) {
     if (strcmp(option, "--seconds") == 0) {
-        return take_number(from, option, 1, SECONDS_MAX,
-                           "no number of seconds from 1 to 86400:", &wanted->seconds);
+        return lab_cli_read_uint64(from, option, 1, SECONDS_MAX,
+                                   "no number of seconds from 1 to 86400:", &wanted->seconds);
     }
     if (strcmp(option, "--seed") == 0) {
-        return take_number(from, option, 0, UINT64_MAX,
-                           "no number that can be used:", &wanted->seed);
+        return lab_cli_read_uint64(from, option, 0, UINT64_MAX,
+                                   "no number that can be used:", &wanted->seed);
     }
     if (strcmp(option, "-f") == 0) {
         wanted->given.overwrite = true;

@@ -204,8 +204,8 @@ class GoodUse(CliTest):
                            "show", "--subject", "malloc", self.write("x", "heap dwords=8\n"))
 
     def test_examples_of_help(self):
-        """They work as they stand, in the tree; what needs a failing script misses just that. (That
-        of attack takes too long here; `make attack` does more.)"""
+        """They work as they stand, in the tree; what needs a failing script, or a build that counts,
+        misses just that. (That of attack takes too long here; `make attack` does more.)"""
         (self.folder / "corpus").symlink_to(TREE / "corpus")
         for name, page in self.pages():
             example = re.search(r"(?m)^example: heaplab (.*)$", page)[1].split()
@@ -215,6 +215,8 @@ class GoodUse(CliTest):
             status, _, err = self.call(*example)
             if "found.txt" in example:
                 self.assertEqual((2, True), (status, "found.txt: cannot be opened" in err), err)
+            elif name == "worst":
+                self.assertEqual((2, True), (status, "use build/worst/heaplab" in err), err)
             else:
                 self.assertEqual((0, ""), (status, err), example)
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+
+#include "worst/cost.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/rules.h"
+#include "tagheap/heap.h"
+
+#define NOINLINE __attribute__((noinline))
+
+enum { SLOTS_MAX = 65536 };
+
+struct lab_cost_player {
+    lab_cost_heap wanted;
+    void *index; /* its memory */
+    size_t index_bytes;
+    unsigned char *arena;
+    size_t region_bytes; /* that there are behind the largest start of a region */
+    th_heap heap;
+    void *payloads[SLOTS_MAX]; /* NULL: empty */
+};
+
+const char *lab_cost_name(lab_cost_kind kind) {
+    static const char *const names[LAB_COST_KINDS] = {"alloc", "aligned", "aligned-k", "failed",
+                                                      "grow",  "free",    "trim"};
+    return kind < LAB_COST_KINDS ? names[kind] : "other";
+}
+
+lab_cost_player *lab_cost_player_new(uint32_t dwords, lab_cost_heap wanted) {
+    lab_cost_player *p = calloc(1, sizeof *p);
+    void *arena = NULL;
+    size_t start = LAB_ARENA_START * 2; /* a skewed region begins below that */
+    size_t bytes = (size_t)dwords * sizeof(uint32_t);
+    if (p == NULL) {
+        return NULL;
+    }
+    p->wanted = wanted;
+    p->region_bytes = bytes;
+    p->index_bytes = TH_HEAP_INDEX_BYTES_MAX(bytes, sizeof(uint32_t));
+    p->index = malloc(p->index_bytes);
+    if (p->index == NULL || posix_memalign(&arena, LAB_ARENA_BYTES, start + bytes) != 0) {
+        lab_cost_player_destroy(p);
+        return NULL;
+    }
+    p->arena = arena;
+    return p;
+}
+
+void lab_cost_player_destroy(lab_cost_player *p) {
+    if (p != NULL) {
+        free(p->arena);
+        free(p->index);
+        free(p);
+    }
+}
+
+/* ---- the calls that are counted: each in a function of its own, with the same around it --------
+ */
+
+static NOINLINE void counted_nothing(void) {
+    *lab_count_flag = 1;
+    lab_count_nothing();
+    *lab_count_flag = 0;
+}
+
+static NOINLINE void *counted_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
+    *lab_count_flag = 1;
+    void *payload = th_heap_alloc(heap, bytes, tag);
+    *lab_count_flag = 0;
+    return payload;
+}
+
+static NOINLINE void *counted_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag) {
+    *lab_count_flag = 1;
+    void *payload = th_heap_alloc_aligned(heap, alignment, bytes, tag);
+    *lab_count_flag = 0;
+    return payload;
+}
+
+static NOINLINE void *counted_resize(th_heap *heap, void *payload, size_t bytes) {
+    *lab_count_flag = 1;
+    void *resized = th_heap_resize(heap, payload, bytes);
+    *lab_count_flag = 0;
+    return resized;
+}
+
+static NOINLINE size_t counted_free(th_heap *heap, void *payload) {
+    *lab_count_flag = 1;
+    size_t freed = th_heap_free(heap, payload);
+    *lab_count_flag = 0;
+    return freed;
+}
+
+static NOINLINE size_t counted_trim(th_heap *heap, void *payload) {
+    *lab_count_flag = 1;
+    size_t freed = th_heap_trim(heap, payload);
+    *lab_count_flag = 0;
+    return freed;
+}
+
+/* What is counted of a call beyond its own: the caller's instructions inside the flag. */
+static uint64_t count_of_nothing(lab_count_how how) {
+    lab_count_begin(how);
+    counted_nothing();
+    uint64_t count = lab_count_end(how);
+    return how == LAB_COUNT_STEPS && count > 0 ? count - 1 : 0; /* its return is a call's, too */
+}
+
+/* ---- operations --------------------------------------------------------------------------------
+ */
+
+/* The script's tag, of 15 bits, as one of this heap's. */
+static uint32_t tag_of(const th_heap *heap, const lab_op *op) {
+    bool tail = op->tag >= TH_TAG_TAIL_MIN && op->tag <= TH_TAG_TAIL_MAX;
+    return tail && heap->tag_free == TH_TAG_WIDE_FREE ? op->tag | TH_TAG_WIDE_TAIL_MIN : op->tag;
+}
+
+static bool is_tail(const th_heap *heap, uint32_t tag) {
+    return tag > heap->tag_free / 2;
+}
+
+/* Free blocks that are as large as `bytes`, and in which an aligned block was not placed: those
+ * that the search passed on its way to `payload` (NULL: to the end of its reach). The gap, or the
+ * remainder, beside the new block belonged to the one in which it was placed. */
+static uint32_t passed_over(const th_heap *heap, const void *payload, size_t bytes, uint32_t tag) {
+    uint32_t count = 0;
+    bool large = false, own = false; /* of the block below */
+    th_heap_block block;
+    for (bool more = th_heap_first(heap, &block); more; more = th_heap_next(heap, &block)) {
+        bool live = block.tag != heap->tag_free;
+        bool remainder = own;
+        own = block.payload == payload;
+        if (!is_tail(heap, tag) && live && (own || is_tail(heap, block.tag))) {
+            return count - (own && large);
+        }
+        if (is_tail(heap, tag) && live && (own || !is_tail(heap, block.tag))) {
+            count = 0; /* TAIL passes what lies above */
+        }
+        large = !live && block.next_offset != 0 && !remainder &&
+                (size_t)block.size_dwords * sizeof(uint32_t) >= bytes;
+        count += large;
+    }
+    return count;
+}
+
+static lab_cost_kind kind_of_alloc(const lab_cost_player *p, const lab_op *op, const void *payload,
+                                   bool failed, uint32_t *k) {
+    if (payload == NULL && !failed) {
+        return LAB_COST_OTHER;
+    }
+    if (op->kind == LAB_OP_ALIGNED) {
+        *k = passed_over(&p->heap, payload, lab_size_bytes(op->size), tag_of(&p->heap, op));
+        if (*k > 0) {
+            return LAB_COST_ALIGNED_K;
+        }
+    }
+    return failed                       ? LAB_COST_FAILED
+           : op->kind == LAB_OP_ALIGNED ? LAB_COST_ALIGNED
+                                        : LAB_COST_ALLOC;
+}
+
+/* An operation that its slot suits. */
+static lab_cost_kind perform(lab_cost_player *p, const lab_op *op, uint32_t *k) {
+    void **slot = &p->payloads[op->slot];
+    size_t bytes = lab_size_bytes(op->size);
+    uint32_t tag = tag_of(&p->heap, op);
+    uint64_t failed_before = p->heap.failed_allocs;
+    switch ((lab_op_kind)op->kind) {
+    case LAB_OP_ALLOC:
+        *slot = counted_alloc(&p->heap, bytes, tag);
+        return kind_of_alloc(p, op, *slot, p->heap.failed_allocs > failed_before, k);
+    case LAB_OP_ALIGNED:
+        *slot = counted_aligned(&p->heap, lab_align_bytes(op->align), bytes, tag);
+        return kind_of_alloc(p, op, *slot, p->heap.failed_allocs > failed_before, k);
+    case LAB_OP_RESIZE: {
+        void *before = *slot;
+        size_t usable = th_heap_usable_size(&p->heap, before);
+        void *after = counted_resize(&p->heap, before, bytes);
+        *slot = after != NULL || bytes == 0 ? after : before;
+        return after == NULL                       ? (bytes == 0 ? LAB_COST_OTHER : LAB_COST_FAILED)
+               : after == before && bytes > usable ? LAB_COST_GROW
+                                                   : LAB_COST_OTHER;
+    }
+    case LAB_OP_FREE:
+        (void)counted_free(&p->heap, *slot);
+        *slot = NULL;
+        return LAB_COST_FREE;
+    case LAB_OP_TRIM:
+        (void)counted_trim(&p->heap, *slot);
+        return LAB_COST_TRIM;
+    default:
+        return LAB_COST_OTHER;
+    }
+}
+
+static bool is_played(const lab_op *op) {
+    return op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED || op->kind == LAB_OP_RESIZE ||
+           op->kind == LAB_OP_FREE || op->kind == LAB_OP_TRIM;
+}
+
+static bool start(lab_cost_player *p, const lab_config *config) {
+    const th_heap_config heap_config = {.alignment = config->alignment,
+                                        .layout = p->wanted.layout,
+                                        .index = p->wanted.index,
+                                        .index_memory = p->index,
+                                        .index_bytes = p->index_bytes};
+    size_t bytes = (size_t)config->dwords * sizeof(uint32_t);
+    return bytes <= p->region_bytes && th_heap_init(&p->heap, p->arena + lab_region_start(config),
+                                                    bytes, &heap_config) == TH_OK;
+}
+
+bool lab_cost_play(lab_cost_player *p, const lab_script *script, const lab_cost_options *options) {
+    if (!start(p, &script->config)) {
+        return false;
+    }
+    memset(p->payloads, 0, script->config.slots * sizeof p->payloads[0]);
+    uint64_t own = count_of_nothing(options->how);
+    for (size_t i = 0; i < script->count; i++) {
+        const lab_op *op = &script->ops[i];
+        if (!is_played(op) || !lab_op_suits(op, p->payloads[op->slot] != NULL)) {
+            continue;
+        }
+        bool counted = options->how != LAB_COUNT_NOTHING &&
+                       (options->chosen == NULL || options->chosen(options->context, i));
+        if (counted) {
+            lab_count_begin(options->how);
+        }
+        lab_cost cost = {.op = i};
+        cost.kind = perform(p, op, &cost.k);
+        cost.count = counted ? lab_count_end(options->how) - own : 0;
+        options->note(options->context, &cost);
+    }
+    return true;
+}
+
+void lab_cost_geometry(lab_cost_player *p, const lab_config *config, uint32_t *header,
+                       uint32_t *room) {
+    th_heap_block block;
+    *header = *room = 0;
+    if (start(p, config) && th_heap_first(&p->heap, &block)) {
+        size_t first = (size_t)((unsigned char *)block.payload - p->heap.base);
+        *header = (uint32_t)(first / sizeof(uint32_t));
+        *room = *header + block.size_dwords;
+    }
+}
