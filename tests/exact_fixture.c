@@ -6,7 +6,7 @@
 lab_exact model;
 
 void start(uint32_t dwords, uint32_t alignment, uint64_t base) {
-    CHECK(lab_exact_start(&model, base, (size_t)dwords * 4, alignment));
+    CHECK(lab_exact_start(&model, base, (size_t)dwords * 4, alignment, LAB_EXACT_CLASSIC));
 }
 
 void start_with_four(void) {

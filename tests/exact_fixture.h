@@ -10,7 +10,7 @@
 #define NONE LAB_EXACT_NONE
 
 /* Tags: free, a HEAD one, a TAIL one. */
-enum { F = LAB_EXACT_TAG_FREE, H = 0x1001, T = 0x4001 };
+enum { F = 0x7FFF, H = 0x1001, T = 0x4001 };
 
 extern lab_exact model;
 

@@ -12,7 +12,7 @@
 /* ---- section 2: the fresh heap ------------------------------------------------------------ */
 
 static void check_fresh(size_t bytes, uint32_t alignment, uint32_t dwords, uint32_t payload) {
-    CHECK(lab_exact_start(&model, BASE, bytes, alignment));
+    CHECK(lab_exact_start(&model, BASE, bytes, alignment, LAB_EXACT_CLASSIC));
     CHECK_EQ(model.dwords, dwords);
     BLOCKS({0, payload, F});
     CHECK_EQ(model.extents[0].alignment, alignment);
@@ -36,22 +36,22 @@ static void start_measures_the_region(void) {
 static void start_refuses_and_changes_nothing(void) {
     start(100, 4, BASE);
     head(40);
-    CHECK(!lab_exact_start(&model, BASE, 63, 4));
-    CHECK(!lab_exact_start(&model, BASE, 63, 8));
-    CHECK(!lab_exact_start(&model, BASE, 79, 16));
-    CHECK(!lab_exact_start(&model, BASE, 0, 4));
-    CHECK(!lab_exact_start(&model, BASE, 524336, 4));
-    CHECK(!lab_exact_start(&model, BASE, 524336, 8));
-    CHECK(!lab_exact_start(&model, BASE, 524352, 16));
-    CHECK(!lab_exact_start(&model, BASE, SIZE_MAX, 4));
-    CHECK(!lab_exact_start(&model, BASE, 400, 0));
-    CHECK(!lab_exact_start(&model, BASE, 400, 2));
-    CHECK(!lab_exact_start(&model, BASE, 400, 32));
-    CHECK(!lab_exact_start(&model, BASE + 2, 400, 4));
-    CHECK(!lab_exact_start(&model, BASE + 4, 400, 8));
-    CHECK(!lab_exact_start(&model, BASE + 8, 400, 16));
+    CHECK(!lab_exact_start(&model, BASE, 63, 4, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 63, 8, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 79, 16, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 0, 4, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 524336, 4, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 524336, 8, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 524352, 16, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, SIZE_MAX, 4, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 400, 0, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 400, 2, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE, 400, 32, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE + 2, 400, 4, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE + 4, 400, 8, LAB_EXACT_CLASSIC));
+    CHECK(!lab_exact_start(&model, BASE + 8, 400, 16, LAB_EXACT_CLASSIC));
     BLOCKS({0, 10, H}, {16, 72, F});
-    CHECK(lab_exact_start(&model, BASE + 8, 400, 8));
+    CHECK(lab_exact_start(&model, BASE + 8, 400, 8, LAB_EXACT_CLASSIC));
 }
 
 static bool refuse_more(void *context, lab_exact *m, size_t bytes) {

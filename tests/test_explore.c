@@ -158,7 +158,7 @@ static void know_successors(lab_exact *model, uint32_t index) {
         }
     }
     for (uint32_t i = 0; i < known[index].count; i++) {
-        if (known[index].extents[i].tag != LAB_EXACT_TAG_FREE) {
+        if (known[index].extents[i].tag != TH_TAG_FREE) {
             know_block(model, index, known[index].extents[i].offset);
         }
     }
@@ -178,7 +178,7 @@ static void know_successors(lab_exact *model, uint32_t index) {
 
 static void finds_as_many_states_as_a_plain_search(void) {
     lab_exact model = {0};
-    CHECK(lab_exact_start(&model, 0, DWORDS * (size_t)4, small.alignment));
+    CHECK(lab_exact_start(&model, 0, DWORDS * (size_t)4, small.alignment, LAB_EXACT_CLASSIC));
     model.extents = realloc(model.extents, EXTENTS_MAX * sizeof model.extents[0]);
     CHECK(model.extents != NULL);
     memset(model.extents + model.count, 0, (EXTENTS_MAX - model.count) * sizeof model.extents[0]);

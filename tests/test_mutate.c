@@ -550,7 +550,7 @@ static void what_is_new_is_short_at_first_and_may_grow(void) {
         longest_first = i < 4000 && size > longest_first ? size : longest_first;
         longest = size > longest ? size : longest;
     }
-    CHECK(longest_first <= LAB_HEADER_BYTES + 24 * LAB_RECORD_BYTES);
+    CHECK(longest_first <= LAB_HEADER_BYTES_MAX + 24 * LAB_RECORD_BYTES);
     CHECK(longest > 1500);
     lab_mutator_destroy(mutator);
 }

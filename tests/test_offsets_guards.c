@@ -55,6 +55,8 @@ static void wrong_blocks_at(int level) {
     refuse_at(level, b, TH_FAULT_DOUBLE_FREE);
     wrong.offset = 50; /* inside */
     refuse_at(level, wrong, TH_FAULT_NOT_A_BLOCK);
+    wrong.offset = UINT64_MAX; /* is nowhere */
+    refuse_at(level, wrong, TH_FAULT_NOT_A_BLOCK);
     wrong = a;
     wrong.node = NODES;
     refuse_at(level, wrong, TH_FAULT_NOT_A_BLOCK);

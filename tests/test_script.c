@@ -14,7 +14,7 @@
 
 /* ---- help --------------------------------------------------------------------------------- */
 
-static const lab_config plain_config = {750, 4, 0, 3, 0, 16, LAB_SUBJECT_HEAP};
+static const lab_config plain_config = {750, 4, 0, 3, 0, 16, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC};
 
 /* An operation of `kind` with all fields 0. */
 static lab_op op_of(lab_op_kind kind) {
@@ -31,7 +31,7 @@ static void append(lab_script *script, lab_op op) {
 static void check_bytes_round_trip(const lab_script *script) {
     lab_script again = {0};
     size_t size = lab_script_encode(script, NULL, 0);
-    CHECK_EQ(size, LAB_HEADER_BYTES + script->count * LAB_RECORD_BYTES);
+    CHECK_EQ(size, lab_header_bytes(&script->config) + script->count * LAB_RECORD_BYTES);
     uint8_t *bytes = malloc(size);
     CHECK(bytes != NULL);
     CHECK_EQ(lab_script_encode(script, bytes, size), size);
@@ -169,13 +169,15 @@ static void every_field_counts_for_equality(void) {
 }
 
 static void invalid_values_are_seen(void) {
-    const lab_config configs[] = {{LAB_DWORDS_MAX + 1, 4, 0, 3, 0, 16, 0},
-                                  {750, 12, 0, 3, 0, 16, 0},
-                                  {750, 4, 16, 3, 0, 16, 0},
-                                  {750, 4, 0, 4, 0, 16, 0},
-                                  {750, 4, 0, 3, 2, 16, 0},
-                                  {750, 4, 0, 3, 0, 32, 0},
-                                  {750, 4, 0, 3, 0, 16, lab_subject_names_count}};
+    const lab_config configs[] = {{LAB_DWORDS_MAX + 1, 4, 0, 3, 0, 16, 0, 0},
+                                  {750, 12, 0, 3, 0, 16, 0, 0},
+                                  {750, 4, 16, 3, 0, 16, 0, 0},
+                                  {750, 4, 0, 4, 0, 16, 0, 0},
+                                  {750, 4, 0, 3, 2, 16, 0, 0},
+                                  {750, 4, 0, 3, 0, 32, 0, 0},
+                                  {750, 4, 0, 3, 0, 16, lab_subject_names_count, 0},
+                                  {750, 4, 0, 3, 0, 16, 0, LAB_LAYOUT_COUNT},
+                                  {750, 4, 0, 1, 0, 16, 0, LAB_LAYOUT_LEAN}};
     CHECK(lab_config_is_valid(&plain_config));
     for (size_t i = 0; i < COUNT_OF(configs); i++) {
         CHECK(!lab_config_is_valid(&configs[i]));
@@ -226,7 +228,8 @@ static void refused_memory_changes_nothing(void) {
 static void every_config_round_trips(void) {
     static const uint8_t alignments[] = {4, 8, 16};
     static const uint32_t slots[] = {8, 16, 64, 256, 1024, 4096, 16384, 65536};
-    static const uint32_t dwords[] = {0, 750, 0x3FF, 0x400, 0x10000, LAB_DWORDS_MAX};
+    static const uint32_t dwords[] = {
+        0, 750, 0x3FF, 0x400, 0x10000, LAB_DWORDS_CLASSIC, 0x20101, 0xFFFF, LAB_DWORDS_MAX};
     lab_script script = {0};
     for (unsigned i = 0; i < COUNT_OF(alignments) * COUNT_OF(slots) * 2 * 4 * 16; i++) {
         unsigned rest = i;
@@ -239,19 +242,30 @@ static void every_config_round_trips(void) {
         script.config.slots = slots[rest % COUNT_OF(slots)];
         rest /= (unsigned)COUNT_OF(slots);
         script.config.alignment = alignments[rest];
-        for (unsigned k = 0; k < COUNT_OF(dwords); k++) {
-            script.config.dwords = dwords[k];
-            check_bytes_round_trip(&script);
+        for (uint8_t layout = 0; layout < LAB_LAYOUT_COUNT; layout++) {
+            script.config.layout = layout;
+            if (!lab_config_is_valid(&script.config)) {
+                continue; /* lean, with a guard level */
+            }
+            for (unsigned k = 0; k < COUNT_OF(dwords); k++) {
+                script.config.dwords = dwords[k];
+                check_bytes_round_trip(&script);
+            }
+            check_text_round_trip(&script);
         }
-        check_text_round_trip(&script);
     }
 }
 
 static void every_region_size_round_trips(void) {
     lab_script script = {.config = plain_config};
-    for (uint32_t dwords = 0; dwords <= LAB_DWORDS_MAX; dwords++) {
+    for (uint32_t dwords = 0; dwords <= LAB_DWORDS_MAX; dwords += dwords < 140000 ? 1 : 97) {
         script.config.dwords = dwords;
+        script.config.layout = LAB_LAYOUT_CLASSIC;
         check_bytes_round_trip(&script);
+        CHECK_EQ(lab_header_bytes(&script.config), dwords <= LAB_DWORDS_CLASSIC ? 4 : 5);
+        script.config.layout = LAB_LAYOUT_WIDE;
+        check_bytes_round_trip(&script);
+        CHECK_EQ(lab_header_bytes(&script.config), dwords <= 0x3FF ? 4 : 5);
     }
     for (uint32_t dwords = 0; dwords <= LAB_DWORDS_MAX; dwords += 251) {
         script.config.dwords = dwords;
@@ -372,6 +386,70 @@ static void missing_header_bytes_are_0(void) {
     lab_script_clean_up(&script);
 }
 
+/* Four size classes say the layout; what bytes meant before there were layouts they still mean. */
+static void header_bytes_say_the_layout(void) {
+    static const struct {
+        uint8_t bytes[5];
+        uint32_t dwords;
+        uint8_t layout, guard;
+    } headers[] = {
+        {{0, 0xEE, 0xFE, 0x00, 0xFF}, 0x2EE, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0xEE, 0xFE, 0x70, 0xFF}, 0x2EE, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0xEE, 0xFE, 0x80, 0xFF}, 0x2EE, LAB_LAYOUT_LEAN, 0},
+        {{0, 0xEE, 0xFE, 0x90, 0xFF}, 0x2EE, LAB_LAYOUT_WIDE, 3},
+        {{0, 0xEE, 0xFE, 0xB0, 0xFF}, 0x2EE, LAB_LAYOUT_AUTO, 3},
+        {{0, 0xEE, 0x0E, 0xC0, 0xFF}, 0x0EEE, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0x00, 0x01, 0xE0, 0xFF}, 0x20100, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0x01, 0x01, 0xE0, 0xFF}, 0, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0x00, 0x00, 0xF0, 0xFF}, 0x30000 - 0x20101, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0x01, 0x01, 0xA0, 0x02}, 0x20101, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0x01, 0x01, 0xA0, 0xC2}, 0x20101, LAB_LAYOUT_CLASSIC, 3},
+        {{0, 0x34, 0x12, 0xA0, 0x1B}, 0xB1234, LAB_LAYOUT_LEAN, 0},
+        {{0, 0x34, 0x12, 0xA0, 0x20}, 0x01234, LAB_LAYOUT_WIDE, 3},
+        {{0, 0x00, 0x00, 0xA0, 0x2C}, 0xC0000, LAB_LAYOUT_WIDE, 3},
+        {{0, 0x01, 0x00, 0xA0, 0x3C}, 0, LAB_LAYOUT_AUTO, 3},
+        {{8, 0x34, 0x12, 0xA0, 0x31}, 0x11234, LAB_LAYOUT_AUTO, 1},
+    };
+    lab_script script = {0};
+    for (size_t i = 0; i < COUNT_OF(headers); i++) {
+        CHECK(lab_script_decode(&script, headers[i].bytes, 5));
+        CHECK_EQ(script.config.dwords, headers[i].dwords);
+        CHECK_EQ(script.config.layout, headers[i].layout);
+        CHECK_EQ(script.config.guard, headers[i].guard);
+        CHECK_EQ(script.count, 0);
+    }
+    /* The fifth byte of a header is none of the first record. */
+    uint8_t bytes[25] = {0, 0x34, 0x12, 0xA0, 0x20, 17, 0, 5};
+    CHECK(lab_script_decode(&script, bytes, 14));
+    CHECK_EQ(script.count, 0);
+    CHECK(lab_script_decode(&script, bytes, 24));
+    CHECK_EQ(script.count, 1);
+    CHECK_EQ(script.ops[0].kind, LAB_OP_FREE);
+    CHECK_EQ(script.ops[0].slot, 5);
+    CHECK(lab_script_decode(&script, bytes, 25));
+    CHECK_EQ(script.count, 2);
+    CHECK(lab_script_decode(&script, bytes, 4)); /* missing, it is 0 */
+    CHECK_EQ(script.config.dwords, 0x1234);
+    CHECK_EQ(script.config.layout, LAB_LAYOUT_CLASSIC);
+    lab_script_clean_up(&script);
+}
+
+static void tags_of_wide_heaps_have_31_bits(void) {
+    lab_config config = plain_config;
+    CHECK_EQ(lab_tag(&config, 0x1234), 0x1234);
+    CHECK_EQ(lab_tag(&config, 0xFF00), 0xFF00);
+    config.layout = LAB_LAYOUT_AUTO;
+    CHECK_EQ(lab_tag(&config, 0x7FFF), 0x7FFF);
+    config.layout = LAB_LAYOUT_WIDE;
+    CHECK_EQ(lab_tag(&config, 0), 0);
+    CHECK_EQ(lab_tag(&config, 0x1234), 0x12341234);
+    CHECK_EQ(lab_tag(&config, 0x3FFF), 0x3FFF3FFF);
+    CHECK_EQ(lab_tag(&config, 0x4000), 0x40004000);
+    CHECK_EQ(lab_tag(&config, 0x7FFE), 0x7FFE7FFE);
+    CHECK_EQ(lab_tag(&config, 0x7FFF), 0x7FFFFFFF);
+    CHECK_EQ(lab_tag(&config, 0xFF00), 0xFF00FF00);
+}
+
 static void any_bytes_decode(void) {
     uint64_t state = th_test_seed(20);
     uint8_t bytes[120];
@@ -475,19 +553,24 @@ static void canonical_bytes_are_no_text(void) {
     static const uint8_t skews[] = {0, 9, 10, 13, 15};
     static const char *const tails[] = {"#\n", "heap\n", "", " #", "\n"};
     lab_script script = {0};
-    uint8_t bytes[LAB_HEADER_BYTES + 5];
+    uint8_t bytes[LAB_HEADER_BYTES_MAX + 5];
     for (unsigned flags = 0; flags < 256; flags++) {
         bytes[0] = (uint8_t)flags;
         CHECK(lab_script_decode(&script, bytes, 1));
         bool space = flags == ' ' || flags == '\t' || flags == '\n' || flags == '\r';
-        for (uint32_t dwords = 0; dwords <= LAB_DWORDS_MAX; dwords += space ? 1 : 1009) {
+        for (uint32_t dwords = 0; dwords <= LAB_DWORDS_MAX; dwords += space ? 3 : 5009) {
             for (size_t i = 0; i < COUNT_OF(skews); i++) {
                 size_t tail = strlen(tails[i]);
                 script.config.dwords = dwords;
                 script.config.skew = skews[i];
-                CHECK_EQ(lab_script_encode(&script, bytes, sizeof bytes), LAB_HEADER_BYTES);
-                memcpy(bytes + LAB_HEADER_BYTES, tails[i], tail);
-                CHECK(!lab_script_is_text(bytes, LAB_HEADER_BYTES + tail));
+                script.config.layout = (uint8_t)(dwords % LAB_LAYOUT_COUNT);
+                if (!lab_config_is_valid(&script.config)) {
+                    continue;
+                }
+                size_t header = lab_script_encode(&script, bytes, sizeof bytes);
+                CHECK_EQ(header, lab_header_bytes(&script.config));
+                memcpy(bytes + header, tails[i], tail);
+                CHECK(!lab_script_is_text(bytes, header + tail));
             }
         }
     }
@@ -499,6 +582,7 @@ TH_SUITE("script", TEST(sizes_mean_bytes), TEST(sizes_near_powers_mean_bytes),
          TEST(every_config_round_trips), TEST(every_region_size_round_trips),
          TEST(every_slot_round_trips), TEST(every_tag_round_trips), TEST(every_size_round_trips),
          TEST(every_align_veto_and_attack_round_trips), TEST(missing_header_bytes_are_0),
+         TEST(header_bytes_say_the_layout), TEST(tags_of_wide_heaps_have_31_bits),
          TEST(any_bytes_decode), TEST(opcodes_have_their_weights),
          TEST(operands_decode_as_documented), TEST(encode_writes_all_or_nothing),
          TEST(canonical_bytes_are_no_text))

@@ -43,7 +43,7 @@ static void check_prints(const char *text, const char *printed) {
 /* ---- what is accepted --------------------------------------------------------------------- */
 
 static void printed_form_is_as_documented(void) {
-    const char *text = "heap dwords=131328 align=16 guard=0 slots=65536 lowmem=1 skew=15\n"
+    const char *text = "heap dwords=786432 align=16 guard=0 slots=65536 lowmem=1 skew=15\n"
                        "alloc s65535 tag=0x7ffe bytes=100\n"
                        "aligned s3 tag=0x4001 bytes=half+3 align=2147483648\n"
                        "aligned s3 tag=0xff00 bytes=max-16777215 align=96\n"
@@ -71,6 +71,14 @@ static void printed_form_is_as_documented(void) {
 
 static void heap_line_has_defaults(void) {
     check_prints("heap dwords=750", PLAIN);
+    check_prints("heap dwords=750 layout=classic", PLAIN);
+    check_prints("heap layout=wide dwords=750",
+                 "heap dwords=750 align=4 guard=3 slots=16 lowmem=0 skew=0 layout=wide\n");
+    check_prints("heap guard=0 layout=lean dwords=750",
+                 "heap dwords=750 align=4 guard=0 slots=16 lowmem=0 skew=0 layout=lean\n");
+    check_prints("heap subject=malloc layout=auto dwords=750",
+                 "heap dwords=750 align=4 guard=3 slots=16 lowmem=0 skew=0 layout=auto "
+                 "subject=malloc\n");
     check_prints("heap\tskew=0x2 slots=8 dwords=0x2eE lowmem=1 align=8 guard=00",
                  "heap dwords=750 align=8 guard=0 slots=8 lowmem=1 skew=2\n");
 }
@@ -139,7 +147,7 @@ static void check_refused(const refusal *expected, size_t size) {
 }
 
 #define NO_HEAP_LINE "expected the heap line (heap dwords=N ...); found "
-#define DWORDS       "expected dwords=N, N up to 0x20100; found "
+#define DWORDS       "expected dwords=N, N up to 0xc0000; found "
 #define TAG          "expected tag=N, N up to 0x7fff or 0xff00 to 0xffff; found "
 #define BYTES        "expected bytes=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
 #define ALIGN        "expected align=N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96; found "
@@ -161,7 +169,7 @@ static void heap_line_errors_are_located(void) {
         {"\n copy", 2, 2, NO_HEAP_LINE "\"copy\""},
         {"heapdwords=1", 1, 1, NO_HEAP_LINE "\"heapdwords=1\""},
         {"\n heap align=8\ncopy", 2, 2, "expected dwords=N after heap; found the end of the line"},
-        {"heap dwords=131329", 1, 6, DWORDS "\"dwords=131329\""},
+        {"heap dwords=786433", 1, 6, DWORDS "\"dwords=786433\""},
         {"heap dwords=", 1, 6, DWORDS "\"dwords=\""},
         {"heap dwords=-1", 1, 6, DWORDS "\"dwords=-1\""},
         {"heap dwords=0x", 1, 6, DWORDS "\"dwords=0x\""},
@@ -177,10 +185,19 @@ static void heap_line_errors_are_located(void) {
         {"heap dwords=1 skew=16", 1, 15, "expected skew=0 to 15; found \"skew=16\""},
         {"heap dwords=1 slots=32", 1, 15,
          "expected slots=8, 16, 64, 256, 1024, 4096, 16384 or 65536; found \"slots=32\""},
+        {"heap dwords=1 layout=thin", 1, 15,
+         "expected layout=classic, lean, wide or auto; found \"layout=thin\""},
+        {"heap dwords=1 layout=2", 1, 15,
+         "expected layout=classic, lean, wide or auto; found \"layout=2\""},
+        {"\n heap layout=lean dwords=1", 2, 2,
+         "expected guard=0 beside layout=lean, which has no guards"},
+        {"heap guard=1 layout=lean dwords=1", 1, 1,
+         "expected guard=0 beside layout=lean, which has no guards"},
         {"heap dwords=1 slots=24", 1, 15,
          "expected slots=8, 16, 64, 256, 1024, 4096, 16384 or 65536; found \"slots=24\""},
         {"heap x dwords=1", 1, 6,
-         "expected dwords=, align=, guard=, slots=, lowmem=, skew= or subject=; found \"x\""},
+         "expected dwords=, align=, guard=, slots=, lowmem=, skew=, layout= or subject=; found "
+         "\"x\""},
     };
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
         check_refused(&refusals[i], strlen(refusals[i].text));

@@ -179,7 +179,7 @@ static lab_op random_op(uint64_t *state, uint32_t slots) {
 
 static void make_long(lab_script *script, uint64_t seed, size_t count) {
     uint64_t state = seed;
-    script->config = (lab_config){5000, 16, 7, 3, 1, 64, LAB_SUBJECT_HEAP};
+    script->config = (lab_config){5000, 16, 7, 3, 1, 64, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC};
     for (size_t i = 0; i < count; i++) {
         CHECK(lab_script_append(script, random_op(&state, script->config.slots)));
     }

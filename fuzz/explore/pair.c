@@ -99,7 +99,8 @@ bool lab_pair_init(lab_pair *pair, lab_judge *judge) {
                                         .on_fault = note_fault,
                                         .fault_context = judge};
     th_status status = th_heap_init(&pair->heap, pair->base, bytes, &heap_config);
-    if (!lab_exact_start(&pair->model, (uintptr_t)pair->base, bytes, config->alignment) ||
+    if (!lab_exact_start(&pair->model, (uintptr_t)pair->base, bytes, config->alignment,
+                         LAB_EXACT_CLASSIC) ||
         status != TH_OK) {
         return lab_judge_fail(judge, LAB_PROPERTY_INIT, "status",
                               "the heap's status is %d where the region should be accepted",
@@ -169,7 +170,7 @@ void lab_pair_key(const lab_pair *pair, const lab_judge *judge, lab_key *key) {
     for (uint32_t i = 0; i + 1 < model->count; i++) {
         const lab_extent *x = &model->extents[i];
         uint32_t class = 0;
-        if (x->tag != LAB_EXACT_TAG_FREE) {
+        if (!lab_exact_is_free(model, x)) {
             uint32_t align = x->alignment == config->alignment
                                  ? 0
                                  : 1 + index_of(&config->aligned, x->alignment);
@@ -309,7 +310,7 @@ static uint32_t vacant_slot(const lab_exact *model, uint32_t tag) {
         uint32_t site = model->extents[i].site;
         taken |= site == 0 ? 0 : (uint64_t)1 << (site - 1);
     }
-    uint32_t slot = tag >= TH_TAG_TAIL_MIN ? LAB_SLOTS_SIDE : 0;
+    uint32_t slot = tag >= model->tag_tail ? LAB_SLOTS_SIDE : 0;
     while ((taken >> slot & 1) != 0) {
         slot++;
     }

@@ -6,9 +6,7 @@
 #include "export/state.h"
 #include "tagheap/heap.h"
 
-enum { HEADER_DWORDS = 6, COUNTERS = 6 };
-
-static const uint32_t structural[HEADER_DWORDS] = {0x07FFFFFF, 0xFFFFFFFF, 0xFFFF8000};
+enum { COUNTERS = 6 };
 
 static const lab_extent *own_extent(const lab_export *e) {
     return lab_exact_find(&e->model, e->slots[e->op->slot].block);
@@ -36,15 +34,15 @@ static void provoke_free_tags(lab_export *e, uint32_t block) {
     while (extent->tag != tag) {
         extent++;
     }
-    if (extent->offset == block && tag != LAB_EXACT_TAG_FREE) {
+    if (extent->offset == block && tag != e->model.tag_free) {
         lab_export_line(e, "caught(\"free tags\", th_heap_free_tags(&heap, 0x%04x, 0x%04x) == 0);",
                         tag, tag);
     }
 }
 
 static void provoke_compact(lab_export *e, const lab_extent *moving) {
-    if (moving->tag < TH_TAG_TAIL_MIN && moving != e->model.extents &&
-        moving[-1].tag == LAB_EXACT_TAG_FREE) {
+    if (lab_exact_is_head(&e->model, moving) && moving != e->model.extents &&
+        lab_exact_is_free(&e->model, &moving[-1])) {
         lab_export_line(e, "provoke_compact();");
     }
 }
@@ -52,13 +50,13 @@ static void provoke_compact(lab_export *e, const lab_extent *moving) {
 static bool is_met_by_move(const lab_export *e, const char *kind, const lab_extent *moving,
                            const lab_extent *hit) {
     const lab_extent *first = e->model.extents;
-    if (moving->tag >= TH_TAG_TAIL_MIN || moving[-1].tag != LAB_EXACT_TAG_FREE) {
+    if (!lab_exact_is_head(&e->model, moving) || !lab_exact_is_free(&e->model, &moving[-1])) {
         return false;
     }
     if (strcmp(kind, "HEADER") != 0) {
         return hit == (strcmp(kind, "CANARY") == 0 ? moving : moving - 1);
     }
-    bool merge = moving[1].tag == LAB_EXACT_TAG_FREE && moving[1].size > 0;
+    bool merge = lab_exact_is_free(&e->model, &moving[1]) && moving[1].size > 0;
     const lab_extent *low = moving - (e->guard > 1 && moving > first + 1 ? 2 : 1);
     return hit >= low && hit <= moving + (merge ? 2 : 1);
 }
@@ -108,20 +106,21 @@ static void provoke_alloc(lab_export *e, uint32_t block) {
         lab_export_line(e, "caught(\"alloc 1\", th_heap_alloc(&heap, 1, 0) == NULL);");
     }
     if (lab_alloc_meets(&e->model, indexed, e->guard, true, block)) {
-        lab_export_line(e, "caught(\"alloc 1 tail\", th_heap_alloc(&heap, 1, TH_TAG_TAIL_MIN) "
+        lab_export_line(e, "caught(\"alloc 1 tail\", th_heap_alloc(&heap, 1, TAG_TAIL) "
                            "== NULL);");
     }
 }
 
 static void attack_header(lab_export *e, const lab_extent *extent, uint32_t at) {
-    uint32_t dword = at % HEADER_DWORDS;
-    uint32_t bits = at / HEADER_DWORDS;
+    const lab_header_rule *header = lab_header_rule_of(&e->model);
+    uint32_t dword = at % header->dwords;
+    uint32_t bits = at / header->dwords;
     uint32_t mask = bits < 1u << 20 ? bits : bits << 12;
     mask = mask != 0 ? mask : 1u << at % 32;
     bool own = extent->offset == e->slots[e->op->slot].block;
     begin(e, "HEADER", extent->offset, LAB_EXACT_NONE);
     damage(e, 4 * (extent->offset + dword), mask);
-    examine(e, e->guard > 0 || (mask & structural[dword]) != 0);
+    examine(e, e->guard > 0 || (mask & header->structural[dword]) != 0);
     if (e->guard > 0) {
         if (e->guard >= (own ? 1 : 2)) {
             provoke_payload(e);
@@ -140,12 +139,13 @@ static void attack_header(lab_export *e, const lab_extent *extent, uint32_t at) 
 static void attack_beyond(lab_export *e, uint32_t at) {
     const lab_extent *own = own_extent(e);
     const lab_extent *above = own + 1;
-    if (above->tag != LAB_EXACT_TAG_FREE || above->size == 0 || e->guard < 1) {
+    if (!lab_exact_is_free(&e->model, above) || above->size == 0 || e->guard < 1) {
         return;
     }
     uint32_t block = above[1].offset;
-    uint32_t byte = 4 * (block + at % HEADER_DWORDS);
-    uint32_t mask = 1u << at / HEADER_DWORDS % 32;
+    uint32_t dwords = lab_header_rule_of(&e->model)->dwords;
+    uint32_t byte = 4 * (block + at % dwords);
+    uint32_t mask = 1u << at / dwords % 32;
     uint32_t usable = 4 * own->size;
     unsigned slot = e->op->slot;
     begin(e, "HEADER", block, LAB_EXACT_NONE);
@@ -155,7 +155,7 @@ static void attack_beyond(lab_export *e, uint32_t at) {
     lab_export_line(e, "caught(\"grow\", th_heap_resize(&heap, slot[%u], %u) == NULL);", slot,
                     usable + 1);
     uint32_t too_much = 4 * (block - own->offset);
-    if (too_much <= TH_HEAP_BLOCK_BYTES_MAX - 16) {
+    if (too_much / 4 <= e->model.payload_max - 4) {
         lab_export_line(e, "caught(\"move\", th_heap_resize(&heap, slot[%u], %u) == NULL);", slot,
                         too_much);
     }
@@ -192,7 +192,7 @@ static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, reuse ho
     } else {
         end = end < e->past.ever_low ? end : e->past.ever_low;
     }
-    if (extent->tag != LAB_EXACT_TAG_FREE || from >= end || e->guard < 2) {
+    if (!lab_exact_is_free(&e->model, extent) || from >= end || e->guard < 2) {
         return;
     }
     uint32_t byte = 4 * from + at % (4 * (end - from));
@@ -205,7 +205,7 @@ static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, reuse ho
                         e->op->slot, 4 * own_extent(e)->size + 1);
     } else {
         lab_export_line(e, "caught(\"alloc\", th_heap_alloc(&heap, 1, 0x%04x) == NULL);",
-                        how == REUSE_TAIL ? TH_TAG_TAIL_MIN : 0);
+                        how == REUSE_TAIL ? e->model.tag_tail : 0);
     }
     provoke_compact(e, extent + 1);
     lab_export_line(e, "provoke_heap();");
@@ -215,21 +215,20 @@ static void spoil(lab_export *e, const lab_extent *extent, uint32_t at, reuse ho
 
 static void attack_poison(lab_export *e, uint32_t at) {
     const lab_extent *extent = own_extent(e) + 1;
-    if (extent->tag == LAB_EXACT_TAG_FREE && at % 2 == 0) {
+    if (lab_exact_is_free(&e->model, extent) && at % 2 == 0) {
         spoil(e, extent, at, REUSE_GROW);
         return;
     }
     if (at % 4 == 3) {
         extent = &e->model.extents[e->model.count - 2];
-        while (extent > e->model.extents && extent->tag != LAB_EXACT_TAG_FREE &&
-               extent->tag >= TH_TAG_TAIL_MIN) {
+        while (extent > e->model.extents && lab_exact_is_tail(&e->model, extent)) {
             extent--;
         }
         spoil(e, extent, at, REUSE_TAIL);
         return;
     }
     extent = e->model.extents;
-    while (extent->tag < TH_TAG_TAIL_MIN) {
+    while (lab_exact_is_head(&e->model, extent)) {
         extent++;
     }
     spoil(e, extent, at, REUSE_HEAD);
@@ -249,7 +248,7 @@ static void attack_pointer(lab_export *e, uint32_t at) {
         begin(e, "MISALIGNED", LAB_EXACT_NONE, distance);
     } else {
         const lab_extent *extent = lab_exact_find(&e->model, distance / 4);
-        bool free = extent->tag == LAB_EXACT_TAG_FREE;
+        bool free = lab_exact_is_free(&e->model, extent);
         if (!free && extent->offset == distance / 4 - e->model.header) {
             return;
         }

@@ -77,10 +77,11 @@ static void export_alloc(lab_export *e, size_t alignment) {
     size_t bytes = lab_size_bytes(op->size);
     char size[48];
     (void)size_text(op->size, size, sizeof size);
-    uint32_t block = lab_exact_alloc(&e->model, alignment, bytes, op->tag, op->slot + 1u);
+    uint32_t tag = lab_tag(&e->script->config, op->tag);
+    uint32_t block = lab_exact_alloc(&e->model, alignment, bytes, tag, op->slot + 1u);
     export_low_memory(e, size);
     lab_export_line(e, "slot[%u] = th_heap_alloc_at(&heap, %zu, %s, 0x%04x, %u);", op->slot,
-                    alignment, size, op->tag, op->slot + 1u);
+                    alignment, size, tag, op->slot + 1u);
     if (block == LAB_EXACT_NONE) {
         lab_export_line(e, "expect_null(slot[%u]);", op->slot);
         export_low_calls(e);
@@ -94,7 +95,7 @@ static void export_alloc(lab_export *e, size_t alignment) {
     const lab_extent *extent = lab_exact_find(&e->model, block);
     lab_past_reach(&e->past, &e->model, extent);
     export_sizes(e, extent);
-    lab_export_line(e, "fill(slot[%u], 0, %zu, 0x%08x);", op->slot, bytes, slot->seed);
+    lab_export_line(e, "fill(slot[%u], 0, %u, 0x%08x);", op->slot, extent->requested, slot->seed);
 }
 
 static void export_resize(lab_export *e) {
@@ -124,6 +125,7 @@ static void export_resize(lab_export *e) {
     const lab_extent *extent = lab_exact_find(&e->model, block);
     lab_past_reach(&e->past, &e->model, extent);
     export_sizes(e, extent);
+    bytes = extent->requested;
     kept = kept < bytes ? kept : bytes;
     lab_export_line(e, "expect_contents(\"resize\", slot[%u], %zu, 0x%08x);", op->slot, kept,
                     slot->seed);
@@ -149,17 +151,18 @@ static void export_free(lab_export *e) {
 }
 
 static void export_free_tags(lab_export *e) {
-    const lab_op *op = e->op;
+    uint32_t low = lab_tag(&e->script->config, e->op->tag);
+    uint32_t high = lab_tag(&e->script->config, e->op->tag_high);
     for (uint32_t i = 0; i < e->model.count; i++) {
         const lab_extent *extent = &e->model.extents[i];
-        if (extent->site != 0 && extent->tag >= op->tag && extent->tag <= op->tag_high) {
+        if (extent->site != 0 && extent->tag >= low && extent->tag <= high) {
             lab_export_line(e, "slot[%u] = NULL;", extent->site - 1);
             e->slots[extent->site - 1].block = LAB_EXACT_NONE;
         }
     }
     lab_export_line(e,
                     "expect(NAME_RESULT, \"freed\", %u, th_heap_free_tags(&heap, 0x%04x, 0x%04x));",
-                    lab_exact_free_tags(&e->model, op->tag, op->tag_high), op->tag, op->tag_high);
+                    lab_exact_free_tags(&e->model, low, high), low, high);
 }
 
 static void export_moves(lab_export *e) {
@@ -238,7 +241,7 @@ static void export_init(lab_export *e) {
         e->slots[i].block = LAB_EXACT_NONE;
     }
     e->no_memory = e->no_memory || !lab_exact_start(&e->model, e->start, 4 * (size_t)config->dwords,
-                                                    config->alignment);
+                                                    config->alignment, lab_model_layout(config));
     e->past = lab_past_none(&e->model);
     e->model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
     e->model.low_memory_context = e;

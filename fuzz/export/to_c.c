@@ -92,6 +92,10 @@ static void print_names(lab_export *e) {
 }
 
 static void print_constants(lab_export *e) {
+    static const char *const layout_words[LAB_LAYOUT_COUNT] = {[LAB_LAYOUT_CLASSIC] = "CLASSIC",
+                                                               [LAB_LAYOUT_LEAN] = "LEAN",
+                                                               [LAB_LAYOUT_WIDE] = "WIDE",
+                                                               [LAB_LAYOUT_AUTO] = "AUTO"};
     const lab_config *config = &e->script->config;
     bool failed = e->verdict->end == LAB_END_FAILED;
     (void)fprintf(e->out, "/* What fails. */\n#define FAILING_PROPERTY \"%s\"\n",
@@ -106,14 +110,16 @@ static void print_constants(lab_export *e) {
     print_names(e);
     (void)fprintf(e->out,
                   "\n/* The heap: its region begins START bytes into an arena. */\n"
-                  "#define ALIGNMENT %u\n#define GUARD %u\n#define HOOKS %s\n"
+                  "#define ALIGNMENT %u\n#define GUARD %u\n#define LAYOUT TH_HEAP_LAYOUT_%s\n"
+                  "#define TAG_TAIL 0x%04xu\n#define TAG_FREE 0x%04xu\n#define HOOKS %s\n"
                   "#define INDEX %s\n"
                   "#define LOW_MEMORY %s\n#define SLOTS %u\n#define REGION_BYTES %zu\n"
                   "#define HEADER_DWORDS %u\n#define DWORDS %uu /* managed */\n"
                   "#define ARENA_BYTES ((size_t)%zu)\n#define START ((size_t)%zu)\n"
                   "#define EDGE_BYTES 64 /* on both sides of the region */\n"
                   "#define SECONDS_MAX %d /* for all of it */\n\n",
-                  config->alignment, config->guard, config->skew % 2 == 0 ? "true" : "false",
+                  config->alignment, config->guard, layout_words[config->layout], e->model.tag_tail,
+                  e->model.tag_free, config->skew % 2 == 0 ? "true" : "false",
                   lab_index_wanted(config) ? "true" : "false",
                   config->low_memory ? "low_memory" : "NULL", e->slots_count,
                   4 * (size_t)config->dwords, e->model.header, e->model.dwords, LAB_ARENA_BYTES,
@@ -172,7 +178,7 @@ static void print_blocks(lab_export *e, const char *when) {
     for (uint32_t i = 0; i < e->model.count; i++) {
         const lab_extent *x = &e->model.extents[i];
         lab_export_line(e, "    {%u, %u, 0x%04x, %u, %u, %u, 0x%08x},", x->offset, x->size, x->tag,
-                        x->requested, x->alignment, x->site,
+                        x->requested, x->alignment, e->model.keeps ? x->site : 0,
                         x->site == 0 ? 0 : e->slots[x->site - 1].seed);
     }
     lab_export_line(e, "};");
@@ -296,8 +302,8 @@ static bool export_heap(const lab_script *script, const lab_verdict *verdict, FI
     int guard_max = th_heap_guard_max();
     e.guard = config->guard < guard_max ? config->guard : guard_max;
     e.start = lab_region_start(config);
-    bool accepted =
-        lab_exact_start(&e.model, e.start, 4 * (size_t)config->dwords, config->alignment);
+    bool accepted = lab_exact_start(&e.model, e.start, 4 * (size_t)config->dwords,
+                                    config->alignment, lab_model_layout(config));
     e.past = lab_past_none(&e.model);
     e.model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
     e.model.low_memory_context = &e;

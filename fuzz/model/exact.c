@@ -12,12 +12,18 @@
 #include <stdlib.h>
 
 #define DWORD_BYTES        4u
-#define HEADER_DWORDS      6u
 #define SPLIT_PAYLOAD      4u /* SPLIT is a header and this */
-#define PAYLOAD_MAX        0x1FFFFu
-#define TAG_TAIL_MIN       0x4000u
+#define REGION_DWORDS_MAX  0xFFFFFFFCu
 #define ALIGNMENT_MAX      0x80000000u
 #define EXTENT_COUNT_FRESH 2u
+
+/* The table of layouts in docs/heap.md. */
+static const struct {
+    uint32_t header, payload_max, tag_free;
+    bool keeps;
+} layouts[] = {[LAB_EXACT_CLASSIC] = {6, 0x1FFFF, 0x7FFF, true},
+               [LAB_EXACT_LEAN] = {2, 0x1FFFF, 0x7FFF, false},
+               [LAB_EXACT_WIDE] = {7, 0xFFFFFFFC - 14, 0x7FFFFFFF, true}};
 
 /* A fuzzing engine learns nothing from the model's branches that the heap's own do not tell it,
  * and would spend most of its time on counting them. PLAIN functions are the innermost loops; they
@@ -33,42 +39,30 @@ static uint32_t split_min(const lab_exact *m) {
     return m->header + SPLIT_PAYLOAD;
 }
 
-static bool is_free(const lab_extent *x) {
-    return x->tag == LAB_EXACT_TAG_FREE;
-}
-
-static bool is_head(const lab_extent *x) {
-    return x->tag < TAG_TAIL_MIN;
-}
-
-static bool is_tail(const lab_extent *x) {
-    return x->tag >= TAG_TAIL_MIN && x->tag != LAB_EXACT_TAG_FREE;
-}
-
 static uint32_t end_of(const lab_exact *m, uint32_t index) {
     return m->extents[index].offset + m->header + m->extents[index].size;
 }
 
 /* LAST is no neighbour to merge with or to grow into. */
 static bool is_next_free(const lab_exact *m, uint32_t index) {
-    return index + 2 < m->count && is_free(&m->extents[index + 1]);
+    return index + 2 < m->count && lab_exact_is_free(m, &m->extents[index + 1]);
 }
 
 static lab_extent free_extent(const lab_exact *m, uint32_t f, uint32_t e) {
     return (lab_extent){.offset = f,
                         .size = e - f - m->header,
-                        .tag = LAB_EXACT_TAG_FREE,
+                        .tag = m->tag_free,
                         .alignment = m->unit * DWORD_BYTES};
 }
 
 /* need(bytes); 0 if it does not exist. */
 static uint32_t need_of(const lab_exact *m, size_t bytes) {
     size_t dwords = bytes / DWORD_BYTES + (bytes % DWORD_BYTES != 0);
-    if (dwords > PAYLOAD_MAX) {
+    if (dwords > m->payload_max) {
         return 0;
     }
     uint32_t need = ((uint32_t)dwords + m->unit - 1) & ~(m->unit - 1);
-    return need <= PAYLOAD_MAX ? need : 0;
+    return need <= m->payload_max ? need : 0;
 }
 
 /* How many dwords a payload lies above a multiple of the alignment if its header is at n. */
@@ -92,7 +86,7 @@ static uint32_t locate(const lab_exact *m, uint32_t offset) {
 static uint32_t locate_live(const lab_exact *m, uint32_t block) {
     uint32_t index = locate(m, block);
     assert(m->extents[index].offset == block);
-    assert(!is_free(&m->extents[index]));
+    assert(!lab_exact_is_free(m, &m->extents[index]));
     return index;
 }
 
@@ -127,6 +121,11 @@ static void make_room(lab_exact *m, uint32_t at, uint32_t before, uint32_t after
     m->count = m->count - before + after;
 }
 
+/* A live extent, whose size is known, was asked for with so many bytes. */
+static void set_requested(const lab_exact *m, lab_extent *x, size_t bytes) {
+    x->requested = m->keeps ? (uint32_t)bytes : DWORD_BYTES * x->size;
+}
+
 static void add_used(lab_exact *m, uint32_t dwords) {
     m->used += dwords;
     if (m->used > m->high_water) {
@@ -136,18 +135,37 @@ static void add_used(lab_exact *m, uint32_t dwords) {
 
 /* ---- start -------------------------------------------------------------------------------- */
 
-bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint32_t alignment) {
+static void set_tags(lab_exact *model, uint32_t tag_free) {
+    for (uint32_t i = 0; i < model->count; i++) {
+        model->extents[i].tag = tag_free;
+    }
+    model->tag_free = tag_free;
+    model->tag_tail = (tag_free + 1) / 2;
+}
+
+bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint32_t alignment,
+                     lab_exact_layout layout) {
+    if (layout == LAB_EXACT_AUTO) {
+        bool started = lab_exact_start(model, base, region_bytes, alignment, LAB_EXACT_CLASSIC) ||
+                       lab_exact_start(model, base, region_bytes, alignment, LAB_EXACT_WIDE);
+        if (started) {
+            set_tags(model, layouts[LAB_EXACT_CLASSIC].tag_free);
+        }
+        return started;
+    }
     if ((alignment != 4 && alignment != 8 && alignment != 16) || base % alignment != 0) {
         return false;
     }
     uint32_t unit = alignment / DWORD_BYTES;
-    uint32_t header = (HEADER_DWORDS + unit - 1) / unit * unit;
+    uint32_t header = (layouts[layout].header + unit - 1) / unit * unit;
     size_t dwords = region_bytes / DWORD_BYTES;
-    if (dwords < 2 * header + SPLIT_PAYLOAD) {
+    if (dwords < 2 * header + SPLIT_PAYLOAD || region_bytes > PTRDIFF_MAX) {
         return false;
     }
+    dwords =
+        dwords > REGION_DWORDS_MAX && dwords - REGION_DWORDS_MAX <= 4 ? REGION_DWORDS_MAX : dwords;
     size_t payload = (dwords - 2 * header) / unit * unit;
-    if (payload > PAYLOAD_MAX) {
+    if (payload > layouts[layout].payload_max) {
         return false;
     }
     uint32_t last = header + (uint32_t)payload;
@@ -171,9 +189,13 @@ bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint3
                          .header = header,
                          .dwords = last + header,
                          .changed_high = last + header,
+                         .layout = layout,
+                         .payload_max = layouts[layout].payload_max,
+                         .keeps = layouts[layout].keeps,
                          .base = base & UINT32_MAX};
     extents[0] = free_extent(model, 0, last);
     extents[1] = free_extent(model, last, last + header);
+    set_tags(model, layouts[layout].tag_free);
     return true;
 }
 
@@ -197,7 +219,7 @@ static uint32_t smallest_place(const lab_exact *m, uint32_t f, uint32_t alignmen
 /* The largest place in the free block [f, e), or LAB_EXACT_NONE. */
 static uint32_t largest_place(const lab_exact *m, uint32_t f, uint32_t e, uint32_t need,
                               uint32_t alignment) {
-    if (m->header + need > e - f) {
+    if ((uint64_t)m->header + need > e - f) {
         return LAB_EXACT_NONE;
     }
     uint32_t n = e - m->header - need;
@@ -216,19 +238,19 @@ static uint32_t largest_place(const lab_exact *m, uint32_t f, uint32_t e, uint32
 /* Finds the place n in the free extent *index that a new block takes. */
 static bool find_place(const lab_exact *m, const lab_extent *wanted, uint32_t need, uint32_t *index,
                        uint32_t *n) {
-    if (is_head(wanted)) {
-        for (uint32_t i = 0; i < m->count - 1 && !is_tail(&m->extents[i]); i++) {
-            if (is_free(&m->extents[i])) {
+    if (lab_exact_is_head(m, wanted)) {
+        for (uint32_t i = 0; i < m->count - 1 && !lab_exact_is_tail(m, &m->extents[i]); i++) {
+            if (lab_exact_is_free(m, &m->extents[i])) {
                 *index = i;
                 *n = smallest_place(m, m->extents[i].offset, wanted->alignment);
-                if (*n + m->header + need <= end_of(m, i)) {
+                if ((uint64_t)*n + m->header + need <= end_of(m, i)) {
                     return true;
                 }
             }
         }
     } else {
-        for (uint32_t i = m->count - 1; i-- > 0 && !is_head(&m->extents[i]);) {
-            if (is_free(&m->extents[i])) {
+        for (uint32_t i = m->count - 1; i-- > 0 && !lab_exact_is_head(m, &m->extents[i]);) {
+            if (lab_exact_is_free(m, &m->extents[i])) {
                 *index = i;
                 *n = largest_place(m, m->extents[i].offset, end_of(m, i), need, wanted->alignment);
                 if (*n != LAB_EXACT_NONE) {
@@ -240,10 +262,10 @@ static bool find_place(const lab_exact *m, const lab_extent *wanted, uint32_t ne
     return false;
 }
 
-/* Places a block with the tag, requested size, alignment and site of `wanted`; returns its
- * header's offset, or LAB_EXACT_NONE if there is no place. */
-static uint32_t place(lab_exact *m, lab_extent wanted) {
-    uint32_t need = need_of(m, wanted.requested);
+/* Places a block with the tag, alignment and site of `wanted`; returns its header's offset, or
+ * LAB_EXACT_NONE if there is no place. */
+static uint32_t place(lab_exact *m, lab_extent wanted, size_t bytes) {
+    uint32_t need = need_of(m, bytes);
     uint32_t i;
     uint32_t n;
     if (!find_place(m, &wanted, need, &i, &n)) {
@@ -257,6 +279,7 @@ static uint32_t place(lab_exact *m, lab_extent wanted) {
 
     wanted.offset = n;
     wanted.size = has_rest ? need : need + remainder;
+    set_requested(m, &wanted, bytes);
     make_room(m, i, 1, 1u + has_gap + has_rest);
     if (has_gap) {
         m->extents[i++] = free_extent(m, f, n);
@@ -282,7 +305,7 @@ static bool ask_low_memory(lab_exact *m, size_t bytes) {
 
 uint32_t lab_exact_alloc(lab_exact *model, size_t alignment, size_t bytes, uint32_t tag,
                          uint32_t site) {
-    if (tag >= LAB_EXACT_TAG_FREE || bytes == 0 || alignment == 0 ||
+    if (tag >= model->tag_free || bytes == 0 || alignment == 0 ||
         (alignment & (alignment - 1)) != 0) {
         return LAB_EXACT_NONE;
     }
@@ -291,10 +314,8 @@ uint32_t lab_exact_alloc(lab_exact *model, size_t alignment, size_t bytes, uint3
     }
     do {
         if (need_of(model, bytes) != 0 && alignment <= ALIGNMENT_MAX) {
-            uint32_t block = place(model, (lab_extent){.tag = tag,
-                                                       .requested = (uint32_t)bytes,
-                                                       .alignment = (uint32_t)alignment,
-                                                       .site = site});
+            lab_extent wanted = {.tag = tag, .alignment = (uint32_t)alignment, .site = site};
+            uint32_t block = place(model, wanted, bytes);
             if (block != LAB_EXACT_NONE) {
                 return block;
             }
@@ -312,7 +333,7 @@ size_t lab_exact_free(lab_exact *model, uint32_t block) {
     }
     uint32_t i = locate_live(model, block);
     uint32_t size = model->extents[i].size;
-    uint32_t first = i > 0 && is_free(&model->extents[i - 1]) ? i - 1 : i;
+    uint32_t first = i > 0 && lab_exact_is_free(model, &model->extents[i - 1]) ? i - 1 : i;
     uint32_t final = is_next_free(model, i) ? i + 1 : i;
     uint32_t f = model->extents[first].offset;
     uint32_t e = end_of(model, final);
@@ -328,13 +349,14 @@ uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high) {
     note_change(model, 0, model->dwords);
     for (uint32_t i = 0; i < model->count; i++) {
         lab_extent x = model->extents[i];
-        if (!is_free(&x) && low <= x.tag && x.tag <= high) {
+        if (!lab_exact_is_free(model, &x) && low <= x.tag && x.tag <= high) {
             model->used -= model->header + x.size;
             x = free_extent(model, x.offset, end_of(model, i));
             freed++;
         }
         bool is_last = i == model->count - 1;
-        if (is_free(&x) && !is_last && kept > 0 && is_free(&model->extents[kept - 1])) {
+        if (lab_exact_is_free(model, &x) && !is_last && kept > 0 &&
+            lab_exact_is_free(model, &model->extents[kept - 1])) {
             model->extents[kept - 1].size += model->header + x.size;
         } else {
             model->extents[kept++] = x;
@@ -372,17 +394,15 @@ static uint32_t try_resize(lab_exact *m, uint32_t block, size_t bytes) {
     lab_extent *x = &m->extents[i];
     if (need <= x->size) {
         make_room(m, i, 1, 1);
-        x->requested = (uint32_t)bytes;
+        set_requested(m, x, bytes);
         return block;
     }
     if (is_next_free(m, i) && x->size + m->header + m->extents[i + 1].size >= need) {
         grow_in_place(m, i, need);
-        x->requested = (uint32_t)bytes;
+        set_requested(m, x, bytes);
         return block;
     }
-    lab_extent wanted = *x;
-    wanted.requested = (uint32_t)bytes;
-    uint32_t moved = place(m, wanted);
+    uint32_t moved = place(m, *x, bytes);
     if (moved != LAB_EXACT_NONE) {
         lab_exact_free(m, block);
     }
@@ -458,7 +478,7 @@ static void slide(lab_exact *m, uint32_t index, uint32_t n) {
 /* Steps 1 and 2: may the block at `index` go down, and where to? */
 static bool find_lower_place(const lab_exact *m, uint32_t index, uint32_t *n) {
     const lab_extent *x = &m->extents[index];
-    if (index == 0 || !is_free(x - 1)) {
+    if (index == 0 || !lab_exact_is_free(m, x - 1)) {
         return false;
     }
     *n = smallest_place(m, (x - 1)->offset, x->alignment);
@@ -482,10 +502,10 @@ lab_exact_compaction lab_exact_compact_some(lab_exact *model, size_t budget_byte
         i++;
     }
     /* After a slide, extents[i] is the block moved or the free block above it. */
-    for (; i < model->count - 1 && !is_tail(&model->extents[i]); i++) {
+    for (; i < model->count - 1 && !lab_exact_is_tail(model, &model->extents[i]); i++) {
         lab_extent x = model->extents[i];
         uint32_t n;
-        if (!is_head(&x) || !find_lower_place(model, i, &n)) {
+        if (!lab_exact_is_head(model, &x) || !find_lower_place(model, i, &n)) {
             continue;
         }
         if (result.moved > 0 && result.bytes + x.requested > budget_bytes) {
@@ -515,7 +535,7 @@ bool lab_exact_rebase(lab_exact *model, uint64_t base) {
     model->base = base & UINT32_MAX;
     for (uint32_t i = 0; i < model->count; i++) {
         const lab_extent *x = &model->extents[i];
-        if (!is_free(x) && excess(model, x->offset, x->alignment) != 0) {
+        if (!lab_exact_is_free(model, x) && excess(model, x->offset, x->alignment) != 0) {
             model->base = old_base;
             return false;
         }
@@ -542,8 +562,8 @@ typedef struct free_sums {
 static PLAIN free_sums sum_free(const lab_exact *m, uint32_t from, bool below_tail, uint32_t *end) {
     free_sums sums = {0, 0, 0};
     uint32_t i = from;
-    for (; i < m->count - 1 && !(below_tail & is_tail(&m->extents[i])); i++) {
-        uint32_t counts = is_free(&m->extents[i]);
+    for (; i < m->count - 1 && !(below_tail & lab_exact_is_tail(m, &m->extents[i])); i++) {
+        uint32_t counts = lab_exact_is_free(m, &m->extents[i]);
         uint32_t size = m->extents[i].size & (0u - counts);
         sums.blocks += counts;
         sums.dwords += size;

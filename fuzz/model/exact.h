@@ -13,16 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAB_EXACT_NONE     UINT32_MAX
-#define LAB_EXACT_TAG_FREE 0x7FFFu
+#define LAB_EXACT_NONE UINT32_MAX
+
+typedef enum lab_exact_layout {
+    LAB_EXACT_CLASSIC,
+    LAB_EXACT_LEAN,
+    LAB_EXACT_WIDE,
+    LAB_EXACT_AUTO /* classic if that can be, else wide with the tags of classic */
+} lab_exact_layout;
 
 typedef struct lab_extent {
     uint32_t offset;    /* of the header */
     uint32_t size;      /* payload, slack included */
-    uint32_t tag;       /* LAB_EXACT_TAG_FREE: free */
+    uint32_t tag;       /* FREE: free */
     uint32_t requested; /* bytes; 0 if free */
     uint32_t alignment; /* bytes; if free: the heap's own */
-    uint32_t site;      /* 0 if free */
+    uint32_t site;      /* 0 if free; what the caller gave, even if a heap would not keep it */
 } lab_extent;
 
 /* Asked before each move of a compaction, with header offsets. */
@@ -37,10 +43,15 @@ struct lab_exact {
     lab_extent *extents; /* extents[0 .. count-1], in address order, LAST included */
     uint32_t count;
     uint32_t capacity;
-    uint32_t unit;   /* U */
-    uint32_t header; /* H */
-    uint32_t dwords; /* N */
-    uint64_t base;   /* address of the region modulo 2^32 */
+    uint32_t unit;           /* U */
+    uint32_t header;         /* H */
+    uint32_t dwords;         /* N */
+    lab_exact_layout layout; /* not AUTO */
+    uint32_t payload_max;
+    uint32_t tag_free; /* FREE */
+    uint32_t tag_tail; /* TAIL */
+    bool keeps;        /* requested sizes and sites */
+    uint64_t base;     /* address of the region modulo 2^32 */
     uint32_t cursor;
     uint32_t used, high_water;          /* dwords */
     uint32_t changed_low, changed_high; /* of the dwords [0, N), those whose blocks have changed:
@@ -66,8 +77,22 @@ typedef struct lab_exact_compaction {
 /* A zeroed lab_exact is empty and may be started, again and again; its array is kept between
  * starts. False (and nothing changes) if the region would be refused for its size or alignment,
  * or there is no memory for the model. `alignment` is 4, 8 or 16. */
-bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint32_t alignment);
+bool lab_exact_start(lab_exact *model, uint64_t base, size_t region_bytes, uint32_t alignment,
+                     lab_exact_layout layout);
 void lab_exact_clean_up(lab_exact *model);
+
+/* What an extent is. LAST is free, too. */
+static inline bool lab_exact_is_free(const lab_exact *model, const lab_extent *extent) {
+    return extent->tag == model->tag_free;
+}
+
+static inline bool lab_exact_is_head(const lab_exact *model, const lab_extent *extent) {
+    return extent->tag < model->tag_tail;
+}
+
+static inline bool lab_exact_is_tail(const lab_exact *model, const lab_extent *extent) {
+    return extent->tag >= model->tag_tail && extent->tag != model->tag_free;
+}
 
 /* The header offset of the new block, or LAB_EXACT_NONE. */
 uint32_t lab_exact_alloc(lab_exact *model, size_t alignment, size_t bytes, uint32_t tag,

@@ -270,7 +270,7 @@ static bool cross(lab_mutator *m, lab_script *script, const lab_script *other, s
 
 /* The bytes of a script, mutated as if they were any. */
 static bool mutate_bytes(lab_mutator *m, lab_script *script, size_t ops_max) {
-    size_t needed = LAB_HEADER_BYTES + ops_max * LAB_RECORD_BYTES;
+    size_t needed = LAB_HEADER_BYTES_MAX + ops_max * LAB_RECORD_BYTES;
     if (script->count > ops_max) {
         return false;
     }

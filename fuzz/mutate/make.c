@@ -14,8 +14,8 @@
 
 static uint32_t make_dwords(lab_maker *maker) {
     lab_random *random = &maker->random;
-    static const uint32_t edges[] = {0,  11,    12,      15,      16,
-                                     17, 0x3FF, 0x1FFFF, 0x20000, LAB_DWORDS_MAX};
+    static const uint32_t edges[] = {
+        0, 11, 12, 15, 16, 17, 0x3FF, 0x1FFFF, 0x20000, LAB_DWORDS_CLASSIC, LAB_DWORDS_MAX};
     if (lab_random_below(random, 8) < maker->swarm.dense) {
         return lab_random_between(random, 2 * HEADER_DWORDS + 4, 240);
     }
@@ -23,7 +23,8 @@ static uint32_t make_dwords(lab_maker *maker) {
     case 0:
         return PICK(random, edges);
     case 1:
-        return lab_random_between(random, 0, LAB_DWORDS_MAX);
+        return lab_random_between(
+            random, 0, lab_random_once_in(random, 8) ? LAB_DWORDS_MAX : LAB_DWORDS_CLASSIC);
     case 2:
     case 3:
         return lab_random_between(random, 1024, 8192);
@@ -56,6 +57,19 @@ static uint8_t make_subject(lab_random *random, uint8_t subject) {
     return (uint8_t)(first + lab_random_below(random, (size_t)(lab_subject_names_count - first)));
 }
 
+/* Only the tagged heap has any. */
+static uint8_t make_layout(lab_random *random, uint8_t subject) {
+    static const uint8_t layouts[] = {LAB_LAYOUT_CLASSIC, LAB_LAYOUT_CLASSIC, LAB_LAYOUT_CLASSIC,
+                                      LAB_LAYOUT_CLASSIC, LAB_LAYOUT_WIDE,    LAB_LAYOUT_WIDE,
+                                      LAB_LAYOUT_LEAN,    LAB_LAYOUT_AUTO};
+    return subject == LAB_SUBJECT_HEAP ? PICK(random, layouts) : (uint8_t)LAB_LAYOUT_CLASSIC;
+}
+
+/* A lean heap has no guards. */
+static void fit_guard(lab_config *config) {
+    config->guard = config->layout == LAB_LAYOUT_LEAN ? 0 : config->guard;
+}
+
 void lab_make_config(lab_maker *maker, lab_config *config) {
     lab_random *random = &maker->random;
     config->subject = make_subject(random, config->subject);
@@ -65,6 +79,8 @@ void lab_make_config(lab_maker *maker, lab_config *config) {
     config->slots = make_slots(random);
     config->low_memory = lab_random_once_in(random, 4);
     config->skew = make_skew(random);
+    config->layout = make_layout(random, config->subject);
+    fit_guard(config);
 }
 
 void lab_make_config_key(lab_maker *maker, lab_config *config) {
@@ -75,7 +91,7 @@ void lab_make_config_key(lab_maker *maker, lab_config *config) {
         config->subject = other.subject;
         return;
     }
-    switch (lab_random_below(random, 8)) {
+    switch (lab_random_below(random, 9)) {
     case 0:
         config->alignment = other.alignment;
         break;
@@ -96,10 +112,14 @@ void lab_make_config_key(lab_maker *maker, lab_config *config) {
         config->dwords -= config->dwords < 8 ? config->dwords : 8;
         config->dwords = config->dwords > LAB_DWORDS_MAX ? LAB_DWORDS_MAX : config->dwords;
         break;
+    case 6:
+        config->layout = other.layout;
+        break;
     default:
         config->dwords = other.dwords;
         break;
     }
+    fit_guard(config);
 }
 
 void lab_make_fit(lab_script *script) {

@@ -141,16 +141,21 @@ static size_t print(const lab_script *script, uint8_t *bytes, size_t max_size) {
     return whole && size > 0 && (size_t)size < max_size ? (size_t)size : 0;
 }
 
-/* 0: it does not fit. */
-static size_t encode(const lab_mutator *m, const lab_script *script, uint8_t *bytes,
-                     size_t max_size) {
-    switch (m->form) {
-    case LAB_MUTATE_TEXT:
+/* 0: it does not fit. A header that has become longer may take the last operation's place; if there
+ * is none, the region is a small one. */
+static size_t encode(const lab_mutator *m, lab_script *script, uint8_t *bytes, size_t max_size) {
+    if (m->form == LAB_MUTATE_TEXT) {
         return print(script, bytes, max_size);
-    case LAB_MUTATE_NUMBERED:
-        return lab_script_encode_input(script, bytes, max_size);
-    default:
-        return lab_script_encode(script, bytes, max_size);
+    }
+    for (;;) {
+        size_t size = m->form == LAB_MUTATE_NUMBERED
+                          ? lab_script_encode_input(script, bytes, max_size)
+                          : lab_script_encode(script, bytes, max_size);
+        if (size <= max_size) {
+            return size;
+        }
+        script->config.dwords &= script->count == 0 ? 0xFF : UINT32_MAX;
+        script->count -= script->count > 0;
     }
 }
 

@@ -12,11 +12,6 @@
 #include "runner/plain.h"
 #include "runner/state.h"
 
-enum { HEADER_DWORDS = 6 };
-
-/* The bits of each dword that hold links and size: at level 0, what the checker must find wrong. */
-static const uint32_t structural[HEADER_DWORDS] = {0x07FFFFFF, 0xFFFFFFFF, 0xFFFF8000};
-
 /* One attack. */
 typedef struct attack {
     th_fault_kind kind; /* what the heap must say */
@@ -150,7 +145,7 @@ static bool provoke_alloc(lab_runner *r, const attack *a) {
             expect_fault(r, a, "alloc 1", th_heap_alloc(&r->heap, 1, 0) == NULL)) &&
            (!lab_alloc_meets(&r->model, indexed, guard, true, a->block) ||
             expect_fault(r, a, "alloc 1 tail",
-                         th_heap_alloc(&r->heap, 1, TH_TAG_TAIL_MIN) == NULL));
+                         th_heap_alloc(&r->heap, 1, r->model.tag_tail) == NULL));
 }
 
 /* The lowest block of its tag is damaged: nothing of that tag is freed. */
@@ -160,7 +155,7 @@ static bool provoke_free_tags(lab_runner *r, const attack *a) {
     while (extent->tag != tag) {
         extent++;
     }
-    return extent->offset != a->block || tag == LAB_EXACT_TAG_FREE ||
+    return extent->offset != a->block || tag == r->model.tag_free ||
            expect_fault(r, a, "free tags", th_heap_free_tags(&r->heap, tag, tag) == 0);
 }
 
@@ -185,7 +180,7 @@ static void uncount(lab_runner *r, const attack *a) {
 static bool provoke_heap(lab_runner *r, const attack *a) {
     static th_heap copy;
     bool quiet = r->heap.guard < 3;
-    size_t impossible = TH_HEAP_BLOCK_BYTES_MAX;
+    size_t impossible = lab_impossible_bytes(&r->model);
     unsigned char *other = r->arenas[1 - r->arena] + (r->base - r->arenas[r->arena]);
     (void)th_heap_copy(&r->heap, &copy, other);
     lab_forget(&copy);
@@ -193,7 +188,7 @@ static bool provoke_heap(lab_runner *r, const attack *a) {
     bool null = th_heap_alloc(&r->heap, impossible, 0) == NULL;
     uncount(r, a);
     bool said = quiet || expect_fault(r, a, "alloc", null);
-    null = said && th_heap_alloc(&r->heap, impossible, TH_TAG_TAIL_MIN) == NULL;
+    null = said && th_heap_alloc(&r->heap, impossible, r->model.tag_tail) == NULL;
     uncount(r, a);
     said = said && (quiet || expect_fault(r, a, "alloc tail", null));
     uint32_t moved = said ? th_heap_compact(&r->heap, veto_all, NULL).blocks_moved : 0;
@@ -208,8 +203,8 @@ static bool provoke_heap(lab_runner *r, const attack *a) {
 /* The free block below a HEAD block, or that block itself, is damaged: compaction verifies both
  * before it asks about the block, and asks about nothing above it. */
 static bool provoke_compact(lab_runner *r, const attack *a, const lab_extent *moving) {
-    if (moving->tag >= TH_TAG_TAIL_MIN || moving == r->model.extents ||
-        moving[-1].tag != LAB_EXACT_TAG_FREE) {
+    if (!lab_exact_is_head(&r->model, moving) || moving == r->model.extents ||
+        !lab_exact_is_free(&r->model, &moving[-1])) {
         return true;
     }
     uint32_t moved = th_heap_compact(&r->heap, veto_all, NULL).blocks_moved;
@@ -242,7 +237,7 @@ static bool strike_and_allow(void *context, uint32_t tag, void *from, void *to, 
 static bool is_met_by_move(const lab_runner *r, const attack *a, const lab_extent *moving,
                            const lab_extent *hit) {
     const lab_extent *first = r->model.extents;
-    if (moving->tag >= TH_TAG_TAIL_MIN || moving[-1].tag != LAB_EXACT_TAG_FREE) {
+    if (!lab_exact_is_head(&r->model, moving) || !lab_exact_is_free(&r->model, &moving[-1])) {
         return false;
     }
     switch (a->kind) {
@@ -251,7 +246,7 @@ static bool is_met_by_move(const lab_runner *r, const attack *a, const lab_exten
     case TH_FAULT_POISON:
         return hit == moving - 1;
     default: {
-        bool merge = moving[1].tag == LAB_EXACT_TAG_FREE && moving[1].size > 0;
+        bool merge = lab_exact_is_free(&r->model, &moving[1]) && moving[1].size > 0;
         const lab_extent *low = moving - (r->heap.guard > 1 && moving > first + 1 ? 2 : 1);
         return hit >= low && hit <= moving + (merge ? 2 : 1);
     }
@@ -312,15 +307,16 @@ static bool provoke_interior(lab_runner *r, const attack *a) {
 /* One dword of a header: its own block's is noticed by every call on the payload, a neighbour's
  * from level 2 on. */
 static bool attack_header(lab_runner *r, attack *a, const lab_extent *extent, uint32_t at) {
-    uint32_t dword = at % HEADER_DWORDS;
-    uint32_t bits = at / HEADER_DWORDS;
+    const lab_header_rule *header = lab_header_rule_of(&r->model);
+    uint32_t dword = at % header->dwords;
+    uint32_t bits = at / header->dwords;
     uint32_t mask = bits < 1u << 20 ? bits : bits << 12;
     mask = mask != 0 ? mask : 1u << at % 32;
     bool own = extent->offset == r->slots[a->slot].block;
     a->kind = TH_FAULT_HEADER;
     a->block = extent->offset;
     flip_dword(r, extent->offset + dword, mask);
-    bool right = examine(r, a, r->heap.guard > 0 || (mask & structural[dword]) != 0);
+    bool right = examine(r, a, r->heap.guard > 0 || (mask & header->structural[dword]) != 0);
     if (r->heap.guard > 0) {
         right = right && (r->heap.guard < (own ? 1 : 2) || provoke_payload(r, a)) &&
                 provoke_interior(r, a) && provoke_alloc(r, a) && provoke_free_tags(r, a) &&
@@ -335,13 +331,14 @@ static bool attack_header(lab_runner *r, attack *a, const lab_extent *extent, ui
 static bool attack_beyond(lab_runner *r, attack *a, uint32_t at) {
     const lab_extent *own = lab_exact_find(&r->model, r->slots[a->slot].block);
     const lab_extent *above = own + 1;
-    if (above->tag != LAB_EXACT_TAG_FREE || above->size == 0 || r->heap.guard < 1) {
+    if (!lab_exact_is_free(&r->model, above) || above->size == 0 || r->heap.guard < 1) {
         return true;
     }
     a->kind = TH_FAULT_HEADER;
     a->block = above[1].offset;
-    uint32_t dword = a->block + at % HEADER_DWORDS;
-    uint32_t mask = 1u << at / HEADER_DWORDS % 32;
+    uint32_t dwords = lab_header_rule_of(&r->model)->dwords;
+    uint32_t dword = a->block + at % dwords;
+    uint32_t mask = 1u << at / dwords % 32;
     size_t usable = 4 * (size_t)own->size;
     size_t too_much = 4 * (size_t)(a->block - own->offset);
     flip_dword(r, dword, mask);
@@ -349,7 +346,7 @@ static bool attack_beyond(lab_runner *r, attack *a, uint32_t at) {
         examine(r, a, true) &&
         expect_fault(r, a, "free", th_heap_free(&r->heap, a->payload) == 0) &&
         expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, usable + 1) == NULL) &&
-        (too_much > TH_HEAP_BLOCK_BYTES_MAX - 16 ||
+        (too_much / 4 > r->model.payload_max - 4 ||
          expect_fault(r, a, "move", th_heap_resize(&r->heap, a->payload, too_much) == NULL)) &&
         (usable - own->requested < 4 * (size_t)r->model.unit ||
          expect_fault(r, a, "trim", th_heap_trim(&r->heap, a->payload) == 0));
@@ -389,7 +386,7 @@ static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t a
     } else {
         end = end < r->past.ever_low ? end : r->past.ever_low;
     }
-    if (extent->tag != LAB_EXACT_TAG_FREE || from >= end || r->heap.guard < 2) {
+    if (!lab_exact_is_free(&r->model, extent) || from >= end || r->heap.guard < 2) {
         return true;
     }
     size_t usable = 4 * (size_t)lab_exact_find(&r->model, r->slots[a->slot].block)->size;
@@ -404,7 +401,7 @@ static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t a
         right =
             expect_fault(r, a, "grow", th_heap_resize(&r->heap, a->payload, usable + 1) == NULL);
     } else if (right) {
-        uint32_t tag = how == REUSE_TAIL ? TH_TAG_TAIL_MIN : 0;
+        uint32_t tag = how == REUSE_TAIL ? r->model.tag_tail : 0;
         right = expect_fault(r, a, "alloc", th_heap_alloc(&r->heap, 1, tag) == NULL);
     }
     right = right && provoke_compact(r, a, extent + 1) && provoke_heap(r, a);
@@ -417,19 +414,18 @@ static bool spoil(lab_runner *r, attack *a, const lab_extent *extent, uint32_t a
 static bool attack_poison(lab_runner *r, attack *a, uint32_t at) {
     const lab_extent *extent = lab_exact_find(&r->model, r->slots[a->slot].block);
     extent = lab_exact_find(&r->model, extent->offset + r->model.header + extent->size);
-    if (extent->tag == LAB_EXACT_TAG_FREE && at % 2 == 0) {
+    if (lab_exact_is_free(&r->model, extent) && at % 2 == 0) {
         return spoil(r, a, extent, at, REUSE_GROW);
     }
     if (at % 4 == 3) {
         extent = &r->model.extents[r->model.count - 2];
-        while (extent > r->model.extents && extent->tag != LAB_EXACT_TAG_FREE &&
-               extent->tag >= TH_TAG_TAIL_MIN) {
+        while (extent > r->model.extents && lab_exact_is_tail(&r->model, extent)) {
             extent--;
         }
         return spoil(r, a, extent, at, REUSE_TAIL);
     }
     extent = r->model.extents;
-    while (extent->tag < TH_TAG_TAIL_MIN) {
+    while (lab_exact_is_head(&r->model, extent)) {
         extent++;
     }
     return spoil(r, a, extent, at, REUSE_HEAD);
@@ -451,7 +447,7 @@ static bool attack_pointer(lab_runner *r, attack *a, uint32_t at) {
         a->byte = distance;
     } else {
         const lab_extent *extent = lab_exact_find(&r->model, distance / 4);
-        bool free = extent->tag == LAB_EXACT_TAG_FREE;
+        bool free = lab_exact_is_free(&r->model, extent);
         if (!free && extent->offset == distance / 4 - r->model.header) {
             return true;
         }

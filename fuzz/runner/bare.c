@@ -19,6 +19,7 @@ struct lab_bare {
     lab_index indexes[2];
     unsigned arena; /* which one the heap lives in */
     size_t start;   /* of the region in it */
+    const lab_config *config;
     th_heap heap;
     bare_slot *slots; /* as many as the script has */
     uint32_t slots_used;
@@ -121,7 +122,8 @@ static bool may_move(void *context, uint32_t tag, void *from, void *to, size_t b
 
 static void allocate(lab_bare *b, const lab_op *op, bare_slot *slot, size_t alignment) {
     size_t bytes = lab_size_bytes(op->size);
-    unsigned char *payload = th_heap_alloc_at(&b->heap, alignment, bytes, op->tag, op->slot + 1u);
+    unsigned char *payload =
+        th_heap_alloc_at(&b->heap, alignment, bytes, lab_tag(b->config, op->tag), op->slot + 1u);
     if (payload != NULL) {
         slot->tag = op->tag;
         b->slots_used = op->slot < b->slots_used ? b->slots_used : op->slot + 1u;
@@ -160,7 +162,8 @@ static void free_tags(lab_bare *b, const lab_op *op) {
             leave(b, slot);
         }
     }
-    (void)th_heap_free_tags(&b->heap, op->tag, op->tag_high);
+    (void)th_heap_free_tags(&b->heap, lab_tag(b->config, op->tag),
+                            lab_tag(b->config, op->tag_high));
 }
 
 static void copy(lab_bare *b) {
@@ -187,9 +190,11 @@ static bool start(lab_bare *b, const lab_config *config, int guard) {
     b->slots_used = 0;
     b->start = lab_region_start(config);
     lab_forget(&b->heap);
+    b->config = config;
     th_heap_config heap_config = {
         .alignment = config->alignment,
-        .guard = guard >= 0 ? guard : config->guard,
+        .guard = lab_guard(config, guard),
+        .layout = lab_heap_layout(config),
         .on_fault = on_fault,
         .fault_context = b,
         .low_memory = config->low_memory ? low_memory : NULL,

@@ -58,11 +58,11 @@ static void reenter(lab_runner *r, void *payload) {
     uint32_t before = r->reentries;
     r->expect_reentry = true;
     bool refused = th_heap_alloc(&r->heap, 4, 0) == NULL &&
-                   th_heap_alloc_aligned(&r->heap, 64, 4, TH_TAG_TAIL_MIN) == NULL &&
+                   th_heap_alloc_aligned(&r->heap, 64, 4, r->model.tag_tail) == NULL &&
                    th_heap_resize(&r->heap, payload, 1000) == NULL &&
                    th_heap_resize(&r->heap, payload, 0) == NULL &&
                    th_heap_trim(&r->heap, payload) == 0 && th_heap_free(&r->heap, payload) == 0 &&
-                   th_heap_free_tags(&r->heap, 0, TH_TAG_TAIL_MAX) == 0 &&
+                   th_heap_free_tags(&r->heap, 0, r->model.tag_free) == 0 &&
                    th_heap_compact(&r->heap, NULL, NULL).blocks_moved == 0 &&
                    th_heap_compact_some(&r->heap, 1000, NULL, NULL).blocks_moved == 0 &&
                    th_heap_copy(&r->heap, &copy, r->arenas[1 - r->arena]) == TH_ERR_BUSY &&
@@ -146,7 +146,7 @@ static bool copy_asks(lab_runner *r) {
     }
     copy.config.low_memory = count_call;
     copy.config.low_memory_context = &calls;
-    (void)th_heap_alloc(&copy, TH_HEAP_BLOCK_BYTES_MAX, 0);
+    (void)th_heap_alloc(&copy, lab_impossible_bytes(&r->model), 0);
     lab_forget(&copy);
     return lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "copy asks", 1, calls);
 }
@@ -166,7 +166,7 @@ bool lab_heap_low_memory(void *context, th_heap *heap, size_t bytes) {
     }
     /* It is not asked again for an allocation made inside it, which fails, since something is
      * live. */
-    if (th_heap_alloc(heap, TH_HEAP_BLOCK_BYTES_MAX, 0) != NULL) {
+    if (th_heap_alloc(heap, lab_impossible_bytes(&r->model), 0) != NULL) {
         return lab_fail(r, LAB_PROPERTY_LOW_MEMORY, "inner", "an impossible allocation was made");
     }
     if (!copy_asks(r)) {

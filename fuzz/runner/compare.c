@@ -10,6 +10,10 @@
 
 #define EDGE_BYTE 0xE7 /* XORed with the arena's number: copied edges are noticed */
 
+LAB_PLAIN_PART uint32_t site_of(const lab_runner *r, const lab_extent *extent) {
+    return r->model.keeps ? extent->site : 0;
+}
+
 static bool report_block(lab_runner *r, const lab_extent *want, const th_heap_block *have,
                          bool last) {
     uint32_t next = last ? 0 : want->offset + r->model.header + want->size;
@@ -17,15 +21,15 @@ static bool report_block(lab_runner *r, const lab_extent *want, const th_heap_bl
                          : want->size != have->size_dwords    ? "size"
                          : want->tag != have->tag             ? "tag"
                          : want->alignment != have->alignment ? "alignment"
-                         : want->site != have->site           ? "site"
+                         : site_of(r, want) != have->site     ? "site"
                          : next != have->next_offset          ? "next"
                                                               : "requested";
     return lab_fail(r, LAB_PROPERTY_BLOCKS, detail,
                     "expected block %u size %u tag 0x%04x requested %u align %u site %u, found "
                     "block %u size %u tag 0x%04x requested %zu align %u site %u next %u",
                     want->offset, want->size, want->tag, want->requested, want->alignment,
-                    want->site, have->offset, have->size_dwords, have->tag, have->requested_bytes,
-                    have->alignment, have->site, have->next_offset);
+                    site_of(r, want), have->offset, have->size_dwords, have->tag,
+                    have->requested_bytes, have->alignment, have->site, have->next_offset);
 }
 
 LAB_PLAIN_PART bool is_block(const lab_runner *r, const lab_extent *want, const th_heap_block *have,
@@ -33,7 +37,7 @@ LAB_PLAIN_PART bool is_block(const lab_runner *r, const lab_extent *want, const 
     uint32_t next = last ? 0 : want->offset + r->model.header + want->size;
     uint32_t difference = (want->offset ^ have->offset) | (want->size ^ have->size_dwords) |
                           (want->tag ^ have->tag) | (want->requested != have->requested_bytes) |
-                          (want->alignment ^ have->alignment) | (want->site ^ have->site) |
+                          (want->alignment ^ have->alignment) | (site_of(r, want) ^ have->site) |
                           (next ^ have->next_offset);
     return difference == 0;
 }

@@ -56,8 +56,9 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
     lab_slot *slot = &r->slots[op->slot];
     size_t bytes = lab_size_bytes(op->size);
     uint32_t site = op->slot + 1u;
-    uint32_t block = lab_exact_alloc(&r->model, alignment, bytes, op->tag, site);
-    void *payload = th_heap_alloc_at(&r->heap, alignment, bytes, op->tag, site);
+    uint32_t tag = lab_tag(&r->script->config, op->tag);
+    uint32_t block = lab_exact_alloc(&r->model, alignment, bytes, tag, site);
+    void *payload = th_heap_alloc_at(&r->heap, alignment, bytes, tag, site);
     if (!lab_expect_block(r, block, payload) || !expect_low_memory(r)) {
         return false;
     }
@@ -75,7 +76,7 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
     if (!expect_sizes(r, extent)) {
         return false;
     }
-    lab_content_fill(payload, 0, bytes, slot->seed);
+    lab_content_fill(payload, 0, extent->requested, slot->seed);
     return true;
 }
 
@@ -104,13 +105,13 @@ static bool resize(lab_runner *r, const lab_op *op) {
     if (!expect_sizes(r, extent)) {
         return false;
     }
-    kept = kept < bytes ? kept : bytes;
+    kept = kept < extent->requested ? kept : extent->requested;
     size_t intact = lab_content_check(payload, kept, slot->seed);
     if (intact != kept) {
         return lab_fail(r, LAB_PROPERTY_CONTENTS, "resize", "byte %zu of the %zu kept was lost",
                         intact, kept);
     }
-    lab_content_fill(payload, kept, bytes, slot->seed);
+    lab_content_fill(payload, kept, extent->requested, slot->seed);
     return true;
 }
 
@@ -133,14 +134,16 @@ static bool release(lab_runner *r, const lab_op *op) {
 }
 
 static bool free_tags(lab_runner *r, const lab_op *op) {
+    uint32_t low = lab_tag(&r->script->config, op->tag);
+    uint32_t high = lab_tag(&r->script->config, op->tag_high);
     for (uint32_t i = 0; i < r->model.count; i++) {
         const lab_extent *extent = &r->model.extents[i];
-        if (extent->site != 0 && extent->tag >= op->tag && extent->tag <= op->tag_high) {
+        if (extent->site != 0 && extent->tag >= low && extent->tag <= high) {
             r->slots[extent->site - 1].block = LAB_EXACT_NONE;
         }
     }
-    uint32_t want = lab_exact_free_tags(&r->model, op->tag, op->tag_high);
-    uint32_t have = th_heap_free_tags(&r->heap, op->tag, op->tag_high);
+    uint32_t want = lab_exact_free_tags(&r->model, low, high);
+    uint32_t have = th_heap_free_tags(&r->heap, low, high);
     return lab_expect(r, LAB_PROPERTY_RESULT, "freed", want, have);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runner/rules.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "tagheap/heap.h"
@@ -21,9 +22,9 @@ lab_past lab_past_none(const lab_exact *model) {
 
 void lab_past_reach(lab_past *past, const lab_exact *model, const lab_extent *extent) {
     uint32_t end = extent->offset + model->header + extent->size;
-    if (extent->tag < TH_TAG_TAIL_MIN && end > past->ever_low) {
+    if (lab_exact_is_head(model, extent) && end > past->ever_low) {
         past->ever_low = end;
-    } else if (extent->tag >= TH_TAG_TAIL_MIN && extent->offset < past->ever_high) {
+    } else if (!lab_exact_is_head(model, extent) && extent->offset < past->ever_high) {
         past->ever_high = extent->offset;
     }
 }
@@ -81,7 +82,7 @@ bool lab_low_memory_ask(lab_low_memory *low, lab_exact *model, const lab_slot *s
     for (uint32_t i = 0; i < count; i++) {
         if (slots[i].block != LAB_EXACT_NONE && i != low->protected_slot) {
             low->freed = i;
-            (void)lab_exact_alloc(model, 4, TH_HEAP_BLOCK_BYTES_MAX, 0, 0);
+            (void)lab_exact_alloc(model, 4, lab_impossible_bytes(model), 0, 0);
             (void)lab_exact_free(model, slots[i].block);
             return true;
         }
@@ -94,16 +95,15 @@ bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail,
     const lab_extent *last = first + model->count - 1;
     const lab_extent *carved = tail ? last - 1 : first;
     if (tail) {
-        while (carved > first && carved->tag != LAB_EXACT_TAG_FREE &&
-               carved->tag >= TH_TAG_TAIL_MIN) {
+        while (carved > first && lab_exact_is_tail(model, carved)) {
             carved--;
         }
     } else {
-        while (carved->tag < TH_TAG_TAIL_MIN) {
+        while (lab_exact_is_head(model, carved)) {
             carved++;
         }
     }
-    if (carved->tag != LAB_EXACT_TAG_FREE || carved == last) {
+    if (!lab_exact_is_free(model, carved) || carved == last) {
         return false;
     }
     bool walked = !indexed || guard >= 3;
@@ -112,6 +112,33 @@ bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail,
                      : guard > 1 && carved > first ? carved[-1].offset
                                                    : carved->offset;
     return block >= below && block <= above;
+}
+
+static_assert((int)LAB_LAYOUT_CLASSIC == (int)LAB_EXACT_CLASSIC &&
+                  (int)LAB_LAYOUT_LEAN == (int)LAB_EXACT_LEAN &&
+                  (int)LAB_LAYOUT_WIDE == (int)LAB_EXACT_WIDE &&
+                  (int)LAB_LAYOUT_AUTO == (int)LAB_EXACT_AUTO,
+              "the model takes the script's layouts");
+static_assert(LAB_ARENA_START + 15 * 16 + 4 * LAB_DWORDS_MAX + 4096 < LAB_ARENA_BYTES,
+              "a region and its edges fit");
+
+th_heap_layout lab_heap_layout(const lab_config *config) {
+    static const th_heap_layout layouts[LAB_LAYOUT_COUNT] = {
+        [LAB_LAYOUT_CLASSIC] = TH_HEAP_LAYOUT_CLASSIC,
+        [LAB_LAYOUT_LEAN] = TH_HEAP_LAYOUT_LEAN,
+        [LAB_LAYOUT_WIDE] = TH_HEAP_LAYOUT_WIDE,
+        [LAB_LAYOUT_AUTO] = TH_HEAP_LAYOUT_AUTO};
+    return layouts[config->layout];
+}
+
+/* ---- headers ------------------------------------------------------------------------------ */
+
+const lab_header_rule *lab_header_rule_of(const lab_exact *model) {
+    static const lab_header_rule rules[] = {
+        [LAB_EXACT_CLASSIC] = {6, {0x07FFFFFF, 0xFFFFFFFF, 0xFFFF8000}},
+        [LAB_EXACT_LEAN] = {2, {0x07FFFFFF, 0xFFFF8000}},
+        [LAB_EXACT_WIDE] = {7, {0xFFFFFFFF, 0xFFFFFFFF}}};
+    return &rules[model->layout];
 }
 
 /* ---- the heap's index --------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 /* A region lies inside a block of LAB_ARENA_BYTES that is aligned to its own size, at
  * LAB_ARENA_START: which alignments hold in it does not depend on where the block is, so that a
  * script means the same in every process. */
-#define LAB_ARENA_BYTES ((size_t)1 << 20)
+#define LAB_ARENA_BYTES ((size_t)1 << 22)
 
 /* Memory for the index of a heap in an arena: the last `bytes` bytes of an allocation, so that a
  * sanitizer notices what is written behind it. */
@@ -48,6 +48,18 @@ typedef struct lab_slot {
 /* The contents of the `number`-th allocated block, counted from 1, begin with this. */
 uint32_t lab_seed_of(uint32_t number);
 
+/* The model's word for a layout, and the heap's. */
+static inline lab_exact_layout lab_model_layout(const lab_config *config) {
+    return (lab_exact_layout)config->layout;
+}
+
+th_heap_layout lab_heap_layout(const lab_config *config);
+
+/* The guard level of a run that asks for another than the script's, or (-1) does not. */
+static inline int lab_guard(const lab_config *config, int asked) {
+    return config->layout == LAB_LAYOUT_LEAN ? 0 : asked >= 0 ? asked : config->guard;
+}
+
 /* What of the blocks that were there before attacks can still meet. */
 typedef struct lab_past {
     uint32_t ever_low;  /* dwords [0, ever_low) have been part of a HEAD block, or lay below one */
@@ -70,6 +82,22 @@ uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at);
  * an index leads to it, and the block above it is loaded in any case, the one below from level 2
  * on. */
 bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail, uint32_t block);
+
+/* ---- headers ------------------------------------------------------------------------------ */
+
+/* What an attack on a header has to know of it. */
+typedef struct lab_header_rule {
+    uint32_t dwords;        /* without padding */
+    uint32_t structural[7]; /* the bits of each that hold links and sizes: at guard level 0, what
+                               the checker must find wrong */
+} lab_header_rule;
+
+const lab_header_rule *lab_header_rule_of(const lab_exact *model);
+
+/* A well-formed request that no heap of this region can serve. */
+static inline size_t lab_impossible_bytes(const lab_exact *model) {
+    return 4 * (size_t)model->dwords;
+}
 
 /* ---- what is compared --------------------------------------------------------------------- */
 

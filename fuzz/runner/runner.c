@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a run: regions, start, the loop over the operations, the end. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 
 #include "runner/runner.h"
 
@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "runner/state.h"
 
@@ -78,6 +79,28 @@ uint32_t lab_block_of(const lab_runner *r, const void *payload) {
     return (uint32_t)(distance / 4) - r->model.header;
 }
 
+/* Zeroed; what no run touches costs nothing, for a runner may live for one script only. NULL: there
+ * is no memory. */
+static unsigned char *arena_open(void) {
+    unsigned char *map = mmap(NULL, 2 * LAB_ARENA_BYTES, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) {
+        return NULL;
+    }
+    size_t below = (0 - (uintptr_t)map) % LAB_ARENA_BYTES;
+    if (below > 0) {
+        (void)munmap(map, below);
+    }
+    (void)munmap(map + below + LAB_ARENA_BYTES, LAB_ARENA_BYTES - below);
+    return map + below;
+}
+
+static void arena_close(unsigned char *arena) {
+    if (arena != NULL) {
+        (void)munmap(arena, LAB_ARENA_BYTES);
+    }
+}
+
 lab_runner *lab_runner_new(void) {
     lab_runner *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -87,11 +110,7 @@ lab_runner *lab_runner_new(void) {
     r->snapshot.bytes = malloc(LAB_ARENA_BYTES);
     bool indexes = true;
     for (unsigned i = 0; i < 2; i++) {
-        void *arena = NULL;
-        if (posix_memalign(&arena, LAB_ARENA_BYTES, LAB_ARENA_BYTES) == 0) {
-            memset(arena, 0, LAB_ARENA_BYTES);
-            r->arenas[i] = arena;
-        }
+        r->arenas[i] = arena_open();
         indexes = lab_index_open(&r->indexes[i]) && indexes;
     }
     if (!indexes || r->slots == NULL || r->snapshot.bytes == NULL || r->arenas[0] == NULL ||
@@ -111,8 +130,8 @@ void lab_runner_destroy(lab_runner *r) {
     }
     lab_forget(&r->heap);
     lab_exact_clean_up(&r->model);
-    free(r->arenas[0]);
-    free(r->arenas[1]);
+    arena_close(r->arenas[0]);
+    arena_close(r->arenas[1]);
     lab_index_close(&r->indexes[0]);
     lab_index_close(&r->indexes[1]);
     free(r->snapshot.bytes);
@@ -153,8 +172,8 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     bool hooks = config->skew % 2 == 0; /* with and without lock hooks */
     th_heap_config heap_config = {
         .alignment = config->alignment,
-        .guard = guard >= 0 ? guard : config->guard,
-        .layout = TH_HEAP_LAYOUT_CLASSIC,
+        .guard = lab_guard(config, guard),
+        .layout = lab_heap_layout(config),
         .on_fault = lab_on_fault,
         .fault_context = r,
         .low_memory = config->low_memory ? lab_heap_low_memory : NULL,
@@ -166,7 +185,8 @@ bool lab_start(lab_runner *r, int guard, bool *accepted) {
     lab_index_choose(&r->indexes[0], config);
     lab_index_choose(&r->indexes[1], config);
     lab_index_tell(&r->indexes[r->arena], &heap_config);
-    *accepted = lab_exact_start(&r->model, start, r->region_bytes, config->alignment);
+    *accepted = lab_exact_start(&r->model, start, r->region_bytes, config->alignment,
+                                lab_model_layout(config));
     if (*accepted) {
         lab_write_edges(r, r->arena);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The byte form of scripts: a header of 4 bytes, then records of 10 bytes. docs/script.md draws
- * both. Every byte string means something, so a fuzzer's mutations are never wasted on input that
- * is refused; where several byte strings mean the same script, the canonical one (which encoding
- * gives) is the one made of the lowest codes.
+/* The byte form of scripts: a header of 4 or 5 bytes, then records of 10 bytes. docs/script.md
+ * draws both. Every byte string means something, so a fuzzer's mutations are never wasted on input
+ * that is refused; where several byte strings mean the same script, the canonical one (which
+ * encoding gives) is the one made of the lowest codes.
  *
  * Decoding runs once for every input that a fuzzer makes: the loop over the records has no branch
  * that depends on the kind; fields that the kind does not use are masked away. */
@@ -26,16 +26,42 @@ enum {
     LOW_MEMORY_SHIFT = 4,
     SLOTS_SHIFT = 5,
     CLASS_SHIFT = 4,
-    CLASS_LARGE = 12, /* classes from here on are large regions */
-    SMALL_MAX = 0x3FF /* dwords of the small ones */
+    CLASS_LAYOUTS = 8, /* classes from here on are those of layouts, */
+    CLASS_WIDE = 9,
+    CLASS_MORE = 10, /* but this one has a byte more */
+    CLASS_AUTO = 11,
+    CLASS_LARGE = 12,  /* from here on: large regions in the classic layout */
+    SMALL_MAX = 0x3FF, /* dwords of the others */
+    MORE_LAYOUT_SHIFT = 4
 };
+
+static const uint8_t small_layouts[] = {LAB_LAYOUT_LEAN, LAB_LAYOUT_WIDE, LAB_LAYOUT_CLASSIC,
+                                        LAB_LAYOUT_AUTO};
 
 static const uint8_t alignments[ALIGNMENT_CODES] = {4, 8, 16, 4};
 static const uint32_t slot_counts[SLOTS_CODES] = {16, 8, 64, 256, 1024, 4096, 16384, 65536};
 
-static_assert(LAB_DWORDS_MAX <= 0x3FFFF, "16 bits and the two low bits of the class reach it");
+static_assert(LAB_DWORDS_CLASSIC <= 0x3FFFF, "16 bits and the two low bits of the class reach it");
+static_assert(LAB_DWORDS_MAX <= 0xFFFFF, "16 bits and the four low bits of the byte more do");
 
-static void decode_header(lab_config *config, const uint8_t header[LAB_HEADER_BYTES]) {
+/* Of the region's size and layout. */
+static uint32_t class_of(const lab_config *config) {
+    static const uint8_t small[LAB_LAYOUT_COUNT] = {[LAB_LAYOUT_CLASSIC] = 0,
+                                                    [LAB_LAYOUT_LEAN] = CLASS_LAYOUTS,
+                                                    [LAB_LAYOUT_WIDE] = CLASS_WIDE,
+                                                    [LAB_LAYOUT_AUTO] = CLASS_AUTO};
+    if (config->dwords <= SMALL_MAX) {
+        return small[config->layout];
+    }
+    bool more = config->layout != LAB_LAYOUT_CLASSIC || config->dwords > LAB_DWORDS_CLASSIC;
+    return more ? CLASS_MORE : CLASS_LARGE | config->dwords >> 16;
+}
+
+size_t lab_header_bytes(const lab_config *config) {
+    return class_of(config) == CLASS_MORE ? LAB_HEADER_BYTES_MAX : LAB_HEADER_BYTES;
+}
+
+static void decode_header(lab_config *config, const uint8_t header[LAB_HEADER_BYTES_MAX]) {
     uint32_t flags = header[0];
     uint32_t low = header[1] | (uint32_t)header[2] << 8;
     uint32_t class = (uint32_t)header[3] >> CLASS_SHIFT;
@@ -45,11 +71,23 @@ static void decode_header(lab_config *config, const uint8_t header[LAB_HEADER_BY
     config->low_memory = (uint8_t)((flags >> LOW_MEMORY_SHIFT) & 1u);
     config->slots = slot_counts[flags >> SLOTS_SHIFT];
     config->skew = header[3] & 0xFu;
-    config->dwords =
-        class < CLASS_LARGE ? low & SMALL_MAX : (low | (class & 3u) << 16) % (LAB_DWORDS_MAX + 1);
+    if (class >= CLASS_LARGE) {
+        config->dwords = (low | (class & 3u) << 16) % (LAB_DWORDS_CLASSIC + 1);
+    } else if (class == CLASS_MORE) {
+        uint32_t more = header[LAB_HEADER_BYTES];
+        config->dwords = (low | (more & 0xFu) << 16) % (LAB_DWORDS_MAX + 1);
+        config->layout = (uint8_t)(more >> MORE_LAYOUT_SHIFT & 3u);
+    } else {
+        config->dwords = low & SMALL_MAX;
+        config->layout = class < CLASS_LAYOUTS ? (uint8_t)LAB_LAYOUT_CLASSIC
+                                               : small_layouts[class - CLASS_LAYOUTS];
+    }
+    if (config->layout == LAB_LAYOUT_LEAN) {
+        config->guard = 0;
+    }
 }
 
-static void encode_header(const lab_config *config, uint8_t header[LAB_HEADER_BYTES]) {
+static void encode_header(const lab_config *config, uint8_t *header) {
     uint32_t alignment = 0;
     while (alignment < ALIGNMENT_CODES - 1 && alignments[alignment] != config->alignment) {
         alignment++;
@@ -58,13 +96,16 @@ static void encode_header(const lab_config *config, uint8_t header[LAB_HEADER_BY
     while (slots < SLOTS_CODES - 1 && slot_counts[slots] != config->slots) {
         slots++;
     }
-    uint32_t class = config->dwords <= SMALL_MAX ? 0 : CLASS_LARGE | config->dwords >> 16;
+    uint32_t class = class_of(config);
     uint32_t guard = (uint32_t)config->guard ^ GUARD_FLIP;
     header[0] = (uint8_t)(alignment | guard << GUARD_SHIFT |
                           (uint32_t)config->low_memory << LOW_MEMORY_SHIFT | slots << SLOTS_SHIFT);
     header[1] = (uint8_t)config->dwords;
     header[2] = (uint8_t)(config->dwords >> 8);
     header[3] = (uint8_t)(config->skew | class << CLASS_SHIFT);
+    if (class == CLASS_MORE) {
+        header[4] = (uint8_t)(config->dwords >> 16 | (uint32_t)config->layout << MORE_LAYOUT_SHIFT);
+    }
 }
 
 /* ---- records ------------------------------------------------------------------------------ */
@@ -172,21 +213,22 @@ static void encode_record(const lab_op *op, uint8_t *record) {
 /* ---- scripts ------------------------------------------------------------------------------ */
 
 bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size) {
-    uint8_t header[LAB_HEADER_BYTES] = {0};
-    for (size_t i = 0; i < LAB_HEADER_BYTES && i < size; i++) {
+    uint8_t header[LAB_HEADER_BYTES_MAX] = {0};
+    for (size_t i = 0; i < LAB_HEADER_BYTES_MAX && i < size; i++) {
         header[i] = bytes[i];
     }
     decode_header(&script->config, header);
     script->count = 0;
 
-    size_t count = size < LAB_HEADER_BYTES ? 0 : (size - LAB_HEADER_BYTES) / LAB_RECORD_BYTES;
+    size_t start = header[3] >> CLASS_SHIFT == CLASS_MORE ? LAB_HEADER_BYTES_MAX : LAB_HEADER_BYTES;
+    size_t count = size < start ? 0 : (size - start) / LAB_RECORD_BYTES;
     if (count == 0) {
         return true;
     }
     if (!lab_script_reserve(script, count)) {
         return false;
     }
-    const uint8_t *record = bytes + LAB_HEADER_BYTES;
+    const uint8_t *record = bytes + start;
     for (size_t i = 0; i < count; i++) {
         decode_record(&script->ops[i], record, script->config.slots - 1);
         record += LAB_RECORD_BYTES;
@@ -196,13 +238,14 @@ bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size) {
 }
 
 size_t lab_script_encode(const lab_script *script, uint8_t *bytes, size_t capacity) {
-    size_t needed = LAB_HEADER_BYTES + script->count * LAB_RECORD_BYTES;
+    size_t start = lab_header_bytes(&script->config);
+    size_t needed = start + script->count * LAB_RECORD_BYTES;
     assert(lab_config_is_valid(&script->config));
     if (needed > capacity) {
         return needed;
     }
     encode_header(&script->config, bytes);
-    uint8_t *record = bytes + LAB_HEADER_BYTES;
+    uint8_t *record = bytes + start;
     for (size_t i = 0; i < script->count; i++) {
         assert(lab_op_is_valid(&script->ops[i], &script->config));
         encode_record(&script->ops[i], record);

@@ -33,6 +33,11 @@ const char *const lab_subject_names[] = {
     [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", LAB_SUBJECTS(NAME)};
 const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];
 
+const char *const lab_layout_names[LAB_LAYOUT_COUNT] = {[LAB_LAYOUT_CLASSIC] = "classic",
+                                                        [LAB_LAYOUT_LEAN] = "lean",
+                                                        [LAB_LAYOUT_WIDE] = "wide",
+                                                        [LAB_LAYOUT_AUTO] = "auto"};
+
 /* The value of such a size: the exponent in 6 bits above a two's complement of 18 bits. */
 #define DISTANCE_BITS 18u
 #define DISTANCE_SIGN (1u << (DISTANCE_BITS - 1))
@@ -154,7 +159,8 @@ bool lab_config_is_valid(const lab_config *config) {
         config->alignment == 4 || config->alignment == 8 || config->alignment == 16;
     return slots_valid && alignment_valid && config->dwords <= LAB_DWORDS_MAX &&
            config->skew <= 15 && config->guard <= 3 && config->low_memory <= 1 &&
-           config->subject < lab_subject_names_count;
+           config->subject < lab_subject_names_count && config->layout < LAB_LAYOUT_COUNT &&
+           (config->layout != LAB_LAYOUT_LEAN || config->guard == 0);
 }
 
 bool lab_op_is_valid(const lab_op *op, const lab_config *config) {
@@ -201,7 +207,7 @@ bool lab_script_equal(const lab_script *a, const lab_script *b) {
     const lab_config *y = &b->config;
     if (a->count != b->count || x->dwords != y->dwords || x->alignment != y->alignment ||
         x->skew != y->skew || x->guard != y->guard || x->low_memory != y->low_memory ||
-        x->slots != y->slots || x->subject != y->subject) {
+        x->slots != y->slots || x->subject != y->subject || x->layout != y->layout) {
         return false;
     }
     for (size_t i = 0; i < a->count; i++) {

@@ -126,7 +126,24 @@ typedef struct lab_config {
                            per operation, and the allocation retried; 0: no callback */
     uint32_t slots;     /* 8, 16, 64, 256, 1024, 4096, 16384 or 65536 */
     uint8_t subject;    /* what it is for: an index of lab_subject_names */
+    uint8_t layout;     /* lab_layout: of the tagged heap; LEAN wants guard 0 */
 } lab_config;
+
+/* The layouts of docs/heap.md. */
+typedef enum lab_layout {
+    LAB_LAYOUT_CLASSIC,
+    LAB_LAYOUT_LEAN,
+    LAB_LAYOUT_WIDE,
+    LAB_LAYOUT_AUTO,
+    LAB_LAYOUT_COUNT
+} lab_layout;
+extern const char *const lab_layout_names[LAB_LAYOUT_COUNT];
+
+/* The tag of the heap's that a tag of a script stands for. Scripts have 15 bits of it; in a heap
+ * that is wide by name it is the same number in both halves of the tag, and 0x7FFF is its FREE. */
+static inline uint32_t lab_tag(const lab_config *config, uint32_t tag) {
+    return config->layout != LAB_LAYOUT_WIDE ? tag : tag == 0x7FFF ? 0x7FFFFFFF : tag << 16 | tag;
+}
 
 /* The subjects' names, by number; numbers never change. 0 is "heap", the tagged heap against the
  * exact model; the others are played by the referee (runner/contract.h). "plugin" is whatever was
@@ -162,7 +179,14 @@ extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u
 #define LAB_SUBJECT_PLUGIN 1u
 
-#define LAB_DWORDS_MAX 0x20100u /* a little more than the largest region that init accepts */
+/* The highest of their numbers. */
+#define LAB_SUBJECT_PLUS_ONE(subject, name) +1
+#define LAB_SUBJECTS_MAX                    (LAB_SUBJECT_PLUGIN LAB_SUBJECTS(LAB_SUBJECT_PLUS_ONE))
+
+#define LAB_DWORDS_MAX 0xC0000u
+
+/* A little more than the largest region that init accepts in the classic and the lean layout. */
+#define LAB_DWORDS_CLASSIC 0x20100u
 
 typedef struct lab_script {
     lab_config config;
@@ -193,14 +217,19 @@ bool lab_script_equal(const lab_script *a, const lab_script *b);
 
 /* ---- bytes (codec.c) ---------------------------------------------------------------------- */
 
-#define LAB_HEADER_BYTES 4u
-#define LAB_RECORD_BYTES 10u
+#define LAB_HEADER_BYTES     4u
+#define LAB_HEADER_BYTES_MAX 5u
+#define LAB_RECORD_BYTES     10u
+
+/* How many bytes the header takes: one more for large regions in other layouts than classic, and
+ * for larger ones than classic has. */
+size_t lab_header_bytes(const lab_config *config);
 
 /* Decodes any bytes. Missing header bytes count as 0; an incomplete record at the end is
  * ignored. False only if there is no memory. */
 bool lab_script_decode(lab_script *script, const uint8_t *bytes, size_t size);
 
-/* The canonical bytes: LAB_HEADER_BYTES + count * LAB_RECORD_BYTES. Writes them if they fit into
+/* The canonical bytes: lab_header_bytes + count * LAB_RECORD_BYTES. Writes them if they fit into
  * `capacity`; returns the size needed either way. */
 size_t lab_script_encode(const lab_script *script, uint8_t *bytes, size_t capacity);
 

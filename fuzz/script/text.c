@@ -244,27 +244,38 @@ static const op_word op_words[LAB_OP_COUNT] = {
 typedef struct key_rule {
     const char *prefix;
     uint32_t initial, max;
-    uint32_t powers; /* if not 0: only the powers of two in this set; NAMES: lab_subject_names */
+    uint32_t powers;          /* if not 0: only the powers of two in this set */
+    const char *const *names; /* if not NULL: names[0 .. max], and printed only if not initial */
     const char *wanted;
 } key_rule;
 
-enum { KEY_DWORDS, KEY_ALIGN, KEY_GUARD, KEY_SLOTS, KEY_LOW_MEMORY, KEY_SKEW, KEY_SUBJECT, KEYS };
-
-#define NAMES UINT32_MAX
+enum {
+    KEY_DWORDS,
+    KEY_ALIGN,
+    KEY_GUARD,
+    KEY_SLOTS,
+    KEY_LOW_MEMORY,
+    KEY_SKEW,
+    KEY_LAYOUT,
+    KEY_SUBJECT,
+    KEYS
+};
 
 static const key_rule keys[KEYS] = {
-    [KEY_DWORDS] = {"dwords=", 0, LAB_DWORDS_MAX, 0, "N, N up to 0x20100"},
-    [KEY_ALIGN] = {"align=", 4, 16, 4 | 8 | 16, "4, 8 or 16"},
-    [KEY_GUARD] = {"guard=", 3, 3, 0, "0 to 3"},
-    [KEY_SLOTS] = {"slots=", 16, 65536, 8 | 16 | 64 | 256 | 1024 | 4096 | 16384 | 65536,
+    [KEY_DWORDS] = {"dwords=", 0, LAB_DWORDS_MAX, 0, NULL, "N, N up to 0xc0000"},
+    [KEY_ALIGN] = {"align=", 4, 16, 4 | 8 | 16, NULL, "4, 8 or 16"},
+    [KEY_GUARD] = {"guard=", 3, 3, 0, NULL, "0 to 3"},
+    [KEY_SLOTS] = {"slots=", 16, 65536, 8 | 16 | 64 | 256 | 1024 | 4096 | 16384 | 65536, NULL,
                    "8, 16, 64, 256, 1024, 4096, 16384 or 65536"},
-    [KEY_LOW_MEMORY] = {"lowmem=", 0, 1, 0, "0 or 1"},
-    [KEY_SKEW] = {"skew=", 0, 15, 0, "0 to 15"},
-    [KEY_SUBJECT] = {"subject=", LAB_SUBJECT_HEAP, UINT8_MAX, NAMES,
+    [KEY_LOW_MEMORY] = {"lowmem=", 0, 1, 0, NULL, "0 or 1"},
+    [KEY_SKEW] = {"skew=", 0, 15, 0, NULL, "0 to 15"},
+    [KEY_LAYOUT] = {"layout=", LAB_LAYOUT_CLASSIC, LAB_LAYOUT_COUNT - 1, 0, lab_layout_names,
+                    "classic, lean, wide or auto"},
+    [KEY_SUBJECT] = {"subject=", LAB_SUBJECT_HEAP, LAB_SUBJECTS_MAX, 0, lab_subject_names,
                      "a name `heaplab subjects` lists"},
 };
 
-static_assert(LAB_DWORDS_MAX == 0x20100, "the message says so");
+static_assert(LAB_DWORDS_MAX == 0xC0000, "the message says so");
 
 static const char *prefix_of(const item_rule *item, lab_op_kind kind) {
     return item->prefix != NULL ? item->prefix : op_words[kind].size_prefix;
@@ -302,21 +313,21 @@ size_t lab_op_format(const lab_op *op, char *line, size_t capacity) {
 void lab_script_print(const lab_script *script, FILE *out) {
     const lab_config *config = &script->config;
     const uint32_t values[KEYS] = {
-        [KEY_DWORDS] = config->dwords,  [KEY_ALIGN] = config->alignment,
-        [KEY_GUARD] = config->guard,    [KEY_SLOTS] = config->slots,
-        [KEY_SKEW] = config->skew,      [KEY_LOW_MEMORY] = config->low_memory,
-        [KEY_SUBJECT] = config->subject};
+        [KEY_DWORDS] = config->dwords, [KEY_ALIGN] = config->alignment,
+        [KEY_GUARD] = config->guard,   [KEY_SLOTS] = config->slots,
+        [KEY_SKEW] = config->skew,     [KEY_LOW_MEMORY] = config->low_memory,
+        [KEY_LAYOUT] = config->layout, [KEY_SUBJECT] = config->subject};
     char bytes[LAB_OP_LINE_BYTES_MAX];
     lab_line heap = {bytes, 0, sizeof bytes};
     lab_put_text(&heap, "heap");
     for (unsigned i = 0; i < KEYS; i++) {
-        if (keys[i].powers == NAMES && values[i] == keys[i].initial) {
+        if (keys[i].names != NULL && values[i] == keys[i].initial) {
             continue;
         }
         lab_put_text(&heap, " ");
         lab_put_text(&heap, keys[i].prefix);
-        if (keys[i].powers == NAMES) {
-            lab_put_text(&heap, lab_subject_names[values[i]]);
+        if (keys[i].names != NULL) {
+            lab_put_text(&heap, keys[i].names[values[i]]);
         } else {
             lab_put_decimal(&heap, values[i]);
         }
@@ -411,12 +422,12 @@ static bool next_line(parser *p) {
     return true;
 }
 
-static bool read_name(lab_word text, uint32_t *value) {
+static bool read_name(lab_word text, const key_rule *key, uint32_t *value) {
     *value = 0;
-    while (*value < lab_subject_names_count && !lab_word_equals(text, lab_subject_names[*value])) {
+    while (*value <= key->max && !lab_word_equals(text, key->names[*value])) {
         ++*value;
     }
-    return *value < lab_subject_names_count;
+    return *value <= key->max;
 }
 
 static bool parse_key(parser *p, lab_word text, uint32_t values[KEYS], unsigned *seen) {
@@ -425,9 +436,11 @@ static bool parse_key(parser *p, lab_word text, uint32_t values[KEYS], unsigned 
         i++;
     }
     if (i == KEYS) {
-        return fail(p, text.bytes, text,
-                    "expected dwords=, align=, guard=, slots=, lowmem=, skew= or subject=; found ",
-                    NO_MORE);
+        return fail(
+            p, text.bytes, text,
+            "expected dwords=, align=, guard=, slots=, lowmem=, skew=, layout= or subject=; "
+            "found ",
+            NO_MORE);
     }
     const key_rule *key = &keys[i];
     if ((*seen & 1u << i) != 0) {
@@ -438,8 +451,8 @@ static bool parse_key(parser *p, lab_word text, uint32_t values[KEYS], unsigned 
     uint32_t value;
     lab_word rest = lab_word_rest(text, strlen(key->prefix));
     bool valid =
-        key->powers == NAMES ? read_name(rest, &value) : lab_word_number(rest, key->max, &value);
-    if (valid && key->powers != 0 && key->powers != NAMES) {
+        key->names != NULL ? read_name(rest, key, &value) : lab_word_number(rest, key->max, &value);
+    if (valid && key->powers != 0) {
         valid = (value & key->powers) != 0 && (value & (value - 1)) == 0;
     }
     if (!valid) {
@@ -476,6 +489,10 @@ static bool parse_heap(parser *p, lab_word name) {
         return fail(p, name.bytes, nothing,
                     "expected dwords=N after heap; found the end of the line", NO_MORE);
     }
+    if (values[KEY_LAYOUT] == LAB_LAYOUT_LEAN && values[KEY_GUARD] != 0) {
+        return fail(p, name.bytes, nothing,
+                    "expected guard=0 beside layout=lean, which has no guards", NO_MORE);
+    }
     lab_config *config = &p->script->config;
     config->dwords = values[KEY_DWORDS];
     config->alignment = (uint8_t)values[KEY_ALIGN];
@@ -483,6 +500,7 @@ static bool parse_heap(parser *p, lab_word name) {
     config->slots = values[KEY_SLOTS];
     config->low_memory = (uint8_t)values[KEY_LOW_MEMORY];
     config->skew = (uint8_t)values[KEY_SKEW];
+    config->layout = (uint8_t)values[KEY_LAYOUT];
     config->subject = (uint8_t)values[KEY_SUBJECT];
     return true;
 }

@@ -43,6 +43,13 @@ static void make_slots_few(lab_shrinker *s) {
 void lab_shrink_config(lab_shrinker *s) {
     s->state.step = "configuration";
     make_region_small(s);
+    for (uint8_t layout = 0; layout < s->best.config.layout && !s->stuck; layout++) {
+        lab_script *candidate = lab_shrink_candidate(s);
+        candidate->config.layout = layout;
+        if (lab_config_is_valid(&candidate->config) && lab_shrink_accept(s)) {
+            break;
+        }
+    }
     for (uint8_t guard = 0; guard < s->best.config.guard && !s->stuck; guard++) {
         lab_shrink_candidate(s)->config.guard = guard;
         if (lab_shrink_accept(s)) {

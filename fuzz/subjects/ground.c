@@ -50,9 +50,6 @@ static bool start_heap(lab_ground *ground, const lab_setup *setup) {
     }
     ground->allocator = th_heap_allocator(&ground->adapter, &ground->heap, 0x1234);
     ground->empty_sure = th_heap_largest_free_bytes(&ground->heap);
-    if (ground->empty_sure > TH_HEAP_BLOCK_BYTES_MAX) {
-        ground->empty_sure = TH_HEAP_BLOCK_BYTES_MAX;
-    }
     return true;
 }
 

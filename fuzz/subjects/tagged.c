@@ -34,8 +34,8 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     instance->state = s;
     instance->allocator =
         th_heap_allocator(&s->adapter, &s->heap, setup->variant % 2 == 0 ? 0x1234 : 0x5678);
-    instance->bytes_max = TH_HEAP_BLOCK_BYTES_MAX;
     instance->empty_sure = th_heap_largest_free_bytes(&s->heap);
+    instance->bytes_max = instance->empty_sure;
     instance->holds = instance->empty_sure;
     instance->holds_extra = EACH_BYTES;
     instance->keeps_least = EACH_BYTES;

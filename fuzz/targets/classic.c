@@ -219,7 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     }
     TH_init();
     if (!lab_script_decode(&script, bytes, size) ||
-        !lab_exact_start(&model, 0, (size_t)4 * TH_HEAP_DWORDS, 4)) {
+        !lab_exact_start(&model, 0, (size_t)4 * TH_HEAP_DWORDS, 4, LAB_EXACT_CLASSIC)) {
         (void)fprintf(stderr, "FAILURE property=memory detail=start\n");
         abort();
     }

@@ -47,7 +47,8 @@ static void reserve(size_t size) {
 static void check_bytes(void) {
     size_t size = lab_script_encode(&script, NULL, 0);
     reserve(size);
-    require(size == LAB_HEADER_BYTES + script.count * LAB_RECORD_BYTES, "encode", "size-needed");
+    require(size == lab_header_bytes(&script.config) + script.count * LAB_RECORD_BYTES, "encode",
+            "size-needed");
     require(lab_script_encode(&script, encoded, size) == size, "encode", "size-written");
     require(lab_script_decode(&again, encoded, size), "memory", "decode");
     require(lab_script_equal(&script, &again), "encode", "script-differs");
