@@ -170,8 +170,8 @@ $(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
 $(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 $(1)_OPEN     := $(if $($(1)_WHOLE),build/$(1)/open/libtagheap.a)
 $(1)_SUITES   := $(patsubst tests/%.c,build/$(1)/tests/%,$(call kept,$(1),$(SUITES:%=tests/%.c)))
-$(1)_MISUSES  := $(MISUSES:%=build/$(1)/misuse/%)
-$(1)_EXAMPLES := $(EXAMPLES:%=build/$(1)/examples/%)
+$(1)_MISUSES  := $(patsubst tests/%.c,build/$(1)/%,$(call kept,$(1),$(MISUSES:%=tests/misuse/%.c)))
+$(1)_EXAMPLES := $(patsubst %.c,build/$(1)/%,$(call kept,$(1),$(EXAMPLES:%=examples/%.c)))
 $(1)_BENCH    := $(if $(BENCH_SRC),build/$(1)/bench)
 $(1)_REPLAYS  := $(if $(call kept,$(1),fuzz/engines/replay.c),$(TARGETS:%=build/$(1)/replay_%))
 $(1)_HEAPLAB  := $(if $(call kept,$(1),$(filter fuzz/cli/main.c,$(CLI_SRC))),build/$(1)/heaplab)
@@ -388,12 +388,18 @@ tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
 	@mkdir -p build/tools
 	$(Q)$(run_tools)
 
-.PHONY: optimizations-test compilers-test
+.PHONY: optimizations-test compilers-test big-endian-test cortex-m
 ## optimizations-test: the library optimized as a whole (-O3 -flto), and everything for size (-Os)
 optimizations-test: run-lto run-small
 
 ## compilers-test: what tcc, and gcc with another C library (musl), can build
 compilers-test: run-tcc run-musl
+
+## big-endian-test: the suites on a big-endian machine (s390x), which qemu emulates
+big-endian-test: run-s390x
+
+## cortex-m: the heap's suites on a Cortex-M3, which qemu emulates
+cortex-m: run-cortex
 
 ##@ Fuzzing
 .PHONY: fuzz-programs fuzz-plugin afl-programs

@@ -24,11 +24,11 @@ static bool run_one(const th_test *test) {
 
 size_t th_driver_run(const char *suite, const th_test *const *tests, size_t count) {
     size_t failed = 0;
-    printf("1..%zu\n", count);
+    printf("1..%u\n", (unsigned)count);
     for (size_t i = 0; i < count; i++) {
         bool passed = run_one(tests[i]);
         failed += passed ? 0 : 1;
-        printf("%sok %zu - %s\n", passed ? "" : "not ", i + 1, tests[i]->name);
+        printf("%sok %u - %s\n", passed ? "" : "not ", (unsigned)(i + 1), tests[i]->name);
         th_driver_record(suite, tests[i]->name, passed);
     }
     return failed;

@@ -36,6 +36,15 @@ uint64_t th_test_seed(uint64_t fixed);
 /* splitmix64: the next number of the sequence that *state stands for. */
 uint64_t th_test_random(uint64_t *state);
 
+/* Where in a uint32_t its bits 8 * number to 8 * number + 7 lie, as a byte; its own inverse. */
+static inline size_t th_test_byte_place(size_t number) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return number;
+#else
+    return sizeof(uint32_t) - 1 - number;
+#endif
+}
+
 #define TEST(function)                                                                             \
     { #function, function }
 

@@ -252,8 +252,8 @@ static void move_and_look(void) {
     CHECK_EQ(th_heap_compact_some(&sc.heap, 1, NULL, NULL).blocks_moved, 1);
     unsigned char *moved = sc.region + (size_t)to * 4;
     CHECK(filled(moved, 45, 0x1003));
-    CHECK_EQ(scene_byte(to * 4 + 45), (before[to + 11] >> 8 & 0xFF));
-    CHECK_EQ(scene_byte(to * 4 + 47), before[to + 11] >> 24);
+    CHECK_EQ(scene_byte(to * 4 + 45), ((unsigned char *)&before[to + 11])[1]);
+    CHECK_EQ(scene_byte(to * 4 + 47), ((unsigned char *)&before[to + 11])[3]);
     for (uint32_t dword = to + 12 + SCENE_HEADER_WORDS; dword < header_of(sc.d); dword++) {
         CHECK_EQ(scene_word(dword), before[dword]);
     }

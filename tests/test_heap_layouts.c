@@ -5,7 +5,9 @@
 #define _DEFAULT_SOURCE
 #include <limits.h>
 #include <string.h>
+#ifdef __unix__
 #include <sys/mman.h>
+#endif
 
 #include "base/track.h"
 #include "heap/chain.h"
@@ -81,6 +83,9 @@ static void what_is_no_layout_is_refused(void) {
     static const int numbers[] = {4, 5, 31, 32, 33, 34, 35, 255, 256, 257, INT_MAX, -1, INT_MIN};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         th_heap_config config = {.layout = (th_heap_layout)numbers[i]};
+        if (sizeof config.layout < sizeof(int) && (int)config.layout != numbers[i]) {
+            continue; /* no such number can be said */
+        }
         CHECK(!th_heap_has_layout(config.layout));
         expect_refused(4000, &config, TH_ERR_LAYOUT);
         expect_refused(0, &config, TH_ERR_LAYOUT);
@@ -538,6 +543,8 @@ static void random_runs_in_wide(void) {
 
 /* ---- large regions -------------------------------------------------------------------------- */
 
+#ifdef __unix__
+
 static unsigned char *map(size_t bytes) {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -695,6 +702,11 @@ static void places_do_not_wrap_around(void) {
 #else
 #define FAR_TESTS
 #endif
+#define LARGE_TESTS TEST(a_large_region_just_works), FAR_TESTS
+
+#else
+#define LARGE_TESTS /* such machines have no such memory */
+#endif
 
 /* A region that is wide because of its size keeps 15-bit tags: what is above FREE is broken. */
 static void a_tag_above_free_is_broken(void) {
@@ -724,5 +736,5 @@ TH_SUITE("heap_layouts", TEST(every_layout_is_contained), TEST(what_is_no_layout
          TEST(free_tags_takes_31_bits), TEST(lean_blocks_are_as_large_as_they_are),
          TEST(lean_blocks_keep_their_slack), TEST(images_of_another_layout_are_refused),
          TEST(images_of_no_layout_are_refused), TEST(a_sealed_layout_is_not_another),
-         TEST(random_runs_in_lean), TEST(random_runs_in_wide), TEST(a_large_region_just_works),
-         FAR_TESTS TEST(a_tag_above_free_is_broken))
+         TEST(random_runs_in_lean), TEST(random_runs_in_wide),
+         LARGE_TESTS TEST(a_tag_above_free_is_broken))

@@ -138,15 +138,16 @@ static void an_overflow_is_noticed_to_the_byte(void) {
 static void smash_long_slack(int level) {
     start(level);
     unsigned char *last = objects[1] + STRIDE - 4;
-    unsigned char was = poke(last + 1, 0x41); /* more than there are */
+    unsigned char *second = last + th_test_byte_place(1);
+    unsigned char was = poke(second, 0x41); /* more than there are */
     th_slab_free(&slab, objects[1]);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 1, 0, 2 * STRIDE - 4, TH_SLAB_SLACK_MAX + 1,
                   0x412C);
-    (void)poke(last + 1, 0); /* fewer than would stand here: 44 */
+    (void)poke(second, 0); /* fewer than would stand here: 44 */
     th_slab_free(&slab, objects[1]);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 1, 0, 2 * STRIDE - 4, TH_SLAB_SLACK_MAX + 1,
                   0x2C);
-    (void)poke(last + 1, was);
+    (void)poke(second, was);
     stop();
 }
 

@@ -226,7 +226,12 @@ static bool flip_bit(lab_scene *s, uint32_t header, unsigned bit) {
     if (bit >= 32 * s->header) {
         return none(s);
     }
-    lab_scene_flip(s, 4 * header + bit / 8, (unsigned char)(1u << bit % 8));
+    const uint32_t flipped = 1u << bit % 32;
+    uint32_t i = 0;
+    while (((const unsigned char *)&flipped)[i] == 0) {
+        i++;
+    }
+    lab_scene_flip(s, 4 * (header + bit / 32) + i, ((const unsigned char *)&flipped)[i]);
     return true;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/contract.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +29,6 @@ void lab_contract_start(lab_contract *contract) {
 
 /* Looked at after each operation: by words. */
 #define WORD_BYTES 8u
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte_of counts from the low end");
 
 /* No two blocks, and no two places of one block, have the same sequence. */
 static uint64_t word_at(uint32_t seed, size_t i) {
@@ -38,7 +36,7 @@ static uint64_t word_at(uint32_t seed, size_t i) {
 }
 
 static unsigned char byte_of(uint64_t word, size_t i) {
-    return (unsigned char)(word >> (8 * (i % WORD_BYTES)));
+    return ((const unsigned char *)&word)[i % WORD_BYTES];
 }
 
 /* Contents are in bytes [0, head) and [tail, bytes). */

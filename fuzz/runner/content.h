@@ -4,14 +4,11 @@
 #ifndef LAB_RUNNER_CONTENT_H
 #define LAB_RUNNER_CONTENT_H
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "runner/plain.h"
-
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lab_byte_at counts from the low end");
 
 /* Payloads are aligned to 4 at least. */
 typedef uint64_t __attribute__((may_alias, aligned(4))) lab_word;
@@ -20,13 +17,23 @@ typedef uint32_t __attribute__((may_alias)) lab_dword;
 #define LAB_WORD_BYTES 8u
 #define LAB_STEP       0x9E3779B97F4A7C15u /* odd: no two words of a payload are equal */
 
-/* The eight bytes around index i, as a little-endian word. */
+/* The eight bytes around index i, as the machine reads them. */
 LAB_PLAIN_PART uint64_t lab_word_at(size_t i, uint32_t seed) {
     return (seed + (uint64_t)(i / LAB_WORD_BYTES)) * LAB_STEP;
 }
 
 LAB_PLAIN_PART unsigned char lab_byte_at(size_t i, uint32_t seed) {
-    return (unsigned char)(lab_word_at(i, seed) >> (8 * (i % LAB_WORD_BYTES)));
+    uint64_t word = lab_word_at(i, seed);
+    return ((const unsigned char *)&word)[i % LAB_WORD_BYTES];
+}
+
+/* Of a word, the first `bytes` bytes in memory, which are not all. */
+LAB_PLAIN_PART uint64_t lab_word_mask(size_t bytes) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return ~(UINT64_MAX << 8 * bytes);
+#else
+    return ~(UINT64_MAX >> 8 * bytes);
+#endif
 }
 
 /* Fills bytes [from, to) of the payload with the sequence of `seed`. */
@@ -46,7 +53,7 @@ LAB_PLAIN_PART size_t lab_content_peek(const unsigned char *payload, size_t byte
         difference |= words[i] ^ expected;
         expected += LAB_STEP;
     }
-    uint64_t rest = ((uint64_t)1 << 8 * (bytes % LAB_WORD_BYTES)) - 1;
+    uint64_t rest = lab_word_mask(bytes % LAB_WORD_BYTES);
     LAB_BLIND_BEGIN;
     difference |= (words[count] ^ expected) & rest;
     LAB_BLIND_END;
