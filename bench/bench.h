@@ -17,6 +17,8 @@ typedef struct bench_options {
     size_t most;         /* bytes of a block, in churn and sides */
     size_t region_bytes; /* of the heap; 0: half as much again as its blocks need */
     int guard;           /* of the heap: its level */
+    int layout;          /* of the heap: a th_heap_layout */
+    int index;           /* of the heap: a th_heap_index */
     const char *script;  /* a file: what replay plays */
     const char *plugin;  /* a shared object: what the source `plugin` is */
 } bench_options;

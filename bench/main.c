@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "sources.h"
+#include "tagheap/heap.h"
 
 enum { N_MAX = 10 * 1000 * 1000, LIVE_USUAL = 1000, MOST_USUAL = 143, MOST_MAX = 64 * 1024 };
 enum { GUARD_MAX = 3 };
@@ -149,7 +150,25 @@ static bool read_guard(const char *text, int *guard) {
     return ok;
 }
 
+/* Which of the words it is. */
+static bool read_word(const char *text, const char *const *words, int *number) {
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *number = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_option(const char *name, const char *value) {
+    static const char *const layouts[] = {[TH_HEAP_LAYOUT_AUTO] = "auto",
+                                          [TH_HEAP_LAYOUT_CLASSIC] = "classic",
+                                          [TH_HEAP_LAYOUT_LEAN] = "lean",
+                                          [TH_HEAP_LAYOUT_WIDE] = "wide",
+                                          NULL};
+    static const char *const indexes[] = {
+        [TH_HEAP_INDEX_AUTO] = "auto", [TH_HEAP_INDEX_NONE] = "none", NULL};
     bench_options *o = &bench_asked;
     if (strcmp(name, "--script") == 0) {
         o->script = value;
@@ -164,6 +183,8 @@ static bool read_option(const char *name, const char *value) {
            : strcmp(name, "--most") == 0 ? read_count(value, BENCH_CHURN_LEAST, MOST_MAX, &o->most)
            : strcmp(name, "--region") == 0 ? read_count(value, 1, REGION_MAX, &o->region_bytes)
            : strcmp(name, "--guard") == 0  ? read_guard(value, &o->guard)
+           : strcmp(name, "--layout") == 0 ? read_word(value, layouts, &o->layout)
+           : strcmp(name, "--index") == 0  ? read_word(value, indexes, &o->index)
                                            : false;
 }
 
@@ -202,7 +223,8 @@ int main(int argc, char **argv) {
     } else {
         (void)fprintf(stderr,
                       "usage: bench [--live N] [--warm N] [--most BYTES] [--region BYTES] [--guard "
-                      "LEVEL] [--script FILE] [--plugin FILE] CASE N (1 to %d) | bench --list | "
+                      "LEVEL] [--layout NAME] [--index auto|none] [--script FILE] [--plugin FILE] "
+                      "CASE N (1 to %d) | bench --list | "
                       "bench --sizes | bench --needs SCRIPT | bench --accepts PLUGIN\n",
                       N_MAX);
         return 2;

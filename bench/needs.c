@@ -18,28 +18,18 @@
 #include "tagheap/heap.h"
 #include "trace.h"
 
-enum { DWORDS_MAX = 1 << 28, STEP_DWORDS = 4, HEADER_BYTES = 24, SMALLEST_REST = 16 };
+enum { DWORDS_MAX = 1 << 28, STEP_DWORDS = 4, GROWTH = 16, SMALLEST_REST = 16 };
+
+/* Before they are rounded up to the alignment. */
+static const size_t header_bytes[] = {
+    [TH_HEAP_LAYOUT_CLASSIC] = 24, [TH_HEAP_LAYOUT_LEAN] = 8, [TH_HEAP_LAYOUT_WIDE] = 28};
 
 typedef struct policy {
-    const char *name;
+    char name[32];
     lab_contestant contestant;
     uint8_t alignment;
+    th_heap_layout layout;
 } policy;
-
-static const policy policies[] = {
-    {"first-fit", LAB_CONTESTANT_FIRST_FIT, 16},
-    {"good-fit", LAB_CONTESTANT_GOOD_FIT, 16},
-    {"best-fit", LAB_CONTESTANT_BEST_FIT, 16},
-    {"worst-fit", LAB_CONTESTANT_WORST_FIT, 16},
-    {"buddy", LAB_CONTESTANT_BUDDY, 16},
-    {"heap", LAB_CONTESTANT_TAGGED, 4},
-    {"heap", LAB_CONTESTANT_TAGGED, 8},
-    {"heap", LAB_CONTESTANT_TAGGED, 16},
-    {"heap-sides", LAB_CONTESTANT_SIDES, 4},
-    {"heap-sides", LAB_CONTESTANT_SIDES, 16},
-    {"heap-compacting", LAB_CONTESTANT_COMPACTING, 4},
-    {"heap-compacting", LAB_CONTESTANT_COMPACTING, 16},
-};
 
 static bool is_heap(const policy *p) {
     return p->contestant >= LAB_CONTESTANT_TAGGED;
@@ -64,7 +54,7 @@ static size_t round_up(size_t bytes, size_t unit) {
 
 /* All that a block takes. What lies in front of a specially aligned one is counted with it. */
 static size_t weight(const policy *p, size_t bytes, size_t alignment) {
-    size_t header = is_heap(p) ? round_up(HEADER_BYTES, p->alignment) : 0;
+    size_t header = is_heap(p) ? round_up(header_bytes[p->layout], p->alignment) : 0;
     size_t extra = alignment > p->alignment ? alignment + header + SMALLEST_REST : 0;
     size_t all = header + round_up(bytes, p->alignment) + extra;
     if (p->contestant == LAB_CONTESTANT_BUDDY) {
@@ -126,7 +116,7 @@ static bool suffices(const policy *p, lab_script *requests, uint32_t dwords) {
     lab_fragmentation f;
     requests->config.dwords = dwords;
     requests->config.alignment = p->alignment;
-    return lab_fragmentation_measure(p->contestant, requests, &f) && f.refused == 0;
+    return lab_fragmentation_measure(p->contestant, p->layout, requests, &f) && f.refused == 0;
 }
 
 /* To a step; 0: the policy has no region that is large enough. More memory does not always suffice
@@ -140,7 +130,7 @@ static uint32_t needed_dwords(const policy *p, lab_script *requests, size_t byte
             return 0;
         }
         low = high;
-        high *= 2;
+        high += high / GROWTH / STEP_DWORDS * STEP_DWORDS + STEP_DWORDS;
     }
     while (high - low > STEP_DWORDS) {
         uint32_t middle = low + (high - low) / 2 / STEP_DWORDS * STEP_DWORDS;
@@ -149,17 +139,42 @@ static uint32_t needed_dwords(const policy *p, lab_script *requests, size_t byte
     return high;
 }
 
+static void print_policy(bench_trace *trace, const policy *p) {
+    side sides[2];
+    weigh(p, &trace->requests, sides);
+    (void)printf("%s\t%u\t%zu\t%zu\t%zu\t%zu\t%zu\n", p->name, p->alignment,
+                 (size_t)needed_dwords(p, &trace->requests, trace->bytes_peak) * 4, sides[0].peak,
+                 sides[0].most / p->alignment, sides[1].peak, sides[1].most / p->alignment);
+}
+
+static void print_heaps(bench_trace *trace, const char *name, th_heap_layout layout) {
+    static const char *const ways[] = {[LAB_CONTESTANT_TAGGED] = "",
+                                       [LAB_CONTESTANT_SIDES] = "-sides",
+                                       [LAB_CONTESTANT_COMPACTING] = "-compacting"};
+    static const uint8_t alignments[] = {4, 16};
+    for (int way = LAB_CONTESTANT_TAGGED; way < LAB_CONTESTANTS; way++) {
+        for (size_t i = 0; i < sizeof alignments; i++) {
+            policy p = {"", (lab_contestant)way, alignments[i], layout};
+            (void)snprintf(p.name, sizeof p.name, "%s%s", name, ways[way]);
+            print_policy(trace, &p);
+        }
+    }
+}
+
 void bench_print_needs(const char *path) {
+    static const policy plain[] = {{"first-fit", LAB_CONTESTANT_FIRST_FIT, 16, TH_HEAP_LAYOUT_AUTO},
+                                   {"good-fit", LAB_CONTESTANT_GOOD_FIT, 16, TH_HEAP_LAYOUT_AUTO},
+                                   {"best-fit", LAB_CONTESTANT_BEST_FIT, 16, TH_HEAP_LAYOUT_AUTO},
+                                   {"worst-fit", LAB_CONTESTANT_WORST_FIT, 16, TH_HEAP_LAYOUT_AUTO},
+                                   {"buddy", LAB_CONTESTANT_BUDDY, 16, TH_HEAP_LAYOUT_AUTO}};
     bench_trace trace;
     bench_trace_read(&trace, path);
     (void)printf("peak\t%zu\t%zu\n", trace.bytes_peak, trace.blocks_peak);
-    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
-        const policy *p = &policies[i];
-        side sides[2];
-        weigh(p, &trace.requests, sides);
-        (void)printf("%s\t%u\t%zu\t%zu\t%zu\t%zu\t%zu\n", p->name, p->alignment,
-                     (size_t)needed_dwords(p, &trace.requests, trace.bytes_peak) * 4, sides[0].peak,
-                     sides[0].most / p->alignment, sides[1].peak, sides[1].most / p->alignment);
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        print_policy(&trace, &plain[i]);
     }
+    print_heaps(&trace, "classic", TH_HEAP_LAYOUT_CLASSIC);
+    print_heaps(&trace, "lean", TH_HEAP_LAYOUT_LEAN);
+    print_heaps(&trace, "wide", TH_HEAP_LAYOUT_WIDE);
     bench_trace_clean_up(&trace);
 }

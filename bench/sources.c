@@ -290,18 +290,29 @@ static void buddy_free(void *self, void *block) {
 
 enum { HEAP_EXTRA = 64, HEAP_LEAST = 4096 };
 
+static uint32_t tail_tag;
+
 /* In half as much memory again as the blocks take, headers included: a region that is larger costs
  * nothing, but then memory says how the heap fills what it needs. */
 static void *heap_start(bench_need need) {
     static th_heap heap;
-    const th_heap_config config = {.alignment = 16, .guard = bench_asked.guard};
+    const th_heap_config config = {.alignment = 16,
+                                   .guard = bench_asked.guard,
+                                   .layout = (th_heap_layout)bench_asked.layout,
+                                   .index = (th_heap_index)bench_asked.index};
     size_t bytes =
         (need.live_bytes + need.blocks * HEAP_EXTRA) / 2 * 3 + 2 * need.bytes + HEAP_LEAST;
     bytes = (bench_asked.region_bytes != 0 ? bench_asked.region_bytes : bytes) / 16 * 16;
     memory = bench_memory(bytes);
     th_status status = th_heap_init(&heap, memory, bytes, &config);
+    tail_tag = bench_asked.layout == TH_HEAP_LAYOUT_WIDE ? TH_TAG_WIDE_TAIL_MIN : TAIL_TAG;
+    if (status == TH_ERR_LAYOUT) {
+        bench_refuse("this build of the library does not contain the layout", "heap");
+    }
     if (status == TH_ERR_TOO_LARGE) {
-        bench_refuse("this build of the library has no layout for so large a region", "heap");
+        bench_refuse(
+            "this build of the library has no layout for so large a region, or not this one",
+            "heap");
     }
     must(status);
     if (th_heap_guard_max() < bench_asked.guard) {
@@ -324,7 +335,7 @@ static void heap_free(void *self, void *block) {
 }
 
 static void *heap_place(void *self, size_t bytes, size_t alignment, bool high) {
-    uint32_t tag = high ? TAIL_TAG : HEAD_TAG;
+    uint32_t tag = high ? tail_tag : HEAD_TAG;
     return alignment <= 16 ? th_heap_alloc(self, bytes, tag)
                            : th_heap_alloc_aligned(self, alignment, bytes, tag);
 }

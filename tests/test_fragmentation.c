@@ -10,7 +10,7 @@ static lab_fragmentation measure(lab_contestant contestant, const char *text) {
     lab_text_error error;
     lab_fragmentation f;
     CHECK(lab_script_parse(&script, text, strlen(text), &error));
-    CHECK(lab_fragmentation_measure(contestant, &script, &f));
+    CHECK(lab_fragmentation_measure(contestant, TH_HEAP_LAYOUT_AUTO, &script, &f));
     lab_script_clean_up(&script);
     return f;
 }
@@ -109,10 +109,10 @@ static void the_tagged_heap_pays_for_headers(void) {
     CHECK_EQ(f.refused, 2); /* the 1000, and an alignment of 3 */
     CHECK_EQ(f.refused_in_vain, 1);
     lab_script small = {.config = {.dwords = 1, .alignment = 4, .slots = 8}};
-    CHECK(!lab_fragmentation_measure(LAB_CONTESTANT_TAGGED, &small, &f));
-    CHECK(!lab_fragmentation_measure(LAB_CONTESTANT_BUDDY, &small, &f));
+    CHECK(!lab_fragmentation_measure(LAB_CONTESTANT_TAGGED, TH_HEAP_LAYOUT_AUTO, &small, &f));
+    CHECK(!lab_fragmentation_measure(LAB_CONTESTANT_BUDDY, TH_HEAP_LAYOUT_AUTO, &small, &f));
     small.config.dwords = 0;
-    CHECK(!lab_fragmentation_measure(LAB_CONTESTANT_FIRST_FIT, &small, &f));
+    CHECK(!lab_fragmentation_measure(LAB_CONTESTANT_FIRST_FIT, TH_HEAP_LAYOUT_AUTO, &small, &f));
     CHECK_EQ(lab_fragmentation_internal(&f), 0);
     CHECK_EQ(lab_fragmentation_external(&f), 0);
 }

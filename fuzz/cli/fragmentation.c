@@ -28,7 +28,7 @@ int lab_cli_fragmentation(int argc, char **argv) {
     (void)printf("%-12s %9s %8s %11s %11s\n", "", "refused", "in vain", "internal", "external");
     for (unsigned i = 0; status == LAB_CLI_DONE && i < LAB_CONTESTANTS; i++) {
         lab_fragmentation f;
-        if (lab_fragmentation_measure((lab_contestant)i, &script, &f)) {
+        if (lab_fragmentation_measure((lab_contestant)i, TH_HEAP_LAYOUT_AUTO, &script, &f)) {
             print_line((lab_contestant)i, &f);
         } else {
             (void)printf("%-12s cannot be made from %" PRIu32 " dwords\n",

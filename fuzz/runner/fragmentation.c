@@ -21,6 +21,7 @@ typedef struct held {
 /* One allocator on its memory. */
 typedef struct table {
     lab_contestant contestant;
+    th_heap_layout layout;
     th_fit_heap fit;
     th_buddy buddy;
     th_heap heap;
@@ -94,7 +95,8 @@ static bool compact(void *context, th_heap *heap, size_t bytes) {
 }
 
 static bool start_tagged(table *t, const lab_config *config) {
-    th_heap_config c = {.alignment = config->alignment, .index = TH_HEAP_INDEX_NONE};
+    th_heap_config c = {
+        .alignment = config->alignment, .index = TH_HEAP_INDEX_NONE, .layout = t->layout};
     if (t->contestant == LAB_CONTESTANT_COMPACTING) {
         c.low_memory = compact;
         c.low_memory_context = t;
@@ -158,9 +160,15 @@ static void refuse(const table *t, size_t bytes, lab_fragmentation *out) {
     out->refused_in_vain += bytes <= look(t).free;
 }
 
+/* The heap's tag of the same side. */
+static uint32_t tag_of(const table *t, uint16_t tag) {
+    return t->layout == TH_HEAP_LAYOUT_WIDE && tag >= TH_TAG_TAIL_MIN ? TH_TAG_WIDE_TAIL_MIN + tag
+                                                                      : tag;
+}
+
 static void allocate(table *t, held *slot, size_t bytes, size_t alignment, uint16_t tag,
                      lab_fragmentation *out) {
-    t->tagged.tag = t->contestant == LAB_CONTESTANT_TAGGED ? TAG : tag;
+    t->tagged.tag = t->contestant == LAB_CONTESTANT_TAGGED ? TAG : tag_of(t, tag);
     void *at = th_allocator_alloc_aligned(t->allocator, bytes, alignment);
     if (at == NULL) {
         refuse(t, bytes, out);
@@ -217,9 +225,9 @@ static bool do_op(table *t, const lab_op *op, size_t alignment, lab_fragmentatio
     }
 }
 
-bool lab_fragmentation_measure(lab_contestant contestant, const lab_script *script,
-                               lab_fragmentation *out) {
-    table t = {.contestant = contestant};
+bool lab_fragmentation_measure(lab_contestant contestant, th_heap_layout layout,
+                               const lab_script *script, lab_fragmentation *out) {
+    table t = {.contestant = contestant, .layout = layout};
     size_t asked = 0;
     *out = (lab_fragmentation){0};
     bool started = start(&t, &script->config);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "script/script.h"
+#include "tagheap/heap.h"
 
 /* Sums over all operations that did something, of bytes after the operation. */
 typedef struct lab_fragmentation {
@@ -35,10 +36,10 @@ typedef enum lab_contestant {
 
 const char *lab_contestant_name(lab_contestant contestant);
 
-/* In config.dwords * 4 bytes of memory, aligned to 64 KiB, without guards. False: no memory, or the
- * allocator refuses such a configuration. */
-bool lab_fragmentation_measure(lab_contestant contestant, const lab_script *script,
-                               lab_fragmentation *out);
+/* The tagged heaps have `layout`. In config.dwords * 4 bytes of memory, aligned to 64 KiB, without
+ * guards. False: no memory, or the allocator refuses such a configuration. */
+bool lab_fragmentation_measure(lab_contestant contestant, th_heap_layout layout,
+                               const lab_script *script, lab_fragmentation *out);
 
 /* In thousandths: of the memory taken, what nobody asked for; of the free memory, what is not in
  * its largest piece. 0 if there is none. */

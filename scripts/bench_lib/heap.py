@@ -114,7 +114,10 @@ def live_columns(*options):
 
 def make_matrices(plugin=None):
     """{key: Matrix}"""
-    general = [*peers(), Subject("heap", "heap"), *plugins(plugin)]
+    layouts = [Subject(f"heap, {name}", "heap", options=("--layout", name), quick=name == "lean")
+               for name in ("lean", "wide")]
+    walk = Subject("heap, no index", "heap", options=("--index", "none"), live_max=1_000)
+    general = [*peers(), Subject("heap", "heap"), *layouts, *plugins(plugin)]
     levels = [guarded(level, f"heap, guard {level}") for level in range(4)]
     million = Column(MILLION, ("--live", 1_000_000, "--region", GIB), 1_000_000, quick_n=0,
                      subjects=(FIRST, "heap"))
@@ -127,10 +130,11 @@ def make_matrices(plugin=None):
     matrices = [
         Matrix("head", "Random mix: one of the live blocks is freed and one of 16 to 143 bytes "
                "allocated in its place; the heap's are all HEAD", "churn",
-               [*general, *levels, Subject("the loop alone", "nothing")],
+               [*general, walk, *levels, Subject("the loop alone", "nothing")],
                [*live_columns(), million]),
         Matrix("sides", "The same, the heap's blocks HEAD and TAIL at random", "sides",
-               [Subject(FIRST, "malloc"), Subject("heap", "heap"), *levels], live_columns()),
+               [Subject(FIRST, "malloc"), Subject("heap", "heap"), *layouts, walk, *levels],
+               live_columns()),
         Matrix("guards", "The same with 16 to 256 bytes, by guard level", "sides",
                [Subject(FIRST, "malloc"), Subject("without guards", "heap"),
                 *(guarded(level, f"level {level}") for level in range(4))],
@@ -138,7 +142,7 @@ def make_matrices(plugin=None):
         Matrix("programs", "Recorded programs: a call, from the first one to the last block freed",
                "replay", [*general, *levels[1:]], recorded),
         Matrix("comb", "The worst for a walk: every other of the live blocks, of 16 bytes, was freed; "
-               "one of 128 bytes is allocated and freed", "comb", general, comb),
+               "one of 128 bytes is allocated and freed", "comb", [*general, walk], comb),
     ]
     if worst:
         matrices.append(Matrix("worst", "Scripts that search for the worst case has found: a call",

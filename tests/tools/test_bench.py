@@ -194,6 +194,8 @@ def test_what_cannot_be_measured_is_said():
             ([PROGRAM], "usage"), ([PROGRAM, "--live", "0", "churn-heap", "3"], "usage"),
             ([PROGRAM, "--live", "3", "churn-heap"], "usage"),
             ([PROGRAM, "--guard", "4", "churn-heap", "3"], "usage"),
+            ([PROGRAM, "--layout", "fat", "churn-heap", "3"], "usage"),
+            ([PROGRAM, "--index", "given", "churn-heap", "3"], "usage"),
             ([PROGRAM, "--most", "15", "churn-heap", "3"], "usage"),
             ([PROGRAM, "--else", "3", "churn-heap", "3"], "usage"),
             ([PROGRAM, "replay-heap", "3"], "which script? --script FILE"),
@@ -365,11 +367,14 @@ def test_needs_are_those_computed_by_hand():
     assert by_name["first-fit/16"].needed == 160 + 16 + 160
     assert by_name["first-fit/16"].sides == [(208, 10), (0, 0)]
     # Two sides: 16 at the top, the others below, with 24 bytes of header each and one for LAST.
-    assert by_name["heap-sides/4"].needed == 32 + 160 + 16 + 4 * 24
-    assert by_name["heap-sides/4"].sides == [(160 + 32 + 2 * 24, 46), (16 + 24, 10)]
+    for name, header in (("classic", 24), ("lean", 8), ("wide", 28)):
+        assert by_name[f"{name}-sides/4"].needed == 32 + 160 + 16 + 4 * header, name
+        assert by_name[f"{name}-sides/4"].sides == [
+            (160 + 32 + 2 * header, (160 + header) // 4), (16 + header, (16 + header) // 4)]
+        assert by_name[f"{name}-compacting/4"].needed == by_name[f"{name}-sides/4"].needed
+        assert by_name[f"{name}-sides/16"].needed == 32 + 160 + 16 + 4 * (header + 15 & ~15)
     # One side: as first fit; the last block may be all that is left.
-    assert by_name["heap/4"].needed == 160 + 16 + 160 + 4 * 24
-    assert by_name["heap-compacting/4"].needed == by_name["heap-sides/4"].needed
+    assert by_name["classic/4"].needed == 160 + 16 + 160 + 4 * 24
     # Buddy: 256 and 16; then 32 where the 256 were, and 256 above the half that has the 16.
     assert by_name["buddy/16"].needed == 3 * 256
 
@@ -377,7 +382,7 @@ def test_needs_are_those_computed_by_hand():
 def test_bounds_are_robsons():
     words = "first-fit 16 336 208 8 0 0".split()
     assert needs.Need(words).bound() == 208 * 4
-    words = "heap-sides 4 336 200 16 40 4".split()
+    words = "lean-sides 4 336 200 16 40 4".split()
     assert needs.Need(words).bound() == 200 * 5 + 40 * 3
     assert needs.Need("best-fit 16 336 208 8 0 0".split()).bound() is None
     script = example_needs()
