@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tagged heap costs beside general allocators: matrices of allocators and cases, in which
-instructions come first, time second, memory third, each also as a ratio to glibc's malloc in the same
-run. And what is demanded of these ratios."""
+instructions come first, time second, memory third; the first two as ratios to glibc's malloc in the
+same run. And what is demanded of these ratios."""
 
 import sys
 
@@ -141,8 +141,8 @@ def make_matrices(plugin=None):
                live_columns("--most", 256)[:3]),
         Matrix("programs", "Recorded programs: a call, from the first one to the last block freed",
                "replay", [*general, *levels[1:]], recorded),
-        Matrix("comb", "The worst for a walk: every other of the live blocks, of 16 bytes, was freed; "
-               "one of 128 bytes is allocated and freed", "comb", [*general, walk], comb),
+        Matrix("comb", "The worst for a walk: every other of the live blocks, of 16 bytes, was "
+               "freed; one of 128 bytes is allocated and freed", "comb", [*general, walk], comb),
     ]
     if worst:
         matrices.append(Matrix("worst", "Scripts that search for the worst case has found: a call",
@@ -150,7 +150,7 @@ def make_matrices(plugin=None):
     return {matrix.key: matrix for matrix in matrices}
 
 
-# ---- measuring -------------------------------------------------------------------------------------
+# ---- measuring -----------------------------------------------------------------------------------
 
 
 def planned(program, matrix, quick):
@@ -203,7 +203,8 @@ class Progress:
 
     def show(self, what):
         if self.seen:
-            print(f"\r\033[K{self.done} of {self.total}: {what}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{self.done} of {self.total}: {what}", end="", file=sys.stderr,
+                  flush=True)
 
     def step(self, what):
         self.done += 1
@@ -214,7 +215,7 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-# ---- what is printed -------------------------------------------------------------------------------
+# ---- what is printed -----------------------------------------------------------------------------
 
 
 def figure_text(value):

@@ -80,7 +80,8 @@ def problems(scripts):
 
 def print_table(scripts):
     """How many of them need more than is proved to suffice."""
-    print(f"\nmemory needed for each byte asked for at the most, over {len(scripts)} recorded programs")
+    print("\nmemory needed for each byte asked for at the most, over "
+          f"{len(scripts)} recorded programs")
     print(f"  {'policy/alignment':<20}{'least':>8}{'median':>8}{'most':>8}{'proved at most':>18}")
     for name, ratios, bounds in rows(scripts):
         proved = "-" if bounds is None else f"{bounds[0]:.2f} to {bounds[-1]:.2f}"

@@ -24,7 +24,8 @@ def matrix_text(matrix):
     for name, title in heap.TABLES:
         rows = heap.table_rows(matrix, name)
         if rows:
-            heads = [title[0].upper() + title[1:], *(column.title for column in heap.measured_columns(matrix))]
+            heads = [title[0].upper() + title[1:],
+                     *(column.title for column in heap.measured_columns(matrix))]
             parts.append(table(heads, rows))
     return "\n".join(parts)
 
@@ -38,17 +39,19 @@ def demands_text(matrices):
                      "not measured" if ratio is None else f"{ratio:.2f}",
                      "held" if ratio is not None and ratio <= demand.at_most else "not held"])
     heads = ["case", "instructions of", "over those of", "demanded at most", "measured", ""]
-    return ("### What is demanded\n\nhead: the random mix; sides: with HEAD and TAIL; guards: with 16 to 256 "
-            "bytes.\n\n" + table(heads, rows))
+    return ("### What is demanded\n\nhead: the random mix; sides: with HEAD and TAIL; guards: with 16 "
+            "to 256 bytes.\n\n" + table(heads, rows))
 
 
 def needs_text(scripts):
-    rows = [[name + needs.lacking(ratios, scripts), *(f"{ratios[i]:.2f}" for i in (0, len(ratios) // 2, -1)),
+    rows = [[name + needs.lacking(ratios, scripts),
+             *(f"{ratios[i]:.2f}" for i in (0, len(ratios) // 2, -1)),
              "-" if bounds is None else f"{bounds[0]:.2f} to {bounds[-1]:.2f}"]
             for name, ratios, bounds in needs.rows(scripts)]
     heads = ["policy/alignment", "least", "median", "most", "proved at most"]
-    return (f"### Memory that recorded programs need\n\nOver {len(scripts)} recordings: bytes of the "
-            "smallest region in which every request is met, for each byte asked for at the most.\n\n"
+    return (f"### Memory that recorded programs need\n\nOver {len(scripts)} recordings: bytes of "
+            "the smallest region in which every request is met, for each byte asked for at the "
+            "most.\n\n"
             + table(heads, rows))
 
 

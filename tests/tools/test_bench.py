@@ -209,7 +209,7 @@ def test_what_cannot_be_measured_is_said():
         assert done.stderr.count("\n") == 1, (command, done)
 
 
-# ---- the heap's tables -----------------------------------------------------------------------------
+# ---- the heap's tables ---------------------------------------------------------------------------
 
 
 @functools.cache
@@ -244,7 +244,7 @@ def test_every_matrix_of_a_small_run_has_its_cells():
                 for subject, column, _ in heap.planned(PROGRAM, matrix, quick=True)}
     assert len(expected) > 30 and set(heap_figures()) <= expected
     for _, column, subject in expected - set(heap_figures()):
-        assert f"{subject}, {column}" in heap_run()[1], (subject, column)  # not measured, which is said
+        assert f"{subject}, {column}" in heap_run()[1], (subject, column)  # "not measured"
 
 
 def test_demands_are_said_and_count_when_they_are_asked_for():
@@ -301,7 +301,8 @@ def test_what_a_library_cannot_do_is_left_out_and_said():
                          [heap.Column("10", ("--live", 10), 10, n=50)])
     refused = heap.measure_matrix(PROGRAM, matrix, False, False, heap.Progress(2))
     assert list(matrix.cells) == [("glibc", "10")]
-    assert list(refused.values()) == [["guarded, 10"]] and "guard level" in list(refused)[0], refused
+    assert list(refused.values()) == [["guarded, 10"]], refused
+    assert "guard level" in list(refused)[0], refused
     with contextlib.redirect_stdout(io.StringIO()) as said:
         heap.print_matrix(matrix, refused)
     assert "not measured (" in said.getvalue() and "guarded, 10" in said.getvalue(), said.getvalue()
@@ -331,7 +332,8 @@ def test_a_plug_in_takes_part():
 def test_a_replay_counts_its_calls():
     path = heap.SEEDS / "recorded-mawk.txt"
     one, three = (run(PROGRAM, "--script", path, "replay-heap", n).stdout.split() for n in (1, 3))
-    assert one[2] == three[2] == "operations" and 3 * int(one[3]) == int(three[3]) > 100, (one, three)
+    assert one[2] == three[2] == "operations", (one, three)
+    assert 3 * int(one[3]) == int(three[3]) > 100, (one, three)
 
 
 def test_memory_is_what_the_live_blocks_need():
@@ -341,7 +343,7 @@ def test_memory_is_what_the_live_blocks_need():
         assert 2000 * 70 < asked < 2000 * 90 and asked < used < 3 * asked, (source, words)
 
 
-# ---- what programs need ----------------------------------------------------------------------------
+# ---- what programs need --------------------------------------------------------------------------
 
 EXAMPLE = """heap dwords=1000 align=4 guard=0 slots=8
 alloc s0 tag=0x1000 bytes=160
@@ -396,7 +398,7 @@ def test_recorded_programs_keep_to_the_bounds():
     assert "recorded programs" in text and "ABOVE THE BOUND" not in text, text
 
 
-# ---- plots and pages -------------------------------------------------------------------------------
+# ---- plots and pages -----------------------------------------------------------------------------
 
 
 def small_matrices():
