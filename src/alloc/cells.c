@@ -36,12 +36,6 @@ th_status th_cells_bad_link(const th_cells *cells, size_t index, const void *nex
                                (uint32_t)(uintptr_t)next);
 }
 
-th_status th_cell_verify_canary(const th_cells *cells, size_t index, size_t from, size_t to,
-                                th_fault *fault) {
-    return th_guarding_find_canary((uintptr_t)cells->start, th_cell_at(cells, index) + from,
-                                   to - from, index, fault);
-}
-
 th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from, th_fault *fault) {
     uint32_t found = 0;
     size_t bytes = cells->stride - from;

@@ -71,8 +71,14 @@ th_status th_cells_foreign(const void *pointer, th_fault *fault);
 th_status th_cells_bad_link(const th_cells *cells, size_t index, const void *next, th_fault *fault);
 
 /* The bytes [from, to) of a live cell must be canary. */
-th_status th_cell_verify_canary(const th_cells *cells, size_t index, size_t from, size_t to,
-                                th_fault *fault);
+static inline th_status th_cell_verify_canary(const th_cells *cells, size_t index, size_t from,
+                                              size_t to, th_fault *fault) {
+    if (from == to) {
+        return TH_OK;
+    }
+    return th_guarding_find_canary((uintptr_t)cells->start, th_cell_at(cells, index) + from,
+                                   to - from, index, fault);
+}
 
 /* The cell from its byte `from` on must be poison. */
 th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from, th_fault *fault);

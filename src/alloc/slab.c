@@ -250,17 +250,21 @@ static void return_slab(th_slab *slab, th_slab_head *head) {
     }
 }
 
+TH_NOINLINE static void relist(th_slab *slab, th_slab_head *head, int was, int kind) {
+    unlink_slab(slab, head, was);
+    link_slab(slab, head, kind);
+    if (kind == EMPTY && slab->empty_slabs > slab->empty_slabs_max) {
+        return_slab(slab, head);
+    }
+}
+
 /* So many of its objects are live now: which list is right for the slab? */
-static void set_live(th_slab *slab, th_slab_head *head, uint32_t live) {
+static inline void set_live(th_slab *slab, th_slab_head *head, uint32_t live) {
     int was = kind_of(head);
     head->live = live < slab->capacity ? (int32_t)live : -(int32_t)live;
     int kind = kind_of(head);
     if (kind != was) {
-        unlink_slab(slab, head, was);
-        link_slab(slab, head, kind);
-    }
-    if (kind == EMPTY && slab->empty_slabs > slab->empty_slabs_max) {
-        return_slab(slab, head);
+        relist(slab, head, was, kind);
     }
 }
 
@@ -317,7 +321,7 @@ static TH_TRACK_BLIND void store_slack(const place *at, uint32_t slack) {
 }
 
 /* Notes in the object's state how many of its bytes are asked for; before it is closed. */
-static void set_requested(place *at, size_t bytes) {
+static inline void set_requested(place *at, size_t bytes) {
     size_t slack = at->cells.stride - bytes;
     bool is_long = slack > TH_SLAB_SLACK_MAX;
     at->requested = bytes;
@@ -330,7 +334,7 @@ static void set_requested(place *at, size_t bytes) {
 
 /* Reads the state of a live object. TH_ERR_CORRUPT: its last bytes cannot be what was written: then
  * all of it counts as asked for. */
-static th_status get_requested(place *at, th_fault *fault) {
+static inline th_status get_requested(place *at, th_fault *fault) {
     size_t stride = at->cells.stride;
     unsigned state = at->head->state[at->index];
     if (state != TH_SLAB_STATE_LONG) {
@@ -351,7 +355,7 @@ static th_status get_requested(place *at, th_fault *fault) {
 }
 
 /* A live object's state and canary. */
-static th_status verify_live(place *at, int level, th_fault *fault) {
+static inline th_status verify_live(place *at, int level, th_fault *fault) {
     th_status status = get_requested(at, fault);
     if (status != TH_OK || level < 1) {
         return status;
@@ -390,7 +394,8 @@ th_status th_slab_verify_head(const th_slab_head *head, th_fault *fault) {
 }
 
 /* The object of this slab at `pointer`: at level 0 it is taken to be one, and live. */
-static th_status find_in(th_slab_head *head, const void *pointer, place *at, th_fault *fault) {
+static inline th_status find_in(th_slab_head *head, const void *pointer, place *at,
+                                th_fault *fault) {
     int level = level_of(head->owner);
     at->head = head;
     at->cells = cells_of(head);
@@ -410,7 +415,8 @@ static th_status find_in(th_slab_head *head, const void *pointer, place *at, th_
 }
 
 /* The live object at `pointer`. */
-static th_status find_live(const th_slab *slab, const void *pointer, place *at, th_fault *fault) {
+static inline th_status find_live(const th_slab *slab, const void *pointer, place *at,
+                                  th_fault *fault) {
     th_slab_head *head;
     if (level_of(slab) < 1) {
         head = (th_slab_head *)((uintptr_t)pointer & ~(uintptr_t)(slab->slab_bytes - 1));
@@ -529,7 +535,7 @@ void *th_slab_alloc(th_slab *slab) {
 }
 
 /* A live object ends. */
-static void free_object(th_slab *slab, const place *at) {
+static inline void free_object(th_slab *slab, const place *at) {
     void *object = th_cell_at(&at->cells, at->index);
     th_cell_link_store(object, at->head->free_list);
     th_cell_close(&at->cells, at->index, TH_CELL_LINK_BYTES, level_of(slab));
