@@ -147,12 +147,13 @@ static void check_refused(const refusal *expected, size_t size) {
 }
 
 #define NO_HEAP_LINE "expected the heap line (heap dwords=N ...); found "
-#define DWORDS       "expected dwords=N, N up to 0xc0000; found "
-#define TAG          "expected tag=N, N up to 0x7fff or 0xff00 to 0xffff; found "
-#define BYTES        "expected bytes=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
-#define ALIGN        "expected align=N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96; found "
-#define TAGS         "expected LOW..HIGH, LOW a tag, HIGH up to 0xffff; found "
-#define VETO         "expected veto=N, N up to 0xff; found "
+
+#define DWORDS "expected dwords=N, N up to 0xc0000; found "
+#define TAG    "expected tag=N, N up to 0x7fff or 0xff00 to 0xffff; found "
+#define BYTES  "expected bytes=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
+#define ALIGN  "expected align=N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96; found "
+#define TAGS   "expected LOW..HIGH, LOW a tag, HIGH up to 0xffff; found "
+#define VETO   "expected veto=N, N up to 0xff; found "
 #define ON                                                                                         \
     "expected on=WHAT: canary, header, below, above, beyond, poison, counts or pointer; found "
 #define SLOT "expected sN, N less than the heap's slots; found "

@@ -100,11 +100,13 @@ static const lab_cli_subcommand subcommands[] = {
      "none failed",
      "--only alloc:1 corpus/heap/seed/recorded-lua-start.txt", lab_cli_sweep},
     {"random",
-     " [--subject NAME] [--seconds N] [--seed N] [--keep-going] [--known LIST] [-o OUT] [-f]",
+     " [--subject NAME] [--seconds N] [--scripts N] [--seed N] [--keep-going] [--known LIST] "
+     "[-o OUT] [-f]",
      "play scripts that nobody wrote, until one fails",
      "  --subject NAME   what to play them on (heaplab subjects), or the plug-in ./PATH.so\n"
      "                   (default: heap)\n"
      "  --seconds N      how long (default: 10)\n"
+     "  --scripts N      end sooner, after N scripts, unless none of them did anything\n"
      "  --seed N         the same seed makes the same scripts (default: from the time of day)\n"
      "  --keep-going     do not end with the first failure; count the different ones\n"
      "  --known LIST     failures that end nothing and are only counted: a file with a signature\n"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab random: plays scripts that the mutator makes, on one subject, until one fails or the time
- * is up; or, to keep going, until the time is up, and tells the different failures apart. Known
- * ones are counted, and end nothing. Nothing guides it, so it needs no instrumented build: for
- * allocators that cannot be compiled with it. The same seed makes the same scripts. */
+ * is up, or so many were played; or, to keep going, until the time is up, and tells the different
+ * failures apart. Known ones are counted, and end nothing. Nothing guides it, so it needs no
+ * instrumented build: for allocators that cannot be compiled with it. The same seed makes the same
+ * scripts. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -30,7 +31,7 @@ enum {
 
 typedef struct settings {
     lab_cli_files given;
-    uint64_t seconds, seed;
+    uint64_t seconds, scripts, seed; /* `scripts` at the most */
     bool keep_going;
     const char *known; /* the file; NULL: nothing is known */
 } settings;
@@ -61,6 +62,10 @@ static int take_option(lab_cli_arguments *from, const char *option, settings *wa
     if (strcmp(option, "--seconds") == 0) {
         return lab_cli_read_uint64(from, option, 1, SECONDS_MAX,
                                    "no number of seconds from 1 to 86400:", &wanted->seconds);
+    }
+    if (strcmp(option, "--scripts") == 0) {
+        return lab_cli_read_uint64(from, option, 1, UINT64_MAX,
+                                   "no number of scripts from 1 up:", &wanted->scripts);
     }
     if (strcmp(option, "--seed") == 0) {
         return lab_cli_read_uint64(from, option, 0, UINT64_MAX,
@@ -170,6 +175,11 @@ static bool idle(const run *r) {
     return r->acted == 0 && r->failure_count == 0 && r->known_met == 0;
 }
 
+static bool is_over(const run *r, time_t end) {
+    bool is_enough = time(NULL) > end || r->scripts >= r->wanted->scripts;
+    return lab_cli_interrupt() != 0 || (is_enough && (!idle(r) || r->scripts >= SCRIPTS_THAT_ACT));
+}
+
 static void show_progress(run *r) {
     if (lab_cli_progress_is_due(&r->progress)) {
         char known[32] = "";
@@ -214,8 +224,7 @@ static int play(run *r) {
     r->start_ms = lab_cli_now_ms();
     lab_cli_progress_begin(&r->progress);
     lab_cli_await_interrupt();
-    while (lab_cli_interrupt() == 0 &&
-           (time(NULL) <= end || (idle(r) && r->scripts < SCRIPTS_THAT_ACT))) {
+    while (!is_over(r, end)) {
         show_progress(r);
         if (!make_script(r) || !lab_judge_try(r->judge, &r->script, &verdict)) {
             int error = errno;
@@ -238,7 +247,8 @@ static int play(run *r) {
 }
 
 int lab_cli_random(int argc, char **argv) {
-    settings wanted = {.given = {.subject = LAB_SUBJECT_HEAP}, .seconds = SECONDS_DEFAULT};
+    settings wanted = {
+        .given = {.subject = LAB_SUBJECT_HEAP}, .seconds = SECONDS_DEFAULT, .scripts = UINT64_MAX};
     wanted.seed = (uint64_t)time(NULL);
     char message[4096];
     int status = read_arguments(argc, argv, &wanted);

@@ -27,6 +27,7 @@ import struct
 import subprocess
 import tempfile
 import termios
+import time
 import unittest
 
 import surroundings
@@ -230,6 +231,15 @@ class GoodUse(CliTest):
             status, out, err = self.call("random", "--seed", "7", "--seconds", "1", *more)
             self.assertEqual((0, ""), (status, err))
             self.assertRegex(out, r"^\d+ scripts with seed 7, \d+ operations: passed\n$")
+
+    def test_random_ends_after_so_many_scripts(self):
+        for number in ("1", "3", "40"):
+            start = time.monotonic()
+            status, out, err = self.call("random", "--seed", "7", "--seconds", "600", "--scripts",
+                                         number)
+            self.assertEqual((0, ""), (status, err))
+            self.assertRegex(out, rf"^{number} scripts with seed 7, \d+ operations: passed\n$")
+            self.assertLess(time.monotonic() - start, 60)
 
     def test_run(self):
         self.assert_output("1 script passed, 0 failed\n", "run", "good.txt")
@@ -656,13 +666,15 @@ class BadArguments(CliTest):
 
     def test_random(self):
         self.assert_refused("random", "good.txt", words=["unexpected argument 'good.txt'"])
-        for option in ("--seconds", "--seed"):
+        for option in ("--seconds", "--scripts", "--seed"):
             self.assert_refused("random", option, words=["a value is missing", option])
             for number in ("x", "-1", "1.5", "99999999999999999999"):
                 self.assert_refused("random", option, number, words=["no number", f"'{number}'"])
         for number in ("0", "86401"):
             self.assert_refused("random", "--seconds", number,
                                 words=[f"no number of seconds from 1 to 86400: '{number}'"])
+        self.assert_refused("random", "--scripts", "0",
+                            words=["no number of scripts from 1 up: '0'"])
         self.assert_refused("random", "-o", "good.txt", words=["good.txt: exists", "without -f"])
         self.assert_refused("random", "-x", words=["unknown option '-x'"])
 
