@@ -405,6 +405,35 @@ static void impossible_sizes_are_noticed(void) {
     at_levels(1, sizes_at);
 }
 
+/* An order of the book that no block can have there: too large, not aligned, over the end. */
+static void orders_at(int level) {
+    start(level);
+    unsigned char *block = furnish();
+    size_t unit = (size_t)(block - region) / UNIT;
+    const struct {
+        size_t unit;
+        uint8_t live;
+    } bad[] = {{unit, 6}, {unit, 255}, {unit, 4}, {unit + 1, 2}, {14, 2}, {12, 3}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const uint32_t at = (uint32_t)bad[i].unit;
+        const uint8_t good = buddy.live[at];
+        th_fault found;
+        buddy.live[at] = bad[i].live;
+        refuse_at(level, unit_at(at),
+                  (th_fault){TH_FAULT_CONTROL, at, 0, TH_FAULT_NOWHERE, 0, bad[i].live});
+        CHECK_EQ(th_buddy_check(&buddy, &found), TH_ERR_CORRUPT);
+        CHECK_EQ(found.kind, TH_FAULT_CONTROL);
+        CHECK_EQ(found.block, at);
+        CHECK_EQ(found.found, bad[i].live);
+        buddy.live[at] = good;
+    }
+    stop();
+}
+
+static void impossible_orders_are_noticed(void) {
+    at_levels(1, orders_at);
+}
+
 /* At level 3 each call ends with the checker. */
 static void level_three_checks_after_each_call(void) {
     if (th_heap_guard_max() < 3) {
@@ -434,4 +463,4 @@ TH_SUITE("buddy_guards", TEST(wrong_pointers_are_named), TEST(stale_pointers_are
          TEST(below_level_two_nothing_is_poisoned), TEST(every_bit_of_the_tree_is_proved),
          TEST(every_bit_of_a_tall_tree_is_proved), TEST(units_outside_stay_outside),
          TEST(counts_are_proved), TEST(impossible_sizes_are_noticed),
-         TEST(level_three_checks_after_each_call))
+         TEST(impossible_orders_are_noticed), TEST(level_three_checks_after_each_call))
