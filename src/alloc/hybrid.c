@@ -137,20 +137,25 @@ static void settle(const th_hybrid *hybrid) {
 
 /* ---- what callers do ---------------------------------------------------------------------- */
 
-th_status th_hybrid_reserve(th_hybrid *hybrid, size_t bytes) {
-    th_status status = TH_OK;
+TH_NOINLINE static th_status reserve_more(th_hybrid *hybrid, size_t bytes) {
     if (bytes > PTRDIFF_MAX) {
         return TH_ERR_TOO_LARGE;
     }
-    if (bytes > capacity_of(&hybrid->span)) {
-        status = spill(hybrid, bytes);
-        settle(hybrid);
-    }
+    th_status status = spill(hybrid, bytes);
+    settle(hybrid);
     return status;
 }
 
+static inline th_status reserve(th_hybrid *hybrid, size_t bytes) {
+    return bytes > capacity_of(&hybrid->span) ? reserve_more(hybrid, bytes) : TH_OK;
+}
+
+th_status th_hybrid_reserve(th_hybrid *hybrid, size_t bytes) {
+    return reserve(hybrid, bytes);
+}
+
 th_status th_hybrid_resize(th_hybrid *hybrid, size_t bytes) {
-    th_status status = th_hybrid_reserve(hybrid, bytes);
+    th_status status = reserve(hybrid, bytes);
     if (status != TH_OK || bytes == th_hybrid_size(hybrid)) {
         return status;
     }
