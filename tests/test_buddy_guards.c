@@ -229,6 +229,27 @@ static void unused_memory_is_not_watched(void) {
     at_levels(0, unused_memory_is_not_watched_at);
 }
 
+/* So it is when all blocks end at once: what they were is watched, what lies between them is not.
+ */
+static void reset_wipes_what_was_a_block_at(int level) {
+    start(level);
+    unsigned char *first = th_buddy_alloc(&buddy, 64);
+    unsigned char *second = th_buddy_alloc(&buddy, 100);
+    CHECK_PTR_EQ(first, unit_at(1));
+    CHECK_PTR_EQ(second, unit_at(2));
+    (void)poke(unit_at(4), 0x12);
+    th_buddy_reset(&buddy);
+    for (unsigned char *at = first; at < unit_at(4); at++) {
+        CHECK_EQ(poke(at, TH_POISON_BYTE), TH_POISON_BYTE);
+    }
+    CHECK_EQ(poke(unit_at(4), 0x13), 0x12);
+    stop();
+}
+
+static void reset_wipes_what_was_a_block(void) {
+    at_levels(2, reset_wipes_what_was_a_block_at);
+}
+
 /* Below level 2 nothing is written to what is free. */
 static void below_level_two_nothing_is_poisoned(void) {
     for (int level = 0; level <= 1 && level <= th_heap_guard_max(); level++) {
@@ -424,6 +445,7 @@ static void orders_at(int level) {
         CHECK_EQ(th_buddy_check(&buddy, &found), TH_ERR_CORRUPT);
         CHECK_EQ(found.kind, TH_FAULT_CONTROL);
         CHECK_EQ(found.block, at);
+        CHECK_EQ(found.expected, 0);
         CHECK_EQ(found.found, bad[i].live);
         buddy.live[at] = good;
     }
@@ -460,7 +482,8 @@ TH_SUITE("buddy_guards", TEST(wrong_pointers_are_named), TEST(stale_pointers_are
          TEST(owners_are_known_at_every_level), TEST(every_byte_behind_a_block_is_watched),
          TEST(canaries_move_with_the_size), TEST(every_byte_of_a_freed_block_is_watched),
          TEST(growth_verifies_what_it_takes), TEST(unused_memory_is_not_watched),
-         TEST(below_level_two_nothing_is_poisoned), TEST(every_bit_of_the_tree_is_proved),
-         TEST(every_bit_of_a_tall_tree_is_proved), TEST(units_outside_stay_outside),
-         TEST(counts_are_proved), TEST(impossible_sizes_are_noticed),
-         TEST(impossible_orders_are_noticed), TEST(level_three_checks_after_each_call))
+         TEST(reset_wipes_what_was_a_block), TEST(below_level_two_nothing_is_poisoned),
+         TEST(every_bit_of_the_tree_is_proved), TEST(every_bit_of_a_tall_tree_is_proved),
+         TEST(units_outside_stay_outside), TEST(counts_are_proved),
+         TEST(impossible_sizes_are_noticed), TEST(impossible_orders_are_noticed),
+         TEST(level_three_checks_after_each_call))
