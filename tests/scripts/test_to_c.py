@@ -34,6 +34,7 @@ FLAGS = ["-std=c11", "-O1", "-g", "-DTH_GUARD=3", "-DTH_ASSERTS=1"]
 # One mistake of fuzz/bugs each, all in .c files.
 PATCHES = ("attack-late", "blocks", "callback", "contents-overlap", "result", "stats", "low-memory")
 SCRIPTS_OF_EACH = 5
+LAYOUTS = ("classic", "wide", "lean", "auto")
 OPS, OPS_MAX_MEDIAN, SECONDS_MAX = 600, 8, 5.0
 
 # Mistakes that end the process or never come to an end: they are in the call that is linked in
@@ -69,6 +70,7 @@ ATTACKS = ("canary", "header", "below", "above", "beyond", "poison", "counts", "
 def random_script(seed):
     """Text of OPS operations on a heap of any kind."""
     r = random.Random(seed)
+    layout = LAYOUTS[seed % len(LAYOUTS)]
     slots = r.choice((8, 16, 64))
     used = min(slots, r.choice((6, 12, 40)))
 
@@ -84,7 +86,8 @@ def random_script(seed):
 
     lines = [
         f"heap dwords={r.choice((300, 750, 1000, 4000, 20000))} align={r.choice((4, 8, 16))} "
-        f"guard={r.randrange(4)} slots={slots} lowmem={r.randrange(2)} skew={r.randrange(16)}"
+        f"guard={r.randrange(4) if layout != 'lean' else 0} slots={slots} "
+        f"lowmem={r.randrange(2)} skew={r.randrange(16)} layout={layout}"
     ]
     for kind in r.choices(list(KINDS), list(KINDS.values()), k=OPS):
         slot, low = f"s{r.randrange(used)}", tag()
@@ -275,8 +278,13 @@ class Differences(Case):
 
     def test_a_whole_long_script_as_a_program(self):
         library = plant("find")
-        path = self.failing(library, 1)[0]
-        self.check_program(library, path, library.failure(path))
+        layouts = set()
+        for path in self.failing(library, 16):
+            layout = re.search(r"layout=(\S+)", path.read_text())[1]
+            if layout not in layouts:
+                layouts.add(layout)
+                self.check_program(library, path, library.failure(path))
+        self.assertEqual(set(LAYOUTS), layouts)
 
 
 class Ends(Case):
