@@ -433,9 +433,14 @@ sweep: build/debug/heaplab
 	$(Q)build/debug/heaplab sweep --seconds $(SWEEP_TIME) \
 		$(call corpus_texts,heap)
 
+# The other layouts have smaller heaps: nothing but headers and limits is different there.
+EXPLORE_LAYOUTS = for heap in 'lean --dwords 22' 'wide --dwords 43'; do \
+	build/explore/heaplab explore -f -o build/explore/violation.txt --layout $$heap; done
+
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab
 	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
+	$(Q)$(if $(EXPLORE),:,$(EXPLORE_LAYOUTS))
 
 .PHONY: fuzz-canary triage regress minimize bench-heaplab corpus coverage coverage-heap peers
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding

@@ -79,6 +79,20 @@ static void explores_aligned_blocks(void) {
     expect_complete(&config, ALIGNED_STATES, ALIGNED_TRANSITIONS, ALIGNED_DEPTH);
 }
 
+static void explores_each_layout(void) {
+    lab_explore_config config = small;
+    config.dwords = 16;
+    config.layout = LAB_LAYOUT_LEAN;
+    expect_complete(&config, 2215, 62479, 16);
+    config.dwords = 30;
+    config.layout = LAB_LAYOUT_WIDE;
+    config.guard = th_heap_guard_max();
+    expect_complete(&config, 295, 7591, 5);
+    config.dwords = 28; /* as small as that it is classic */
+    config.layout = LAB_LAYOUT_AUTO;
+    expect_complete(&config, 262, 6752, 5);
+}
+
 /* ---- counted another way ------------------------------------------------------------------ */
 
 /* A search in the model alone, where a state is every field of every block, and where a compaction
@@ -341,6 +355,14 @@ static void refuses_bad_configurations(void) {
     CHECK(lab_explore_refusal(&config) != NULL);
     config = small, config.guard = th_heap_guard_max() + 1;
     CHECK(lab_explore_refusal(&config) != NULL);
+    config = small, config.layout = LAB_LAYOUT_LEAN;
+    CHECK(lab_explore_refusal(&config) == NULL);
+    config.guard = 1;
+    CHECK(lab_explore_refusal(&config) != NULL);
+    config = small, config.layout = LAB_LAYOUT_WIDE, config.dwords = 17;
+    CHECK(lab_explore_refusal(&config) != NULL);
+    config.dwords = 18;
+    CHECK(lab_explore_refusal(&config) == NULL);
     config = small, config.sizes.count = 0;
     CHECK(lab_explore_refusal(&config) != NULL);
     config = small, config.sizes.value[0] = 9;
@@ -406,7 +428,8 @@ static void keys_are_compared_in_full(void) {
 }
 
 TH_SUITE("explore", TEST(counts_two_states), TEST(explores_a_small_heap),
-         TEST(explores_aligned_blocks), TEST(finds_as_many_states_as_a_plain_search),
+         TEST(explores_aligned_blocks), TEST(explores_each_layout),
+         TEST(finds_as_many_states_as_a_plain_search),
          TEST(finds_a_lost_block_by_the_shortest_script),
          TEST(says_what_the_runner_does_not_confirm), TEST(sees_the_cursor), TEST(survives_a_crash),
          TEST(stops_at_the_limit), TEST(stops_when_told), TEST(reports_progress),

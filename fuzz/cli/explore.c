@@ -16,6 +16,7 @@ enum { MESSAGE_BYTES_MAX = 4096 + 512 };
 typedef struct explore_settings {
     lab_explore_config config;
     uint32_t guard;
+    bool guard_given;
     const char *out;
     bool overwrite;
 } explore_settings;
@@ -33,7 +34,7 @@ static const explore_settings defaults = {
 
 /* ---- arguments ---------------------------------------------------------------------------- */
 
-typedef enum option_kind { OPTION_NUMBER, OPTION_LIST, OPTION_TEXT } option_kind;
+typedef enum option_kind { OPTION_NUMBER, OPTION_LIST, OPTION_TEXT, OPTION_LAYOUT } option_kind;
 
 typedef struct option_row {
     const char *name;
@@ -45,6 +46,7 @@ static const option_row options[] = {
     {"--dwords", OPTION_NUMBER, offsetof(explore_settings, config.dwords)},
     {"--align", OPTION_NUMBER, offsetof(explore_settings, config.alignment)},
     {"--guard", OPTION_NUMBER, offsetof(explore_settings, guard)},
+    {"--layout", OPTION_LAYOUT, offsetof(explore_settings, config.layout)},
     {"--sizes", OPTION_LIST, offsetof(explore_settings, config.sizes)},
     {"--tags", OPTION_LIST, offsetof(explore_settings, config.tags)},
     {"--aligned", OPTION_LIST, offsetof(explore_settings, config.aligned)},
@@ -96,6 +98,15 @@ static bool read_list(const char *text, lab_explore_list *list) {
     }
 }
 
+static bool read_layout(const char *text, lab_layout *layout) {
+    unsigned found = 0;
+    while (found < LAB_LAYOUT_COUNT && strcmp(text, lab_layout_names[found]) != 0) {
+        found++;
+    }
+    *layout = (lab_layout)found;
+    return found < LAB_LAYOUT_COUNT;
+}
+
 static bool read_value(explore_settings *out, const option_row *option, const char *text) {
     unsigned char *at = (unsigned char *)out + option->offset;
     uint32_t number = 0;
@@ -105,6 +116,8 @@ static bool read_value(explore_settings *out, const option_row *option, const ch
     case OPTION_TEXT:
         memcpy(at, &text, sizeof text);
         return true;
+    case OPTION_LAYOUT:
+        return read_layout(text, (lab_layout *)(void *)at);
     case OPTION_NUMBER:
         break;
     }
@@ -134,10 +147,14 @@ static int read_arguments(int argc, char **argv, explore_settings *out) {
             if (value == NULL) {
                 return LAB_CLI_BAD_INPUT;
             }
+            out->guard_given = out->guard_given || strcmp(option->name, "--guard") == 0;
             if (!read_value(out, option, value)) {
                 return lab_cli_refuse(argv[0], "not understood:", value);
             }
         }
+    }
+    if (out->config.layout == LAB_LAYOUT_LEAN && !out->guard_given) {
+        out->guard = 0;
     }
     out->config.guard = out->guard <= 3 ? (int)out->guard : -1;
     return LAB_CLI_DONE;
@@ -154,8 +171,8 @@ static void print_numbers(const char *name, const lab_explore_list *list, bool h
 }
 
 static void print_subject(const lab_explore_config *config) {
-    (void)printf("heap      %u dwords, alignment %u, guard level %d%s\n", config->dwords,
-                 config->alignment, config->guard,
+    (void)printf("heap      %u dwords, layout %s, alignment %u, guard level %d%s\n", config->dwords,
+                 lab_layout_names[config->layout], config->alignment, config->guard,
                  config->bookkeeping ? ", used memory part of the state" : "");
     print_numbers("sizes     ", &config->sizes, false);
     print_numbers("tags      ", &config->tags, true);

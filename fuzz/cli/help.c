@@ -59,12 +59,14 @@ static const lab_cli_subcommand subcommands[] = {
      "                   no demand)\n",
      "0 measured; 1 a demand was missed", "--max-ratio 100", lab_cli_bench},
     {"explore",
-     " [--dwords N] [--align N] [--guard 0..3] [--sizes LIST] [--tags LIST] [--aligned LIST]"
+     " [--dwords N] [--align N] [--guard 0..3] [--layout NAME] [--sizes LIST] [--tags LIST] "
+     "[--aligned LIST]"
      " [--budgets LIST] [--bookkeeping] [--max-states N] [-j N] [-o OUT] [-f]",
      "try every operation in every state of a small heap",
      "  --dwords N       the region (default: 46)\n"
      "  --align N        the heap's alignment: 4, 8 or 16 (default: 4)\n"
-     "  --guard 0..3     the heap's guard level (default: 2, or what the build has)\n"
+     "  --guard 0..3     the heap's guard level (default: 2, or what the build has; lean: 0)\n"
+     "  --layout NAME    the heap's layout: classic, lean, wide or auto (default: classic)\n"
      "  --sizes LIST     bytes that are asked for (default: 1,9,20)\n"
      "  --tags LIST      in rising order (default: 0x1001,0x1002,0x4001)\n"
      "  --aligned LIST   alignments of single blocks (default: 16)\n"

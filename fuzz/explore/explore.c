@@ -62,8 +62,15 @@ const char *lab_explore_refusal(const lab_explore_config *config) {
     if (config->guard < 0 || config->guard > th_heap_guard_max()) {
         return "this build has no such guard level";
     }
+    if (config->layout == LAB_LAYOUT_LEAN && config->guard != 0) {
+        return "a lean heap has no guards";
+    }
+    static const uint32_t headers[LAB_LAYOUT_COUNT] = {[LAB_LAYOUT_CLASSIC] = 6,
+                                                       [LAB_LAYOUT_LEAN] = 2,
+                                                       [LAB_LAYOUT_WIDE] = 7,
+                                                       [LAB_LAYOUT_AUTO] = 6};
     uint32_t unit = config->alignment / 4;
-    uint32_t header = (6 + unit - 1) / unit * unit;
+    uint32_t header = (headers[config->layout] + unit - 1) / unit * unit;
     if (config->dwords < 2 * header + 4) {
         return "the region is too small for a heap";
     }
@@ -298,10 +305,7 @@ static void write_script(search *s, const lab_slice *slice, lab_explore_result *
         steps[i - 1] = lab_step_unpack(lab_states_step(s->states, state));
         state = lab_states_parent(s->states, state);
     }
-    result->script.config = (lab_config){.dwords = config.dwords,
-                                         .alignment = (uint8_t)config.alignment,
-                                         .guard = (uint8_t)config.guard,
-                                         .slots = LAB_SLOTS};
+    result->script.config = lab_explore_script_config(&config);
     for (uint32_t i = 0; ready && i < length; i++) {
         ready = lab_script_append(&result->script, lab_pair_op(&pair, &config, steps[i]));
         if (ready && i + 1 < length) {

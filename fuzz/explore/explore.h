@@ -45,9 +45,10 @@ typedef struct lab_explore_counts {
 typedef struct lab_explore_config {
     uint32_t dwords;          /* size of the region */
     uint32_t alignment;       /* of the heap: 4, 8 or 16 */
+    lab_layout layout;        /* of the heap; LEAN wants guard 0 */
     int guard;                /* 0 to 3, and no more than the library contains */
     lab_explore_list sizes;   /* requested sizes in bytes, of alloc and resize */
-    lab_explore_list tags;    /* in rising order */
+    lab_explore_list tags;    /* as in scripts, in rising order */
     lab_explore_list aligned; /* further alignments in bytes, above the heap's own */
     lab_explore_list budgets; /* of budgeted compaction, in bytes */
     bool bookkeeping;         /* which memory was ever used is part of a state (guards only) */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner/rules.h"
+
 #define EDGE_BYTES 64u /* before and behind the region, which nobody may write */
 #define EDGE_BYTE  0xA6u
 #define DWORD      4u
@@ -72,6 +74,20 @@ void lab_judge_init(lab_judge *judge, const lab_explore_config *config,
     }
 }
 
+lab_config lab_explore_script_config(const lab_explore_config *config) {
+    return (lab_config){.dwords = config->dwords,
+                        .alignment = (uint8_t)config->alignment,
+                        .guard = (uint8_t)config->guard,
+                        .slots = LAB_SLOTS,
+                        .layout = (uint8_t)config->layout};
+}
+
+/* The heap's tag that number `i` of the alphabet stands for. */
+static uint32_t tag_of(const lab_explore_config *config, uint32_t i) {
+    const lab_config script = lab_explore_script_config(config);
+    return lab_tag(&script, config->tags.value[i]);
+}
+
 /* ---- pairs -------------------------------------------------------------------------------- */
 
 bool lab_pair_init(lab_pair *pair, lab_judge *judge) {
@@ -91,7 +107,9 @@ bool lab_pair_init(lab_pair *pair, lab_judge *judge) {
     if (pair->index == NULL) {
         return lab_judge_fail(judge, LAB_PROPERTY_MEMORY, "index", "no memory for an index");
     }
+    const lab_config script = lab_explore_script_config(config);
     const th_heap_config heap_config = {.alignment = config->alignment,
+                                        .layout = lab_heap_layout(&script),
                                         .index = TH_HEAP_INDEX_GIVEN,
                                         .index_memory = pair->index,
                                         .index_bytes = pair->index_bytes,
@@ -100,7 +118,7 @@ bool lab_pair_init(lab_pair *pair, lab_judge *judge) {
                                         .fault_context = judge};
     th_status status = th_heap_init(&pair->heap, pair->base, bytes, &heap_config);
     if (!lab_exact_start(&pair->model, (uintptr_t)pair->base, bytes, config->alignment,
-                         LAB_EXACT_CLASSIC) ||
+                         lab_model_layout(&script)) ||
         status != TH_OK) {
         return lab_judge_fail(judge, LAB_PROPERTY_INIT, "status",
                               "the heap's status is %d where the region should be accepted",
@@ -176,7 +194,7 @@ void lab_pair_key(const lab_pair *pair, const lab_judge *judge, lab_key *key) {
                                  : 1 + index_of(&config->aligned, x->alignment);
             class = 1 + judge->size_index[x->requested] +
                     config->sizes.count *
-                        (index_of(&config->tags, x->tag) + config->tags.count * align);
+                        (index_of(&config->tags, x->tag & 0x7FFF) + config->tags.count * align);
         }
         *at++ = (uint8_t) class;
         *at++ = (uint8_t)(x->size / unit);
@@ -225,7 +243,7 @@ static bool compare_blocks(const lab_pair *pair, lab_judge *judge) {
         }
         bool same = x->offset == block.offset && x->size == block.size_dwords &&
                     x->tag == block.tag && x->requested == block.requested_bytes &&
-                    x->alignment == block.alignment && x->site == block.site;
+                    x->alignment == block.alignment && (model->keeps ? x->site : 0) == block.site;
         if (!same) {
             return report_block(judge, x, &block);
         }
@@ -323,7 +341,7 @@ static uint32_t step_alignment(const lab_explore_config *config, lab_step step) 
 
 static bool allocate(lab_pair *pair, lab_judge *judge, lab_step step) {
     const lab_explore_config *config = judge->config;
-    uint32_t tag = config->tags.value[step.a];
+    uint32_t tag = tag_of(config, step.a);
     uint32_t bytes = config->sizes.value[step.b];
     uint32_t alignment = step_alignment(config, step);
     uint32_t site = vacant_slot(&pair->model, tag) + 1;
@@ -339,7 +357,9 @@ static bool resize(lab_pair *pair, lab_judge *judge, lab_step step) {
     uint32_t bytes = judge->config->sizes.value[step.b];
     uint32_t block = lab_exact_resize(&pair->model, x.offset, bytes);
     judge->dirty = x.site;
-    judge->kept = bytes < x.requested && block != LAB_EXACT_NONE ? bytes : x.requested;
+    uint32_t now =
+        block != LAB_EXACT_NONE ? lab_exact_find(&pair->model, block)->requested : x.requested;
+    judge->kept = now < x.requested ? now : x.requested;
     return expect_block(pair, judge, block,
                         th_heap_resize(&pair->heap, payload_at(pair, x.offset), bytes));
 }
@@ -405,8 +425,8 @@ static bool perform(lab_pair *pair, lab_judge *judge, lab_step step) {
         return expect(judge, LAB_PROPERTY_RESULT, "freed", lab_exact_free(model, block),
                       th_heap_free(&pair->heap, payload_at(pair, block)));
     case LAB_STEP_FREE_TAGS: {
-        uint32_t low = judge->config->tags.value[step.a];
-        uint32_t high = judge->config->tags.value[step.b];
+        uint32_t low = tag_of(judge->config, step.a);
+        uint32_t high = tag_of(judge->config, step.b);
         return expect(judge, LAB_PROPERTY_RESULT, "freed", lab_exact_free_tags(model, low, high),
                       th_heap_free_tags(&pair->heap, low, high));
     }
@@ -455,7 +475,7 @@ lab_op lab_pair_op(const lab_pair *pair, const lab_explore_config *config, lab_s
     if (step.kind == LAB_STEP_RESIZE || step.kind == LAB_STEP_TRIM || step.kind == LAB_STEP_FREE) {
         site = model->extents[step.a].site;
     } else if (step.kind == LAB_STEP_ALLOC) {
-        site = vacant_slot(model, config->tags.value[step.a]) + 1;
+        site = vacant_slot(model, tag_of(config, step.a)) + 1;
     }
     op.slot = (uint16_t)(site - 1);
     switch ((lab_step_kind)step.kind) {

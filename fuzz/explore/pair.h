@@ -91,6 +91,9 @@ bool lab_pair_step(lab_pair *pair, lab_judge *judge, lab_step step);
 /* After a step: gives the block that it wrote its contents in full. */
 void lab_pair_settle(lab_pair *pair, const lab_judge *judge);
 
+/* The heap line of a script of what is explored. */
+lab_config lab_explore_script_config(const lab_explore_config *config);
+
 /* Have both the same blocks, sites included, and the same cursor? */
 bool lab_pair_same(const lab_pair *a, const lab_pair *b);
 
