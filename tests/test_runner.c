@@ -281,10 +281,69 @@ static void the_script_sets_the_guard_level(void) {
     }
 }
 
+/* ---- layouts ------------------------------------------------------------------------------ */
+
+typedef struct seen_heap {
+    uint32_t layout, tag_free, blocks;
+    int guard;
+} seen_heap;
+
+static void note_heap(void *context, const th_heap *heap, const lab_op *op, size_t index) {
+    seen_heap *seen = context;
+    (void)op;
+    (void)index;
+    *seen = (seen_heap){heap->layout, heap->tag_free, heap->head_blocks + heap->tail_blocks,
+                        heap->guard};
+}
+
+static seen_heap play_layout(const char *line, int guard) {
+    char whole[256];
+    lab_script script = {0};
+    lab_text_error error;
+    seen_heap seen = {0};
+    int length = snprintf(whole, sizeof whole,
+                          "%s\nalloc s0 tag=0x3fff bytes=24\nalloc s1 tag=0x4000 bytes=24\n"
+                          "alloc s2 tag=0x7fff bytes=24\n",
+                          line);
+    CHECK(lab_script_parse(&script, whole, (size_t)length, &error));
+    const lab_run_options options = {.guard = guard, .after_op = note_heap, .context = &seen};
+    lab_runner *runner = lab_runner_new();
+    CHECK(runner != NULL);
+    CHECK(lab_runner_play(runner, &script, &options, &failure, NULL));
+    lab_runner_destroy(runner);
+    lab_script_clean_up(&script);
+    return seen;
+}
+
+/* A runner that plays another layout finds nothing wrong with it. */
+static void the_script_sets_the_layout(void) {
+    static const struct {
+        const char *line;
+        uint32_t layout, tag_free;
+    } rows[] = {{"heap dwords=400 guard=0", TH_HEAP_LAYOUT_CLASSIC, 0x7FFF},
+                {"heap dwords=400 guard=0 layout=lean", TH_HEAP_LAYOUT_LEAN, 0x7FFF},
+                {"heap dwords=400 guard=0 layout=wide", TH_HEAP_LAYOUT_WIDE, 0x7FFFFFFF},
+                {"heap dwords=400 guard=0 layout=auto", TH_HEAP_LAYOUT_CLASSIC, 0x7FFF},
+                {"heap dwords=200000 guard=0 layout=auto", TH_HEAP_LAYOUT_WIDE, 0x7FFF},
+                {"heap dwords=786432 guard=0 layout=wide", TH_HEAP_LAYOUT_WIDE, 0x7FFFFFFF}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int guard = GUARD_ANY; guard <= 3; guard++) {
+            seen_heap seen = play_layout(rows[i].line, guard);
+            int due = rows[i].layout == TH_HEAP_LAYOUT_LEAN || guard < 0 ? 0
+                      : guard < th_heap_guard_max()                      ? guard
+                                                                         : th_heap_guard_max();
+            CHECK_EQ(seen.layout, rows[i].layout);
+            CHECK_EQ(seen.tag_free, rows[i].tag_free);
+            CHECK_EQ(seen.blocks, 2);
+            CHECK_EQ(seen.guard, due);
+        }
+    }
+}
+
 TH_SUITE("runner", TEST(every_byte_of_contents), TEST(contents_of_another_block_or_place),
          TEST(contents_before_a_move_and_after_a_resize), TEST(every_field_of_a_block),
          TEST(every_statistic), TEST(both_edges_of_the_region),
          TEST(what_the_checker_alone_can_see), TEST(a_fault_without_a_cause),
          TEST(a_lock_that_is_kept), TEST(a_low_memory_callback_that_is_not_asked),
          TEST(a_block_that_went), TEST(skipped_operations_are_not_checked),
-         TEST(the_script_sets_the_guard_level))
+         TEST(the_script_sets_the_guard_level), TEST(the_script_sets_the_layout))
