@@ -398,8 +398,9 @@ compilers-test: run-tcc run-musl
 ## big-endian-test: the suites on a big-endian machine (s390x), which qemu emulates
 big-endian-test: run-s390x
 
-## cortex-m: the heap's suites on a Cortex-M3, which qemu emulates
-cortex-m: run-cortex
+## cortex-m: the heap's suites on a Cortex-M3, which qemu emulates, and what it takes there
+cortex-m: run-cortex $(DIST)
+	@scripts/cortex-sizes
 
 ##@ Fuzzing
 .PHONY: fuzz-programs fuzz-plugin afl-programs

@@ -99,7 +99,8 @@ typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *t
 typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes);
 
 /* Where the heap keeps its index, the table that finds the block that fits without a walk. Which
- * block that is does not depend on it. */
+ * block that is does not depend on it. (A library that was built without one, TH_INDEX=0, takes
+ * AUTO for NONE, and no memory for it: TH_ERR_CONFIG.) */
 typedef enum th_heap_index {
     TH_HEAP_INDEX_AUTO, /* in the last 1 % of the region (alignment 16; 2.5 % at 8, 5 % at 4), if
                            that is of 4 KiB or more: a walk is as fast in smaller ones */

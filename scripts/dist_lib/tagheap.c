@@ -6,6 +6,7 @@
  *
  *   -DTH_GUARD=0          the guards that it contains, 0 to 3: th_heap_config.guard
  *   -DTH_LAYOUTS=7        which layouts of blocks: 1 classic, 2 lean, 4 wide, or a sum of these
+ *   -DTH_INDEX=1          0: the heap has no index, and walks
  *   -DTH_ASSERTS=0        1: the library verifies what it assumes of itself
  *   -DTH_OS=1             0: leaves out what needs an operating system (th_system_allocator,
  *                         th_pages_*, th_file_map_*, and th_port_panic, which you write then)

@@ -16,7 +16,11 @@ int th_heap_guard_max(void) {
 }
 
 /* Smaller regions get no index unless the caller gives its memory: a walk is as fast there. */
+#if TH_INDEX
 #define INDEX_REGION_BYTES_MIN 4096u
+#else
+#define INDEX_REGION_BYTES_MIN SIZE_MAX
+#endif
 
 /* One that was read from anywhere may be any number. */
 bool th_layout_contained(unsigned layout) {

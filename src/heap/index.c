@@ -122,6 +122,7 @@ th_status th_index_accepts(const th_heap *heap) {
     if (config->index != TH_HEAP_INDEX_GIVEN) {
         return TH_OK;
     }
+#if TH_INDEX
     uintptr_t memory = (uintptr_t)config->index_memory;
     uintptr_t base = (uintptr_t)heap->base;
     if (config->index_memory == NULL) {
@@ -136,9 +137,13 @@ th_status th_index_accepts(const th_heap *heap) {
     bool apart = memory >= base ? memory - base >= th_managed_bytes(heap)
                                 : base - memory >= config->index_bytes;
     return apart ? TH_OK : TH_ERR_CONFIG;
+#else
+    return TH_ERR_CONFIG;
+#endif
 }
 
 void th_index_start(th_heap *heap) {
+#if TH_INDEX
     shape s = shape_of_heap(heap);
     void *memory = heap->config.index_memory;
     if (heap->index_inside) {
@@ -155,6 +160,9 @@ void th_index_start(th_heap *heap) {
     heap->index.small_leaf = s.small_leaf;
     heap->index.large_leaf = s.large_leaf;
     memset(memory, 0, bytes_of(&s));
+#else
+    heap->index = (th_heap_index_arrays){0};
+#endif
 }
 
 size_t th_index_inside_bytes(const th_heap *heap) {

@@ -21,6 +21,11 @@
 #include "base/bytes16.h"
 #include "heap/chain.h"
 
+/* The build knob: 0 makes a library without an index. It decides the same, by walking. */
+#ifndef TH_INDEX
+#define TH_INDEX 1
+#endif
+
 #ifndef TH_INDEX_LARGE_LOG2
 #define TH_INDEX_LARGE_LOG2 8
 #endif
@@ -36,7 +41,12 @@ static_assert(TH_INDEX_LARGE_LOG2 >= TH_INDEX_SEGMENT_LOG2 && TH_INDEX_LARGE_LOG
 #define TH_INDEX_DAMAGED (UINT32_MAX - 1)
 
 TH_CHAIN_INLINE bool th_indexed(const th_heap *heap) {
+#if TH_INDEX
     return heap->index.starts != NULL;
+#else
+    (void)heap;
+    return false;
+#endif
 }
 
 /* The bytes that the index of a heap of so many units takes, a multiple of 8. */

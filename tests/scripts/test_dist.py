@@ -31,6 +31,43 @@ CXX_WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror".split()
 LICENCE = "/* SPDX-License-Identifier: MIT */\n"
 SCRATCH = None
 
+# What a heap of 64 KiB decided, as one number; then whether it took memory for an index.
+PLAY = """#include "tagheap.h"
+#include <stdio.h>
+#define ROOM 65536
+static _Alignas(16) unsigned char region[ROOM], copied[ROOM], memory[4096];
+int main(void) {
+    th_heap heap, copy;
+    void *blocks[64] = {0};
+    unsigned long long state = 1, sum = 0;
+    th_heap_config config = {.guard = 3, .alignment = 16, .index = TH_HEAP_INDEX_GIVEN,
+                             .index_memory = memory, .index_bytes = sizeof memory};
+    th_status given = th_heap_init(&heap, region, ROOM, &config);
+    config.index = TH_HEAP_INDEX_AUTO;
+    if (given != TH_OK && th_heap_init(&heap, region, ROOM, &config) != TH_OK) {
+        return 1;
+    }
+    for (int i = 0; i < 20000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        void **block = &blocks[state >> 58];
+        if (*block != NULL) {
+            th_heap_free(&heap, *block);
+        }
+        size_t bytes = (size_t)(state >> 40 & 2047) + 1;
+        *block = th_heap_alloc(&heap, bytes, state >> 33 & 1 ? 0x1001 : 0x4001);
+        sum = sum * 31 + (*block == NULL ? 7 : (size_t)((unsigned char *)*block - region));
+    }
+    if (th_heap_copy(&heap, &copy, copied) != TH_OK || th_heap_attach(&copy, copied) != TH_OK ||
+        th_heap_largest_free_bytes(&copy) != th_heap_largest_free_bytes(&heap) ||
+        th_heap_region_bytes(&heap) != ROOM) {
+        return 2;
+    }
+    printf("%llu\\n%s", sum, th_status_name(given));
+    printf(" %s\\n", th_status_name(th_heap_set_index(&heap, memory, sizeof memory)));
+    return 0;
+}
+"""
+
 
 def setUpModule():
     global SCRATCH
@@ -97,7 +134,8 @@ class TwoFiles(DistTest):
 
     def test_the_options_are_those_of_the_sources(self):
         option = re.compile(r"^#ifndef (TH_\w+)\n#define \1\b", re.MULTILINE)
-        found = {name for path in TREE.glob("src/*/*.h") for name in option.findall(path.read_text())
+        texts = [path.read_text() for path in TREE.glob("src/*/*.h")]
+        found = {name for text in texts for name in option.findall(text)
                  if not name.endswith("_H")} | {"TH_COMPILER_GNU", "TH_COMPILER_SSE2"}
         comment = (SCRATCH / "dist/tagheap.c").read_text().split("*/")[1]
         told = set(re.findall(r"^ \*   -D(\w+)=", comment, re.MULTILINE))
@@ -115,7 +153,7 @@ class TwoFiles(DistTest):
                  ("tcc", ["-Wall", "-Werror", *guarded]),
                  *[("gcc", [*fast, f"-DTH_LAYOUTS={which}", *WARNINGS]) for which in range(1, 7)]]
         for level in (0, 1, 2, 3):
-            for more in ("-DTH_OS=0", "-DTH_INTERNAL="):
+            for more in ("-DTH_OS=0", "-DTH_INTERNAL=", "-DTH_INDEX=0"):
                 cases.append(("gcc", [*fast, f"-DTH_GUARD={level}", more, *WARNINGS]))
         for compiler, flags in cases:
             if is_there(compiler):
@@ -156,6 +194,24 @@ class TwoFiles(DistTest):
         built = self.compile("gcc", "-std=c11", "-O1", "-DTH_OS=0", "-ffreestanding",
                              "-fno-builtin", "-fno-stack-protector")
         self.assertEqual(sorted(allowed), sorted(self.symbols(built, "U")))
+
+    def test_without_an_index_it_decides_the_same(self):
+        source, program = self.folder / "program.c", self.folder / "program"
+        source.write_text(PLAY)
+        said = []
+        for flags in ([], ["-DTH_INDEX=0"]):
+            library = self.compile("gcc", "-std=c11", "-O1", "-DTH_GUARD=3", *flags)
+            self.assert_silent("gcc", "-Wall", f"-I{SCRATCH / 'dist'}", source, library, "-o",
+                               program)
+            done = run(program)
+            self.assertEqual(0, done.returncode, done.stdout)
+            said.append(done.stdout.splitlines())
+        self.assertEqual(said[0][0], said[1][0])
+        self.assertEqual(["TH_OK TH_OK", "TH_ERR_CONFIG TH_ERR_CONFIG"],
+                         [lines[1] for lines in said])
+        bare = self.compile("gcc", "-std=c11", "-O1", "-DTH_INDEX=0")
+        self.assertEqual(set(), {"th_index_insert", "th_index_up", "th_index_check"} &
+                         self.symbols(bare, "Tt"))
 
     def link_and_run(self, compiler, source, *objects):
         program = self.folder / f"{pathlib.Path(source).name}-{compiler}"
