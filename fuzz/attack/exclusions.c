@@ -27,7 +27,7 @@ static bool same(const trial *a, const trial *b) {
 
 static bool prove_each(bool (*prove)(lab_scene *s)) {
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
-        lab_scene *s = lab_scene_new(alignment, th_heap_guard_max(), false);
+        lab_scene *s = lab_scene_new(TH_HEAP_LAYOUT_CLASSIC, alignment, th_heap_guard_max(), false);
         bool proved = s != NULL && prove(s);
         lab_scene_destroy(s);
         if (!proved) {

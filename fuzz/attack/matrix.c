@@ -31,6 +31,7 @@ typedef struct bout {
     lab_matrix_row *row;
     const lab_matrix_options *options;
     lab_scene *scene;
+    th_heap_layout layout;
     size_t alignment;
     int level;
     unsigned position;
@@ -46,8 +47,10 @@ static void note_problem(const bout *b, const char *format, ...) {
     }
     char *text = b->row->problem;
     size_t capacity = sizeof b->row->problem;
-    int used = snprintf(text, capacity, "level %d, alignment %zu, position %u, then %s: ", b->level,
-                        b->alignment, b->position, lab_scene_call_name(b->call));
+    int used =
+        snprintf(text, capacity, "level %d, %s, alignment %zu, position %u, then %s: ", b->level,
+                 b->layout == TH_HEAP_LAYOUT_WIDE ? "wide" : "classic", b->alignment, b->position,
+                 lab_scene_call_name(b->call));
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text + used, capacity - (size_t)used, format, arguments);
@@ -230,25 +233,35 @@ static bool play_level(bout *b) {
     return true;
 }
 
+static bool play_layout(size_t index, th_heap_layout layout, size_t alignment,
+                        const lab_matrix_options *options, lab_matrix_row *row) {
+    const lab_attack_row *attack = &lab_attack_rows[index];
+    /* From the top, for play_level's sake. */
+    for (int level = th_heap_guard_max(); level >= 0; level--) {
+        if (level < attack->believed) {
+            row->worst[level] = LAB_NOTICE_NOT;
+            continue;
+        }
+        lab_scene *scene = lab_scene_new(layout, alignment, level, attack->poisoned);
+        bout b = {attack, row, options, scene, layout, alignment, level, 0, 0};
+        bool played = scene != NULL && play_level(&b);
+        lab_scene_destroy(scene);
+        if (!played) {
+            note_problem(&b, "no memory, or no process, for the scene");
+            return false;
+        }
+    }
+    return true;
+}
+
 bool lab_matrix_play(size_t index, const lab_matrix_options *options, lab_matrix_row *row) {
     const lab_attack_row *attack = &lab_attack_rows[index];
     *row = (lab_matrix_row){.name = attack->name};
     memcpy(row->least, attack->least, sizeof row->least);
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
-        /* From the top, for play_level's sake. */
-        for (int level = th_heap_guard_max(); level >= 0; level--) {
-            if (level < attack->believed) {
-                row->worst[level] = LAB_NOTICE_NOT;
-                continue;
-            }
-            lab_scene *scene = lab_scene_new(alignment, level, attack->poisoned);
-            bout b = {attack, row, options, scene, alignment, level, 0, 0};
-            bool played = scene != NULL && play_level(&b);
-            lab_scene_destroy(scene);
-            if (!played) {
-                note_problem(&b, "no memory, or no process, for the scene");
-                return false;
-            }
+        if (!play_layout(index, TH_HEAP_LAYOUT_CLASSIC, alignment, options, row) ||
+            !play_layout(index, TH_HEAP_LAYOUT_WIDE, alignment, options, row)) {
+            return false;
         }
     }
     return true;

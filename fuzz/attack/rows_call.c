@@ -165,7 +165,7 @@ static bool inner_gives_up(lab_scene *s, unsigned call) {
     case 8:
         return th_heap_alloc_aligned(&s->heap, 64, 8, 0x4010) == NULL;
     case 9:
-        return th_heap_free_tags(&s->heap, 0, TH_TAG_TAIL_MAX) == 0;
+        return th_heap_free_tags(&s->heap, 0, TH_TAG_WIDE_TAIL_MAX) == 0;
     case 10:
         return th_heap_compact(&s->heap, NULL, NULL).blocks_moved == 0 &&
                th_heap_compact_some(&s->heap, 1, NULL, NULL).blocks_moved == 0;

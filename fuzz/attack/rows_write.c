@@ -16,6 +16,13 @@ static bool none(lab_scene *s) {
     return true;
 }
 
+/* From a payload's edge. What stood there already is no damage. */
+static bool write_beside(lab_scene *s, unsigned who, uint32_t from, uint32_t bytes, int fill) {
+    lab_scene_write(s, from, bytes, fill);
+    s->victim = s->holdings[who].at;
+    return s->written || none(s);
+}
+
 bool lab_strike_overflow(lab_scene *s, unsigned position, unsigned bytes) {
     unsigned who = position / FILLS;
     if (who >= LAB_NAMED) {
@@ -26,9 +33,7 @@ bool lab_strike_overflow(lab_scene *s, unsigned position, unsigned bytes) {
     if (from + bytes > LAB_SCENE_BYTES) {
         return none(s);
     }
-    lab_scene_write(s, from, bytes, fills[position % FILLS]);
-    s->victim = s->holdings[who].at;
-    return true;
+    return write_beside(s, who, from, bytes, fills[position % FILLS]);
 }
 
 /* One byte, wherever in the canary. */
@@ -61,9 +66,7 @@ bool lab_strike_underflow(lab_scene *s, unsigned position, unsigned bytes) {
     if (bytes > payload) {
         return none(s);
     }
-    lab_scene_write(s, payload - bytes, bytes, fills[position % FILLS]);
-    s->victim = s->holdings[who].at;
-    return true;
+    return write_beside(s, who, payload - bytes, bytes, fills[position % FILLS]);
 }
 
 /* ---- free memory -------------------------------------------------------------------------- */
@@ -211,15 +214,26 @@ bool lab_strike_moved(lab_scene *s, unsigned position, unsigned zone) {
 
 /* ---- headers ------------------------------------------------------------------------------ */
 
-/* The bits of a header's field. */
-static const struct {
+/* The bits of a header's field; none, if the layout does not store it. */
+typedef struct header_field {
     uint8_t dword, first, bits;
-} fields[LAB_HEADER_FIELDS] = {
+} header_field;
+
+static const header_field classic_fields[LAB_HEADER_FIELDS] = {
     [LAB_HEADER_PREV] = {0, 0, 27},    [LAB_HEADER_ALIGN] = {0, 27, 5},
     [LAB_HEADER_NEXT] = {1, 0, 32},    [LAB_HEADER_TAG] = {2, 0, 15},
     [LAB_HEADER_SIZE] = {2, 15, 17},   [LAB_HEADER_REQUESTED] = {3, 0, 32},
     [LAB_HEADER_SITE] = {4, 0, 32},    [LAB_HEADER_CHECK] = {5, 0, 32},
     [LAB_HEADER_PADDING] = {6, 0, 64},
+};
+
+/* Of the requested size the bits below 2^32; those above are none of a scene's blocks. */
+static const header_field wide_fields[LAB_HEADER_FIELDS] = {
+    [LAB_HEADER_PREV] = {0, 0, 32},    [LAB_HEADER_ALIGN] = {6, 0, 5},
+    [LAB_HEADER_NEXT] = {0, 0, 0},     [LAB_HEADER_TAG] = {2, 0, 31},
+    [LAB_HEADER_SIZE] = {1, 0, 32},    [LAB_HEADER_REQUESTED] = {3, 0, 32},
+    [LAB_HEADER_SITE] = {4, 0, 32},    [LAB_HEADER_CHECK] = {5, 0, 32},
+    [LAB_HEADER_PADDING] = {7, 0, 32},
 };
 
 static bool flip_bit(lab_scene *s, uint32_t header, unsigned bit) {
@@ -236,15 +250,19 @@ static bool flip_bit(lab_scene *s, uint32_t header, unsigned bit) {
 }
 
 bool lab_strike_field(lab_scene *s, unsigned position, unsigned field) {
-    unsigned who = LAB_A + 1 + position / fields[field].bits;
+    const header_field *at =
+        &(s->saved_heap.layout == TH_HEAP_LAYOUT_WIDE ? wide_fields : classic_fields)[field];
+    if (at->bits == 0) {
+        return false;
+    }
+    unsigned who = LAB_A + 1 + position / at->bits;
     if (who >= LAB_NAMED) {
         return false;
     }
     lab_scene_mark(s);
     s->victim = s->holdings[who].at;
     return flip_bit(s, payload_byte(s, who) / 4 - s->header,
-                    32u * fields[field].dword + fields[field].first +
-                        position % fields[field].bits);
+                    32u * at->dword + at->first + position % at->bits);
 }
 
 enum { HEADER_BITS_MAX = 8 * 32 };

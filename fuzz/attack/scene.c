@@ -107,7 +107,9 @@ static lab_holding *held(lab_scene *s, const void *at) {
 }
 
 unsigned char *lab_scene_take(lab_scene *s, size_t bytes, uint32_t tag, size_t alignment) {
-    unsigned char *at = th_heap_alloc_aligned(&s->heap, alignment, bytes, tag);
+    uint32_t side = (tag & TH_TAG_TAIL_MIN) != 0 ? s->heap.tag_free / 2 + 1 : 0;
+    unsigned char *at =
+        th_heap_alloc_aligned(&s->heap, alignment, bytes, (tag & TH_TAG_HEAD_MAX) | side);
     if (at != NULL) {
         hold(s, at, bytes);
     }
@@ -221,7 +223,7 @@ static bool build(lab_scene *s) {
     return s->faults == 0 && s->harm[0] == '\0' && s->freed_count == 3;
 }
 
-lab_scene *lab_scene_new(size_t alignment, int level, bool poisoned) {
+lab_scene *lab_scene_new(th_heap_layout layout, size_t alignment, int level, bool poisoned) {
     lab_scene *s = calloc(1, sizeof *s);
     void *memory = NULL;
     if (s == NULL || posix_memalign(&memory, 64, 2 * (size_t)SPAN_BYTES) != 0) {
@@ -232,10 +234,11 @@ lab_scene *lab_scene_new(size_t alignment, int level, bool poisoned) {
     s->memory = memory;
     s->region = s->memory + LAB_SCENE_EDGE;
     s->copy = s->region + SPAN_BYTES;
-    s->header = alignment == 16 ? 8 : 6;
+    s->header = layout == TH_HEAP_LAYOUT_WIDE ? (alignment == 4 ? 7 : 8) : alignment == 16 ? 8 : 6;
     write_edges(s);
     const th_heap_config config = {.alignment = alignment,
                                    .guard = level,
+                                   .layout = layout,
                                    .poison_unused = poisoned,
                                    .on_fault = on_fault,
                                    .fault_context = s,
@@ -301,7 +304,7 @@ void lab_scene_mark(lab_scene *s) {
             (lab_ground){.offset = block.offset,
                          .end = block.offset + s->header + block.size_dwords,
                          .requested = (uint32_t)block.requested_bytes,
-                         .free = block.tag == TH_TAG_FREE};
+                         .free = block.tag == s->heap.tag_free};
     }
     s->marked_heap = s->heap;
     lab_scene_image(s, s->marked_image);

@@ -88,10 +88,10 @@ typedef struct lab_scene {
     char harm[128]; /* what was done that must never be done; "" if nothing */
 } lab_scene;
 
-/* The scene at this alignment and guard level; `poisoned`: memory that was never used is poisoned,
- * too. NULL: no memory, or the heap does not do what it
- * must even without an attack. */
-lab_scene *lab_scene_new(size_t alignment, int level, bool poisoned);
+/* The scene at this alignment and guard level, classic or wide; `poisoned`: memory that was never
+ * used is poisoned, too. NULL: no memory, or the heap does not do what it must even without an
+ * attack. */
+lab_scene *lab_scene_new(th_heap_layout layout, size_t alignment, int level, bool poisoned);
 void lab_scene_destroy(lab_scene *scene);
 
 /* Everything as it was at first. */
@@ -121,8 +121,9 @@ typedef enum lab_zone {
 
 lab_zone lab_scene_zone(const lab_scene *scene, size_t byte, const lab_ground **block);
 
-/* A legitimate allocation, free and compaction, with all that is known kept up to date. Giving
- * what is not held gives NULL. */
+/* A legitimate allocation, free and compaction, with all that is known kept up to date. Tags are
+ * the classic ones; a wide scene has its TAIL bit where such a heap has it. Giving what is not held
+ * gives NULL. */
 unsigned char *lab_scene_take(lab_scene *scene, size_t bytes, uint32_t tag, size_t alignment);
 void lab_scene_give(lab_scene *scene, void *payload);
 void lab_scene_compact(lab_scene *scene, bool veto);

@@ -173,7 +173,9 @@ static inline uint32_t lab_tag(const lab_config *config, uint32_t tag) {
     X(slab, "slab")                                                                                \
     X(slab_buddy, "slab-buddy")                                                                    \
     X(classes, "classes")                                                                          \
-    X(large, "large")
+    X(large, "large")                                                                              \
+    X(tagged_lean, "tagged-lean")                                                                  \
+    X(tagged_wide, "tagged-wide")
 extern const char *const lab_subject_names[];
 extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u
