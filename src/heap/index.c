@@ -263,11 +263,11 @@ static TH_TRACK_BLIND uint32_t highest_start(const th_heap *heap, uint32_t segme
 }
 
 /* The nodes that a mask of 16 or 8 says, and beside which position: those above it, or below. */
-static uint32_t above(uint32_t position) {
+static uint32_t bits_above(uint32_t position) {
     return (UINT32_MAX - 1) << position;
 }
 
-static uint32_t below(uint32_t position) {
+static uint32_t bits_below(uint32_t position) {
     return ((uint32_t)1 << position) - 1;
 }
 
@@ -322,7 +322,7 @@ static uint32_t small_up(const th_heap *heap, uint32_t need, uint32_t place) {
     }
     uint32_t node = heap->index.small_leaf + segment;
     for (;;) {
-        uint32_t mask = small_mask(heap, node, need) & above(node % SMALL_FAN);
+        uint32_t mask = small_mask(heap, node, need) & bits_above(node % SMALL_FAN);
         if (mask != 0) {
             return small_lowest(heap, node & ~(SMALL_FAN - 1), mask, need);
         }
@@ -342,7 +342,7 @@ static uint32_t small_down(const th_heap *heap, uint32_t need, uint32_t place) {
     }
     uint32_t node = heap->index.small_leaf + segment;
     for (;;) {
-        uint32_t mask = small_mask(heap, node, need) & below(node % SMALL_FAN);
+        uint32_t mask = small_mask(heap, node, need) & bits_below(node % SMALL_FAN);
         if (mask != 0) {
             return small_highest(heap, node & ~(SMALL_FAN - 1), mask, need);
         }
@@ -365,7 +365,7 @@ static uint32_t large_up(const th_heap *heap, uint32_t need, uint32_t place) {
         return large_place(heap, node);
     }
     uint32_t mask;
-    while ((mask = large_mask(heap, node, need) & above(node % LARGE_FAN)) == 0) {
+    while ((mask = large_mask(heap, node, need) & bits_above(node % LARGE_FAN)) == 0) {
         if (node < LARGE_FAN) {
             return TH_INDEX_NOWHERE;
         }
@@ -389,7 +389,7 @@ static uint32_t large_down(const th_heap *heap, uint32_t need, uint32_t place) {
         return large_place(heap, node);
     }
     uint32_t mask;
-    while ((mask = large_mask(heap, node, need) & below(node % LARGE_FAN)) == 0) {
+    while ((mask = large_mask(heap, node, need) & bits_below(node % LARGE_FAN)) == 0) {
         if (node < LARGE_FAN) {
             return TH_INDEX_NOWHERE;
         }
@@ -412,16 +412,34 @@ static uint32_t offset_of(const th_heap *heap, uint32_t place) {
     return place < TH_INDEX_DAMAGED ? place << th_unit_log2(heap) : place;
 }
 
-uint32_t th_index_up(const th_heap *heap, uint32_t need, uint32_t from) {
+uint32_t th_index_lowest(const th_heap *heap, uint32_t need) {
     uint32_t units = need >> th_unit_log2(heap);
-    uint32_t place = from >> th_unit_log2(heap);
+    if (units >= LARGE) {
+        return offset_of(heap, large_up(heap, units, 0));
+    }
+    uint32_t mask = small_mask(heap, 0, units);
+    return mask == 0 ? TH_INDEX_NOWHERE : offset_of(heap, small_lowest(heap, 0, mask, units));
+}
+
+uint32_t th_index_highest(const th_heap *heap, uint32_t need) {
+    uint32_t units = need >> th_unit_log2(heap);
+    if (units >= LARGE) {
+        return offset_of(heap, large_down(heap, units, heap->last >> th_unit_log2(heap)));
+    }
+    uint32_t mask = small_mask(heap, 0, units);
+    return mask == 0 ? TH_INDEX_NOWHERE : offset_of(heap, small_highest(heap, 0, mask, units));
+}
+
+uint32_t th_index_above(const th_heap *heap, uint32_t need, uint32_t offset) {
+    uint32_t units = need >> th_unit_log2(heap);
+    uint32_t place = (offset >> th_unit_log2(heap)) + 1;
     return offset_of(heap,
                      units < LARGE ? small_up(heap, units, place) : large_up(heap, units, place));
 }
 
-uint32_t th_index_down(const th_heap *heap, uint32_t need, uint32_t end) {
+uint32_t th_index_below(const th_heap *heap, uint32_t need, uint32_t offset) {
     uint32_t units = need >> th_unit_log2(heap);
-    uint32_t place = end >> th_unit_log2(heap);
+    uint32_t place = offset >> th_unit_log2(heap);
     return offset_of(heap, units < LARGE ? small_down(heap, units, place)
                                          : large_down(heap, units, place));
 }

@@ -72,11 +72,14 @@ bool th_index_check(const th_heap *heap, th_fault *fault);
 void th_index_insert(th_heap *heap, uint32_t offset, uint32_t size);
 void th_index_erase(th_heap *heap, uint32_t offset, uint32_t size);
 
-/* The offset of the lowest block at or above `from`, or of the highest one below `end`, that has a
- * payload of `need` dwords (a multiple of the unit) or more; TH_INDEX_NOWHERE if there is none.
- * `from` and `end` are offsets below LAST's end. O(log units). */
-uint32_t th_index_up(const th_heap *heap, uint32_t need, uint32_t from);
-uint32_t th_index_down(const th_heap *heap, uint32_t need, uint32_t end);
+/* The offset of the lowest, or the highest, block that has a payload of `need` dwords (a multiple
+ * of the unit) or more; TH_INDEX_NOWHERE if there is none. O(log units). */
+uint32_t th_index_lowest(const th_heap *heap, uint32_t need);
+uint32_t th_index_highest(const th_heap *heap, uint32_t need);
+
+/* The next one above, or below, the block at `offset`. O(log units). */
+uint32_t th_index_above(const th_heap *heap, uint32_t need, uint32_t offset);
+uint32_t th_index_below(const th_heap *heap, uint32_t need, uint32_t offset);
 
 /* The largest payload in the index, in dwords; 0 if there is none. O(1). */
 uint32_t th_index_largest(const th_heap *heap);

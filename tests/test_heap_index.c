@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/* The index: it finds what the walk finds, it is refused where it cannot lie, and damage to it is
+ * noticed. */
+#include <string.h>
+
+#include "heap_fixture.h"
+
+#define REGION_BYTES ((size_t)131083 * 4)
+#define WALL         64
+
+enum { UNTOUCHED = 0xEE, PAYLOADS_MAX = 4096 };
+
+static alignas(1024) unsigned char region[REGION_BYTES + 2 * WALL];
+static alignas(1024) unsigned char twin_region[REGION_BYTES + 2 * WALL];
+static uint64_t memory[TH_HEAP_INDEX_BYTES_MAX(REGION_BYTES, 4) / 8 + 2];
+static th_heap heap, twin;
+static unsigned faults;
+static th_fault last;
+
+static void note(void *context, const th_fault *fault) {
+    (void)context;
+    faults++;
+    last = *fault;
+}
+
+static th_heap_config given(size_t alignment, int guard, size_t bytes) {
+    return (th_heap_config){.alignment = alignment,
+                            .guard = guard,
+                            .on_fault = note,
+                            .index = TH_HEAP_INDEX_GIVEN,
+                            .index_memory = memory,
+                            .index_bytes = bytes};
+}
+
+/* ---- the same decisions ------------------------------------------------------------------- */
+
+static uint32_t state;
+
+static uint32_t draw(uint32_t below) {
+    state = state * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)state * below >> 32);
+}
+
+static size_t draw_size(size_t large) {
+    return 1 + (draw(24) == 0 ? draw((uint32_t)large) : draw(16) == 0 ? draw(4000) : draw(150));
+}
+
+static ptrdiff_t distance(const th_heap *of, const void *payload) {
+    return payload == NULL ? -1 : (const unsigned char *)payload - of->base;
+}
+
+typedef struct pair {
+    void *a, *b;
+} pair;
+
+static pair payloads[PAYLOADS_MAX];
+
+static void step(size_t large) {
+    pair *p = &payloads[draw(PAYLOADS_MAX)];
+    uint32_t tag = draw(3) == 0 ? 0x4001 : 0x0001;
+    size_t bytes = draw_size(large);
+    size_t alignment = draw(12) == 0 ? (size_t)8 << draw(7) : 4;
+    if (p->a == NULL) {
+        p->a = th_heap_alloc_aligned(&heap, alignment, bytes, tag);
+        p->b = th_heap_alloc_aligned(&twin, alignment, bytes, tag);
+    } else if (draw(6) == 0) {
+        void *a = th_heap_resize(&heap, p->a, bytes);
+        void *b = th_heap_resize(&twin, p->b, bytes);
+        *p = a != NULL ? (pair){a, b} : *p;
+        CHECK_EQ(a == NULL, b == NULL);
+    } else if (draw(8) == 0) {
+        CHECK_EQ(th_heap_trim(&heap, p->a), th_heap_trim(&twin, p->b));
+    } else {
+        CHECK_EQ(th_heap_free(&heap, p->a), th_heap_free(&twin, p->b));
+        *p = (pair){NULL, NULL};
+    }
+    CHECK_EQ(distance(&heap, p->a), distance(&twin, p->b));
+}
+
+static void decide_alike(size_t alignment, int guard, size_t bytes, size_t large, unsigned steps) {
+    th_heap_config config = given(alignment, guard, sizeof memory);
+    CHECK_EQ(th_heap_init(&heap, region, bytes, &config), TH_OK);
+    config.index = TH_HEAP_INDEX_NONE;
+    CHECK_EQ(th_heap_init(&twin, twin_region, bytes, &config), TH_OK);
+    memset(payloads, 0, sizeof payloads);
+    faults = 0;
+    for (unsigned i = 0; i < steps; i++) {
+        step(large);
+        if (i % (steps / 8) == 0) {
+            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+            expect_same_heaps(&heap, &twin);
+        }
+    }
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    expect_same_heaps(&heap, &twin);
+    CHECK_EQ(faults, 0);
+    th_heap_clean_up(&heap);
+    th_heap_clean_up(&twin);
+}
+
+static void it_decides_as_the_walk_does(void) {
+    state = 7;
+    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+        decide_alike(alignment, 0, REGION_BYTES, 30000, 12000);
+        decide_alike(alignment, 1, 40000, 9000, 4000);
+        decide_alike(alignment, 2, 9000, 3000, 4000);
+    }
+}
+
+/* ---- where it may lie --------------------------------------------------------------------- */
+
+static void expect_refused(void *at, size_t bytes, th_status expected) {
+    th_heap_config config = given(4, 0, bytes);
+    th_heap none;
+    config.index_memory = at;
+    memset(&none, UNTOUCHED, sizeof none);
+    memset(region, UNTOUCHED, sizeof region);
+    memset(memory, UNTOUCHED, sizeof memory);
+    CHECK_EQ(th_heap_init(&none, region + WALL, 8000, &config), expected);
+    for (size_t i = 0; i < sizeof none; i++) {
+        CHECK_EQ(((unsigned char *)&none)[i], UNTOUCHED);
+    }
+    for (size_t i = 0; i < sizeof memory; i++) {
+        CHECK_EQ(((unsigned char *)memory)[i], UNTOUCHED);
+    }
+    for (size_t i = 0; i < 8000 + 2 * WALL; i++) {
+        CHECK_EQ(region[i], UNTOUCHED);
+    }
+}
+
+static size_t least_bytes(void) {
+    for (size_t bytes = 8;; bytes += 8) {
+        th_heap_config config = given(4, 0, bytes);
+        if (th_heap_init(&heap, region + WALL, 8000, &config) == TH_OK) {
+            return bytes;
+        }
+    }
+}
+
+static void memory_is_refused_where_it_cannot_serve(void) {
+    size_t least = least_bytes();
+    CHECK(least <= th_heap_index_bytes(8000, 4));
+    expect_refused(NULL, least, TH_ERR_NULL);
+    expect_refused((unsigned char *)memory + 4, least, TH_ERR_MISALIGNED);
+    expect_refused((unsigned char *)memory + 1, least, TH_ERR_MISALIGNED);
+    expect_refused(memory, least - 1, TH_ERR_TOO_SMALL);
+    expect_refused(memory, 0, TH_ERR_TOO_SMALL);
+    expect_refused(region + WALL, least, TH_ERR_CONFIG);
+    expect_refused(region + WALL + 7992, least, TH_ERR_CONFIG);
+    expect_refused(region + 8, least, TH_ERR_CONFIG);
+    expect_refused(region, WALL + 1 + least, TH_ERR_CONFIG);
+    th_heap_config odd = {.alignment = 4, .index = (th_heap_index)3};
+    CHECK_EQ(th_heap_init(&heap, region, 8000, &odd), TH_ERR_CONFIG);
+}
+
+/* Exactly: nothing beside it is written, and it may lie next to the region, on both sides. */
+static void it_keeps_to_its_memory(void) {
+    for (size_t bytes = 128; bytes <= 80000; bytes += bytes / 3 / 64 * 64 + 64) {
+        for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+            size_t size = th_heap_index_bytes(bytes, alignment);
+            size_t place[] = {WALL, WALL + 64 + (size + 63) / 64 * 64 - size};
+            CHECK_EQ(size % 8, 0);
+            CHECK(size <= TH_HEAP_INDEX_BYTES_MAX(bytes, alignment));
+            for (unsigned side = 0; side < 2; side++) {
+                unsigned char *at = twin_region + (side == 0 ? WALL + bytes : place[1]);
+                unsigned char *base = side == 0 ? twin_region + WALL : at + size;
+                th_heap_config config = given(alignment, 0, size);
+                config.index_memory = at;
+                memset(twin_region, UNTOUCHED, sizeof twin_region);
+                CHECK_EQ(th_heap_init(&heap, base, bytes, &config), TH_OK);
+                CHECK_EQ(th_heap_region_bytes(&heap), stats_of(&heap).region_bytes);
+                (void)th_heap_alloc(&heap, 1, 1);
+                CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+                unsigned char *low = side == 0 ? base : at;
+                unsigned char *high = side == 0 ? at + size : base + bytes;
+                CHECK(low[-1] == UNTOUCHED && low[-2] == UNTOUCHED);
+                CHECK(high[0] == UNTOUCHED && high[1] == UNTOUCHED);
+                th_heap_clean_up(&heap);
+            }
+        }
+    }
+    CHECK_EQ(th_heap_index_bytes(8000, 0), th_heap_index_bytes(8000, alignof(max_align_t)));
+    CHECK(th_heap_index_bytes(SIZE_MAX, 4) > 0);
+}
+
+/* From 4 KiB on in the region itself; the heap is that much smaller, and writes nowhere else. */
+static void by_default_it_lies_in_the_region(void) {
+    for (size_t bytes = 4000; bytes <= 65536; bytes += 97) {
+        const th_heap_config config = {.alignment = 4};
+        memset(region, UNTOUCHED, sizeof region);
+        CHECK_EQ(th_heap_init(&heap, region + 4, bytes, &config), TH_OK);
+        th_heap_stats s = stats_of(&heap);
+        CHECK_EQ(th_heap_region_bytes(&heap) == s.region_bytes, bytes < 4096);
+        CHECK(th_heap_region_bytes(&heap) <= bytes);
+        CHECK(bytes - s.region_bytes <= TH_HEAP_INDEX_BYTES_MAX(bytes, 4) + 16);
+        CHECK(th_heap_alloc(&heap, s.largest_free_bytes, 1) != NULL);
+        CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+        for (size_t i = 0; i < 64; i++) {
+            CHECK_EQ(region[4 + bytes + i], UNTOUCHED);
+        }
+        th_heap_clean_up(&heap);
+    }
+}
+
+/* ---- taken, given, copied ----------------------------------------------------------------- */
+
+static void start_with_holes(size_t alignment, int guard) {
+    th_heap_config config = given(alignment, guard, sizeof memory);
+    CHECK_EQ(th_heap_init(&heap, region, 8000, &config), TH_OK);
+    void *hole[3] = {NULL};
+    for (unsigned i = 0; i < 3; i++) {
+        hole[i] = th_heap_alloc(&heap, i == 1 ? 2000 : 40, 1);
+        CHECK(hole[i] != NULL && th_heap_alloc(&heap, 40, 2) != NULL);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(th_heap_free(&heap, hole[i]) > 0);
+    }
+    faults = 0;
+}
+
+static void it_can_be_given_and_taken_away(void) {
+    start_with_holes(8, th_heap_guard_max());
+    th_heap_config config = heap.config;
+    static const th_heap zeroed;
+    th_heap none = zeroed;
+    CHECK_EQ(th_heap_set_index(NULL, memory, sizeof memory), TH_ERR_NULL);
+    CHECK_EQ(th_heap_set_index(&none, memory, sizeof memory), TH_ERR_NULL);
+    const th_heap before = heap;
+    CHECK_EQ(th_heap_set_index(&heap, (char *)memory + 4, 4000), TH_ERR_MISALIGNED);
+    CHECK_EQ(th_heap_set_index(&heap, memory, 8), TH_ERR_TOO_SMALL);
+    CHECK_EQ(th_heap_set_index(&heap, region, 4000), TH_ERR_CONFIG);
+    CHECK_EQ(memcmp(&heap, &before, sizeof heap), 0);
+    CHECK_EQ(th_heap_set_index(&heap, NULL, 0), TH_OK);
+    CHECK_EQ(heap.config.index, TH_HEAP_INDEX_NONE);
+    memset(memory, UNTOUCHED, sizeof memory);
+    size_t largest = th_heap_largest_free_bytes(&heap);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    CHECK(th_heap_alloc(&heap, 30, 3) != NULL);
+    CHECK_EQ(((unsigned char *)memory)[0], UNTOUCHED);
+    CHECK_EQ(th_heap_set_index(&heap, config.index_memory, config.index_bytes), TH_OK);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    CHECK_EQ(th_heap_largest_free_bytes(&heap), largest);
+    CHECK_EQ(faults, 0);
+    if (heap.guard == 3) {
+        heap.head_blocks++;
+        CHECK_EQ(th_heap_set_index(&heap, memory, sizeof memory), TH_ERR_CORRUPT);
+        CHECK_EQ(faults, 1);
+        heap.head_blocks--;
+    }
+    th_heap_clean_up(&heap);
+}
+
+static bool set_inside(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    (void)context;
+    (void)tag;
+    (void)from;
+    (void)to;
+    (void)bytes;
+    CHECK_EQ(th_heap_set_index(&heap, NULL, 0), TH_ERR_BUSY);
+    return false;
+}
+
+static void it_is_not_changed_from_a_callback(void) {
+    start_with_holes(16, 0);
+    CHECK(th_heap_compact(&heap, set_inside, NULL).blocks_vetoed > 0);
+    CHECK_EQ(last.kind, TH_FAULT_REENTRY);
+    CHECK(heap.config.index == TH_HEAP_INDEX_GIVEN);
+    th_heap_clean_up(&heap);
+}
+
+/* A copy of a heap whose index is elsewhere has none, one whose index lies inside has its own. */
+static void copies_share_none(void) {
+    start_with_holes(4, th_heap_guard_max());
+    CHECK_EQ(th_heap_copy(&heap, &twin, twin_region), TH_OK);
+    CHECK_EQ(twin.config.index, TH_HEAP_INDEX_NONE);
+    CHECK(twin.index.starts == NULL);
+    expect_same_heaps(&heap, &twin);
+    th_heap_clean_up(&twin);
+    th_heap_clean_up(&heap);
+    for (size_t skew = 0; skew < 16; skew += 4) {
+        const th_heap_config config = {.alignment = 4, .guard = th_heap_guard_max()};
+        CHECK_EQ(th_heap_init(&heap, region + 4, 8001, &config), TH_OK);
+        void *hole = th_heap_alloc(&heap, 2000, 1);
+        CHECK(th_heap_alloc(&heap, 10, 1) != NULL && th_heap_free(&heap, hole) > 0);
+        size_t bytes = th_heap_region_bytes(&heap);
+        memset(twin_region, UNTOUCHED, sizeof twin_region);
+        CHECK_EQ(th_heap_copy(&heap, &twin, twin_region + skew), TH_OK);
+        CHECK_EQ(twin_region[skew + bytes], UNTOUCHED);
+        expect_same_heaps(&heap, &twin);
+        CHECK(th_heap_alloc(&heap, 100, 1) != NULL && th_heap_alloc(&twin, 50, 1) != NULL);
+        CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+        CHECK_EQ(th_heap_check(&twin, NULL), TH_OK);
+        th_heap_clean_up(&heap);
+        th_heap_clean_up(&twin);
+    }
+}
+
+/* What an image says of its index is not believed: not where it lies, nor what it holds. */
+static void an_attached_heap_has_a_new_one(void) {
+    const th_heap_config config = {.alignment = 8, .guard = th_heap_guard_max()};
+    CHECK_EQ(th_heap_init(&heap, region, 8000, &config), TH_OK);
+    void *hole = th_heap_alloc(&heap, 100, 1);
+    CHECK(th_heap_alloc(&heap, 10, 1) != NULL && th_heap_free(&heap, hole) > 0);
+    th_heap_detach(&heap);
+    memcpy(twin_region + 8, region, 8000);
+    memset(twin_region + 8 + stats_of(&heap).region_bytes, UNTOUCHED,
+           8000 - stats_of(&heap).region_bytes);
+    twin = heap;
+    CHECK_EQ(th_heap_attach(&twin, twin_region + 8), TH_OK);
+    CHECK_EQ(th_heap_check(&twin, NULL), TH_OK);
+    CHECK(th_heap_alloc(&twin, 100, 1) == twin_region + 8 + 24);
+    th_heap_clean_up(&twin);
+
+    start_with_holes(8, 0);
+    th_heap_detach(&heap);
+    twin = heap;
+    twin.config.index_memory = NULL;
+    CHECK_EQ(th_heap_attach(&twin, region), TH_ERR_NULL);
+    twin.config.index_memory = memory;
+    twin.config.index_bytes = 8;
+    CHECK_EQ(th_heap_attach(&twin, region), TH_ERR_TOO_SMALL);
+    twin.config.index_bytes = sizeof memory;
+    memset(memory, UNTOUCHED, sizeof memory);
+    CHECK_EQ(th_heap_attach(&twin, region), TH_OK);
+    CHECK_EQ(th_heap_check(&twin, NULL), TH_OK);
+    th_heap_clean_up(&twin);
+}
+
+/* ---- damage ------------------------------------------------------------------------------- */
+
+static void expect_index_fault(void *made) {
+    CHECK(made == NULL);
+    CHECK_EQ(faults, 1);
+    CHECK_EQ(last.kind, TH_FAULT_INDEX);
+    CHECK_EQ(last.offset, TH_FAULT_NOWHERE);
+    faults = 0;
+}
+
+static void expect_checked(th_status expected) {
+    th_fault fault;
+    CHECK_EQ(th_heap_check(&heap, &fault), expected);
+    CHECK_EQ(fault.kind, expected == TH_OK ? TH_FAULT_NONE : TH_FAULT_INDEX);
+}
+
+/* Each byte of its memory that means something is looked at by the checker: what is changed there
+ * is said, and nothing else is. */
+static void the_checker_knows_every_byte(void) {
+    for (size_t alignment = 4; alignment <= 16; alignment *= 4) {
+        start_with_holes(alignment, 0);
+        size_t bytes = th_heap_index_bytes(8000, alignment);
+        unsigned char *at = (void *)memory;
+        unsigned silent = 0;
+        for (size_t i = 0; i < bytes; i++) {
+            at[i] ^= 0x10;
+            silent += th_heap_check(&heap, NULL) == TH_OK;
+            at[i] ^= 0x10;
+            expect_checked(TH_OK);
+        }
+        /* Padding to a multiple of 8, and where no large block begins in a stretch. */
+        CHECK(silent < 8 + 8000 / alignment / 256 + 1);
+        th_heap_clean_up(&heap);
+    }
+}
+
+static void damage_is_noticed_by_those_who_meet_it(void) {
+    for (int guard = 0; guard <= th_heap_guard_max() && guard < 3; guard++) {
+        start_with_holes(16, guard);
+        uint8_t *leaf = &heap.index.small[heap.index.small_leaf];
+        uint8_t was = leaf[0];
+        CHECK_EQ(was, 125); /* units: 2,000 bytes */
+        leaf[0] = 200;
+        expect_checked(TH_ERR_CORRUPT);
+        expect_index_fault(th_heap_alloc(&heap, 2100, 1));
+        leaf[0] = was;
+
+        /* A start where none is: a live block. */
+        CHECK_EQ(th_heap_requested_size(&heap, heap.base + 5 * 16 + 32), 40);
+        heap.index.starts[0] = (uint64_t)1 << 5;
+        leaf[0] = 2;
+        expect_checked(TH_ERR_CORRUPT);
+        expect_index_fault(th_heap_alloc(&heap, 20, 1));
+        th_heap_clean_up(&heap);
+    }
+}
+
+/* Trees of two levels and more, in which a node promises what no child holds. */
+static void a_broken_promise_is_noticed(void) {
+    th_heap_config config = given(4, 0, sizeof memory);
+    CHECK_EQ(th_heap_init(&heap, region, REGION_BYTES, &config), TH_OK);
+    CHECK(heap.index.small_leaf > 16 && heap.index.large_leaf > 8);
+    void *low = th_heap_alloc(&heap, 40, 1);
+    CHECK(low != NULL && th_heap_alloc(&heap, 40, 1) != NULL);
+    CHECK(th_heap_alloc(&heap, 40, 0x4001) != NULL);
+    void *high = th_heap_alloc(&heap, 40, 0x4001);
+    CHECK(high != NULL && th_heap_alloc(&heap, 40, 0x4001) != NULL);
+    CHECK(th_heap_free(&heap, low) > 0 && th_heap_free(&heap, high) > 0);
+    faults = 0;
+    heap.index.small[1] = 200;
+    expect_checked(TH_ERR_CORRUPT);
+    expect_index_fault(th_heap_alloc(&heap, 400, 1));
+    expect_index_fault(th_heap_alloc(&heap, 400, 0x4001));
+    heap.index.small[1] = 0;
+    heap.index.large[1] = 5000;
+    expect_checked(TH_ERR_CORRUPT);
+    expect_index_fault(th_heap_alloc(&heap, 16000, 1));
+    heap.index.large[1] = 0;
+    heap.index.large[0] = 5000;
+    expect_index_fault(th_heap_alloc(&heap, 16000, 0x4001));
+    heap.index.large[0] = 0;
+    expect_checked(TH_OK);
+    /* The block that a leaf of the large tree names is no free block of that size. */
+    heap.index.large[heap.index.large_leaf] = 6000;
+    heap.index.large[0] = 6000;
+    heap.index.large[8] = 6000;
+    expect_index_fault(th_heap_alloc(&heap, 20000, 1));
+    th_heap_clean_up(&heap);
+}
+
+/* At level 3 every placement is compared with the walk: also where what the index leads to would
+ * do.
+ */
+static void level_3_compares_with_the_walk(void) {
+    if (th_heap_guard_max() < 3) {
+        return;
+    }
+    start_with_holes(16, 3);
+    uint64_t starts = heap.index.starts[0];
+    heap.index.starts[0] &= starts - 1; /* forgets the lowest */
+    CHECK(th_heap_alloc(&heap, 20, 1) == NULL);
+    CHECK(faults >= 1 && last.kind == TH_FAULT_INDEX);
+    heap.index.starts[0] = starts;
+    expect_checked(TH_OK);
+    CHECK(th_heap_alloc(&heap, 20, 1) != NULL);
+    th_heap_clean_up(&heap);
+}
+
+TH_SUITE("heap_index", TEST(it_decides_as_the_walk_does),
+         TEST(memory_is_refused_where_it_cannot_serve), TEST(it_keeps_to_its_memory),
+         TEST(by_default_it_lies_in_the_region), TEST(it_can_be_given_and_taken_away),
+         TEST(it_is_not_changed_from_a_callback), TEST(copies_share_none),
+         TEST(an_attached_heap_has_a_new_one), TEST(the_checker_knows_every_byte),
+         TEST(damage_is_noticed_by_those_who_meet_it), TEST(a_broken_promise_is_noticed),
+         TEST(level_3_compares_with_the_walk))
