@@ -252,10 +252,14 @@ static int play_stepped(void *context) {
     return 40 + (int)seen_count;
 }
 
-/* The same each time, and more for a search that passes more blocks. */
+/* The same each time, and more for a walk, without an index, that passes more blocks. */
 static void instructions_are_counted(void) {
     stepped *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(s != MAP_FAILED);
+    lab_cost_player_destroy(player);
+    player = lab_cost_player_new(LAB_DWORDS_MAX,
+                                 (lab_cost_heap){TH_HEAP_INDEX_NONE, TH_HEAP_LAYOUT_AUTO});
+    CHECK(player != NULL);
     s->options = (lab_cost_options){.how = LAB_COUNT_STEPS, .chosen = is_last, .note = note};
     play_text("heap dwords=400\n"
               "alloc s0 tag=0x1001 bytes=100\n"
@@ -272,6 +276,8 @@ static void instructions_are_counted(void) {
               "alloc s2 tag=0x1001 bytes=100\n");
     CHECK_EQ(lab_count_stepped(play_stepped, s), 44);
     CHECK(s->counts[1] > near);
+    lab_cost_player_destroy(player);
+    player = NULL;
     (void)munmap(s, sizeof *s);
 }
 

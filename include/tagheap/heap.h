@@ -169,15 +169,15 @@ struct th_heap {
     uint32_t head_blocks;
     uint32_t tail_blocks;
     uint32_t free_blocks; /* LAST not counted */
-    uint32_t head_dwords; /* payloads of live HEAD blocks */
-    uint32_t tail_dwords; /* payloads of live TAIL blocks */
+    uint32_t head_dwords; /* live HEAD blocks with their headers */
+    uint32_t tail_dwords; /* live TAIL blocks with their headers */
     uint32_t high_water_dwords;
     uint32_t tag_free;        /* TH_TAG_FREE, or TH_TAG_WIDE_FREE; from above half of it on: TAIL */
     uint32_t size_max;        /* the largest payload that the layout can express, in dwords */
     uint32_t first_tail;      /* offset of the first TAIL block, or LAST */
     uint32_t middle;          /* offset of the free block that ends there; UINT32_MAX: none */
     uint32_t low_free_blocks; /* those below first_tail */
-    uint32_t reserved32;      /* 0: no byte of a started th_heap is left undefined */
+    uint32_t fast;            /* the layout whose fast path may be taken; 0: none may */
     uint64_t failed_allocs;
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* the layout's, rounded up to the alignment */

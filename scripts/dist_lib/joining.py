@@ -208,6 +208,8 @@ def mark_internal(part, public):
                                             for word in outside)
         if name is None or name in public or (inline and not part.is_header):
             continue
+        if name.isupper():
+            continue  # a macro that defines functions, which are static
         index, first = declaration[0]
         word = "TH_UNUSED" if inline else "TH_INTERNAL"
         part.tokens[index] = first._replace(text=f"{word} {first.text}")

@@ -2,6 +2,7 @@
 /* Allocation and freeing. */
 #include "heap/alloc.h"
 
+#include "heap/count.h"
 #include "heap/enter.h"
 #include "heap/place.h"
 
@@ -48,7 +49,7 @@ static void carve(th_heap *heap, th_place *place, th_header *block) {
     }
     *made = *block;
     th_count_out(heap, &place->free);
-    th_chain_replace(heap, place->free.prev, run, count, &place->above);
+    th_chain_replace(heap, place->free.prev, run, count, place->above.offset);
     *block = *made;
     th_note_used(heap, block, gap, rest);
     th_note_high_water(heap);
@@ -130,10 +131,6 @@ void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t t
     return payload;
 }
 
-void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
-    return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
-}
-
 void *th_heap_alloc_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag) {
     return th_heap_alloc_at(heap, alignment, bytes, tag, 0);
 }
@@ -170,13 +167,13 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
     th_guard_wipe(heap, block->offset,
                   th_end(heap, block) + (merge_above ? th_header_dwords(heap) : 0));
     th_chain_replace(heap, merge_below ? below.prev : block->prev, &merged, 1,
-                     merge_above ? &beyond : &above);
+                     merge_above ? beyond.offset : above.offset);
     th_seal(heap);
     uint32_t headers = (uint32_t)merge_below + (uint32_t)merge_above;
     return (size_t)(block->size + headers * th_header_dwords(heap)) * TH_DWORD_BYTES;
 }
 
-size_t th_heap_free(th_heap *heap, void *pointer) {
+size_t th_free_checked(th_heap *heap, void *pointer) {
     size_t freed = 0;
     if (!th_enter(heap)) {
         return 0;

@@ -26,6 +26,9 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made);
 /* Frees a live block, verified by th_claim. The bytes made available; 0 after a fault. */
 size_t th_block_free(th_heap *heap, const th_header *block);
 
+/* th_heap_free, however the heap is configured. */
+size_t th_free_checked(th_heap *heap, void *pointer);
+
 /* Widens the ranges of memory that were ever used by the dwords of a block that became live, or
  * grew; free memory that thereby comes to lie inside them (`below`: a gap under the block,
  * `above`: a remainder over it; either may be NULL) is poisoned. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/chain.h"
 
+#include "heap/count.h"
 #include "heap/guard.h"
-#include "heap/index.h"
 
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes) {
     TH_ASSERT(bytes > 0);
@@ -107,68 +107,20 @@ bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next) 
     return true;
 }
 
-/* Where the TAIL side begins, now that the run ends at `above`. */
-static void set_first_tail(th_heap *heap, const th_header *run, unsigned count, uint32_t above) {
-    uint32_t begin = above;
-    for (unsigned i = count; i > 0; i--) {
-        if (th_is_tail(heap, &run[i - 1])) {
-            begin = run[i - 1].offset;
-        }
-    }
-    /* Else the first TAIL block lies below the run, or is above it and stays the first. */
-    if (heap->first_tail >= run[0].offset && (heap->first_tail <= above)) {
-        heap->first_tail = begin;
-    }
-}
-
-static void count_in(th_heap *heap, const th_header *block) {
-    if (th_is_free(heap, block)) {
-        heap->free_blocks++;
-        if (block->next == heap->first_tail) {
-            heap->middle = block->offset;
-        } else if (th_indexed(heap)) {
-            th_index_insert(heap, block->offset, block->size);
-        }
-        heap->low_free_blocks += block->offset < heap->first_tail;
-    } else if (th_is_tail(heap, block)) {
-        heap->tail_blocks++;
-        heap->tail_dwords += block->size;
-    } else {
-        heap->head_blocks++;
-        heap->head_dwords += block->size;
-    }
+static TH_TRACK_BLIND void link_run(th_heap *heap, uint32_t below, th_header *run, unsigned count,
+                                    uint32_t above) {
+    th_track_blind_begin();
+    th_chain_link_as(heap, below, run, count, above, th_layout(heap), th_guard(heap));
+    th_track_blind_end();
 }
 
 void th_chain_replace(th_heap *heap, uint32_t below, th_header *run, unsigned count,
-                      th_header *above) {
+                      uint32_t above) {
     for (unsigned i = 0; i < count; i++) {
-        run[i].prev = i == 0 ? below : run[i - 1].offset;
-        run[i].next = i + 1 == count ? above->offset : run[i + 1].offset;
-        TH_ASSERT(th_end(heap, &run[i]) == run[i].next);
-        th_header_store(heap, &run[i]);
+        uint32_t end = i + 1 == count ? above : run[i + 1].offset;
+        TH_ASSERT(th_end(heap, &run[i]) == end);
+        (void)end;
     }
-    above->prev = run[count - 1].offset;
-    th_header_store(heap, above);
-    set_first_tail(heap, run, count, above->offset);
-    for (unsigned i = 0; i < count; i++) {
-        count_in(heap, &run[i]);
-    }
-}
-
-void th_count_out(th_heap *heap, const th_header *block) {
-    if (th_is_free(heap, block)) {
-        heap->free_blocks--;
-        heap->low_free_blocks -= block->offset < heap->first_tail;
-        if (block->offset == heap->middle) {
-            heap->middle = TH_INDEX_NOWHERE;
-        } else if (th_indexed(heap)) {
-            th_index_erase(heap, block->offset, block->size);
-        }
-    } else if (th_is_tail(heap, block)) {
-        heap->tail_blocks--;
-        heap->tail_dwords -= block->size;
-    } else {
-        heap->head_blocks--;
-        heap->head_dwords -= block->size;
-    }
+    link_run(heap, below, run, count, above);
+    th_count_run(heap, run, count, above);
 }

@@ -126,13 +126,15 @@ TH_CHAIN_INLINE bool th_is_spare(const th_heap *heap, const th_header *block) {
 /* Payload dwords for `bytes` bytes (at least 1); 0 if no block can be that large. */
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes);
 
+#define TH_CHECK_PREV 0x9E3779B1u /* the factor of dword 0, which holds prev, in each layout */
+
 /* Each dword is multiplied by an odd constant, which loses nothing: any change that is confined
  * to one dword changes the sum. The offset takes part, so that a header copied elsewhere by a
  * stray memcpy is not valid there; the seed, so that what an earlier heap left in the same region
  * is not. `dword` is what stands below the check word. */
 TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_DWORD],
                                            uint32_t offset, uint32_t seed) {
-    return seed + (dword[0] * 0x9E3779B1u ^ 0x54480001u) + dword[1] * 0x85EBCA77u +
+    return seed + 0x54480001u + dword[0] * TH_CHECK_PREV + dword[1] * 0x85EBCA77u +
            dword[2] * 0xC2B2AE3Du + dword[3] * 0x27D4EB2Fu + dword[4] * 0x165667B1u +
            offset * 0xB5297A4Du;
 }
@@ -313,6 +315,33 @@ TH_TRACK_BLIND_PART void th_header_poke_as(th_heap *heap, th_header *block, th_h
     }
 }
 
+/* Writes the link to the block below. A header that does not agree with its check word does not
+ * agree afterwards. */
+TH_TRACK_BLIND_PART void th_header_relink_as(th_heap *heap, uint32_t offset, uint32_t prev,
+                                             th_heap_layout layout, int guard) {
+    th_word *at = (th_word *)(void *)heap->base + offset;
+    uint32_t mask = layout == TH_HEAP_LAYOUT_WIDE ? UINT32_MAX : (1u << TH_LAYOUT_PREV_BITS) - 1;
+    uint32_t old = at[0];
+    uint32_t renewed = (old & ~mask) | prev;
+    at[0] = renewed;
+    if (guard > 0) { /* hence not lean */
+        at[TH_LAYOUT_CHECK_DWORD] += (renewed - old) * TH_CHECK_PREV;
+    }
+}
+
+/* Writes the blocks of the run, which ends at `above`, and all links: those in it, the one up to it
+ * and the one back. */
+TH_TRACK_BLIND_PART void th_chain_link_as(th_heap *heap, uint32_t below, th_header *run,
+                                          unsigned count, uint32_t above, th_heap_layout layout,
+                                          int guard) {
+    for (unsigned i = 0; i < count; i++) {
+        run[i].prev = i == 0 ? below : run[i - 1].offset;
+        run[i].next = i + 1 == count ? above : run[i + 1].offset;
+        th_header_poke_as(heap, &run[i], layout, guard);
+    }
+    th_header_relink_as(heap, above, run[count - 1].offset, layout, guard);
+}
+
 /* Spoils the check word of a header that has become the inside of a block. */
 TH_TRACK_BLIND_PART void th_header_spoil_as(th_heap *heap, uint32_t offset, int guard) {
     if (guard > 0) { /* hence not lean */
@@ -357,34 +386,16 @@ bool th_chain_above(const th_heap *heap, const th_header *block, th_header *abov
  * not lead to the block's end, so that following links comes to an end on any heap. */
 bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next);
 
-/* Replaces what lies from run[0].offset up to `above` by the `count` blocks of `run`, which tile
- * that range, `below` being the offset of the block below it (0 if the run starts at 0). Sets
- * their links and those of `above`, stores them, and counts them in. What lay there has been
+/* Replaces what lies from run[0].offset up to the block at `above` by the `count` blocks of `run`,
+ * which tile that range, `below` being the offset of the block below it (0 if the run starts at 0).
+ * Sets their links and those of `above`, stores them, and counts them in. What lay there has been
  * counted out. */
 void th_chain_replace(th_heap *heap, uint32_t below, th_header *run, unsigned count,
-                      th_header *above);
-
-/* Takes a block out of the counters, and out of the index if it is free, before anything of it is
- * overwritten. */
-void th_count_out(th_heap *heap, const th_header *block);
+                      uint32_t above);
 
 /* What the blocks tile, LAST included. */
 TH_CHAIN_INLINE size_t th_managed_bytes(const th_heap *heap) {
     return (size_t)heap->dwords * TH_DWORD_BYTES;
-}
-
-/* Live payloads and their headers, in dwords. */
-TH_CHAIN_INLINE uint32_t th_used_dwords(const th_heap *heap) {
-    return heap->head_dwords + heap->tail_dwords +
-           (heap->head_blocks + heap->tail_blocks) * th_header_dwords(heap);
-}
-
-/* Raises the high-water mark to what is used now. */
-static inline void th_note_high_water(th_heap *heap) {
-    uint32_t used = th_used_dwords(heap);
-    if (used > heap->high_water_dwords) {
-        heap->high_water_dwords = used;
-    }
 }
 
 #endif

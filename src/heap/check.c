@@ -4,8 +4,8 @@
  * It believes nothing it has not verified: a header is read only where the block below ends, so
  * that the walk stays inside the region and comes to an end on any input. */
 #include "base/no_fault.h"
+#include "heap/count.h"
 #include "heap/guard.h"
-#include "heap/index.h"
 
 /* What the walk knows so far. */
 typedef struct walk {
@@ -113,10 +113,10 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
     }
     if (tail) {
         w->tail_blocks++;
-        w->tail_dwords += block->size;
+        w->tail_dwords += th_header_dwords(w->heap) + block->size;
     } else {
         w->head_blocks++;
-        w->head_dwords += block->size;
+        w->head_dwords += th_header_dwords(w->heap) + block->size;
     }
     if (th_guard(w->heap) >= 1) {
         size_t bad = th_peek_canary(w->heap, block, &found);

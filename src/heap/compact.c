@@ -2,7 +2,9 @@
 /* Compaction of the HEAD side: every block slides down into the free block below it. */
 #include <string.h>
 
+#include "heap/count.h"
 #include "heap/enter.h"
+#include "heap/fast.h"
 #include "heap/place.h"
 
 /* A pass in progress. */
@@ -76,7 +78,10 @@ static void move_down(th_heap *heap, slide *s) {
     run[count++] = th_header_free(heap, free_from, free_end - free_from - th_header_dwords(heap));
     /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
     th_guard_close_move(heap, &moved, old_end + (s->merge ? th_header_dwords(heap) : 0));
-    th_chain_replace(heap, s->below.prev, run, count, s->merge ? &s->beyond : &s->above);
+    /* As it was when the move was decided: the callback has been in between. */
+    th_header *end = s->merge ? &s->beyond : &s->above;
+    th_header_store(heap, end);
+    th_chain_replace(heap, s->below.prev, run, count, end->offset);
     th_seal(heap);
 }
 
@@ -92,6 +97,7 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
     th_header moved = s->block;
     moved.offset = s->to;
     heap->busy = true;
+    th_fast_choose(heap);
     th_seal(heap);
     const th_heap before = *heap;
     bool yes = p->may_move(p->context, s->block.tag, th_payload(heap, &s->block),
@@ -101,6 +107,7 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
         return false;
     }
     heap->busy = false;
+    th_fast_choose(heap);
     th_seal(heap);
     return yes;
 }

@@ -178,7 +178,7 @@ TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
         th_word_pair(heap->free_blocks, heap->head_dwords) * TH_MIX_B +
         th_word_pair(heap->tail_dwords, heap->high_water_dwords) * TH_MIX_C +
         heap->failed_allocs * TH_MIX_D + th_word_pair(heap->first_tail, heap->middle) * TH_MIX_A +
-        th_word_pair(heap->low_free_blocks, heap->reserved32) * TH_MIX_B;
+        th_word_pair(heap->low_free_blocks, heap->fast) * TH_MIX_B;
     return (th_seals){layout + (layout == 0), counts};
 }
 static_assert(offsetof(th_heap, seal_layout) ==

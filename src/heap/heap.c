@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "heap/enter.h"
+#include "heap/fast.h"
 #include "heap/index.h"
 
 /* Of payloads, in bytes, if the config does not say: what suits every object. */
@@ -129,7 +130,8 @@ static th_status choose_layout(th_heap *fresh, size_t bytes) {
 static void make_first_and_last(th_heap *heap) {
     th_header first = th_header_free(heap, 0, heap->last - th_header_dwords(heap));
     th_header last = th_header_free(heap, heap->last, 0);
-    th_chain_replace(heap, 0, &first, 1, &last);
+    th_header_store(heap, &last);
+    th_chain_replace(heap, 0, &first, 1, last.offset);
 }
 
 th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config) {
@@ -184,6 +186,7 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
         th_guard_wipe(heap, heap->header_dwords, heap->last);
         heap->low_used = heap->last; /* there is nothing left that was never written */
     }
+    th_fast_choose(heap);
     th_seal(heap);
     return TH_OK;
 }

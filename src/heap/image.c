@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "heap/enter.h"
+#include "heap/fast.h"
 #include "heap/index.h"
 
 /* Would every live block keep its alignment at this base? */
@@ -75,6 +76,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
             copy.config.index = TH_HEAP_INDEX_NONE;
         }
         th_index_rebuild(&copy);
+        th_fast_choose(&copy);
         th_seal(&copy);
         *to = copy;
     }
@@ -117,6 +119,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
         if (status == TH_OK) {
             announce(&moved);
             th_index_rebuild(&moved);
+            th_fast_choose(&moved);
             th_seal(&moved);
             *heap = moved;
         } else if (fault.kind == TH_FAULT_MISALIGNED) {
@@ -146,6 +149,7 @@ th_status th_heap_set_index(th_heap *heap, void *memory, size_t bytes) {
     }
     if (status == TH_OK) {
         th_index_rebuild(&with);
+        th_fast_choose(&with);
         th_seal(&with);
         *heap = with;
     }

@@ -5,8 +5,7 @@
 
 #include "heap/guard.h"
 
-#define SEGMENT_LOG2  TH_INDEX_SEGMENT_LOG2
-#define SEGMENT_UNITS (1u << SEGMENT_LOG2)
+#define SEGMENT_UNITS TH_INDEX_SEGMENT_UNITS
 #define LARGE         TH_INDEX_LARGE
 #define STRETCH_LOG2  TH_INDEX_LARGE_LOG2
 #define SMALL_FAN     TH_BYTES16
@@ -31,29 +30,6 @@ static uint32_t first_child(uint32_t node, uint32_t fan) {
     return (node + 1) * fan;
 }
 
-/* A leaf has become larger. */
-static void raise_small(uint8_t *tree, uint32_t node, uint8_t value) {
-    while (tree[node] < value) {
-        tree[node] = value;
-        if (node < SMALL_FAN) {
-            break;
-        }
-        node = parent(node, SMALL_FAN);
-    }
-}
-
-/* A leaf has become smaller. */
-static void lower_small(uint8_t *tree, uint32_t node, uint8_t value) {
-    while (tree[node] != value) {
-        tree[node] = value;
-        if (node < SMALL_FAN) {
-            break;
-        }
-        value = th_bytes16_max(&tree[node & ~(SMALL_FAN - 1)]);
-        node = parent(node, SMALL_FAN);
-    }
-}
-
 static uint32_t words_max(const uint32_t *words) {
     uint32_t max = 0;
     for (unsigned i = 0; i < LARGE_FAN; i++) {
@@ -71,29 +47,17 @@ static uint32_t words_at_least(const uint32_t *words, uint32_t least) {
     return mask;
 }
 
-/* A leaf has changed. */
-static void set_large(uint32_t *tree, uint32_t node, uint32_t value) {
-    while (tree[node] != value) {
-        tree[node] = value;
-        if (node < LARGE_FAN) {
-            break;
-        }
-        value = words_max(&tree[node & ~(LARGE_FAN - 1)]);
-        node = parent(node, LARGE_FAN);
-    }
-}
-
 /* ---- memory ------------------------------------------------------------------------------- */
 
-typedef struct shape {
+typedef struct tables {
     uint32_t segments, stretches;
     uint32_t small_leaf, large_leaf; /* the first leaves */
     uint32_t small_nodes, large_nodes;
-} shape;
+} tables;
 
-static shape shape_of(uint32_t units) {
-    shape s = {.segments = (units - 1) / SEGMENT_UNITS + 1,
-               .stretches = ((units - 1) >> STRETCH_LOG2) + 1};
+static tables tables_of(uint32_t units) {
+    tables s = {.segments = (units - 1) / SEGMENT_UNITS + 1,
+                .stretches = ((units - 1) >> STRETCH_LOG2) + 1};
     s.small_leaf = first_leaf(s.segments, SMALL_FAN);
     s.large_leaf = first_leaf(s.stretches, LARGE_FAN);
     s.small_nodes = s.small_leaf + th_round_up(s.segments, SMALL_FAN);
@@ -101,19 +65,19 @@ static shape shape_of(uint32_t units) {
     return s;
 }
 
-static size_t bytes_of(const shape *s) {
+static size_t bytes_of(const tables *s) {
     return th_size_round_up((size_t)s->segments * sizeof(uint64_t) +
                                 (size_t)s->large_nodes * sizeof(uint32_t) + s->small_nodes +
                                 s->stretches,
                             sizeof(uint64_t));
 }
 
-static shape shape_of_heap(const th_heap *heap) {
-    return shape_of(heap->dwords >> th_unit_log2(heap));
+static tables tables_of_heap(const th_heap *heap) {
+    return tables_of(heap->dwords >> th_unit_log2(heap));
 }
 
 size_t th_index_bytes(uint32_t units) {
-    shape s = shape_of(units);
+    tables s = tables_of(units);
     return bytes_of(&s);
 }
 
@@ -144,7 +108,7 @@ th_status th_index_accepts(const th_heap *heap) {
 
 void th_index_start(th_heap *heap) {
 #if TH_INDEX
-    shape s = shape_of_heap(heap);
+    tables s = tables_of_heap(heap);
     void *memory = heap->config.index_memory;
     if (heap->index_inside) {
         uintptr_t end = (uintptr_t)heap->base + th_managed_bytes(heap);
@@ -166,100 +130,66 @@ void th_index_start(th_heap *heap) {
 }
 
 size_t th_index_inside_bytes(const th_heap *heap) {
-    shape s = shape_of_heap(heap);
+    tables s = tables_of_heap(heap);
     return bytes_of(&s) + sizeof(uint64_t);
 }
 
 /* ---- changes ------------------------------------------------------------------------------ */
 
-/* The payload of the block at `place`, in units. */
-TH_TRACK_BLIND_PART uint32_t size_at(const th_heap *heap, uint32_t place) {
-    return th_header_peek(heap, place << th_unit_log2(heap)).size >> th_unit_log2(heap);
+void th_index_raise(th_heap *heap, uint32_t node, uint32_t value) {
+    th_index_raise_inline(heap, node, value);
 }
 
-static uint8_t small_value(uint32_t size) {
-    return (uint8_t)(size < LARGE ? size : LARGE);
-}
-
-/* The value of a segment's leaf, by its starts. */
-static TH_TRACK_BLIND uint8_t largest_start(const th_heap *heap, uint32_t segment) {
-    uint64_t starts = heap->index.starts[segment];
-    uint32_t max = 0;
+static TH_TRACK_BLIND uint8_t largest_start(const th_heap *heap, uint32_t segment, uint8_t enough) {
     th_track_blind_begin();
-    for (; starts != 0; starts &= starts - 1) {
-        uint32_t size = size_at(heap, segment * SEGMENT_UNITS + th_lowest_bit(starts));
-        max = size > max ? size : max;
-    }
+    uint8_t largest =
+        th_index_largest_start_as(heap, segment, enough, th_layout(heap), th_unit_log2(heap));
     th_track_blind_end();
-    return small_value(max);
+    return largest;
 }
 
-void th_index_insert(th_heap *heap, uint32_t offset, uint32_t size) {
-    uint32_t place = offset >> th_unit_log2(heap);
-    uint32_t segment = place / SEGMENT_UNITS;
-    size >>= th_unit_log2(heap);
-    heap->index.starts[segment] |= (uint64_t)1 << place % SEGMENT_UNITS;
-    raise_small(heap->index.small, heap->index.small_leaf + segment, small_value(size));
-    if (size >= LARGE) {
-        uint32_t stretch = place >> STRETCH_LOG2;
-        set_large(heap->index.large, heap->index.large_leaf + stretch, size);
-        heap->index.large_at[stretch] = (uint8_t)(place & LARGE);
-    }
+void th_index_lower(th_heap *heap, uint32_t segment) {
+    uint32_t node = heap->index.small_leaf + segment;
+    th_index_lower_to(heap, node, largest_start(heap, segment, heap->index.small[node]));
 }
 
-void th_index_erase(th_heap *heap, uint32_t offset, uint32_t size) {
-    uint32_t place = offset >> th_unit_log2(heap);
-    uint32_t segment = place / SEGMENT_UNITS;
-    uint32_t leaf = heap->index.small_leaf + segment;
-    size >>= th_unit_log2(heap);
-    heap->index.starts[segment] &= ~((uint64_t)1 << place % SEGMENT_UNITS);
-    if (heap->index.small[leaf] == small_value(size)) {
-        lower_small(heap->index.small, leaf, largest_start(heap, segment));
-    }
-    if (size >= LARGE) {
-        set_large(heap->index.large, heap->index.large_leaf + (place >> STRETCH_LOG2), 0);
+void th_index_set_large(th_heap *heap, uint32_t place, uint32_t size) {
+    uint32_t *tree = heap->index.large;
+    uint32_t stretch = place >> STRETCH_LOG2;
+    uint32_t node = heap->index.large_leaf + stretch;
+    uint32_t value = size;
+    heap->index.large_at[stretch] = (uint8_t)(place & LARGE);
+    while (tree[node] != value) {
+        tree[node] = value;
+        if (node < LARGE_FAN) {
+            break;
+        }
+        value = words_max(&tree[node & ~(LARGE_FAN - 1)]);
+        node = parent(node, LARGE_FAN);
     }
 }
 
 /* ---- searches ----------------------------------------------------------------------------- */
 
-/* With guards also true where the header is damaged: whoever loads it then says so. */
-TH_TRACK_BLIND_PART bool may_fit(const th_heap *heap, uint32_t place, uint32_t need) {
-    th_header block = th_header_peek(heap, place << th_unit_log2(heap));
-    return block.size >> th_unit_log2(heap) >= need || block.check != block.check_due;
-}
-
 /* Of the starts of a segment, those in `starts`: the lowest, or highest, with `need` units. */
 static TH_TRACK_BLIND uint32_t lowest_start(const th_heap *heap, uint32_t segment, uint64_t starts,
                                             uint32_t need) {
-    uint32_t found = TH_INDEX_NOWHERE;
+    uint32_t size;
     th_track_blind_begin();
-    for (; starts != 0; starts &= starts - 1) {
-        uint32_t place = segment * SEGMENT_UNITS + th_lowest_bit(starts);
-        if (may_fit(heap, place, need)) {
-            found = place;
-            break;
-        }
-    }
+    uint32_t place = th_index_lowest_start_as(heap, segment, starts, need, th_layout(heap),
+                                              th_guard(heap), th_unit_log2(heap), &size);
     th_track_blind_end();
-    return found;
+    return place;
 }
 
 static TH_TRACK_BLIND uint32_t highest_start(const th_heap *heap, uint32_t segment, uint64_t starts,
                                              uint32_t need) {
-    uint32_t found = TH_INDEX_NOWHERE;
+    uint32_t size;
     th_track_blind_begin();
-    while (starts != 0) {
-        unsigned bit = th_highest_bit(starts);
-        uint32_t place = segment * SEGMENT_UNITS + bit;
-        if (may_fit(heap, place, need)) {
-            found = place;
-            break;
-        }
-        starts ^= (uint64_t)1 << bit;
-    }
+    uint32_t place = th_index_highest_start_as(heap, segment, starts, need, th_layout(heap),
+                                               th_guard(heap), th_unit_log2(heap), &size);
     th_track_blind_end();
-    return found;
+    return place;
 }
 
 /* The nodes that a mask of 16 or 8 says, and beside which position: those above it, or below. */
@@ -271,44 +201,28 @@ static uint32_t bits_below(uint32_t position) {
     return ((uint32_t)1 << position) - 1;
 }
 
-static uint32_t small_mask(const th_heap *heap, uint32_t node, uint32_t need) {
-    return th_bytes16_at_least(&heap->index.small[node & ~(SMALL_FAN - 1)], (uint8_t)need);
-}
-
 static uint32_t large_mask(const th_heap *heap, uint32_t node, uint32_t need) {
     return words_at_least(&heap->index.large[node & ~(LARGE_FAN - 1)], need);
 }
 
-/* From the root or an inner node: the leaf, and the block there. Where a node promises what its
- * children do not hold, the index is damaged. */
-static uint32_t small_lowest(const th_heap *heap, uint32_t group, uint32_t mask, uint32_t need) {
-    uint32_t node = group + th_lowest_bit(mask);
-    while (node < heap->index.small_leaf) {
-        group = first_child(node, SMALL_FAN);
-        mask = small_mask(heap, group, need);
-        if (mask == 0) {
-            return TH_INDEX_DAMAGED;
-        }
-        node = group + th_lowest_bit(mask);
-    }
-    uint32_t segment = node - heap->index.small_leaf;
-    uint32_t place = lowest_start(heap, segment, heap->index.starts[segment], need);
-    return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
+static TH_TRACK_BLIND uint32_t small_lowest(const th_heap *heap, uint32_t group, uint32_t mask,
+                                            uint32_t need) {
+    uint32_t size;
+    th_track_blind_begin();
+    uint32_t place = th_index_descend_low_as(heap, group, mask, need, th_layout(heap),
+                                             th_guard(heap), th_unit_log2(heap), &size);
+    th_track_blind_end();
+    return place;
 }
 
-static uint32_t small_highest(const th_heap *heap, uint32_t group, uint32_t mask, uint32_t need) {
-    uint32_t node = group + th_highest_bit(mask);
-    while (node < heap->index.small_leaf) {
-        group = first_child(node, SMALL_FAN);
-        mask = small_mask(heap, group, need);
-        if (mask == 0) {
-            return TH_INDEX_DAMAGED;
-        }
-        node = group + th_highest_bit(mask);
-    }
-    uint32_t segment = node - heap->index.small_leaf;
-    uint32_t place = highest_start(heap, segment, heap->index.starts[segment], need);
-    return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
+static TH_TRACK_BLIND uint32_t small_highest(const th_heap *heap, uint32_t group, uint32_t mask,
+                                             uint32_t need) {
+    uint32_t size;
+    th_track_blind_begin();
+    uint32_t place = th_index_descend_high_as(heap, group, mask, need, th_layout(heap),
+                                              th_guard(heap), th_unit_log2(heap), &size);
+    th_track_blind_end();
+    return place;
 }
 
 /* The lowest block at or above the place: in its segment, or in what lies beside the nodes on the
@@ -322,7 +236,7 @@ static uint32_t small_up(const th_heap *heap, uint32_t need, uint32_t place) {
     }
     uint32_t node = heap->index.small_leaf + segment;
     for (;;) {
-        uint32_t mask = small_mask(heap, node, need) & bits_above(node % SMALL_FAN);
+        uint32_t mask = th_index_mask(heap, node, need) & bits_above(node % SMALL_FAN);
         if (mask != 0) {
             return small_lowest(heap, node & ~(SMALL_FAN - 1), mask, need);
         }
@@ -342,7 +256,7 @@ static uint32_t small_down(const th_heap *heap, uint32_t need, uint32_t place) {
     }
     uint32_t node = heap->index.small_leaf + segment;
     for (;;) {
-        uint32_t mask = small_mask(heap, node, need) & bits_below(node % SMALL_FAN);
+        uint32_t mask = th_index_mask(heap, node, need) & bits_below(node % SMALL_FAN);
         if (mask != 0) {
             return small_highest(heap, node & ~(SMALL_FAN - 1), mask, need);
         }
@@ -417,7 +331,7 @@ uint32_t th_index_lowest(const th_heap *heap, uint32_t need) {
     if (units >= LARGE) {
         return offset_of(heap, large_up(heap, units, 0));
     }
-    uint32_t mask = small_mask(heap, 0, units);
+    uint32_t mask = th_index_mask(heap, 0, units);
     return mask == 0 ? TH_INDEX_NOWHERE : offset_of(heap, small_lowest(heap, 0, mask, units));
 }
 
@@ -426,7 +340,7 @@ uint32_t th_index_highest(const th_heap *heap, uint32_t need) {
     if (units >= LARGE) {
         return offset_of(heap, large_down(heap, units, heap->last >> th_unit_log2(heap)));
     }
-    uint32_t mask = small_mask(heap, 0, units);
+    uint32_t mask = th_index_mask(heap, 0, units);
     return mask == 0 ? TH_INDEX_NOWHERE : offset_of(heap, small_highest(heap, 0, mask, units));
 }
 
@@ -496,6 +410,15 @@ static uint32_t skip_unused(const row *r, uint32_t node) {
     return node == r->low ? r->high : node;
 }
 
+/* ... and all that lie beside them: a search looks at all children of a node. */
+static row with_siblings(row r, uint32_t fan) {
+    uint32_t low = (r.low + fan - 1) / fan * fan;
+    uint32_t high = r.high / fan * fan;
+    r.low = low < r.end ? low : r.end;
+    r.high = high > r.low ? high : r.low;
+    return r;
+}
+
 /* The nodes above those of a row. */
 static row row_above(const row *r, uint32_t fan) {
     uint32_t low = (r->low - 1) / fan + 1;
@@ -504,8 +427,8 @@ static row row_above(const row *r, uint32_t fan) {
 }
 
 /* The starts are those of the free blocks. */
-static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_fault *fault) {
-    const row used = used_row(heap, SEGMENT_LOG2, s->segments);
+static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const tables *s, th_fault *fault) {
+    const row used = used_row(heap, TH_INDEX_SEGMENT_LOG2, s->segments);
     uint32_t segment = 0;
     uint64_t starts = heap->index.starts[0];
     uint32_t offset = 0;
@@ -532,18 +455,18 @@ static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const shape *s, th_
 }
 
 /* The leaves by the starts, then each level by the one below it; of the highest one all nodes. */
-static bool check_small(const th_heap *heap, const shape *s, th_fault *fault) {
+static bool check_small(const th_heap *heap, const tables *s, th_fault *fault) {
     const uint8_t *tree = heap->index.small;
-    row used = used_row(heap, SEGMENT_LOG2, s->segments);
+    row used = with_siblings(used_row(heap, TH_INDEX_SEGMENT_LOG2, s->segments), SMALL_FAN);
     for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
-        if (!agrees(fault, largest_start(heap, i), tree[s->small_leaf + i])) {
+        if (!agrees(fault, largest_start(heap, i, LARGE), tree[s->small_leaf + i])) {
             return false;
         }
     }
     for (uint32_t first = s->small_leaf; first > 0;) {
         uint32_t children = first;
         first = parent(first, SMALL_FAN);
-        used = row_above(&used, SMALL_FAN);
+        used = with_siblings(row_above(&used, SMALL_FAN), SMALL_FAN);
         for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
             uint8_t due = th_bytes16_max(&tree[children + i * SMALL_FAN]);
             if (!agrees(fault, due, tree[first + i])) {
@@ -559,8 +482,13 @@ static bool check_small(const th_heap *heap, const shape *s, th_fault *fault) {
     return true;
 }
 
+/* The payload of the block at `place`, in units. */
+TH_TRACK_BLIND_PART uint32_t size_at(const th_heap *heap, uint32_t place) {
+    return th_header_peek(heap, place << th_unit_log2(heap)).size >> th_unit_log2(heap);
+}
+
 /* Of a stretch: the large block that begins there. The small tree says in which segment. */
-static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, const shape *s, uint32_t stretch,
+static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, const tables *s, uint32_t stretch,
                                            uint32_t *at) {
     uint32_t segment = (stretch << STRETCH_LOG2) / SEGMENT_UNITS;
     uint32_t end = ((stretch + 1) << STRETCH_LOG2) / SEGMENT_UNITS;
@@ -582,9 +510,9 @@ static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, const shape *s, 
 }
 
 /* As check_small. */
-static bool check_large(const th_heap *heap, const shape *s, th_fault *fault) {
+static bool check_large(const th_heap *heap, const tables *s, th_fault *fault) {
     const uint32_t *tree = heap->index.large;
-    row used = used_row(heap, STRETCH_LOG2, s->stretches);
+    row used = with_siblings(used_row(heap, STRETCH_LOG2, s->stretches), LARGE_FAN);
     for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
         uint32_t at = heap->index.large_at[i];
         uint32_t due = large_start(heap, s, i, &at);
@@ -596,7 +524,7 @@ static bool check_large(const th_heap *heap, const shape *s, th_fault *fault) {
     for (uint32_t first = s->large_leaf; first > 0;) {
         uint32_t children = first;
         first = parent(first, LARGE_FAN);
-        used = row_above(&used, LARGE_FAN);
+        used = with_siblings(row_above(&used, LARGE_FAN), LARGE_FAN);
         for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
             uint32_t due = words_max(&tree[children + i * LARGE_FAN]);
             if (!agrees(fault, due, tree[first + i])) {
@@ -613,7 +541,7 @@ static bool check_large(const th_heap *heap, const shape *s, th_fault *fault) {
 }
 
 bool th_index_check(const th_heap *heap, th_fault *fault) {
-    shape s = shape_of_heap(heap);
+    tables s = tables_of_heap(heap);
     return check_starts(heap, &s, fault) && check_small(heap, &s, fault) &&
            check_large(heap, &s, fault);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a heap. Nothing here takes the lock or changes anything. */
+#include "heap/count.h"
 #include "heap/guard.h"
-#include "heap/index.h"
 
 TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_block *block) {
     th_header header = th_header_peek(heap, offset);
@@ -115,10 +115,13 @@ static uint32_t free_all(const th_heap *heap) {
 
 /* The same below every TAIL block. */
 static uint32_t free_head(const th_heap *heap) {
-    return heap->base == NULL
-               ? 0
-               : heap->first_tail - heap->head_dwords -
-                     (heap->head_blocks + heap->low_free_blocks) * th_header_dwords(heap);
+    return heap->base == NULL ? 0
+                              : heap->first_tail - heap->head_dwords -
+                                    heap->low_free_blocks * th_header_dwords(heap);
+}
+
+static size_t payload_bytes(const th_heap *heap, uint32_t dwords, uint32_t blocks) {
+    return (size_t)(dwords - blocks * th_header_dwords(heap)) * TH_DWORD_BYTES;
 }
 
 void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
@@ -126,8 +129,8 @@ void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
         .region_bytes = th_managed_bytes(heap),
         .used_bytes = (size_t)th_used_dwords(heap) * TH_DWORD_BYTES,
         .high_water_bytes = (size_t)heap->high_water_dwords * TH_DWORD_BYTES,
-        .head_bytes = (size_t)heap->head_dwords * TH_DWORD_BYTES,
-        .tail_bytes = (size_t)heap->tail_dwords * TH_DWORD_BYTES,
+        .head_bytes = payload_bytes(heap, heap->head_dwords, heap->head_blocks),
+        .tail_bytes = payload_bytes(heap, heap->tail_dwords, heap->tail_blocks),
         .free_bytes = (size_t)free_all(heap) * TH_DWORD_BYTES,
         .free_head_bytes = (size_t)free_head(heap) * TH_DWORD_BYTES,
         .largest_free_bytes = (size_t)largest_free(heap) * TH_DWORD_BYTES,

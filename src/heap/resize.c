@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "heap/count.h"
 #include "heap/enter.h"
 
 /* Stores a live block in place with a new requested size. */
@@ -42,7 +43,7 @@ static th_outcome grow_in_place(th_heap *heap, const th_header *block, const th_
         run[0].size = need + left;
     }
     run[0].requested = bytes;
-    th_chain_replace(heap, block->prev, run, count, &beyond);
+    th_chain_replace(heap, block->prev, run, count, beyond.offset);
     th_note_used(heap, &run[0], NULL, NULL);
     th_note_high_water(heap);
     th_seal(heap);
@@ -157,7 +158,7 @@ static size_t trim(th_heap *heap, const th_header *block) {
         th_header_retire(heap, above.offset);
     }
     th_guard_wipe(heap, from, th_end(heap, block) + (merge ? th_header_dwords(heap) : 0));
-    th_chain_replace(heap, block->prev, run, 2, merge ? &beyond : &above);
+    th_chain_replace(heap, block->prev, run, 2, merge ? beyond.offset : above.offset);
     th_seal(heap);
     th_guard_reopen(heap, &run[0], run[0].requested);
     return (size_t)(merge ? spare : spare - th_header_dwords(heap)) * TH_DWORD_BYTES;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The byte below a payload is its header's last.
  *
- * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0xcedd19d4 found
+ * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0xeedd19d4 found
  *           0x41dd19d4
  * level 2:  same
  * level 1:  same

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/fast.h"
+
+#include "heap/alloc.h"
+#include "heap/count.h"
+#include "heap/guard.h"
+
+#if TH_FAST
+
+#define CLASSIC TH_HEAP_LAYOUT_CLASSIC
+#define LEAN    TH_HEAP_LAYOUT_LEAN
+#define WIDE    TH_HEAP_LAYOUT_WIDE
+
+/* Values of heap->fast beside the layouts themselves. */
+#define FAST_16         4u
+#define FAST_CLASSIC_16 (FAST_16 + CLASSIC)
+#define FAST_WIDE_16    (FAST_16 + WIDE)
+
+void th_fast_choose(th_heap *heap) {
+    bool plain = heap->guard == 0 && heap->config.lock == NULL && !heap->busy;
+    heap->fast = plain && th_indexed(heap) ? (uint32_t)th_layout(heap) : TH_FAST_NONE;
+    if (heap->fast != TH_FAST_NONE && heap->fast != LEAN && th_unit(heap) == 4) {
+        heap->fast += FAST_16;
+    }
+}
+
+/* What the layout says, as a constant where it can be one. */
+TH_CHAIN_INLINE uint32_t tag_free_as(const th_heap *heap, th_heap_layout layout) {
+    return layout == WIDE ? heap->tag_free : TH_TAG_FREE;
+}
+
+/* The index is brought up to date last, and what takes long there is left to functions that are
+ * given the call's result to return: nothing has to be kept across a call. */
+
+static TH_NOINLINE void *shrink(th_heap *heap, void *payload, uint32_t offset, uint32_t size,
+                                uint32_t rest, uint32_t rest_size) {
+    th_index_erase(heap, offset, size);
+    if (rest_size != 0) {
+        th_index_insert(heap, rest, rest_size);
+    }
+    return payload;
+}
+
+static TH_NOINLINE size_t raise(th_heap *heap, size_t freed, uint32_t node, uint32_t units) {
+    th_index_raise_inline(heap, node, units);
+    return freed;
+}
+
+/* A free block of that size is where, below and above, blocks of those sizes were free before (0:
+ * none).
+ */
+static TH_NOINLINE size_t merge(th_heap *heap, size_t freed, uint32_t offset, uint32_t size,
+                                uint32_t below_size, uint32_t above_size) {
+    uint32_t next = offset + th_header_dwords(heap) + size;
+    uint32_t above = next - th_header_dwords(heap) - above_size;
+    if (below_size != 0 && offset != heap->middle) {
+        th_index_erase(heap, offset, below_size);
+    }
+    if (above_size != 0 && above != heap->middle) {
+        th_index_erase(heap, above, above_size);
+    }
+    if (next == heap->first_tail) {
+        heap->middle = offset;
+    } else {
+        th_index_insert(heap, offset, size);
+    }
+    return freed;
+}
+
+TH_CHAIN_INLINE uint64_t bit_of(uint32_t place) {
+    return (uint64_t)1 << place % TH_INDEX_SEGMENT_UNITS;
+}
+
+/* ---- allocation ------------------------------------------------------------------------- */
+
+/* What is constant in each of the instances below, or as good as that. */
+typedef struct shape {
+    th_heap_layout layout;
+    unsigned log2;   /* of the unit */
+    uint32_t header; /* dwords */
+} shape;
+
+/* The largest block of the segment is not there any more. */
+TH_TRACK_BLIND_PART void *lower_as(th_heap *heap, void *payload, uint32_t segment, shape s) {
+    uint32_t node = heap->index.small_leaf + segment;
+    th_index_lower_to(
+        heap, node,
+        th_index_largest_start_as(heap, segment, heap->index.small[node], s.layout, s.log2));
+    return payload;
+}
+
+static TH_TRACK_BLIND TH_NOINLINE void *lower_16(th_heap *heap, void *payload, uint32_t segment) {
+    return lower_as(heap, payload, segment, (shape){CLASSIC, 2, 8});
+}
+
+static TH_NOINLINE void *lower_any(th_heap *heap, void *payload, uint32_t segment) {
+    th_index_lower(heap, segment);
+    return payload;
+}
+
+TH_CHAIN_INLINE void *lower(th_heap *heap, void *payload, uint32_t segment, shape s) {
+    return s.layout == CLASSIC && s.log2 == 2 ? lower_16(heap, payload, segment)
+                                              : lower_any(heap, payload, segment);
+}
+
+/* A free block, and what is to be carved from it. */
+typedef struct carving {
+    uint32_t offset, size;
+    uint32_t need;
+    bool middle; /* it lies between the sides */
+} carving;
+
+/* Where a block of that size goes. False: the slow path may know. */
+TH_TRACK_BLIND_PART bool find_place(const th_heap *heap, uint32_t units, bool tail, shape s,
+                                    carving *c) {
+    uint32_t mask = th_index_mask(heap, 0, units);
+    if (mask != 0) {
+        uint32_t place =
+            tail ? th_index_descend_high_as(heap, 0, mask, units, s.layout, 0, s.log2, &c->size)
+                 : th_index_descend_low_as(heap, 0, mask, units, s.layout, 0, s.log2, &c->size);
+        if (place == TH_INDEX_DAMAGED) {
+            return false;
+        }
+        c->offset = place << s.log2;
+        c->middle = false;
+        if (tail == (c->offset > heap->first_tail)) {
+            return true;
+        }
+    }
+    c->middle = true;
+    c->offset = heap->middle;
+    c->size = heap->first_tail - c->offset - s.header;
+    return c->offset != TH_INDEX_NOWHERE && c->size >= c->need;
+}
+
+/* The counters of a block that has been made. */
+TH_CHAIN_INLINE void count_made(th_heap *heap, uint32_t offset, uint32_t dwords, bool tail) {
+    if (tail) {
+        heap->tail_blocks++;
+        heap->tail_dwords += dwords;
+        heap->high_used = offset < heap->high_used ? offset : heap->high_used;
+    } else {
+        heap->head_blocks++;
+        heap->head_dwords += dwords;
+        heap->low_used = offset + dwords > heap->low_used ? offset + dwords : heap->low_used;
+    }
+    th_note_high_water(heap);
+}
+
+/* Opens the payload of a block that has been made. */
+TH_CHAIN_INLINE void *open_made(th_heap *heap, const th_header *block, uint32_t header) {
+#if TH_TRACK_ANY
+    th_guard_open(heap, block);
+#endif
+    return th_at(heap, block->offset + header);
+}
+
+/*   [ ------- free ------- ] => HEAD: [ block ][ rest ]   TAIL: [ rest ][ block ] */
+TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, uint32_t tag, carving c, bool tail,
+                                   shape s) {
+    th_header free = th_header_peek_as(heap, c.offset, s.layout, 0);
+    uint32_t above = c.offset + s.header + c.size;
+    uint32_t room = c.size - c.need;
+    th_header block = {.offset = c.offset,
+                       .tag = tag,
+                       .size = c.need,
+                       .requested = bytes,
+                       .align_log2 = free.align_log2};
+    th_header rest = {.offset = c.offset,
+                      .tag = tag_free_as(heap, s.layout),
+                      .size = room - s.header,
+                      .align_log2 = free.align_log2};
+    if (tail) {
+        block.offset += room;
+        th_header run[2] = {rest, block};
+        th_chain_link_as(heap, free.prev, run, 2, above, s.layout, 0);
+    } else {
+        rest.offset += s.header + c.need;
+        th_header run[2] = {block, rest};
+        th_chain_link_as(heap, free.prev, run, 2, above, s.layout, 0);
+    }
+    count_made(heap, block.offset, s.header + c.need, tail);
+    void *payload = open_made(heap, &block, s.header);
+    if (c.middle) {
+        heap->middle = rest.offset;
+        if (tail) {
+            heap->first_tail = block.offset;
+        }
+        return payload;
+    }
+    uint32_t place = c.offset >> s.log2;
+    uint32_t rest_place = rest.offset >> s.log2;
+    uint32_t units = c.size >> s.log2;
+    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
+    if (units >= TH_INDEX_LARGE || segment != rest_place / TH_INDEX_SEGMENT_UNITS) {
+        return shrink(heap, payload, c.offset, c.size, rest.offset, rest.size);
+    }
+    if (!tail) {
+        heap->index.starts[segment] ^= bit_of(place) ^ bit_of(rest_place);
+    }
+    return heap->index.small[heap->index.small_leaf + segment] != units
+               ? payload
+               : lower(heap, payload, segment, s);
+}
+
+/*   [ free ] => [ block ], links and all */
+TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, uint32_t tag, carving c, bool tail,
+                                  shape s) {
+    th_header block = th_header_peek_as(heap, c.offset, s.layout, 0);
+    block.tag = tag;
+    block.requested = bytes;
+    th_header_poke_as(heap, &block, s.layout, 0);
+    heap->free_blocks--;
+    heap->low_free_blocks -= c.offset < heap->first_tail;
+    count_made(heap, c.offset, s.header + c.size, tail);
+    void *payload = open_made(heap, &block, s.header);
+    if (c.middle) {
+        heap->middle = TH_INDEX_NOWHERE;
+        if (tail) {
+            heap->first_tail = c.offset;
+        }
+        return payload;
+    }
+    uint32_t place = c.offset >> s.log2;
+    uint32_t units = c.size >> s.log2;
+    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
+    if (units >= TH_INDEX_LARGE) {
+        return shrink(heap, payload, c.offset, c.size, 0, 0);
+    }
+    heap->index.starts[segment] ^= bit_of(place);
+    return heap->index.small[heap->index.small_leaf + segment] != units
+               ? payload
+               : lower(heap, payload, segment, s);
+}
+
+/* What is looked at here, in bytes: sizes that the small tree knows, whatever the unit is. */
+#define BYTES_MAX ((size_t)(TH_INDEX_LARGE - 1) * TH_DWORD_BYTES)
+
+TH_CHAIN_INLINE shape shape_of(const th_heap *heap, th_heap_layout layout) {
+    return (shape){layout, th_unit_log2(heap), th_header_dwords(heap)};
+}
+
+/* Alignment 16 is the default of most machines: there, all is constant. */
+#define CLASSIC_16 ((shape){CLASSIC, 2, 8})
+#define WIDE_16    ((shape){WIDE, 2, 8})
+
+/* An instance for HEAD or TAIL: the parts that are not always needed are functions of their own. */
+#define ALLOC_FOR(name, is_tail, shape_here)                                                       \
+    static TH_TRACK_BLIND TH_NOINLINE void *name##_carve(th_heap *heap, size_t bytes,              \
+                                                         uint32_t tag, carving c) {                \
+        return carve_as(heap, bytes, tag, c, is_tail, shape_here);                                 \
+    }                                                                                              \
+    static TH_TRACK_BLIND TH_NOINLINE void *name(th_heap *heap, size_t bytes, uint32_t tag) {      \
+        const shape s = shape_here;                                                                \
+        uint32_t unit_bytes = TH_DWORD_BYTES << s.log2;                                            \
+        uint32_t units = ((uint32_t)bytes + unit_bytes - 1) >> (s.log2 + 2);                       \
+        carving c = {.need = units << s.log2};                                                     \
+        if (!find_place(heap, units, is_tail, s, &c)) {                                            \
+            return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);                          \
+        }                                                                                          \
+        return c.size - c.need >= s.header + TH_LAYOUT_SPLIT_PAYLOAD                               \
+                   ? name##_carve(heap, bytes, tag, c)                                             \
+                   : take_as(heap, bytes, tag, c, is_tail, s);                                     \
+    }                                                                                              \
+    static_assert(TH_FAST, "an instance")
+ALLOC_FOR(head_classic_16, false, CLASSIC_16);
+ALLOC_FOR(tail_classic_16, true, CLASSIC_16);
+ALLOC_FOR(head_wide_16, false, WIDE_16);
+ALLOC_FOR(tail_wide_16, true, WIDE_16);
+ALLOC_FOR(head_classic, false, shape_of(heap, CLASSIC));
+ALLOC_FOR(tail_classic, true, shape_of(heap, CLASSIC));
+ALLOC_FOR(head_wide, false, shape_of(heap, WIDE));
+ALLOC_FOR(tail_wide, true, shape_of(heap, WIDE));
+ALLOC_FOR(head_lean, false, shape_of(heap, LEAN));
+ALLOC_FOR(tail_lean, true, shape_of(heap, LEAN));
+
+void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
+    if (bytes - 1 < BYTES_MAX) {
+        if (heap->fast == FAST_CLASSIC_16) {
+            if (tag <= TH_TAG_HEAD_MAX) {
+                return head_classic_16(heap, bytes, tag);
+            }
+            if (tag <= TH_TAG_TAIL_MAX) {
+                return tail_classic_16(heap, bytes, tag);
+            }
+        } else if (tag < heap->tag_free) {
+            bool tail = tag >= th_tag_tail_min(heap);
+            switch (heap->fast) {
+            case FAST_WIDE_16:
+                return tail ? tail_wide_16(heap, bytes, tag) : head_wide_16(heap, bytes, tag);
+            case CLASSIC:
+                return tail ? tail_classic(heap, bytes, tag) : head_classic(heap, bytes, tag);
+            case WIDE:
+                return tail ? tail_wide(heap, bytes, tag) : head_wide(heap, bytes, tag);
+            case LEAN:
+                return tail ? tail_lean(heap, bytes, tag) : head_lean(heap, bytes, tag);
+            }
+        }
+    }
+    return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+}
+
+/* ---- free ----------------------------------------------------------------------------------- */
+
+/* The counters of a block that has been freed, `freed` being how many free ones there are more.
+ * False: it was the first TAIL block, and the TAIL side begins at `next` now. */
+TH_CHAIN_INLINE bool count_freed(th_heap *heap, uint32_t offset, uint32_t dwords, bool tail,
+                                 uint32_t next, uint32_t freed) {
+    heap->free_blocks += freed;
+    if (tail) {
+        heap->tail_blocks--;
+        heap->tail_dwords -= dwords;
+    } else {
+        heap->head_blocks--;
+        heap->head_dwords -= dwords;
+    }
+    if (offset == heap->first_tail) {
+        heap->first_tail = next;
+        return false;
+    }
+    heap->low_free_blocks += offset < heap->first_tail ? freed : 0;
+    return true;
+}
+
+/* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours, of which there is
+ * one at least, taken in. */
+TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, uint32_t offset, shape s) {
+    uint32_t tag_free = tag_free_as(heap, s.layout);
+    th_header block = th_header_peek_as(heap, offset, s.layout, 0);
+    uint32_t end = offset + s.header + block.size;
+    th_header above = th_header_peek_as(heap, end, s.layout, 0);
+    th_header below = th_header_peek_as(heap, block.prev, s.layout, 0);
+    th_header merged = {
+        .offset = offset, .tag = tag_free, .size = block.size, .align_log2 = s.log2 + 2};
+    uint32_t prev = block.prev;
+    uint32_t above_size = 0, below_size = 0;
+    uint32_t more = 1; /* free blocks */
+    if (above.tag == tag_free && end != heap->last) {
+        above_size = above.size;
+        merged.size += s.header + above_size;
+        more = 0;
+    }
+    uint32_t next = offset + s.header + merged.size;
+    if (offset != 0 && below.tag == tag_free) {
+        below_size = below.size;
+        merged.offset = prev;
+        merged.size += s.header + below_size;
+        prev = below.prev;
+        more--;
+    }
+#if TH_TRACK_ANY
+    th_guard_wipe(heap, offset, end + (above_size != 0 ? s.header : 0));
+#endif
+    th_chain_link_as(heap, prev, &merged, 1, next, s.layout, 0);
+    size_t freed = (size_t)(merged.size - above_size - below_size) * TH_DWORD_BYTES;
+    if (!count_freed(heap, offset, s.header + block.size, block.tag > tag_free / 2, next, more)) {
+        heap->low_free_blocks += below_size == 0;
+    }
+    uint32_t place = merged.offset >> s.log2;
+    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
+    uint32_t units = merged.size >> s.log2;
+    if (next == heap->first_tail || units >= TH_INDEX_LARGE) {
+        return merge(heap, freed, merged.offset, merged.size, below_size, above_size);
+    }
+    uint64_t starts = heap->index.starts[segment] | bit_of(place);
+    if (above_size != 0) {
+        uint32_t above_place = end >> s.log2;
+        if (segment != above_place / TH_INDEX_SEGMENT_UNITS) {
+            return merge(heap, freed, merged.offset, merged.size, below_size, above_size);
+        }
+        starts ^= bit_of(above_place);
+    }
+    heap->index.starts[segment] = starts;
+    uint32_t node = heap->index.small_leaf + segment;
+    return heap->index.small[node] >= units ? freed : raise(heap, freed, node, units);
+}
+
+/*   [ block ] => [ free ], links and all */
+TH_TRACK_BLIND_PART size_t leave_as(th_heap *heap, const th_header *block, uint32_t end, shape s) {
+    uint32_t tag_free = tag_free_as(heap, s.layout);
+    th_header free = *block;
+    free.tag = tag_free;
+    free.requested = 0;
+    free.site = 0;
+    free.align_log2 = s.log2 + 2;
+    free.next = end;
+#if TH_TRACK_ANY
+    th_guard_wipe(heap, block->offset, end);
+#endif
+    th_header_poke_as(heap, &free, s.layout, 0);
+    size_t freed = (size_t)block->size * TH_DWORD_BYTES;
+    if (!count_freed(heap, block->offset, s.header + block->size, block->tag > tag_free / 2, end,
+                     1)) {
+        heap->low_free_blocks++;
+    }
+    if (end == heap->first_tail) {
+        heap->middle = block->offset;
+        return freed;
+    }
+    uint32_t place = block->offset >> s.log2;
+    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
+    uint32_t units = block->size >> s.log2;
+    if (units >= TH_INDEX_LARGE) {
+        return merge(heap, freed, block->offset, block->size, 0, 0);
+    }
+    heap->index.starts[segment] |= bit_of(place);
+    uint32_t node = heap->index.small_leaf + segment;
+    return heap->index.small[node] >= units ? freed : raise(heap, freed, node, units);
+}
+
+#define FREE_FOR(name, shape_here)                                                                 \
+    static TH_TRACK_BLIND TH_NOINLINE size_t name##_join(th_heap *heap, uint32_t offset) {         \
+        return join_as(heap, offset, shape_here);                                                  \
+    }                                                                                              \
+    static TH_TRACK_BLIND TH_NOINLINE size_t name(th_heap *heap, void *pointer) {                  \
+        const shape s = shape_here;                                                                \
+        uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;                           \
+        uint32_t offset = (uint32_t)(distance / TH_DWORD_BYTES) - s.header;                        \
+        th_header block = th_header_peek_as(heap, offset, s.layout, 0);                            \
+        uint32_t end = offset + s.header + block.size;                                             \
+        uint32_t tag_free = tag_free_as(heap, s.layout);                                           \
+        bool merge_above = th_header_peek_as(heap, end, s.layout, 0).tag == tag_free;              \
+        bool merge_below = th_header_peek_as(heap, block.prev, s.layout, 0).tag == tag_free;       \
+        return merge_above || merge_below ? name##_join(heap, offset)                              \
+                                          : leave_as(heap, &block, end, s);                        \
+    }                                                                                              \
+    static_assert(TH_FAST, "an instance")
+FREE_FOR(free_classic_16, CLASSIC_16);
+FREE_FOR(free_wide_16, WIDE_16);
+FREE_FOR(free_classic, shape_of(heap, CLASSIC));
+FREE_FOR(free_wide, shape_of(heap, WIDE));
+FREE_FOR(free_lean, shape_of(heap, LEAN));
+
+size_t th_heap_free(th_heap *heap, void *pointer) {
+    if (pointer != NULL) {
+        if (heap->fast == FAST_CLASSIC_16) {
+            return free_classic_16(heap, pointer);
+        }
+        switch (heap->fast) {
+        case FAST_WIDE_16:
+            return free_wide_16(heap, pointer);
+        case CLASSIC:
+            return free_classic(heap, pointer);
+        case WIDE:
+            return free_wide(heap, pointer);
+        case LEAN:
+            return free_lean(heap, pointer);
+        }
+    }
+    return th_free_checked(heap, pointer);
+}
+
+#else
+
+void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
+    return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+}
+
+size_t th_heap_free(th_heap *heap, void *pointer) {
+    return th_free_checked(heap, pointer);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The fast path: what an allocation or a free does in a heap without guards, without a lock and
+ * with an index, where nothing is asked but a size and a tag. It makes the same blocks of it as
+ * alloc.c, which does everything else. There is one for each layout, in which nothing is decided
+ * that the layout decides. */
+#ifndef TH_HEAP_FAST_H
+#define TH_HEAP_FAST_H
+
+#include "heap/index.h"
+
+/* Is there one? Not where the size of the code counts, nor without an index. */
+#ifndef TH_FAST
+#if defined(__OPTIMIZE_SIZE__) || !TH_INDEX
+#define TH_FAST 0
+#else
+#define TH_FAST 1
+#endif
+#endif
+
+/* heap->fast is a layout, or this. */
+#define TH_FAST_NONE ((uint32_t)TH_HEAP_LAYOUT_AUTO)
+
+/* Says anew whether it may be taken: after each change of what it depends on. */
+#if TH_FAST
+void th_fast_choose(th_heap *heap);
+#else
+static inline void th_fast_choose(th_heap *heap) {
+    (void)heap;
+}
+#endif
+
+#endif
