@@ -13,11 +13,10 @@ GIB = 1 << 30
 FIRST = "glibc"  # the allocator that the others are compared with
 NO_CACHES = ("--cache-sim=no",)  # a third of the time
 
-# What the recorder saw of real programs (docs/recording.md), and what worst-case search has found.
+# What the recorder saw of real programs (docs/recording.md).
 SEEDS = ROOT / "corpus" / "heap" / "seed"
 PROGRAMS = ("cc1-optimizing", "jq-running", "lua-tables", "mawk", "perl-running", "python-running",
             "sort", "sqlite-queries")
-WORST = "worst-*.txt"
 
 MEMORY_LIVE_MIN = 1_000  # with fewer blocks the pages that a program has anyway weigh more
 
@@ -123,8 +122,6 @@ def make_matrices(plugin=None):
                      subjects=(FIRST, "heap"))
     recorded = [Column(name, ("--script", SEEDS / f"recorded-{name}.txt"), n=10, quick_n=1)
                 for name in PROGRAMS]
-    worst = [Column(path.stem.removeprefix("worst-"), ("--script", path), n=2, quick_n=1)
-             for path in sorted(SEEDS.glob(WORST))]
     comb = [Column(number(live), ("--live", live), live, n=200 if live > 1_000 else 2_000,
                    quick_n=200 if live <= 1_000 else 0) for live in LIVE[1:]]
     matrices = [
@@ -144,9 +141,6 @@ def make_matrices(plugin=None):
         Matrix("comb", "The worst for a walk: every other of the live blocks, of 16 bytes, was "
                "freed; one of 128 bytes is allocated and freed", "comb", [*general, walk], comb),
     ]
-    if worst:
-        matrices.append(Matrix("worst", "Scripts that search for the worst case has found: a call",
-                               "replay", general, worst))
     return {matrix.key: matrix for matrix in matrices}
 
 

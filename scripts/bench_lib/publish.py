@@ -39,8 +39,8 @@ def demands_text(matrices):
                      "not measured" if ratio is None else f"{ratio:.2f}",
                      "held" if ratio is not None and ratio <= demand.at_most else "not held"])
     heads = ["case", "instructions of", "over those of", "demanded at most", "measured", ""]
-    return ("### What is demanded\n\nhead: the random mix; sides: with HEAD and TAIL; guards: with 16 "
-            "to 256 bytes.\n\n" + table(heads, rows))
+    return ("### What is demanded\n\nhead: the random mix; sides: with HEAD and TAIL; guards: with "
+            "16 to 256 bytes.\n\n" + table(heads, rows))
 
 
 def needs_text(scripts):

@@ -11,8 +11,13 @@ sys.dont_write_bytecode = True
 
 import contextlib
 import functools
+import importlib.machinery
+import importlib.util
 import io
+import os
 import subprocess
+import tempfile
+import unittest.mock
 from pathlib import Path
 
 import tap
@@ -251,6 +256,7 @@ def test_demands_are_said_and_count_when_they_are_asked_for():
     status, text = heap_run()
     assert status == 0 and f"of {len(heap.DEMANDS)} demands held" in text, text
     assert "head: heap, 1,000 / glibc, 1,000: at most 2" in text, text
+    assert "\r" not in text, text  # progress is for terminals
     matrices = heap.make_matrices()
 
     def cell(key, name, instructions):
@@ -271,6 +277,40 @@ def test_demands_are_said_and_count_when_they_are_asked_for():
     cell("head", ("heap", "1,000"), 401.0)
     count, said = missed(quick=True)
     assert count == 1 and "not held: 2.00" in said and f"0 of {len(heap.DEMANDS)}" in said, said
+
+
+def load_script():
+    loader = importlib.machinery.SourceFileLoader("bench", str(SCRIPT))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
+    loader.exec_module(module)
+    return module
+
+
+def test_a_demand_that_is_not_held_is_an_error_only_if_it_is_asked_for():
+    script = load_script()
+    folder = TREE / "build" / "bench" / "demand"
+    for missed, words, expected in ((1, [], 0), (1, ["--demand"], 1), (0, ["--demand"], 0)):
+        with unittest.mock.patch.object(script.heap, "measure_all", lambda *_: ({}, missed)), \
+                unittest.mock.patch.object(script, "KEPT", folder), \
+                contextlib.redirect_stdout(io.StringIO()):
+            assert script.main("heap", "--quick", *words) == expected, (missed, words)
+
+
+def test_rows_take_turns_when_they_are_timed():
+    rows = [measuring.Row("a"), measuring.Row("b")]
+    order = []
+    for row, instructions, per_n in zip(rows, (200.0, 2e7), (1, 100)):
+        row.instructions, row.operations_per_n = instructions, per_n
+
+    def measure(_, row, n):
+        order.append((row.case, n))
+        return 1.0 / len(order), 1.5
+
+    with unittest.mock.patch.object(measuring, "measure", measure):
+        measuring.time_rows(PROGRAM, rows, lambda row: None)
+    assert order == [("a", 1_000_000), ("b", 20)] * measuring.TIMED_RUNS, order
+    assert rows[0].seconds == 1.0 / (len(order) - 1) and rows[1].seconds == 1.0 / len(order)
+    assert rows[0].memory == 1.5
 
 
 def test_demands_name_cells_that_are_measured():
@@ -420,6 +460,37 @@ def test_plots_have_a_line_for_each_allocator():
         (795.0, 1192.5), (7950.0, 11925.0), (79500.0, 119250.0)]
     text = plots.program_text(plots.COST, plots.curves(head, plots.cost))
     assert "1000 302.0\n" in text and text.count("with linespoints") == 2, text
+
+
+def draw_with(gnuplot):
+    """(names of what was drawn, text of the cost plot, standard error), where that is gnuplot."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if gnuplot is not None:
+            (folder / "gnuplot").write_text(f"#!/bin/sh\n{gnuplot}\n")
+            (folder / "gnuplot").chmod(0o755)
+        said = io.StringIO()
+        with unittest.mock.patch.dict(os.environ, PATH=place), contextlib.redirect_stderr(said), \
+                contextlib.redirect_stdout(io.StringIO()):
+            plots.draw(small_matrices(), folder)
+        cost = folder / "cost.svg"
+        return (sorted(path.name for path in folder.glob("*.svg")),
+                cost.read_text() if cost.is_file() else None, said.getvalue())
+
+
+def test_plots_are_drawn_where_gnuplot_is_there():
+    drawn, text, said = draw_with("echo '<?xml version=\"1.0\"?>'; echo '<svg/>'; read x < $1")
+    assert drawn == ["cost.svg", "memory.svg"] and said == "", said
+    assert text.splitlines()[1:] == ["<!-- SPDX-License-Identifier: MIT -->", "<svg/>"], text
+    drawn, _, said = draw_with(None)
+    assert drawn == [] and said.count("\n") == 1 and "gnuplot is missing" in said, said
+    for mistake in ("echo it is wrong >&2; exit 1", "echo nothing of use; echo it is wrong >&2"):
+        try:
+            draw_with(mistake)
+        except measuring.Unusable as error:
+            assert "it is wrong" in str(error)
+        else:
+            raise AssertionError(mistake)
 
 
 def test_pages_keep_what_stands_around_the_figures():
