@@ -119,7 +119,7 @@ def make_matrices(plugin=None):
     general = [*peers(), Subject("heap", "heap"), *layouts, *plugins(plugin)]
     levels = [guarded(level, f"heap, guard {level}") for level in range(4)]
     million = Column(MILLION, ("--live", 1_000_000, "--region", GIB), 1_000_000, quick_n=0,
-                     subjects=(FIRST, "heap"))
+                     subjects=(FIRST, "mimalloc", "jemalloc", "tcmalloc", "heap", "plug-in"))
     recorded = [Column(name, ("--script", SEEDS / f"recorded-{name}.txt"), n=10, quick_n=1)
                 for name in PROGRAMS]
     comb = [Column(number(live), ("--live", live), live, n=200 if live > 1_000 else 2_000,

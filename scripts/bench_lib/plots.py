@@ -21,13 +21,14 @@ COST = """set logscale y 10
 set xlabel "live blocks"
 set ylabel "instructions, one free and one allocation"
 """
-MEMORY = """set logscale y 10
-set format y "10^{%L}"
+MEMORY = """set yrange [1:]
 set xlabel "live bytes"
-set ylabel "bytes of memory in use"
+set ylabel "bytes of memory in use, for each live byte"
 """
-LINES = (heap.FIRST, "mimalloc", "jemalloc", "tcmalloc", "heap", "heap, guard 1", "heap, guard 2",
-         "plug-in")
+# What is drawn, and in which colour.
+LINES = {heap.FIRST: "#4477aa", "mimalloc": "#228833", "jemalloc": "#ccbb44", "tcmalloc": "#aa3377",
+         "heap": "#000000", "heap, guard 1": "#888888", "heap, guard 2": "#bbbbbb",
+         "plug-in": "#ee6677"}
 
 
 def curves(matrix, point):
@@ -48,8 +49,7 @@ def cost(column, row):
 
 
 def memory(column, row):
-    live_bytes = column.live * MEAN_BYTES
-    return None if row.memory is None else (live_bytes, row.memory * live_bytes)
+    return None if row.memory is None else (column.live * MEAN_BYTES, row.memory)
 
 
 def program_text(settings, lines):
@@ -57,7 +57,8 @@ def program_text(settings, lines):
     blocks = "".join(f"$line{i} << END\n" + "".join(f"{x} {y}\n" for x, y in points) + "END\n"
                      for i, points in enumerate(lines.values()))
     plots = ", ".join(f'$line{i} with linespoints linewidth {3 if name == "heap" else 1.5} '
-                      f'title "{name}"' for i, name in enumerate(lines))
+                      f'linecolor rgb "{LINES[name]}" pointtype 7 pointsize 0.5 title "{name}"'
+                      for i, name in enumerate(lines))
     return f"{STYLE}{settings}{blocks}plot {plots}\n"
 
 
