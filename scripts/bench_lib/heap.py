@@ -4,6 +4,7 @@ instructions come first, time second, memory third; the first two as ratios to g
 same run. And what is demanded of these ratios."""
 
 import sys
+from pathlib import Path
 
 from bench_lib import measuring
 from bench_lib.measuring import JEMALLOC, MIMALLOC, ROOT, TCMALLOC, Refused, Row
@@ -111,8 +112,8 @@ def live_columns(*options):
                    quick_n=QUICK_N if live <= 1_000 else 0) for live in LIVE]
 
 
-def make_matrices(plugin=None):
-    """{key: Matrix}"""
+def make_matrices(plugin=None, scripts=()):
+    """{key: Matrix}; with one more allocator, and more recorded programs."""
     layouts = [Subject(f"heap, {name}", "heap", options=("--layout", name), quick=name == "lean")
                for name in ("lean", "wide")]
     walk = Subject("heap, no index", "heap", options=("--index", "none"), live_max=1_000)
@@ -120,8 +121,9 @@ def make_matrices(plugin=None):
     levels = [guarded(level, f"heap, guard {level}") for level in range(4)]
     million = Column(MILLION, ("--live", 1_000_000, "--region", GIB), 1_000_000, quick_n=0,
                      subjects=(FIRST, "mimalloc", "jemalloc", "tcmalloc", "heap", "plug-in"))
-    recorded = [Column(name, ("--script", SEEDS / f"recorded-{name}.txt"), n=10, quick_n=1)
-                for name in PROGRAMS]
+    recorded = [Column(name, ("--script", path), n=10, quick_n=1) for name, path in (
+        *((name, SEEDS / f"recorded-{name}.txt") for name in PROGRAMS),
+        *((Path(path).stem, path) for path in scripts))]
     comb = [Column(number(live), ("--live", live), live, n=200 if live > 1_000 else 2_000,
                    quick_n=200 if live <= 1_000 else 0) for live in LIVE[1:]]
     matrices = [
@@ -302,9 +304,9 @@ def write_table(matrices, path):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def measure_all(program, quick, times, plugin):
+def measure_all(program, quick, times, plugin, scripts):
     """The matrices, measured, and how many demands are missed."""
-    matrices = make_matrices(plugin)
+    matrices = make_matrices(plugin, scripts)
     measuring.check_programs(program, {subject.build for matrix in matrices.values()
                                        for subject in matrix.subjects
                                        if subject.quick or not quick})

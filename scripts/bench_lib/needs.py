@@ -4,6 +4,7 @@ region over bytes that are asked for at the most, beside the proved bound of fir
 
 import math
 import sys
+from pathlib import Path
 
 from bench_lib import measuring
 from bench_lib.heap import SEEDS
@@ -41,15 +42,15 @@ class Script:
         self.needs = [Need(words) for words in lines[1:]]
 
 
-def measure_all(program, quick):
-    """[Script]"""
+def measure_all(program, quick, scripts=()):
+    """[Script]: the seed corpus's (of which --quick takes some), and more."""
     paths = sorted(SEEDS.glob("recorded-*.txt"))
     if not paths:
         raise Unusable(f"{SEEDS} has no recorded programs")
     return measuring.in_parallel(
         lambda path: Script(path.stem.removeprefix("recorded-"),
                             measuring.run([str(program), "--needs", str(path)])),
-        paths[:QUICK_SCRIPTS] if quick else paths)
+        [*(paths[:QUICK_SCRIPTS] if quick else paths), *map(Path, scripts)])
 
 
 def rows(scripts):

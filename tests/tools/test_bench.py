@@ -192,6 +192,10 @@ def test_what_cannot_be_measured_is_said():
             ([SCRIPT, "heap", "--quick", "--program", "/bin/true"], "never saw bench_measure"),
             ([SCRIPT, "needs", "--program", "/bin/true"], "says nothing"),
             ([SCRIPT, "else"], "no part 'else'"), ([SCRIPT, "--else"], "--else"),
+            ([SCRIPT, "--script", "/nowhere.txt"], "/nowhere.txt: there is no such file"),
+            ([SCRIPT, "--script", SCRIPT, "--publish"], "without --script"),
+            ([SCRIPT, "--plugin", SCRIPT, "--publish"], "without --script"),
+            ([SCRIPT, "needs", "--quick", "--script", SCRIPT], "scripts/bench:3:1"),
             ([SCRIPT, "heap", "--publish"], "--publish needs"),
             ([SCRIPT, "--quick", "--publish"], "--publish needs"),
             ([PROGRAM, "nothing", "3"], "usage"), ([PROGRAM, "rows", "0"], "usage"),
@@ -419,6 +423,17 @@ def test_needs_are_those_computed_by_hand():
     assert by_name["classic/4"].needed == 160 + 16 + 160 + 4 * 24
     # Buddy: 256 and 16; then 32 where the 256 were, and 256 above the half that has the 16.
     assert by_name["buddy/16"].needed == 3 * 256
+
+
+def test_more_programs_take_part():
+    path = TREE / "build" / "bench" / "example.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(EXAMPLE)
+    matrix = heap.make_matrices(scripts=[str(path)])["programs"]
+    assert matrix.columns[-1].title == "example" and len(matrix.columns) == len(heap.PROGRAMS) + 1
+    assert str(path) in matrix.subjects[0].row(matrix, matrix.columns[-1]).options
+    found = needs.measure_all(PROGRAM, True, [path])
+    assert len(found) == needs.QUICK_SCRIPTS + 1 and found[-1].peak_bytes == 208
 
 
 def test_bounds_are_robsons():
