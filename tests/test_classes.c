@@ -314,6 +314,47 @@ static void alignment_is_kept_when_asked_for(void) {
     stop();
 }
 
+/* One byte beyond the largest class, also where there is no class number left. */
+static void the_first_large_size_is_large(void) {
+    for (size_t slab = 4096; slab <= TH_CLASSES_SLAB_BYTES_MAX; slab *= 2) {
+        const th_classes_config config = {.slab_bytes = slab};
+        CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
+        unsigned char *small = take(slab / 8, 1);
+        unsigned char *block = take(slab / 8 + 1, 2);
+        CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
+        CHECK(filled(small, slab / 8, 1) && filled(block, slab / 8 + 1, 2));
+        th_classes_clean_up(&classes);
+    }
+}
+
+/* What is kept of large blocks is memory; and no block has to be moved for it. */
+static void pages_of_large_blocks_are_kept(void) {
+    static const size_t most[] = {0, 50000, TH_CLASSES_KEEP_NONE};
+    for (size_t i = 0; i < 3; i++) {
+        const th_classes_config config = {.kept_bytes_max = most[i]};
+        size_t keeps = i == 0 ? TH_CLASSES_KEPT_BYTES : i == 1 ? 50000 : 0;
+        CHECK_EQ(th_classes_init(&classes, &config), TH_OK);
+        size_t before = th_classes_get_stats(&classes).memory_bytes;
+        CHECK_EQ(before, 0);
+        th_classes_free(&classes, take(45000, 1));
+        size_t records = th_classes_get_stats(&classes).memory_bytes - classes.large.kept_bytes;
+        CHECK_EQ(classes.large.kept_bytes, tools_look() || keeps == 0 ? 0 : th_pages_round(45000));
+        CHECK_EQ(records, classes.large.records.slab_bytes);
+        unsigned char *block = th_classes_alloc_zeroed(&classes, 44000, 1);
+        CHECK(block != NULL);
+        for (size_t byte = 0; byte < 44000; byte++) {
+            CHECK_EQ(block[byte], 0);
+        }
+        CHECK_EQ(classes.large.kept_bytes, 0);
+        th_classes_free(&classes, block);
+        th_classes_free(&classes, take(keeps + 50000, 1));
+        CHECK(classes.large.kept_bytes <= keeps);
+        CHECK_EQ(th_classes_trim(&classes), 0);
+        CHECK_EQ(classes.large.kept_bytes, 0);
+        th_classes_clean_up(&classes);
+    }
+}
+
 static void reset_frees_everything(void) {
     start(1);
     for (uint32_t i = 1; i < 60; i++) {
@@ -553,6 +594,7 @@ TH_SUITE("classes", TEST(the_boundaries_are_where_they_are_said_to_be), TEST(the
          TEST(every_alignment_works), TEST(resize_keeps_the_contents),
          TEST(resize_stays_where_it_can), TEST(a_shrinking_block_stays_when_there_is_no_room),
          TEST(large_blocks_stay_down_to_half), TEST(alignment_is_kept_when_asked_for),
+         TEST(the_first_large_size_is_large), TEST(pages_of_large_blocks_are_kept),
          TEST(reset_frees_everything), TEST(defaults_work), TEST(bad_configs_are_refused),
          TEST(misuse_is_named), TEST(overflow_and_damaged_headers_are_noticed),
          TEST(level_3_looks_at_everything), TEST(it_works_as_an_allocator),

@@ -12,6 +12,7 @@
 #include "alloc_fixture.h"
 #include "base/track.h"
 #include "heap_fixture.h"
+#include "tagheap/classes.h"
 #include "tagheap/pages.h"
 
 static fault_log faults;
@@ -24,6 +25,18 @@ static void start(int level, bool mapped) {
     const th_large_config config = {.backing = mapped ? (th_allocator){0} : backing_start(&blocks),
                                     .guarding = guarding_with(&faults, level)};
     CHECK_EQ(th_large_init(&large, &config), TH_OK);
+}
+
+/* On mapped pages, with kept ones. */
+static void start_keeping(int level, size_t bytes) {
+    page = th_pages_size();
+    const th_large_config config = {.kept_bytes_max = bytes,
+                                    .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_large_init(&large, &config), TH_OK);
+}
+
+static size_t kept(void) {
+    return th_large_get_stats(&large).kept_bytes;
 }
 
 static void stop(void) {
@@ -245,6 +258,7 @@ static void failures_change_nothing(void) {
 #if TH_TRACK_ASAN || TH_TRACK_MSAN
 
 static void pages_that_do_not_go_are_kept(void) {}
+static void kept_pages_go_back_when_memory_is_short(void) {}
 
 #else
 
@@ -256,6 +270,72 @@ int munmap(void *pages, size_t bytes) {
         return -1;
     }
     return (int)syscall(SYS_munmap, pages, bytes);
+}
+
+static size_t maps_to_refuse;
+
+void *mmap(void *pages, size_t bytes, int protection, int flags, int file, off_t offset) {
+    if (maps_to_refuse > 0) {
+        maps_to_refuse--;
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+#ifdef SYS_mmap2
+    long at = syscall(SYS_mmap2, pages, bytes, protection, flags, file, offset);
+#else
+    long at = syscall(SYS_mmap, pages, bytes, protection, flags, file, offset);
+#endif
+    return (void *)at; /* -1: MAP_FAILED */
+}
+
+static void large_blocks_short_of_memory(void) {
+    start_keeping(0, 100 * page);
+    unsigned char *other = take(page, 0, 1);
+    for (size_t refusals = 1; refusals <= 2; refusals++) {
+        th_large_free(&large, take(20 * page, 0, 2));
+        th_large_free(&large, take(40 * page, 0, 3));
+        CHECK_EQ(kept(), 60 * page);
+        maps_to_refuse = refusals;
+        unsigned char *block = th_large_alloc(&large, 21 * page, 0);
+        CHECK_EQ(maps_to_refuse, 0);
+        CHECK_EQ(block == NULL, refusals == 2);
+        CHECK_EQ(kept(), 0);
+        CHECK_EQ(th_large_get_stats(&large).failed_allocs, refusals - 1);
+        CHECK(block == NULL || block[21 * page - 1] == 0);
+        th_large_free(&large, block);
+        CHECK_EQ(th_large_trim(&large), refusals == 1 ? 21 * page : 0);
+    }
+    maps_to_refuse = 1;
+    CHECK(th_large_alloc(&large, 21 * page, 0) == NULL); /* and nothing is kept */
+    CHECK_EQ(maps_to_refuse, 0);
+    CHECK(filled(other, page, 1));
+    stop();
+}
+
+static void size_classes_short_of_memory(void) {
+    static th_classes classes;
+    CHECK_EQ(th_classes_init(&classes, NULL), TH_OK);
+    for (size_t refusals = 1; refusals <= 2; refusals++) {
+        unsigned char *large_block = th_classes_alloc(&classes, 100 * 1000);
+        CHECK(large_block != NULL);
+        th_classes_free(&classes, large_block);
+        CHECK(classes.large.kept_bytes >= 100 * 1000);
+        maps_to_refuse = refusals;
+        unsigned char *block = th_classes_alloc(&classes, refusals * 100);
+        CHECK_EQ(maps_to_refuse, 0);
+        CHECK_EQ(block == NULL, refusals == 2);
+        CHECK_EQ(classes.large.kept_bytes, 0);
+        CHECK_EQ(th_classes_get_stats(&classes).requested_bytes, 100);
+    }
+    maps_to_refuse = 1;
+    CHECK(th_classes_alloc(&classes, 200) == NULL);
+    CHECK_EQ(maps_to_refuse, 0);
+    th_classes_clean_up(&classes);
+}
+
+static void kept_pages_go_back_when_memory_is_short(void) {
+    large_blocks_short_of_memory();
+    size_classes_short_of_memory();
 }
 
 static void shrink_refused(int level) {
@@ -283,6 +363,129 @@ static void pages_that_do_not_go_are_kept(void) {
 }
 
 #endif
+
+/* ---- kept pages ----------------------------------------------------------------------------- */
+
+#if TH_TRACK_ANY
+
+/* Tools see an access to a freed block because it is not there. */
+static void kept_pages_are_given_out_again(void) {
+    start_keeping(0, 1 << 20);
+    th_large_free(&large, take(100, 0, 1));
+    CHECK_EQ(kept(), 0);
+    stop();
+}
+static void so_many_pages_are_kept(void) {}
+
+#else
+
+static bool is_zero(const unsigned char *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void kept_pages_are_given_out_again(void) {
+    start_keeping(0, 100 * page);
+    unsigned char *block = take(8 * page, 0, 1);
+    th_large_free(&large, block);
+    CHECK_EQ(kept(), 8 * page);
+    CHECK_EQ(th_large_get_stats(&large).bytes, 0);
+    CHECK(!th_large_owns(&large, block));
+    unsigned char *small = take(6 * page, 0, 2); /* a third of it would be too much */
+    CHECK_EQ(kept(), 8 * page);
+    unsigned char *longer = take(8 * page + 1, 0, 3);
+    CHECK_EQ(kept(), 8 * page);
+    size_t natural = (uintptr_t)block & (0 - (uintptr_t)block);
+    unsigned char *aligned = take(8 * page, 2 * natural, 4);
+    CHECK(aligned != block);
+    CHECK_EQ(kept(), 8 * page);
+    CHECK_PTR_EQ(th_large_alloc(&large, 6 * page + 1, natural), block);
+    CHECK(is_zero(block, 6 * page + 1));
+    CHECK_EQ(kept(), 0);
+    CHECK_EQ(th_large_usable_size(&large, block), 8 * page);
+    CHECK_EQ(th_large_requested_size(&large, block), 6 * page + 1);
+    CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+    fill(block, 6 * page + 1, 5);
+    unsigned char *other = take(8 * page, 0, 6);
+    th_large_free(&large, other);
+    th_large_free(&large, block);
+    CHECK_PTR_EQ(th_large_alloc_unzeroed(&large, 8 * page, 0), block); /* freed last */
+    CHECK(filled(block, 6 * page + 1, 5));
+    CHECK_PTR_EQ(th_large_alloc(&large, 8 * page, 0), other);
+    CHECK(is_zero(other, 8 * page));
+    CHECK(filled(small, 6 * page, 2) && filled(longer, 8 * page + 1, 3));
+    CHECK(filled(aligned, 8 * page, 4));
+    th_large_reset(&large);
+    CHECK(kept() > 0);
+    size_t all = kept();
+    CHECK_EQ(th_large_trim(&large), all);
+    CHECK_EQ(th_large_trim(&large), 0);
+    CHECK_EQ(th_pages_commit(block, page), TH_ERR_EXHAUSTED); /* nothing is there */
+    block = take(page, 0, 1);
+    th_large_free(&large, block);
+    CHECK_EQ(kept(), page);
+    stop();
+    CHECK_EQ(th_pages_commit(block, page), TH_ERR_EXHAUSTED);
+}
+
+static void so_many_pages_are_kept(void) {
+    unsigned char *taken[TH_LARGE_KEPT_MAX + 4];
+    const size_t count = sizeof taken / sizeof taken[0];
+    start_keeping(0, 100 * page);
+    th_large_free(&large, take(101 * page, 0, 1));
+    CHECK_EQ(kept(), 0);
+    th_large_free(&large, take(100 * page, 0, 1));
+    CHECK_EQ(kept(), 100 * page);
+    for (size_t bytes = page; bytes <= 12 * page; bytes += 11 * page) {
+        for (uint32_t i = 0; i < count; i++) {
+            taken[i] = take(bytes, 0, i);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            th_large_free(&large, taken[i]);
+            CHECK(kept() <= 100 * page && kept() >= bytes);
+            CHECK_EQ(th_large_check(&large, NULL), TH_OK);
+        }
+        CHECK_EQ(kept(), bytes == page ? TH_LARGE_KEPT_MAX * page : 96 * page);
+        for (size_t i = count; i-- > count - kept() / bytes;) {
+            CHECK_EQ(th_pages_commit(taken[i], bytes), TH_OK); /* the oldest went */
+        }
+        CHECK_EQ(th_pages_commit(taken[count - kept() / bytes - 1], page), TH_ERR_EXHAUSTED);
+    }
+    large.kept_bytes++;
+    expect_damage(th_large_allocator(&large), TH_FAULT_COUNT);
+    large.kept_bytes--;
+    size_t was = large.kept_count;
+    large.kept_count = TH_LARGE_KEPT_MAX + 1;
+    expect_damage(th_large_allocator(&large), TH_FAULT_COUNT);
+    large.kept_count = was;
+    stop();
+}
+
+#endif
+
+static void keep_nothing(int level) {
+    start_keeping(level, 100 * th_pages_size());
+    th_large_free(&large, take(page, 0, 1));
+    CHECK_EQ(kept(), 0);
+    stop();
+}
+
+static void guarded_blocks_are_not_kept(void) {
+    if (th_heap_guard_max() > 0) {
+        at_levels(1, keep_nothing);
+    }
+    const th_large_config config = {.kept_bytes_max = 1 << 20, .guard_pages = true};
+    CHECK_EQ(th_large_init(&large, &config), TH_OK);
+    th_large_free(&large, take(5, 0, 1));
+    CHECK_EQ(kept(), 0);
+    stop();
+}
+
+/* ---- blocks are found ----------------------------------------------------------------------- */
 
 /* More blocks than there are sets of them: each is found from every place in it. */
 static void find_all(int level) {
@@ -329,6 +532,8 @@ static void bad_configs_are_refused(void) {
     CHECK_EQ(th_large_init(&large, &config), TH_ERR_CONFIG);
     config = (th_large_config){.record_slab_bytes = 64, .backing = th_system_allocator()};
     CHECK_EQ(th_large_init(&large, &config), TH_ERR_TOO_SMALL);
+    config = (th_large_config){.kept_bytes_max = 1, .backing = th_system_allocator()};
+    CHECK_EQ(th_large_init(&large, &config), TH_ERR_CONFIG);
     CHECK_EQ(th_large_init(&large, NULL), TH_OK);
     th_large_clean_up(&large);
     th_large_clean_up(NULL);
@@ -471,6 +676,8 @@ static void it_works_as_an_allocator(void) {
 }
 
 TH_SUITE("large", TEST(blocks_come_and_go), TEST(a_block_is_found_from_every_place),
+         TEST(kept_pages_are_given_out_again), TEST(so_many_pages_are_kept),
+         TEST(guarded_blocks_are_not_kept), TEST(kept_pages_go_back_when_memory_is_short),
          TEST(mapped_blocks_are_zeroed), TEST(pages_that_are_not_needed_go_back),
          TEST(a_backing_that_can_resizes_in_place), TEST(a_backing_that_cannot_lets_blocks_shrink),
          TEST(what_a_backing_takes_back_is_its_own), TEST(failures_change_nothing),

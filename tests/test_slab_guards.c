@@ -261,6 +261,11 @@ static void damage_the_structure(int level) {
     EXPECT_FOUND_WITH(empty->free_list, NULL, TH_FAULT_COUNT);
     EXPECT_FOUND_WITH(empty->free_list, objects[0], TH_FAULT_CHAIN);
     EXPECT_FOUND_WITH(slab.quick, full, TH_FAULT_CHAIN);
+    slab.quick = full;
+    th_fault fault;
+    CHECK_EQ(th_slab_check(&slab, &fault), TH_ERR_CORRUPT);
+    CHECK(fault.expected == 0 && fault.found == (uint32_t)(uintptr_t)full);
+    slab.quick = NULL;
     poke_link(objects[5], objects[4]); /* a circle */
     expect_found(TH_FAULT_COUNT);
     poke_link(objects[5], NULL);

@@ -9,9 +9,9 @@
  *
  * Waste. A block of n bytes, n <= class_bytes_max, at an alignment up to 16, takes c bytes with
  * c - n < 16 or c - n < n / 4: below a fifth of what it takes, above 64 bytes. Beyond that a block
- * takes whole pages (or what the backing takes). A slab spends 128 bytes or fewer, one byte an
- * object, and less than an object and its alignment; class_bytes_max is an eighth of a slab, so at
- * least 6 objects share it.
+ * takes whole pages (or what the backing takes), with kept pages at most a quarter more. A slab
+ * spends 128 bytes or fewer, one byte an object, and less than an object and its alignment;
+ * class_bytes_max is an eighth of a slab, so at least 6 objects share it.
  *
  * Sizes are bytes. Blocks lie at multiples of 16, or of the power of two that was asked for.
  * Ownership: the th_classes owns its memory; the caller owns the th_classes and the backing, which
@@ -48,6 +48,12 @@ extern "C" {
 /* The default size of a slab, over pages and over a backing alike. */
 #define TH_CLASSES_SLAB_BYTES ((size_t)65536)
 
+/* The pages of freed large blocks that are kept by default, in bytes. */
+#define TH_CLASSES_KEPT_BYTES ((size_t)4 << 20)
+
+/* As kept_bytes_max: none. */
+#define TH_CLASSES_KEEP_NONE SIZE_MAX
+
 #define TH_CLASSES_SLAB_BYTES_MIN ((size_t)1024)
 #define TH_CLASSES_SLAB_BYTES_MAX ((size_t)1 << 20)
 
@@ -71,6 +77,8 @@ typedef struct th_classes_config {
                              least a page) to TH_CLASSES_SLAB_BYTES_MAX; 0:
                              TH_CLASSES_SLAB_BYTES. The largest class is an eighth of it. */
     uint32_t empty_slabs_max; /* kept for each class, as in slab.h: 0 means 1 */
+    size_t kept_bytes_max;    /* of pages of freed large blocks, as in large.h; 0 means
+                                 TH_CLASSES_KEPT_BYTES, but none over a backing */
     th_guarding guarding;
 } th_classes_config;
 
@@ -93,7 +101,7 @@ typedef struct th_classes_stats {
     size_t live_large;      /* of them, those beyond the largest class */
     size_t requested_bytes; /* asked for by live blocks */
     size_t block_bytes;     /* what those take: class sizes, whole pages */
-    size_t memory_bytes;    /* all slabs, and large blocks */
+    size_t memory_bytes;    /* all slabs, large blocks, and their pages that are kept */
     size_t slabs;
     size_t class_bytes_max;
     uint64_t failed_allocs; /* that returned NULL for want of memory */
@@ -150,7 +158,7 @@ size_t th_classes_usable_size(const th_classes *classes, const void *block);
  * first; nothing is done if damage was met and reported. */
 void th_classes_reset(th_classes *classes);
 
-/* Gives back all empty slabs; how many that were. */
+/* Gives back all empty slabs, and all kept pages of large blocks; how many slabs that were. */
 size_t th_classes_trim(th_classes *classes);
 
 /* Is this address in a live block? Any address may be asked about. */

@@ -92,6 +92,13 @@ static void set_sure_bits(th_classes *classes) {
     classes->sure_bits = is_sure ? th_pages_size() - 1 : 0;
 }
 
+static size_t kept_bytes_max(const th_classes_config *config) {
+    if (config->backing.table != NULL || config->kept_bytes_max == TH_CLASSES_KEEP_NONE) {
+        return 0;
+    }
+    return config->kept_bytes_max != 0 ? config->kept_bytes_max : TH_CLASSES_KEPT_BYTES;
+}
+
 /* The configuration has been verified: no part can refuse its own. */
 static void init_parts(th_classes *classes, size_t slab_bytes) {
     const th_classes_config *config = &classes->config;
@@ -99,7 +106,8 @@ static void init_parts(th_classes *classes, size_t slab_bytes) {
     if (guarding.level == 3) {
         guarding.level = 2; /* the whole is verified after each operation, not its parts */
     }
-    const th_large_config large = {.backing = config->backing, .guarding = guarding};
+    const th_large_config large = {
+        .kept_bytes_max = kept_bytes_max(config), .backing = config->backing, .guarding = guarding};
     (void)th_large_init(&classes->large, &large);
     for (unsigned number = 0; number < classes->count; number++) {
         size_t bytes = th_class_bytes(number);
@@ -148,29 +156,39 @@ void th_classes_clean_up(th_classes *classes) {
 
 /* ---- allocation --------------------------------------------------------------------------- */
 
-/* A good request. */
-static void *alloc(th_classes *classes, size_t bytes, size_t alignment) {
+static void *alloc_small(th_classes *classes, th_slab *slab, size_t bytes) {
+    void *block = th_slab_alloc_bytes(slab, bytes);
+    if (block == NULL && th_large_trim(&classes->large) > 0) {
+        block = th_slab_alloc_bytes(slab, bytes);
+    }
+    classes->slack_bytes += block != NULL ? slab->stride - bytes : 0;
+    return block;
+}
+
+/* A good request. Zeroed: if it is for a large block on mapped pages. */
+static void *alloc(th_classes *classes, size_t bytes, size_t alignment, bool zeroed) {
     bool is_small = bytes <= classes->class_bytes_max && alignment <= classes->class_bytes_max &&
                     alignment <= ALIGNED_MAX;
     unsigned number = is_small ? aligned_class_of(bytes, alignment) : classes->count;
-    void *block;
     if (number < classes->count) {
-        block = th_slab_alloc_bytes(&classes->slabs[number], bytes);
-        classes->slack_bytes += block != NULL ? classes->slabs[number].stride - bytes : 0;
-    } else {
-        block = th_large_alloc(&classes->large, bytes, alignment);
+        return alloc_small(classes, &classes->slabs[number], bytes);
     }
+    return zeroed ? th_large_alloc(&classes->large, bytes, alignment)
+                  : th_large_alloc_unzeroed(&classes->large, bytes, alignment);
+}
+
+static void *alloc_any(th_classes *classes, size_t alignment, size_t bytes, bool zeroed) {
+    if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
+        return NULL;
+    }
+    void *block = alloc(classes, bytes, alignment, zeroed);
+    classes->failed_allocs += block == NULL;
+    settle(classes);
     return block;
 }
 
 void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t bytes) {
-    if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
-        return NULL;
-    }
-    void *block = alloc(classes, bytes, alignment);
-    classes->failed_allocs += block == NULL;
-    settle(classes);
-    return block;
+    return alloc_any(classes, alignment, bytes, false);
 }
 
 TH_NOINLINE static void *alloc_carefully(th_classes *classes, size_t bytes) {
@@ -195,7 +213,7 @@ void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size) {
         return NULL;
     }
     bool is_zeroed = bytes > classes->class_bytes_max && classes->config.backing.table == NULL;
-    void *block = th_classes_alloc(classes, bytes);
+    void *block = alloc_any(classes, TH_ALLOCATOR_ALIGNMENT, bytes, true);
     return block != NULL && !is_zeroed ? memset(block, 0, bytes) : block;
 }
 
@@ -298,7 +316,7 @@ static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t b
     if (resize_in_place(classes, block, old_bytes, bytes, false)) {
         return block;
     }
-    void *moved = alloc(classes, bytes, alignment);
+    void *moved = alloc(classes, bytes, alignment, false);
     if (moved != NULL) {
         memcpy(moved, block, old_bytes < bytes ? old_bytes : bytes);
         free_block(classes, block);
@@ -365,6 +383,7 @@ size_t th_classes_trim(th_classes *classes) {
     for (unsigned number = 0; number < classes->count; number++) {
         slabs += th_slab_trim(&classes->slabs[number]);
     }
+    (void)th_large_trim(&classes->large);
     settle(classes);
     return slabs;
 }
@@ -394,7 +413,7 @@ th_classes_stats th_classes_get_stats(const th_classes *classes) {
                               .live_large = large.live,
                               .requested_bytes = large.requested_bytes - classes->slack_bytes,
                               .block_bytes = large.bytes,
-                              .memory_bytes = large.bytes,
+                              .memory_bytes = large.bytes + large.kept_bytes,
                               .class_bytes_max = classes->class_bytes_max,
                               .failed_allocs = classes->failed_allocs};
     for (unsigned number = 0; number < classes->count; number++) {

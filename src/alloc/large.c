@@ -85,7 +85,61 @@ static void return_guarded(unsigned char *block, size_t bytes) {
     (void)th_pages_release(block - in_front - page, in_front + bytes + 2 * page);
 }
 
-static unsigned char *get_memory(const th_large *large, size_t bytes, size_t alignment,
+/* ---- kept pages --------------------------------------------------------------------------- */
+
+/* Kept pages number n are kept no more. */
+static th_large_kept forget(th_large *large, size_t n) {
+    th_large_kept pages = large->kept[n];
+    large->kept_count--;
+    large->kept_bytes -= pages.bytes;
+    memmove(&large->kept[n], &large->kept[n + 1], (large->kept_count - n) * sizeof pages);
+    return pages;
+}
+
+static void release_oldest(th_large *large) {
+    th_large_kept pages = forget(large, 0);
+    (void)th_pages_release(pages.start, pages.bytes);
+}
+
+/* At most kept_bytes_max bytes. */
+TH_NOINLINE static void keep(th_large *large, unsigned char *start, size_t bytes) {
+    while (large->kept_count == TH_LARGE_KEPT_MAX ||
+           large->kept_bytes > large->kept_bytes_max - bytes) {
+        release_oldest(large);
+    }
+    large->kept[large->kept_count++] = (th_large_kept){start, bytes};
+    large->kept_bytes += bytes;
+}
+
+/* Of those that are enough, and not too many, the ones that were kept last, their first `bytes`
+ * bytes zeroed if that is asked for; *whole becomes what they are. NULL: there are none. */
+TH_NOINLINE static void *reuse(th_large *large, size_t *whole, size_t alignment, bool zeroed,
+                               size_t bytes) {
+    size_t most = *whole + *whole / 4;
+    for (size_t n = large->kept_count; n-- > 0;) {
+        th_large_kept pages = large->kept[n];
+        if (pages.bytes >= *whole && pages.bytes <= most &&
+            th_is_aligned((uintptr_t)pages.start, alignment)) {
+            (void)forget(large, n);
+            *whole = pages.bytes;
+            return zeroed ? memset(pages.start, 0, bytes) : pages.start;
+        }
+    }
+    return NULL;
+}
+
+size_t th_large_trim(th_large *large) {
+    size_t bytes = large->kept_bytes;
+    while (large->kept_count > 0) {
+        release_oldest(large);
+    }
+    return bytes;
+}
+
+/* ---- memory, wherever it comes from ------------------------------------------------------- */
+
+/* *whole: of so many bytes. Mapped ones are 0, if that is asked for. */
+static unsigned char *get_memory(th_large *large, size_t bytes, size_t alignment, bool zeroed,
                                  size_t *whole) {
     *whole = bytes;
     if (!is_mapped(large)) {
@@ -95,17 +149,29 @@ static unsigned char *get_memory(const th_large *large, size_t bytes, size_t ali
         return get_guarded(bytes, alignment, whole);
     }
     *whole = th_size_round_up(bytes, large->page);
-    return th_pages_map(*whole, alignment); /* NULL for 0: there is no page size after the end */
+    void *pages = NULL;
+    if (large->kept_count > 0) {
+        pages = reuse(large, whole, alignment, zeroed, bytes);
+    }
+    if (pages == NULL) {
+        pages = th_pages_map(*whole, alignment); /* NULL for 0: there is no size after the end */
+    }
+    if (pages == NULL && th_large_trim(large) > 0) {
+        pages = th_pages_map(*whole, alignment);
+    }
+    return pages;
 }
 
-static void return_memory(const th_large *large, unsigned char *block, size_t bytes) {
+static void return_memory(th_large *large, unsigned char *block, size_t bytes) {
     th_track_open(block, bytes);
     if (large->config.guard_pages) {
         return_guarded(block, bytes);
-    } else if (is_mapped(large)) {
+    } else if (!is_mapped(large)) {
+        th_allocator_free(large->config.backing, block);
+    } else if (bytes > large->kept_bytes_max) {
         (void)th_pages_release(block, bytes);
     } else {
-        th_allocator_free(large->config.backing, block);
+        keep(large, block, bytes);
     }
 }
 
@@ -243,7 +309,7 @@ th_status th_large_init(th_large *large, const th_large_config *config) {
     if (large == NULL) {
         return TH_ERR_NULL;
     }
-    if (started.config.guard_pages && !is_mapped(&started)) {
+    if ((started.config.guard_pages || started.config.kept_bytes_max > 0) && !is_mapped(&started)) {
         return TH_ERR_CONFIG;
     }
     th_slab_config records = {.object_bytes = sizeof(th_large_record),
@@ -254,6 +320,9 @@ th_status th_large_init(th_large *large, const th_large_config *config) {
         records.slab_bytes = is_mapped(&started) ? th_pages_size() : RECORD_SLAB_BYTES;
     }
     started.page = th_pages_size();
+    if (!TH_TRACK_ANY && level_of(&started) < 1) {
+        started.kept_bytes_max = started.config.kept_bytes_max;
+    }
     th_status status = th_slab_init(&started.records, &records);
     if (status == TH_OK) {
         *large = started; /* and with it the records' set of ranges */
@@ -273,6 +342,7 @@ static void end_all(th_large *large) {
 void th_large_clean_up(th_large *large) {
     if (large != NULL) {
         end_all(large);
+        (void)th_large_trim(large);
         th_slab_clean_up(&large->records);
         memset(large, 0, sizeof *large);
     }
@@ -280,9 +350,9 @@ void th_large_clean_up(th_large *large) {
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
-static void *make_block(th_large *large, size_t bytes, size_t alignment) {
+static void *make_block(th_large *large, size_t bytes, size_t alignment, bool zeroed) {
     size_t whole;
-    unsigned char *block = get_memory(large, bytes, alignment, &whole);
+    unsigned char *block = get_memory(large, bytes, alignment, zeroed, &whole);
     if (block == NULL) {
         return NULL; /* and no slab of records was taken for nothing */
     }
@@ -299,15 +369,23 @@ static void *make_block(th_large *large, size_t bytes, size_t alignment) {
     return block;
 }
 
-void *th_large_alloc(th_large *large, size_t bytes, size_t alignment) {
+static void *alloc_block(th_large *large, size_t bytes, size_t alignment, bool zeroed) {
     alignment = alignment != 0 ? alignment : TH_ALLOCATOR_ALIGNMENT;
     if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
         return NULL;
     }
-    void *block = make_block(large, bytes, alignment);
+    void *block = make_block(large, bytes, alignment, zeroed);
     large->failed_allocs += block == NULL;
     settle(large);
     return block;
+}
+
+void *th_large_alloc(th_large *large, size_t bytes, size_t alignment) {
+    return alloc_block(large, bytes, alignment, true);
+}
+
+void *th_large_alloc_unzeroed(th_large *large, size_t bytes, size_t alignment) {
+    return alloc_block(large, bytes, alignment, false);
 }
 
 void th_large_free(th_large *large, void *block) {
@@ -422,6 +500,14 @@ static th_status check_record(const th_large *large, const th_large_record *reco
     return verify_canary(large, record, fault);
 }
 
+static size_t sum_kept(const th_large *large) {
+    size_t bytes = 0;
+    for (size_t n = 0; n < large->kept_count; n++) {
+        bytes += large->kept[n].bytes;
+    }
+    return bytes;
+}
+
 th_status th_large_check(const th_large *large, th_fault *fault) {
     const th_large_record *newer = NULL;
     size_t live = 0;
@@ -447,6 +533,12 @@ th_status th_large_check(const th_large *large, th_fault *fault) {
     if (bytes != large->bytes) {
         return wrong_count(bytes, large->bytes, fault);
     }
+    if (large->kept_count > TH_LARGE_KEPT_MAX) {
+        return wrong_count(TH_LARGE_KEPT_MAX, large->kept_count, fault);
+    }
+    if (sum_kept(large) != large->kept_bytes) {
+        return wrong_count(sum_kept(large), large->kept_bytes, fault);
+    }
     return requested == large->requested_bytes
                ? TH_OK
                : wrong_count(requested, large->requested_bytes, fault);
@@ -463,6 +555,7 @@ th_large_stats th_large_get_stats(const th_large *large) {
                             .requested_bytes = large->requested_bytes,
                             .bytes = large->bytes,
                             .bytes_max = large->bytes_max,
+                            .kept_bytes = large->kept_bytes,
                             .failed_allocs = large->failed_allocs};
 }
 

@@ -5,6 +5,9 @@
 
 #include "tagheap/large.h"
 
+/* th_large_alloc, but the contents are indeterminate. */
+void *th_large_alloc_unzeroed(th_large *large, size_t bytes, size_t alignment);
+
 /* Is there a live block at exactly this address? Raises nothing. */
 th_status th_large_verify(const th_large *large, const void *block, th_fault *fault);
 
