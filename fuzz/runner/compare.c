@@ -3,6 +3,7 @@
  * what lies around its region. */
 #include <assert.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "runner/content.h"
 #include "runner/plain.h"
@@ -98,23 +99,12 @@ static range changed_dwords(const lab_exact *model) {
                    high < model->dwords ? high : model->dwords};
 }
 
-/* Dwords are compared and copied in pairs, the odd one in the end on its own. */
-LAB_PLAIN_PART uint64_t differing_bits(const unsigned char *a, const unsigned char *b, range at) {
-    uint64_t bits = 0;
-    if (at.from >= at.to) {
-        return 0;
-    }
-    const lab_word *x = (const void *)(a + 4 * (size_t)at.from);
-    const lab_word *y = (const void *)(b + 4 * (size_t)at.from);
-    size_t count = (at.to - at.from) / 2;
-    for (size_t i = 0; i < count; i++) {
-        bits |= x[i] ^ y[i];
-    }
-    if ((at.to - at.from) % 2 != 0) {
-        bits |= *(const lab_dword *)(const void *)&x[count] ^
-                *(const lab_dword *)(const void *)&y[count];
-    }
-    return bits;
+/* Wide characters are dwords, and the tools that look into every memcmp leave wmemcmp alone. */
+static_assert(sizeof(wchar_t) == 4, "wmemcmp compares dwords");
+LAB_PLAIN_PART bool are_same(const unsigned char *a, const unsigned char *b, range at) {
+    const void *x = a + 4 * (size_t)at.from;
+    const void *y = b + 4 * (size_t)at.from;
+    return at.from >= at.to || wmemcmp(x, y, at.to - at.from) == 0;
 }
 
 LAB_PLAIN_PART void copy_dwords(unsigned char *to, const unsigned char *from, range at) {
@@ -135,13 +125,13 @@ static LAB_PLAIN bool is_unchanged_outside(const lab_runner *r, range changed) {
     const range below = {0, changed.from};
     const range above = {changed.to, r->model.dwords};
     LAB_BLIND_BEGIN;
-    uint64_t bits = differing_bits(r->base, kept, part_of(below, 0, s->low)) |
-                    differing_bits(r->base, kept, part_of(above, 0, s->low)) |
-                    differing_bits(r->base, kept, part_of(below, s->high, r->model.dwords)) |
-                    differing_bits(r->base, kept, part_of(above, s->high, r->model.dwords));
+    bool same = are_same(r->base, kept, part_of(below, 0, s->low)) &&
+                are_same(r->base, kept, part_of(above, 0, s->low)) &&
+                are_same(r->base, kept, part_of(below, s->high, r->model.dwords)) &&
+                are_same(r->base, kept, part_of(above, s->high, r->model.dwords));
     LAB_BLIND_END;
-    LAB_TRUST(&bits, sizeof bits);
-    return bits == 0;
+    LAB_TRUST(&same, sizeof same);
+    return same;
 }
 
 /* Keeps what has changed. */

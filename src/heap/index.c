@@ -22,7 +22,7 @@ static uint32_t first_leaf(uint32_t leaves, uint32_t fan) {
     return node;
 }
 
-static uint32_t parent(uint32_t node, uint32_t fan) {
+TH_CHAIN_INLINE uint32_t parent(uint32_t node, uint32_t fan) {
     return node / fan - 1;
 }
 
@@ -30,7 +30,7 @@ static uint32_t first_child(uint32_t node, uint32_t fan) {
     return (node + 1) * fan;
 }
 
-static uint32_t words_max(const uint32_t *words) {
+TH_CHAIN_INLINE uint32_t words_max(const uint32_t *words) {
     uint32_t max = 0;
     for (unsigned i = 0; i < LARGE_FAN; i++) {
         max = words[i] > max ? words[i] : max;
@@ -378,7 +378,7 @@ void th_index_rebuild(th_heap *heap) {
 }
 
 /* The checker's question about one number of the index. */
-static bool agrees(th_fault *fault, uint32_t expected, uint32_t found) {
+TH_TRACK_BLIND_PART bool agrees(th_fault *fault, uint32_t expected, uint32_t found) {
     if (expected == found) {
         return true;
     }
@@ -398,7 +398,7 @@ typedef struct row {
     uint32_t low, high, end;
 } row;
 
-static row used_row(const th_heap *heap, uint32_t log2, uint32_t end) {
+TH_TRACK_BLIND_PART row used_row(const th_heap *heap, uint32_t log2, uint32_t end) {
     uint32_t low = (heap->low_used >> th_unit_log2(heap) >> log2) + 1;
     uint32_t high = heap->high_used >> th_unit_log2(heap) >> log2;
     low = low < end ? low : end;
@@ -406,12 +406,12 @@ static row used_row(const th_heap *heap, uint32_t log2, uint32_t end) {
 }
 
 /* The next node of a row, after all those before it. */
-static uint32_t skip_unused(const row *r, uint32_t node) {
+TH_TRACK_BLIND_PART uint32_t skip_unused(const row *r, uint32_t node) {
     return node == r->low ? r->high : node;
 }
 
 /* ... and all that lie beside them: a search looks at all children of a node. */
-static row with_siblings(row r, uint32_t fan) {
+TH_TRACK_BLIND_PART row with_siblings(row r, uint32_t fan) {
     uint32_t low = (r.low + fan - 1) / fan * fan;
     uint32_t high = r.high / fan * fan;
     r.low = low < r.end ? low : r.end;
@@ -420,22 +420,20 @@ static row with_siblings(row r, uint32_t fan) {
 }
 
 /* The nodes above those of a row. */
-static row row_above(const row *r, uint32_t fan) {
+TH_TRACK_BLIND_PART row row_above(const row *r, uint32_t fan) {
     uint32_t low = (r->low - 1) / fan + 1;
     uint32_t high = r->high / fan;
     return (row){low, high > low ? high : low, (r->end - 1) / fan + 1};
 }
 
 /* The starts are those of the free blocks. */
-static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const tables *s, th_fault *fault) {
+TH_TRACK_BLIND_PART bool check_starts(const th_heap *heap, const tables *s, th_fault *fault) {
     const row used = used_row(heap, TH_INDEX_SEGMENT_LOG2, s->segments);
     uint32_t segment = 0;
     uint64_t starts = heap->index.starts[0];
     uint32_t offset = 0;
     for (;;) {
-        th_track_blind_begin();
         th_header block = th_header_peek(heap, offset);
-        th_track_blind_end();
         bool last = th_is_last(heap, &block);
         if (last || (th_is_free(heap, &block) && block.offset != heap->middle)) {
             while (starts == 0 && skip_unused(&used, segment + 1) < s->segments) {
@@ -455,11 +453,13 @@ static TH_TRACK_BLIND bool check_starts(const th_heap *heap, const tables *s, th
 }
 
 /* The leaves by the starts, then each level by the one below it; of the highest one all nodes. */
-static bool check_small(const th_heap *heap, const tables *s, th_fault *fault) {
+TH_TRACK_BLIND_PART bool check_small(const th_heap *heap, const tables *s, th_fault *fault) {
     const uint8_t *tree = heap->index.small;
     row used = with_siblings(used_row(heap, TH_INDEX_SEGMENT_LOG2, s->segments), SMALL_FAN);
     for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
-        if (!agrees(fault, largest_start(heap, i, LARGE), tree[s->small_leaf + i])) {
+        uint8_t due =
+            th_index_largest_start_as(heap, i, LARGE, th_layout(heap), th_unit_log2(heap));
+        if (!agrees(fault, due, tree[s->small_leaf + i])) {
             return false;
         }
     }
@@ -488,12 +488,11 @@ TH_TRACK_BLIND_PART uint32_t size_at(const th_heap *heap, uint32_t place) {
 }
 
 /* Of a stretch: the large block that begins there. The small tree says in which segment. */
-static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, const tables *s, uint32_t stretch,
-                                           uint32_t *at) {
+TH_TRACK_BLIND_PART uint32_t large_start(const th_heap *heap, const tables *s, uint32_t stretch,
+                                         uint32_t *at) {
     uint32_t segment = (stretch << STRETCH_LOG2) / SEGMENT_UNITS;
     uint32_t end = ((stretch + 1) << STRETCH_LOG2) / SEGMENT_UNITS;
     uint32_t large = 0;
-    th_track_blind_begin();
     for (; segment < end && segment < s->segments; segment++) {
         if (heap->index.small[s->small_leaf + segment] < LARGE) {
             continue;
@@ -505,12 +504,11 @@ static TH_TRACK_BLIND uint32_t large_start(const th_heap *heap, const tables *s,
             large = size < LARGE ? large : size;
         }
     }
-    th_track_blind_end();
     return large;
 }
 
 /* As check_small. */
-static bool check_large(const th_heap *heap, const tables *s, th_fault *fault) {
+TH_TRACK_BLIND_PART bool check_large(const th_heap *heap, const tables *s, th_fault *fault) {
     const uint32_t *tree = heap->index.large;
     row used = with_siblings(used_row(heap, STRETCH_LOG2, s->stretches), LARGE_FAN);
     for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
@@ -540,8 +538,11 @@ static bool check_large(const th_heap *heap, const tables *s, th_fault *fault) {
     return true;
 }
 
-bool th_index_check(const th_heap *heap, th_fault *fault) {
+TH_TRACK_BLIND bool th_index_check(const th_heap *heap, th_fault *fault) {
     tables s = tables_of_heap(heap);
-    return check_starts(heap, &s, fault) && check_small(heap, &s, fault) &&
-           check_large(heap, &s, fault);
+    th_track_blind_begin();
+    bool right = check_starts(heap, &s, fault) && check_small(heap, &s, fault) &&
+                 check_large(heap, &s, fault);
+    th_track_blind_end();
+    return right;
 }
