@@ -316,13 +316,12 @@ bool th_buddy_may_begin(const th_buddy *b, size_t unit, unsigned order) {
            unit + ((size_t)1 << order) <= th_buddy_end_unit(b);
 }
 
-bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first, unsigned *order) {
+bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first) {
     unsigned above = 0;
     while (above < b->order_max && b->live[unit >> above << above] == 0) {
         above++;
     }
     *first = unit >> above << above;
-    *order = b->live[*first] - 1u;
     return b->live[*first] > above;
 }
 
@@ -409,8 +408,7 @@ static void settle(const th_buddy *b) {
 static th_status describe_stray(const th_buddy *b, size_t unit, th_fault *fault) {
     size_t at = unit << b->unit_log2;
     size_t first;
-    unsigned order;
-    return th_buddy_find_block(b, unit, &first, &order)
+    return th_buddy_find_block(b, unit, &first)
                ? th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, first, at, first << b->unit_log2,
                                      at)
                : th_guarding_corrupt(fault, TH_FAULT_DOUBLE_FREE, unit, at, 0, at);
@@ -690,9 +688,8 @@ size_t th_buddy_usable_size(const th_buddy *buddy, const void *pointer) {
 bool th_buddy_owns(const th_buddy *buddy, const void *address) {
     uintptr_t at = (uintptr_t)address;
     size_t first;
-    unsigned order;
     return at >= buddy->low && at < buddy->high &&
-           th_buddy_find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &first, &order);
+           th_buddy_find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &first);
 }
 
 void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {

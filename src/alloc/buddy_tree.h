@@ -169,8 +169,8 @@ uint64_t th_buddy_inside(const th_buddy *b, size_t word);
 /* Can a block of that order begin at this unit, which is inside the memory? */
 bool th_buddy_may_begin(const th_buddy *b, size_t unit, unsigned order);
 
-/* The live block that a unit inside the memory belongs to: its first unit, and its order. */
-bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first, unsigned *order);
+/* Does a unit inside the memory belong to a live block? *first is the first unit of that. */
+bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first);
 
 /* With guards: TH_ERR_CORRUPT if what the book says of the live block that begins there cannot be,
  * or its canary is damaged. */
