@@ -190,7 +190,11 @@ TH_NOINLINE static void lower(th_buddy *b, size_t word, unsigned lane_order) {
  * free as a whole. */
 static inline TH_ALWAYS_INLINE unsigned merge(const th_buddy *b, th_buddy_place at,
                                               unsigned order) {
-    while (order < th_buddy_order_above(at.lane_order) && is_free_around(b, at, order + 1)) {
+    unsigned above = th_buddy_order_above(at.lane_order);
+    if (b->tree[at.word] == th_buddy_all_free(at.lane_order)) {
+        return above;
+    }
+    while (order + 1 < above && is_free_around(b, at, order + 1)) {
         order++;
     }
     return order;
