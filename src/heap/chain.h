@@ -289,14 +289,24 @@ TH_TRACK_BLIND_PART void th_lean_store(th_heap *heap, th_header *block) {
  * For blind functions. Where the layout and the guard level are constants (the `_as` forms), what
  * is left is the code of one layout. */
 
+/* A constant false of a layout that the library does not contain. */
+TH_CHAIN_INLINE bool th_layout_is(th_heap_layout layout, th_heap_layout other) {
+    return (TH_LAYOUTS << TH_HEAP_LAYOUT_CLASSIC >> other & 1) & (layout == other);
+}
+
+/* Of one that is not classic. */
+TH_CHAIN_INLINE bool th_layout_is_wide(th_heap_layout layout) {
+    return ((TH_LAYOUTS & TH_LAYOUTS_WIDE) != 0) & !th_layout_is(layout, TH_HEAP_LAYOUT_LEAN);
+}
+
 /* The header at `offset`. */
 TH_TRACK_BLIND_PART th_header th_header_peek_as(const th_heap *heap, uint32_t offset,
                                                 th_heap_layout layout, int guard) {
-    if (layout == TH_HEAP_LAYOUT_CLASSIC) {
+    if (th_layout_is(layout, TH_HEAP_LAYOUT_CLASSIC)) {
         return th_classic_peek(heap, offset, guard);
     }
-    return layout == TH_HEAP_LAYOUT_WIDE ? th_wide_peek(heap, offset, guard)
-                                         : th_lean_peek(heap, offset);
+    return th_layout_is_wide(layout) ? th_wide_peek(heap, offset, guard)
+                                     : th_lean_peek(heap, offset);
 }
 
 TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offset) {
@@ -306,9 +316,9 @@ TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offse
 /* Writes the header to its place. */
 TH_TRACK_BLIND_PART void th_header_poke_as(th_heap *heap, th_header *block, th_heap_layout layout,
                                            int guard) {
-    if (layout == TH_HEAP_LAYOUT_CLASSIC) {
+    if (th_layout_is(layout, TH_HEAP_LAYOUT_CLASSIC)) {
         th_classic_store(heap, block, guard);
-    } else if (layout == TH_HEAP_LAYOUT_WIDE) {
+    } else if (th_layout_is_wide(layout)) {
         th_wide_store(heap, block, guard);
     } else {
         th_lean_store(heap, block);

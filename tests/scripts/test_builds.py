@@ -40,6 +40,30 @@ int main(void) {
 }
 """
 
+# What becomes of each layout, and of a region that classic headers do not reach.
+LAYOUTS = """
+#include <stdio.h>
+#include <tagheap/heap.h>
+static uint32_t region[200000];
+static th_heap heap;
+static void try_it(th_heap_layout layout, size_t bytes) {
+    const th_heap_config config = {.layout = layout, .index = TH_HEAP_INDEX_NONE};
+    th_status status = th_heap_init(&heap, region, bytes, &config);
+    bool works = status == TH_OK && th_heap_alloc(&heap, 100, 0x1001) != NULL &&
+                 th_heap_resize(&heap, th_heap_alloc(&heap, 20, 0x4001), 50) != NULL &&
+                 th_heap_compact(&heap, NULL, NULL).done && th_heap_check(&heap, NULL) == TH_OK;
+    printf("%s%d ", works ? "" : th_status_name(status), works ? heap.layout : 0);
+}
+int main(void) {
+    for (int layout = 0; layout < 4; layout++) {
+        printf("%d:", th_heap_has_layout((th_heap_layout)layout));
+        try_it((th_heap_layout)layout, 4000);
+    }
+    try_it(TH_HEAP_LAYOUT_AUTO, sizeof region);
+    return 0;
+}
+"""
+
 
 class BuildsTest(unittest.TestCase):
     def setUp(self):
@@ -70,6 +94,11 @@ class BuildsTest(unittest.TestCase):
         subprocess.run([compiler, *flags, "-Iinclude", source, LIBRARY, "-o", program],
                        cwd=self.tree, check=True)
         self.assertEqual(0, subprocess.run([program], check=False).returncode)
+
+    def run_tool(self, *command):
+        """What it prints."""
+        return subprocess.run(command, cwd=self.tree, check=True, stdout=subprocess.PIPE,
+                              text=True).stdout
 
     def noting(self, tool):
         """(a command that does what the tool does, a function that gives its calls)"""
@@ -163,6 +192,31 @@ class BuildsTest(unittest.TestCase):
                                  capture_output=True).stdout
         self.assertIn(" th_heap_alloc\n", symbols)
         self.assertNotIn("th_buddy", symbols)
+
+    def test_of_some_layouts(self):
+        """1 is classic, 2 lean, 3 wide; TH_LAYOUTS is a sum of 1, 2 and 4 for them."""
+        lacks = "0:TH_ERR_LAYOUT0"
+        expected = {
+            7: "1:1 1:1 1:2 1:3 3",
+            3: f"1:1 1:1 1:2 {lacks} TH_ERR_TOO_LARGE0",
+            5: f"1:1 1:1 {lacks} 1:3 3",
+            1: f"1:1 1:1 {lacks} {lacks} TH_ERR_TOO_LARGE0",
+            2: f"1:2 {lacks} 1:2 {lacks} TH_ERR_TOO_LARGE0",
+            4: f"1:3 {lacks} {lacks} 1:3 3",
+        }
+        text = {}
+        (self.tree / "layouts.c").write_text(LAYOUTS)
+        for layouts, said in expected.items():
+            self.assert_builds("lib", CPPFLAGS=f"-DTH_LAYOUTS={layouts}", CFLAGS=f"-Os {STRICT}")
+            self.run_tool("gcc", "-Iinclude", "layouts.c", LIBRARY, "-o", "layouts")
+            self.assertEqual(said, self.run_tool("./layouts").strip(), layouts)
+            text[layouts] = int(self.run_tool("size", "layouts").split()[6])
+        self.assertLess(max(text[1], text[4]), text[5])
+        self.assertLess(max(text[1], text[2]), text[3])
+        self.assertLess(max(text[3], text[5]), text[7])
+        for bad in ("0", "8", "2 -DTH_GUARD=1"):
+            done = self.make("lib", CPPFLAGS=f"-DTH_LAYOUTS={bad}")
+            self.assertNotEqual(0, done.returncode, bad)
 
     def test_by_a_compiler_without_builtins(self):
         self.assert_builds("lib", "CC=tcc")
