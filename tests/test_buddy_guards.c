@@ -306,6 +306,28 @@ static void every_bit_of_the_tree_is_proved(void) {
     at_levels(0, tree_at);
 }
 
+/* In the words from `first` on whose lanes are of that order: what is wrong is said of the lane. */
+static void expect_each_bit_named(size_t first, unsigned order, size_t units, size_t step) {
+    const size_t lane_bits = order == 0 ? 1 : 8;
+    const uint64_t mask = order == 0 ? 1 : 0xFF;
+    for (size_t i = 64 * first; i < 64 * (first > 0 ? 2 * first : 1); i += step) {
+        uint64_t *word = &buddy.tree[i / 64];
+        const uint64_t good = *word;
+        const unsigned shift = (unsigned)(i % 64 / lane_bits * lane_bits);
+        const size_t node = i / lane_bits;
+        th_fault found;
+        *word ^= UINT64_C(1) << i % 64;
+        CHECK_EQ(th_buddy_check(&buddy, &found), TH_ERR_CORRUPT);
+        CHECK_EQ(found.kind, TH_FAULT_CHAIN);
+        CHECK_EQ(found.expected, good >> shift & mask);
+        CHECK_EQ(found.found, *word >> shift & mask);
+        if (node >= units >> order && node < 2 * (units >> order)) {
+            CHECK_EQ(found.block, (node << order) - units);
+        }
+        *word = good;
+    }
+}
+
 /* Words of all kinds: `units` units of 16 bytes, less one at either end, with blocks of all orders,
  * taken and freed at random. */
 static void tall_tree(size_t units) {
@@ -329,16 +351,11 @@ static void tall_tree(size_t units) {
         }
     }
     size_t step = TH_TRACK_VALGRIND ? 97 : 1;
-    for (size_t first = units / 64, words = 1; words != 0; first /= 8) {
-        words = first > 0 ? first : 1;
-        for (size_t word = first; word < first + words; word++) {
-            for (unsigned bit = 0; bit < 64; bit += (unsigned)step) {
-                buddy.tree[word] ^= UINT64_C(1) << bit;
-                expect_damage(th_buddy_allocator(&buddy), TH_FAULT_CHAIN);
-                buddy.tree[word] ^= UINT64_C(1) << bit;
-            }
-        }
-        words = first;
+    size_t first = units / 64;
+    expect_each_bit_named(first, 0, units, step);
+    for (unsigned order = 6; first > 0; order += 3) {
+        first /= 8;
+        expect_each_bit_named(first, order, units, step);
     }
     for (size_t i = 0; i < 8 * units; i += step) {
         buddy.live[i / 8] ^= (uint8_t)(1u << i % 8);
