@@ -419,6 +419,10 @@ static void kept_pages_are_given_out_again(void) {
     CHECK(is_zero(other, 8 * page));
     CHECK(filled(small, 6 * page, 2) && filled(longer, 8 * page + 1, 3));
     CHECK(filled(aligned, 8 * page, 4));
+    CHECK_EQ(th_large_trim(&large), 0);
+    unsigned char *quarter = take(5 * page, 0, 7);
+    th_large_free(&large, quarter);
+    CHECK_PTR_EQ(th_large_alloc(&large, 4 * page, 0), quarter);
     th_large_reset(&large);
     CHECK(kept() > 0);
     size_t all = kept();
