@@ -539,10 +539,11 @@ static void what_was_created_is_destroyed(void) {
     }
     planted = RETURNS_TWICE;
     for (size_t count = 4; count <= 8; count++) {
-        const lab_script script = {.config = {1000, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN},
-                                   .ops = ops,
-                                   .count = count,
-                                   .capacity = count};
+        const lab_script script = {
+            .config = {1000, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN, LAB_LAYOUT_CLASSIC},
+            .ops = ops,
+            .count = count,
+            .capacity = count};
         lab_failure failure;
         created = destroyed = 0;
         CHECK(!lab_referee_play(referee, &plain_subject, &script, NULL, &failure, NULL));

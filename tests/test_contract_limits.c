@@ -11,10 +11,11 @@
 enum { DWORDS = 1000, BUDGET = 4 * DWORDS };
 
 static bool play(const lab_subject *subject, lab_op *ops, size_t count, lab_failure *failure) {
-    const lab_script script = {.config = {DWORDS, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN},
-                               .ops = ops,
-                               .count = count,
-                               .capacity = count};
+    const lab_script script = {
+        .config = {DWORDS, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN, LAB_LAYOUT_CLASSIC},
+        .ops = ops,
+        .count = count,
+        .capacity = count};
     lab_referee *referee = lab_referee_new();
     CHECK(referee != NULL);
     bool passed = lab_referee_play(referee, subject, &script, NULL, failure, NULL);

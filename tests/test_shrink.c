@@ -324,8 +324,10 @@ static lab_end judged_with_little_patience(const lab_script *script) {
 
 static void who_waits_hangs_and_who_is_slow_does_not(void) {
     static lab_op ops[] = {{.kind = LAB_OP_ALLOC}, {.kind = LAB_OP_TRIM}};
-    const lab_script script = {
-        .config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP}, .ops = ops, .count = 2, .capacity = 2};
+    const lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC},
+                               .ops = ops,
+                               .count = 2,
+                               .capacity = 2};
     mistake = BY_WAITING;
     CHECK_EQ(judged_with_little_patience(&script), LAB_END_HUNG);
     mistake = SLOW;
@@ -420,7 +422,7 @@ static void shrinks_what_fails_at_times(void) {
 }
 
 static void shrinks_a_script_without_operations(void) {
-    lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP}};
+    lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC}};
     lab_shrink_result result;
     mistake = PASSES;
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_PASSES);
