@@ -32,10 +32,6 @@ def join(tokens):
     return "".join(token.text for token in tokens)
 
 
-def names_in(text):
-    return {token.text for token in split(text) if token.kind == "name"}
-
-
 def is_code(token):
     return token.kind in ("text", "name", "number", "mark")
 
