@@ -157,6 +157,12 @@ def includes(names):
 # ---- names ---------------------------------------------------------------------------------------
 
 
+def is_static(declaration):
+    """Also by one of the macros that say so (base/track.h, heap/chain.h)."""
+    words = [token.text for token in tokens.level(declaration)]
+    return "static" in words or any("_INLINE" in word or word.endswith("_PART") for word in words)
+
+
 def own_names(source):
     """What a source declares for itself alone, macros apart."""
     found = set()
@@ -165,7 +171,7 @@ def own_names(source):
         name = tokens.function_name(declaration)
         if outside[0] == "typedef":
             found.add(tokens.typedef_name(declaration))
-        elif "static" in outside:
+        elif is_static(declaration):
             found.update([name] if name is not None else tokens.variable_names(declaration))
         found.update(tokens.tag_names(declaration))
         if name is None:
@@ -203,15 +209,13 @@ def mark_internal(part, public):
     inline ones in headers, which no compiler misses there, some would miss the use here."""
     for declaration in tokens.declarations(part.tokens):
         name = tokens.function_name(declaration)
-        outside = [token.text for token in tokens.level(declaration)]
-        inline = "static" in outside or any("_INLINE" in word or word.endswith("_PART")
-                                            for word in outside)
-        if name is None or name in public or (inline and not part.is_header):
+        static = is_static(declaration)
+        if name is None or name in public or (static and not part.is_header):
             continue
         if name.isupper():
             continue  # a macro that defines functions, which are static
         index, first = declaration[0]
-        word = "TH_UNUSED" if inline else "TH_INTERNAL"
+        word = "TH_UNUSED" if static else "TH_INTERNAL"
         part.tokens[index] = first._replace(text=f"{word} {first.text}")
 
 

@@ -75,8 +75,6 @@ def declarations(tokens):
             yield declaration
             declaration, is_function = [], False
         previous = token
-    if declaration:
-        yield declaration
 
 
 def level(declaration, brackets=OPEN):

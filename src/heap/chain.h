@@ -25,6 +25,13 @@ static_assert(TH_LAYOUTS != TH_LAYOUTS_LEAN || TH_GUARD == 0, "lean heaps have n
 /* Inlined into blind functions too (track.h), which compilers otherwise refuse. */
 #define TH_CHAIN_INLINE static inline TH_ALWAYS_INLINE
 
+/* The same for what is long: where the size of the code counts (-Os), it is called. */
+#ifdef __OPTIMIZE_SIZE__
+#define TH_CHAIN_LONG_INLINE static TH_NOINLINE TH_UNUSED
+#else
+#define TH_CHAIN_LONG_INLINE TH_CHAIN_INLINE
+#endif
+
 /* The guard level of this heap; a constant 0 where guards are compiled out. */
 TH_CHAIN_INLINE int th_guard(const th_heap *heap) {
 #if TH_GUARD > 0

@@ -9,7 +9,7 @@
 #include "heap/index.h"
 
 /* Takes a block out, before anything of it is overwritten. */
-TH_CHAIN_INLINE void th_count_out(th_heap *heap, const th_header *block) {
+TH_CHAIN_LONG_INLINE void th_count_out(th_heap *heap, const th_header *block) {
     if (th_is_free(heap, block)) {
         heap->free_blocks--;
         heap->low_free_blocks -= block->offset < heap->first_tail;
@@ -27,7 +27,7 @@ TH_CHAIN_INLINE void th_count_out(th_heap *heap, const th_header *block) {
     }
 }
 
-TH_CHAIN_INLINE void th_count_in(th_heap *heap, const th_header *block) {
+TH_CHAIN_LONG_INLINE void th_count_in(th_heap *heap, const th_header *block) {
     if (th_is_free(heap, block)) {
         heap->free_blocks++;
         heap->low_free_blocks += block->offset < heap->first_tail;
@@ -46,8 +46,8 @@ TH_CHAIN_INLINE void th_count_in(th_heap *heap, const th_header *block) {
 }
 
 /* Counts in the run, which has its links and ends at `above`. */
-TH_CHAIN_INLINE void th_count_run(th_heap *heap, const th_header *run, unsigned count,
-                                  uint32_t above) {
+TH_CHAIN_LONG_INLINE void th_count_run(th_heap *heap, const th_header *run, unsigned count,
+                                       uint32_t above) {
     /* If the TAIL side begins below the run it still does; else it begins in it, or above it,
      * where, then, it begins already, unless the run has taken the place of its first block. */
     uint32_t begin = above;

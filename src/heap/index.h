@@ -81,7 +81,7 @@ TH_CHAIN_INLINE uint8_t th_index_value(uint32_t units) {
     return (uint8_t)(units < TH_INDEX_LARGE ? units : TH_INDEX_LARGE);
 }
 
-TH_CHAIN_INLINE void th_index_raise_inline(th_heap *heap, uint32_t node, uint32_t value) {
+TH_CHAIN_LONG_INLINE void th_index_raise_inline(th_heap *heap, uint32_t node, uint32_t value) {
     uint8_t *tree = heap->index.small;
     while (tree[node] < value) {
         tree[node] = (uint8_t)value;
@@ -94,7 +94,7 @@ TH_CHAIN_INLINE void th_index_raise_inline(th_heap *heap, uint32_t node, uint32_
 
 /* A leaf has this value now, which is not larger. A node above had its value from there, or keeps
  * it. */
-TH_CHAIN_INLINE void th_index_lower_to(th_heap *heap, uint32_t node, uint8_t value) {
+TH_CHAIN_LONG_INLINE void th_index_lower_to(th_heap *heap, uint32_t node, uint8_t value) {
     uint8_t *tree = heap->index.small;
     uint8_t old = tree[node];
     while (value != old) {
@@ -124,7 +124,7 @@ TH_TRACK_BLIND_PART uint8_t th_index_largest_start_as(const th_heap *heap, uint3
 
 /* Adds the free block. O(log units), but a few steps where a neighbour in its segment is as large.
  */
-TH_CHAIN_INLINE void th_index_insert(th_heap *heap, uint32_t offset, uint32_t size) {
+TH_CHAIN_LONG_INLINE void th_index_insert(th_heap *heap, uint32_t offset, uint32_t size) {
     uint32_t place = offset >> th_unit_log2(heap);
     uint32_t units = size >> th_unit_log2(heap);
     uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
@@ -139,7 +139,7 @@ TH_CHAIN_INLINE void th_index_insert(th_heap *heap, uint32_t offset, uint32_t si
 }
 
 /* Takes the free block out, as th_index_insert. */
-TH_CHAIN_INLINE void th_index_erase(th_heap *heap, uint32_t offset, uint32_t size) {
+TH_CHAIN_LONG_INLINE void th_index_erase(th_heap *heap, uint32_t offset, uint32_t size) {
     uint32_t place = offset >> th_unit_log2(heap);
     uint32_t units = size >> th_unit_log2(heap);
     uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;

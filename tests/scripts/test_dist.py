@@ -321,17 +321,18 @@ union box {{ int same; }};
 static int count = 1, more[2] = {{NUMBER, ONE}};
 static int same(int x);
 static int twice(int x) {{ return 2 * same(x); }}
-static int same(int x) {{ return x + NUMBER; }}
+TH_OUR_PART int same(int x) {{ return x + NUMBER; }}
+TH_OUR_PART int part(int x) {{ return x; }}
 int {name}(void) {{
     static const action table[] = {{same, twice}};
     pair made = {{.same = 1, .other = {{TWO, count}}}};
     union box held = {{.same = 0}};
     made.next = &made;
     const char *text = "same"; /* same */
-    return table[0](made.next->same) + more[1] + held.same + made.other[0] + text[0] - 's';
+    return part(0) + table[0](made.next->same) + more[1] + held.same + made.other[0] + text[0] - 's';
 }}
 """
-        self.tree(tagheap__all_h="int th_main(void);", one__own_h="int th_other(void);",
+        self.tree(tagheap__all_h="int th_main(void);", one__own_h="#define TH_OUR_PART static\nint th_other(void);",
                   one__first_c='#include "one/own.h"\n' + body.format(n=3, name="th_other"),
                   two__second_c='#include "one/own.h"\n#include "tagheap/all.h"\n' +
                   body.format(n=10, name="th_ten") .replace(
@@ -340,7 +341,7 @@ int th_main(void) { return ten() + th_other() + twice(0); }
 """)
         value, source = self.value()
         self.assertEqual((1 + 10) + 10 + 11 + (1 + 3) + 3 + 4 + 20, value)
-        for text in ("first_same(", "second_same(", "struct second_pair {", "first_ONE = 3",
+        for text in ("first_same(", "second_part(", "struct second_pair {", "first_ONE = 3",
                      '"same"; /* same */', ".same = 1", "#undef NUMBER"):
             self.assertIn(text, source)
         self.assertIn("TH_INTERNAL int th_other(void);", source)
@@ -359,6 +360,17 @@ int th_main(void) { return ten() + th_other() + twice(0); }
         self.assertEqual(["stdbool.h", "stddef.h"], re.findall("#include <(.*)>", header))
         self.assertLess(header.index("typedef int th_c"), header.index("typedef th_c th_b"))
         self.assertEqual(1, source.count("TH_ZZ = 4"))
+
+    def test_includes_on_a_condition_stay_and_others_after_it_do_not(self):
+        self.tree(tagheap__a_h="int th_main(void);",
+                  one__b_h="#if 1\n#define TH_X (UCHAR_MAX - 250)\n#endif\n#include <stddef.h>\n"
+                           "#if 1\n#include <limits.h>\n#endif\n",
+                  one__a_c="#if 0\n#error no\n#endif\n#include \"one/b.h\"\n"
+                           "#include \"tagheap/a.h\"\nint th_main(void) { return TH_X; }\n")
+        value, source = self.value()
+        self.assertEqual(5, value)
+        self.assertLess(source.index("#include <stddef.h>"), source.index("src/one/b.h"))
+        self.assertLess(source.index("src/one/b.h"), source.index("#include <limits.h>"))
 
     def test_what_needs_the_system_can_be_left_out(self):
         self.tree(tagheap__a_h="int th_main(void);\nint th_file(void);",
