@@ -184,7 +184,7 @@ static void a_full_comb_fills_the_region(void) {
                      .last = LAB_COST_FAILED,
                      .bytes = 64,
                      .runs_count = 1,
-                     .runs = {{LAB_COMB_FULL, 1, 16}}};
+                     .runs = {{false, LAB_COMB_FULL, 1, 16}}};
     CHECK(lab_comb_script(&comb, player, &script));
     CHECK(play(&uncounted));
     CHECK_EQ(count_free(), (1024 - 6) / (7 + 10));

@@ -17,7 +17,9 @@ enum {
     STEPS_MAX = 1000 * 1000 * 1000,
     SECONDS_MAX = 24 * 3600,
     PATH_BYTES_MAX = 4096,
-    ORDINARY_OPERATIONS = 3000
+    ORDINARY_OPERATIONS = 3000,
+    FIRST_DWORDS =
+        2048 /* what makes a call dear is found sooner in a small region: first in this */
 };
 
 typedef struct settings {
@@ -143,38 +145,81 @@ static int begin_with(char **argv, const settings *wanted, lab_search *found) {
     return status;
 }
 
-static void show(lab_cli_progress *progress, const settings *wanted, const lab_search *found) {
-    if (lab_cli_progress_is_due(progress)) {
-        lab_cli_progress_show(progress,
+typedef struct task {
+    const settings *wanted;
+    lab_search *found;
+    lab_cli_progress progress;
+    int64_t start_ms;
+    uint64_t steps; /* made so far */
+} task;
+
+static void show(task *t, uint64_t dwords) {
+    if (lab_cli_progress_is_due(&t->progress)) {
+        lab_cli_progress_show(&t->progress,
                               "worst: %" PRIu64 " dwords: %" PRIu64
                               " scripts played, alloc %" PRIu64 ", free %" PRIu64 " blocks entered",
-                              wanted->dwords, found->played,
-                              found->kept[LAB_COST_ALLOC][0].cost.count,
-                              found->kept[LAB_COST_FREE][0].cost.count);
+                              dwords, t->found->played,
+                              t->found->kept[LAB_COST_ALLOC][0].cost.count,
+                              t->found->kept[LAB_COST_FREE][0].cost.count);
     }
 }
 
-static bool search(const settings *wanted, lab_search *found) {
-    lab_cli_progress progress;
-    int64_t end_ms = lab_cli_now_ms() + (int64_t)wanted->seconds * 1000;
+/* Searches in a region of this size until the part of the budget is spent. */
+static bool search_in(task *t, uint64_t dwords, double part) {
+    const settings *wanted = t->wanted;
+    int64_t end_ms = t->start_ms + (int64_t)((double)wanted->seconds * 1000 * part);
+    uint64_t steps = (uint64_t)((double)wanted->steps * part);
     bool more = true;
     bool done = true;
-    lab_cli_progress_begin(&progress);
     while (done && more && lab_cli_interrupt() == 0) {
-        done = lab_search_by_hand(found, &more);
-        show(&progress, wanted, found);
+        done = lab_search_by_hand(t->found, &more);
+        show(t, dwords);
     }
-    for (uint64_t i = 0; done && i < wanted->steps && lab_cli_interrupt() == 0 &&
-                         (wanted->seconds == 0 || lab_cli_now_ms() < end_ms);
-         i++) {
-        done = lab_search_step(found);
-        show(&progress, wanted, found);
+    while (done && t->steps < steps && lab_cli_interrupt() == 0 &&
+           (wanted->seconds == 0 || lab_cli_now_ms() < end_ms)) {
+        done = lab_search_step(t->found);
+        t->steps++;
+        show(t, dwords);
     }
-    for (int kind = 0; done && lab_cli_interrupt() == 0 && kind < LAB_COST_KINDS; kind++) {
-        done = lab_search_shorten(found, (lab_cost_kind)kind);
-    }
-    lab_cli_progress_end(&progress);
     return done;
+}
+
+static int search(char **argv, task *t) {
+    const settings *wanted = t->wanted;
+    if (wanted->dwords > FIRST_DWORDS &&
+        !(search_in(t, FIRST_DWORDS, 0.5) && lab_search_move(t->found, (uint32_t)wanted->dwords))) {
+        return lab_cli_complain(argv[0], "no memory");
+    }
+    int status = begin_with_ordinary(argv[0], wanted, t->found);
+    if (status == LAB_CLI_DONE) {
+        status = begin_with(argv, wanted, t->found);
+    }
+    if (status != LAB_CLI_DONE) {
+        return status;
+    }
+    bool done = search_in(t, wanted->dwords, 1);
+    for (int kind = 0; done && lab_cli_interrupt() == 0 && kind < LAB_COST_KINDS; kind++) {
+        done = lab_search_shorten(t->found, (lab_cost_kind)kind);
+    }
+    return done ? LAB_CLI_DONE : lab_cli_complain(argv[0], "no memory");
+}
+
+static int search_and_write(char **argv, const settings *wanted) {
+    uint32_t first = (uint32_t)(wanted->dwords < FIRST_DWORDS ? wanted->dwords : FIRST_DWORDS);
+    task t = {.wanted = wanted,
+              .found = lab_search_new(first, wanted->heap, wanted->seed),
+              .start_ms = lab_cli_now_ms()};
+    if (t.found == NULL) {
+        return lab_cli_complain(argv[0], "no memory");
+    }
+    lab_cli_progress_begin(&t.progress);
+    int status = search(argv, &t);
+    lab_cli_progress_end(&t.progress);
+    if (status == LAB_CLI_DONE) {
+        status = write_all(argv[0], wanted, t.found);
+    }
+    lab_search_destroy(t.found);
+    return status;
 }
 
 int lab_cli_worst(int argc, char **argv) {
@@ -191,17 +236,5 @@ int lab_cli_worst(int argc, char **argv) {
         return lab_cli_complain_of(argv[0], wanted.folder, strerror(errno));
     }
     lab_cli_await_interrupt();
-    lab_search *found = lab_search_new((uint32_t)wanted.dwords, wanted.heap, wanted.seed);
-    status = found != NULL ? begin_with_ordinary(argv[0], &wanted, found)
-                           : lab_cli_complain(argv[0], "no memory");
-    if (status == LAB_CLI_DONE) {
-        status = begin_with(argv, &wanted, found);
-    }
-    if (status == LAB_CLI_DONE) {
-        status = search(&wanted, found)
-                     ? write_all(argv[0], &wanted, found)
-                     : lab_cli_complain(argv[0], "no memory, or no heap has so few dwords");
-    }
-    lab_search_destroy(found);
-    return lab_cli_end_status(status);
+    return lab_cli_end_status(search_and_write(argv, &wanted));
 }

@@ -28,13 +28,14 @@ static uint32_t whole_units(const writer *w, uint32_t bytes) {
     return w->header + (dwords + w->unit - 1) / w->unit * w->unit;
 }
 
-static void add(writer *w, lab_op_kind kind, uint32_t slot, uint32_t bytes, uint8_t align) {
+static void add(writer *w, lab_op_kind kind, bool tail, uint32_t slot, uint32_t bytes,
+                uint8_t align) {
     lab_op op;
     memset(&op, 0, sizeof op);
     op.kind = (uint8_t)kind;
     op.slot = (uint16_t)slot;
     if ((lab_op_fields[kind] & LAB_FIELD_TAG) != 0) {
-        op.tag = w->comb->tail ? TAG_TAIL : TAG_HEAD;
+        op.tag = tail ? TAG_TAIL : TAG_HEAD;
     }
     if ((lab_op_fields[kind] & LAB_FIELD_SIZE) != 0) {
         op.size.value = bytes < LAB_SIZE_VALUE_MAX ? bytes : LAB_SIZE_VALUE_MAX;
@@ -49,8 +50,8 @@ static uint32_t write_run(writer *w, const lab_comb_run *run) {
     uint32_t pair = live + whole_units(w, run->hole_bytes);
     uint32_t pairs = 0;
     while (pairs < run->pairs && w->room >= pair && w->slots + 2 + SLOTS_RESERVED <= SLOTS_MAX) {
-        add(w, LAB_OP_ALLOC, w->slots, run->live_bytes, 0);
-        add(w, LAB_OP_ALLOC, w->slots + 1, run->hole_bytes, 0);
+        add(w, LAB_OP_ALLOC, run->tail, w->slots, run->live_bytes, 0);
+        add(w, LAB_OP_ALLOC, run->tail, w->slots + 1, run->hole_bytes, 0);
         w->slots += 2;
         w->room -= pair;
         pairs++;
@@ -60,7 +61,7 @@ static uint32_t write_run(writer *w, const lab_comb_run *run) {
 
 static void write_rest(writer *w) {
     if (w->room >= whole_units(w, 1)) {
-        add(w, LAB_OP_ALLOC, w->slots++, (w->room - w->header) * 4, 0);
+        add(w, LAB_OP_ALLOC, false, w->slots++, (w->room - w->header) * 4, 0);
         w->room = 0;
     }
 }
@@ -72,22 +73,22 @@ static void write_last(writer *w, const uint32_t *first_slot, const uint32_t *pa
     switch (c->last) {
     case LAB_COST_ALLOC:
     case LAB_COST_FAILED:
-        add(w, LAB_OP_ALLOC, w->slots++, c->bytes, 0);
+        add(w, LAB_OP_ALLOC, c->tail, w->slots++, c->bytes, 0);
         break;
     case LAB_COST_ALIGNED:
     case LAB_COST_ALIGNED_K:
-        add(w, LAB_OP_ALIGNED, w->slots++, c->bytes, c->align);
+        add(w, LAB_OP_ALIGNED, c->tail, w->slots++, c->bytes, c->align);
         break;
     case LAB_COST_GROW:
-        add(w, LAB_OP_RESIZE, slot, c->runs[run].live_bytes + c->bytes, 0);
+        add(w, LAB_OP_RESIZE, false, slot, c->runs[run].live_bytes + c->bytes, 0);
         break;
     case LAB_COST_TRIM:
-        add(w, LAB_OP_RESIZE, slot, c->bytes, 0);
-        add(w, LAB_OP_TRIM, slot, 0, 0);
+        add(w, LAB_OP_RESIZE, false, slot, c->bytes, 0);
+        add(w, LAB_OP_TRIM, false, slot, 0, 0);
         break;
     case LAB_COST_FREE:
     case LAB_COST_OTHER:
-        add(w, LAB_OP_FREE, slot, 0, 0);
+        add(w, LAB_OP_FREE, false, slot, 0, 0);
         break;
     }
 }
@@ -130,7 +131,7 @@ bool lab_comb_script(const lab_comb *comb, lab_cost_player *player, lab_script *
         write_rest(&w);
     }
     for (uint32_t i = 1; i < in_pairs; i += 2) {
-        add(&w, LAB_OP_FREE, comb->falling ? in_pairs - i : i, 0, 0);
+        add(&w, LAB_OP_FREE, false, comb->falling ? in_pairs - i : i, 0, 0);
     }
     write_last(&w, first_slot, pairs);
     return end(&w);
@@ -146,19 +147,21 @@ typedef enum where { NOWHERE, LAST, MIDDLE, REST, WHERES } where;
 bool lab_comb_made_by_hand(lab_cost_kind kind, unsigned number, uint32_t dwords, lab_comb *comb) {
     static const uint32_t holes[] = {1, 16, 40, 104, 232};
     static const uint8_t alignments[] = {4, 8, 16};
-    enum { HOLES = sizeof holes / sizeof holes[0], SIDES = 2 };
-    if (number >= HOLES * SIDES * WHERES * sizeof alignments) {
+    enum { HOLES = sizeof holes / sizeof holes[0], SIDES = 2, LARGE = 2, LARGE_BYTES = 5000 };
+    if (number >= HOLES * LARGE * SIDES * WHERES * sizeof alignments) {
         return false;
     }
     uint32_t hole = holes[number % HOLES];
     number /= HOLES;
     where place = (where)(number % WHERES);
     number /= WHERES;
-    uint32_t larger = hole * 2 + 64;
+    uint32_t larger = number % LARGE == 0 ? hole * 2 + 64 : LARGE_BYTES;
+    number /= LARGE;
+    bool tail = number % SIDES == 1;
     uint32_t half = dwords / 2 / (2 * 8 + hole / 4 + 2);
     *comb = (lab_comb){.dwords = dwords,
                        .alignment = alignments[number / SIDES],
-                       .tail = number % SIDES == 1,
+                       .tail = tail,
                        .filled = place != REST,
                        .last = kind,
                        .bytes = kind == LAB_COST_TRIM        ? 1
@@ -166,11 +169,12 @@ bool lab_comb_made_by_hand(lab_cost_kind kind, unsigned number, uint32_t dwords,
                                                              : hole + 24,
                        .align = kind == LAB_COST_ALIGNED_K ? ALIGN_MAX : ALIGN_MIN + 2,
                        .runs_count = 3,
-                       .runs = {{place == MIDDLE ? half : LAB_COMB_FULL, 1, hole},
-                                {place == NOWHERE ? 0 : 1, larger, larger},
-                                {LAB_COMB_FULL, 1, hole}}};
+                       .runs = {{tail, place == MIDDLE ? half : LAB_COMB_FULL, 1, hole},
+                                {tail, place == NOWHERE ? 0 : 1, larger, larger},
+                                {tail, LAB_COMB_FULL, 1, hole}}};
     if (place == LAST) { /* leaves room for it */
-        comb->runs[0].pairs = half * 2 > 4 ? half * 2 - 4 : 1;
+        uint32_t pairs = half * 2, spare = larger / 32 + 4;
+        comb->runs[0].pairs = pairs > spare ? pairs - spare : 1;
         comb->runs[2].pairs = 0;
     }
     comb->at_run = place == NOWHERE ? 0 : 1;
@@ -206,11 +210,16 @@ static uint32_t other_count(uint32_t pairs, lab_random *random) {
 }
 
 static void mutate_run(lab_comb_run *run, lab_random *random) {
-    switch (lab_random_below(random, 3)) {
+    switch (lab_random_below(random, 7)) {
     case 0:
-        run->pairs = other_count(run->pairs, random);
+        run->tail = !run->tail;
         break;
     case 1:
+    case 2:
+        run->pairs = other_count(run->pairs, random);
+        break;
+    case 3:
+    case 4:
         run->live_bytes = other_size(run->live_bytes, random) % (1u << 20);
         break;
     default:
@@ -235,8 +244,9 @@ static void mutate_shape(lab_comb *comb, lab_random *random) {
         break;
     default: /* one run more, or the last one less */
         if (comb->runs_count < LAB_COMB_RUNS_MAX) {
-            comb->runs[comb->runs_count++] = (lab_comb_run){lab_random_between(random, 1, 20), 1,
-                                                            lab_random_between(random, 1, 200)};
+            comb->runs[comb->runs_count++] =
+                (lab_comb_run){lab_random_once_in(random, 2), lab_random_between(random, 1, 20), 1,
+                               lab_random_between(random, 1, 200)};
         } else {
             comb->runs_count--;
         }
@@ -273,22 +283,24 @@ static void write_ordinary(writer *w, uint32_t slots, lab_random *random) {
     uint32_t bytes = lab_random_between(random, 16, 143);
     switch (lab_random_below(random, KINDS)) {
     case GROW:
-        add(w, LAB_OP_RESIZE, slot, bytes + 128, 0);
+        add(w, LAB_OP_RESIZE, false, slot, bytes + 128, 0);
         break;
     case TRIM:
-        add(w, LAB_OP_RESIZE, slot, bytes / 4, 0);
-        add(w, LAB_OP_TRIM, slot, 0, 0);
+        add(w, LAB_OP_RESIZE, false, slot, bytes / 4, 0);
+        add(w, LAB_OP_TRIM, false, slot, 0, 0);
         break;
     case ALIGNED:
-        add(w, LAB_OP_FREE, slot, 0, 0);
-        add(w, LAB_OP_ALIGNED, slot, bytes, (uint8_t)lab_random_between(random, ALIGN_MIN, 8));
+        add(w, LAB_OP_FREE, false, slot, 0, 0);
+        add(w, LAB_OP_ALIGNED, false, slot, bytes,
+            (uint8_t)lab_random_between(random, ALIGN_MIN, 8));
         break;
     case TOO_MUCH:
-        add(w, LAB_OP_ALLOC, slots, w->comb->dwords * 4, 0); /* a slot that is always empty */
+        add(w, LAB_OP_ALLOC, false, slots, w->comb->dwords * 4,
+            0); /* a slot that is always empty */
         break;
     default:
-        add(w, LAB_OP_FREE, slot, 0, 0);
-        add(w, LAB_OP_ALLOC, slot, bytes, 0);
+        add(w, LAB_OP_FREE, false, slot, 0, 0);
+        add(w, LAB_OP_ALLOC, false, slot, bytes, 0);
         break;
     }
 }
@@ -303,7 +315,7 @@ bool lab_comb_ordinary(uint32_t dwords, uint32_t operations, lab_random *random,
     uint32_t half = w.room / 2;
     while (w.room > half + 64 && w.slots + SLOTS_RESERVED < SLOTS_MAX) {
         uint32_t bytes = lab_random_between(random, 16, 143);
-        add(&w, LAB_OP_ALLOC, w.slots++, bytes, 0);
+        add(&w, LAB_OP_ALLOC, false, w.slots++, bytes, 0);
         w.room -= whole_units(&w, bytes);
     }
     uint32_t slots = w.slots > 0 ? w.slots : 1;

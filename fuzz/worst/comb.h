@@ -17,6 +17,7 @@
 enum { LAB_COMB_RUNS_MAX = 4 };
 
 typedef struct lab_comb_run {
+    bool tail;      /* of TAIL blocks, which grow down from the top; the next run lies below */
     uint32_t pairs; /* of a block and a hole; LAB_COMB_FULL: as many as there is room for */
     uint32_t live_bytes, hole_bytes;
 } lab_comb_run;
@@ -26,12 +27,12 @@ typedef struct lab_comb_run {
 typedef struct lab_comb {
     uint32_t dwords;
     uint8_t alignment; /* of the heap, in bytes */
-    bool tail;         /* all blocks are TAIL: the comb grows down from the top */
-    bool filled;       /* the rest is one block */
+    bool filled;       /* the rest is one block, of HEAD */
     bool falling;      /* the holes are made from the last one to the first */
     uint8_t runs_count;
     lab_comb_run runs[LAB_COMB_RUNS_MAX];
     lab_cost_kind last; /* what the last operation is meant to be */
+    bool tail;          /* of it: what is allocated is TAIL */
     uint8_t at_run;     /* of it: on which block (free, grow, trim) ... */
     uint32_t at_pair;   /* ... modulo the number of pairs */
     uint32_t bytes;     /* of it: asked for, or grown by, or left */

@@ -162,37 +162,53 @@ static lab_cost_kind kind_of_alloc(const lab_cost_player *p, const lab_op *op, c
                                         : LAB_COST_ALLOC;
 }
 
-/* An operation that its slot suits. */
-static lab_cost_kind perform(lab_cost_player *p, const lab_op *op, uint32_t *k) {
-    void **slot = &p->payloads[op->slot];
+/* Only the call itself is counted: what is asked of the heap beside it runs the same code. */
+static void *allocate(lab_cost_player *p, const lab_op *op, lab_count_how how, uint64_t *count) {
     size_t bytes = lab_size_bytes(op->size);
+    size_t alignment = lab_align_bytes(op->align);
     uint32_t tag = tag_of(&p->heap, op);
+    lab_count_begin(how);
+    void *payload = op->kind == LAB_OP_ALIGNED ? counted_aligned(&p->heap, alignment, bytes, tag)
+                                               : counted_alloc(&p->heap, bytes, tag);
+    *count = lab_count_end(how);
+    return payload;
+}
+
+static lab_cost_kind resize(lab_cost_player *p, const lab_op *op, lab_count_how how,
+                            uint64_t *count) {
+    void **slot = &p->payloads[op->slot];
+    void *before = *slot;
+    size_t bytes = lab_size_bytes(op->size);
+    size_t usable = th_heap_usable_size(&p->heap, before);
+    lab_count_begin(how);
+    void *after = counted_resize(&p->heap, before, bytes);
+    *count = lab_count_end(how);
+    *slot = after != NULL || bytes == 0 ? after : before;
+    return after == NULL                       ? (bytes == 0 ? LAB_COST_OTHER : LAB_COST_FAILED)
+           : after == before && bytes > usable ? LAB_COST_GROW
+                                               : LAB_COST_OTHER;
+}
+
+/* An operation that its slot suits. */
+static void perform(lab_cost_player *p, const lab_op *op, lab_count_how how, lab_cost *cost) {
+    void **slot = &p->payloads[op->slot];
     uint64_t failed_before = p->heap.failed_allocs;
-    switch ((lab_op_kind)op->kind) {
-    case LAB_OP_ALLOC:
-        *slot = counted_alloc(&p->heap, bytes, tag);
-        return kind_of_alloc(p, op, *slot, p->heap.failed_allocs > failed_before, k);
-    case LAB_OP_ALIGNED:
-        *slot = counted_aligned(&p->heap, lab_align_bytes(op->align), bytes, tag);
-        return kind_of_alloc(p, op, *slot, p->heap.failed_allocs > failed_before, k);
-    case LAB_OP_RESIZE: {
-        void *before = *slot;
-        size_t usable = th_heap_usable_size(&p->heap, before);
-        void *after = counted_resize(&p->heap, before, bytes);
-        *slot = after != NULL || bytes == 0 ? after : before;
-        return after == NULL                       ? (bytes == 0 ? LAB_COST_OTHER : LAB_COST_FAILED)
-               : after == before && bytes > usable ? LAB_COST_GROW
-                                                   : LAB_COST_OTHER;
-    }
-    case LAB_OP_FREE:
+    if (op->kind == LAB_OP_RESIZE) {
+        cost->kind = resize(p, op, how, &cost->count);
+    } else if (op->kind == LAB_OP_FREE) {
+        cost->kind = LAB_COST_FREE;
+        lab_count_begin(how);
         (void)counted_free(&p->heap, *slot);
+        cost->count = lab_count_end(how);
         *slot = NULL;
-        return LAB_COST_FREE;
-    case LAB_OP_TRIM:
+    } else if (op->kind == LAB_OP_TRIM) {
+        cost->kind = LAB_COST_TRIM;
+        lab_count_begin(how);
         (void)counted_trim(&p->heap, *slot);
-        return LAB_COST_TRIM;
-    default:
-        return LAB_COST_OTHER;
+        cost->count = lab_count_end(how);
+    } else {
+        *slot = allocate(p, op, how, &cost->count);
+        cost->kind = kind_of_alloc(p, op, *slot, p->heap.failed_allocs > failed_before, &cost->k);
     }
 }
 
@@ -223,14 +239,10 @@ bool lab_cost_play(lab_cost_player *p, const lab_script *script, const lab_cost_
         if (!is_played(op) || !lab_op_suits(op, p->payloads[op->slot] != NULL)) {
             continue;
         }
-        bool counted = options->how != LAB_COUNT_NOTHING &&
-                       (options->chosen == NULL || options->chosen(options->context, i));
-        if (counted) {
-            lab_count_begin(options->how);
-        }
+        bool counted = options->chosen == NULL || options->chosen(options->context, i);
         lab_cost cost = {.op = i};
-        cost.kind = perform(p, op, &cost.k);
-        cost.count = counted ? lab_count_end(options->how) - own : 0;
+        perform(p, op, counted ? options->how : LAB_COUNT_NOTHING, &cost);
+        cost.count -= cost.count > 0 ? own : 0;
         options->note(options->context, &cost);
     }
     return true;

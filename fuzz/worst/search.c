@@ -14,6 +14,7 @@ enum {
 typedef struct search {
     lab_search open; /* first */
     uint32_t dwords;
+    lab_cost_heap heap;
     lab_random random;
     lab_mutator *mutator;
     lab_cost_player *player;
@@ -29,6 +30,7 @@ lab_search *lab_search_new(uint32_t dwords, lab_cost_heap heap, uint64_t seed) {
         return NULL;
     }
     s->dwords = dwords;
+    s->heap = heap;
     s->random.state = seed;
     s->mutator = lab_mutator_new(seed, LAB_MUTATE_SCRIPT, NULL);
     s->player = lab_cost_player_new(dwords, heap);
@@ -144,6 +146,43 @@ bool lab_search_by_hand(lab_search *open, bool *more) {
     }
     return !*more || play_comb(s, &comb);
 }
+
+/* ---- another size -----------------------------------------------------------------------------
+ */
+
+static bool play_found(search *s, lab_found *found) {
+    if (found->is_comb) {
+        found->comb.dwords = s->dwords;
+        return play_comb(s, &found->comb);
+    }
+    return lab_search_add(&s->open, &found->script);
+}
+
+bool lab_search_move(lab_search *open, uint32_t dwords) {
+    search *s = (search *)open;
+    lab_cost_player *player = lab_cost_player_new(dwords, s->heap);
+    if (player == NULL) {
+        return false;
+    }
+    lab_cost_player_destroy(s->player);
+    s->player = player;
+    s->dwords = dwords;
+    s->by_hand = 0;
+    s->kind = LAB_COST_ALLOC;
+    lab_found before[LAB_COST_KINDS][LAB_SEARCH_KEPT];
+    memcpy(before, open->kept, sizeof before);
+    memset(open->kept, 0, sizeof open->kept);
+    bool done = true;
+    for (int kind = 0; kind < LAB_COST_KINDS; kind++) {
+        for (int i = 0; i < LAB_SEARCH_KEPT; i++) {
+            done = done && (before[kind][i].cost.count == 0 || play_found(s, &before[kind][i]));
+            lab_script_clean_up(&before[kind][i].script);
+        }
+    }
+    return done;
+}
+
+/* ---- combs --------------------------------------------------------------------------------- */
 
 /* Between one and three changes. */
 static bool step_comb(search *s, const lab_found *from) {

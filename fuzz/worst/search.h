@@ -28,6 +28,11 @@ typedef struct lab_search {
 lab_search *lab_search_new(uint32_t dwords, lab_cost_heap heap, uint64_t seed);
 void lab_search_destroy(lab_search *search);
 
+/* Goes on in a region of another size, with what is best so far: combs are made anew for it, so
+ * that what was found quickly in a small one is there in a large one. False: no memory, or there
+ * are no heaps of this size. */
+bool lab_search_move(lab_search *search, uint32_t dwords);
+
 /* Plays the next of the combs made by hand; *more: there was one. They come before the first step.
  * False: no memory, or there are no heaps of this size. */
 bool lab_search_by_hand(lab_search *search, bool *more);
