@@ -28,7 +28,7 @@ static void note(void *context, const lab_cost *cost) {
 static bool play(const lab_cost_options *options) {
     seen_count = 0;
     if (player == NULL) {
-        player = lab_cost_player_new(LAB_DWORDS_MAX, LAB_COST_HEAP_USUAL);
+        player = lab_cost_player_new(LAB_DWORDS_MAX, TH_HEAP_INDEX_GIVEN);
         CHECK(player != NULL);
     }
     return lab_cost_play(player, &script, options);
@@ -212,7 +212,7 @@ static void mutated_combs_are_scripts(void) {
 static void an_ordinary_load_has_every_kind_but_one(void) {
     lab_random random = {1};
     unsigned by_kind[LAB_COST_KINDS + 1] = {0};
-    CHECK(lab_comb_ordinary(4096, 2000, &random, player, &script));
+    CHECK(lab_comb_ordinary(4096, LAB_LAYOUT_CLASSIC, 2000, &random, player, &script));
     CHECK(lab_script_is_valid(&script));
     CHECK(play(&uncounted));
     for (size_t i = 0; i < seen_count; i++) {

@@ -231,42 +231,16 @@ int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned mo
     return status;
 }
 
-/* The number of `word` in the list; `count`: it is not there. */
-static size_t find_word(const char *const *words, size_t count, const char *word) {
-    size_t i = 0;
-    while (i < count && strcmp(words[i], word) != 0) {
-        i++;
+int lab_cli_read_index(lab_cli_arguments *from, th_heap_index *index) {
+    static const char *const names[] = {"auto", "none", "given"};
+    static_assert(TH_HEAP_INDEX_GIVEN == sizeof names / sizeof names[0] - 1, "each has its name");
+    const char *value = lab_cli_value(from, "--index");
+    for (size_t i = 0; value != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *index = (th_heap_index)i;
+            return LAB_CLI_DONE;
+        }
     }
-    return i;
-}
-
-int lab_cli_read_heap(lab_cli_arguments *from, const char *option, lab_cost_heap *heap,
-                      bool *known) {
-    static const char *const indexes[] = {"auto", "none", "given"};
-    static const char *const layouts[] = {"auto", "classic", "lean", "wide"};
-    enum {
-        INDEXES = sizeof indexes / sizeof indexes[0],
-        LAYOUTS = sizeof layouts / sizeof layouts[0]
-    };
-    static_assert(TH_HEAP_INDEX_GIVEN + 1 == (int)INDEXES, "each has its word");
-    static_assert(TH_HEAP_LAYOUT_WIDE + 1 == (int)LAYOUTS, "each has its word");
-    bool is_index = strcmp(option, "--index") == 0;
-    *known = is_index || strcmp(option, "--layout") == 0;
-    const char *value = *known ? lab_cli_value(from, option) : NULL;
-    if (value == NULL) {
-        return *known ? LAB_CLI_BAD_INPUT : LAB_CLI_DONE;
-    }
-    if (is_index) {
-        size_t index = find_word(indexes, INDEXES, value);
-        heap->index = (th_heap_index)index;
-        return index < INDEXES
-                   ? LAB_CLI_DONE
-                   : lab_cli_refuse(from->argv[0], "no index (auto, none, given):", value);
-    }
-    size_t layout = find_word(layouts, LAYOUTS, value);
-    heap->layout = (th_heap_layout)layout;
-    return layout < LAYOUTS && th_heap_has_layout(heap->layout)
-               ? LAB_CLI_DONE
-               : lab_cli_refuse(from->argv[0],
-                                "no layout of this build (auto, classic, lean, wide):", value);
+    return value == NULL ? LAB_CLI_BAD_INPUT
+                         : lab_cli_refuse(from->argv[0], "no index (auto, none, given):", value);
 }

@@ -194,10 +194,8 @@ int lab_cli_end_status(int status);
 
 /* ---- further arguments --------------------------------------------------------------------- */
 
-/* Takes the value of --index or --layout, if `option` is one of them; else *known is false.
- * LAB_CLI_BAD_INPUT: there is no such one (here), which has been said. */
-int lab_cli_read_heap(lab_cli_arguments *from, const char *option, lab_cost_heap *heap,
-                      bool *known);
+/* Takes the value of --index. LAB_CLI_BAD_INPUT: there is no such index, which has been said. */
+int lab_cli_read_index(lab_cli_arguments *from, th_heap_index *index);
 
 /* Takes the value of --guard. LAB_CLI_BAD_INPUT: it is none of this build, which has been said. */
 int lab_cli_read_guard(const char *name, const char *value, int *guard);

@@ -30,7 +30,7 @@ typedef struct results {
 
 typedef struct settings {
     uint64_t samples; /* of each kind; 0: the last operation alone is counted */
-    lab_cost_heap heap;
+    th_heap_index index;
 } settings;
 
 typedef struct job {
@@ -157,7 +157,7 @@ static int count_file(const char *name, const char *path, const lab_cli_files *g
     if (!lab_cli_read(name, path, given, &j->script)) {
         return LAB_CLI_BAD_INPUT;
     }
-    j->player = lab_cost_player_new(j->script.config.dwords, j->wanted.heap);
+    j->player = lab_cost_player_new(j->script.config.dwords, j->wanted.index);
     j->kinds = malloc(j->script.count + 1);
     void *shared =
         mmap(NULL, sizeof *j->found, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -182,13 +182,14 @@ static int set_option(lab_cli_arguments *from, const char *option, void *context
         return lab_cli_read_uint64(from, option, 1, SAMPLES_MAX,
                                    "no number of samples from 1 to 1000:", &wanted->samples);
     }
-    return lab_cli_read_heap(from, option, &wanted->heap, known);
+    *known = strcmp(option, "--index") == 0;
+    return *known ? lab_cli_read_index(from, &wanted->index) : LAB_CLI_DONE;
 }
 
 int lab_cli_cost(int argc, char **argv) {
     const lab_cli_syntax syntax = {.many = true, .option = set_option};
     lab_cli_files given;
-    job j = {.wanted = {.heap = LAB_COST_HEAP_USUAL}};
+    job j = {.wanted = {.index = TH_HEAP_INDEX_GIVEN}};
     int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &j.wanted);
     for (int i = 1; status == LAB_CLI_DONE && i <= given.count; i++) {
         status = count_file(argv[0], argv[i], &given, &j);

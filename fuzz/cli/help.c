@@ -138,7 +138,7 @@ static const lab_cli_subcommand subcommands[] = {
      "0 done; 128+N ended by signal N (Ctrl-C: 130); 2 this build does not count (use "
      "build/worst/heaplab)",
      "--dwords 2048 -o build/worst/2048", lab_cli_worst},
-    {"cost", " [--samples N] [--index KIND] [--layout KIND] [FORM] FILE...",
+    {"cost", " [--samples N] [--index KIND] [FORM] FILE...",
      "count the instructions of a script's last call of the heap, exactly",
      "  --samples N      of the last N calls of each kind: the median and the most (N up to "
      "1000)\n",

@@ -24,11 +24,25 @@ enum {
 
 typedef struct settings {
     uint64_t dwords, steps, seconds, seed;
-    lab_cost_heap heap;
+    th_heap_index index;
+    lab_layout layout;
     const char *folder;
     bool overwrite;
     int files; /* argv[1 .. files] */
 } settings;
+
+static int take_layout(lab_cli_arguments *from, lab_layout *layout) {
+    const char *value = lab_cli_value(from, "--layout");
+    for (int i = 0; value != NULL && i < LAB_LAYOUT_COUNT; i++) {
+        if (strcmp(value, lab_layout_names[i]) == 0) {
+            *layout = (lab_layout)i;
+            return LAB_CLI_DONE;
+        }
+    }
+    return value == NULL
+               ? LAB_CLI_BAD_INPUT
+               : lab_cli_refuse(from->argv[0], "no layout (auto, classic, lean, wide):", value);
+}
 
 static int take_option(lab_cli_arguments *from, const char *option, settings *wanted) {
     if (strcmp(option, "--dwords") == 0) {
@@ -51,10 +65,11 @@ static int take_option(lab_cli_arguments *from, const char *option, settings *wa
         wanted->overwrite = true;
         return LAB_CLI_DONE;
     }
-    bool known;
-    int status = lab_cli_read_heap(from, option, &wanted->heap, &known);
-    if (known) {
-        return status;
+    if (strcmp(option, "--index") == 0) {
+        return lab_cli_read_index(from, &wanted->index);
+    }
+    if (strcmp(option, "--layout") == 0) {
+        return take_layout(from, &wanted->layout);
     }
     if (strcmp(option, "-o") != 0) {
         return lab_cli_refuse(from->argv[0], "unknown option", option);
@@ -117,10 +132,10 @@ static int write_all(const char *name, const settings *wanted, lab_search *found
 static int begin_with_ordinary(const char *name, const settings *wanted, lab_search *found) {
     lab_random random = {wanted->seed};
     lab_script script = {0};
-    lab_cost_player *player = lab_cost_player_new((uint32_t)wanted->dwords, wanted->heap);
+    lab_cost_player *player = lab_cost_player_new((uint32_t)wanted->dwords, wanted->index);
     bool done = player != NULL &&
-                lab_comb_ordinary((uint32_t)wanted->dwords, ORDINARY_OPERATIONS, &random, player,
-                                  &script) &&
+                lab_comb_ordinary((uint32_t)wanted->dwords, (uint8_t)wanted->layout,
+                                  ORDINARY_OPERATIONS, &random, player, &script) &&
                 lab_search_add(found, &script);
     int status = !done ? lab_cli_complain(name, "no memory, or no heap has so few dwords")
                  : write_script(name, wanted, "ordinary", &script) ? LAB_CLI_DONE
@@ -205,9 +220,12 @@ static int search(char **argv, task *t) {
 }
 
 static int search_and_write(char **argv, const settings *wanted) {
-    uint32_t first = (uint32_t)(wanted->dwords < FIRST_DWORDS ? wanted->dwords : FIRST_DWORDS);
+    const lab_search_heap heap = {
+        .dwords = (uint32_t)(wanted->dwords < FIRST_DWORDS ? wanted->dwords : FIRST_DWORDS),
+        .index = wanted->index,
+        .layout = wanted->layout};
     task t = {.wanted = wanted,
-              .found = lab_search_new(first, wanted->heap, wanted->seed),
+              .found = lab_search_new(&heap, wanted->seed),
               .start_ms = lab_cli_now_ms()};
     if (t.found == NULL) {
         return lab_cli_complain(argv[0], "no memory");
@@ -223,7 +241,8 @@ static int search_and_write(char **argv, const settings *wanted) {
 }
 
 int lab_cli_worst(int argc, char **argv) {
-    settings wanted = {.steps = STEPS_DEFAULT, .seed = 1, .heap = LAB_COST_HEAP_USUAL};
+    settings wanted = {
+        .steps = STEPS_DEFAULT, .seed = 1, .index = TH_HEAP_INDEX_GIVEN, .layout = LAB_LAYOUT_AUTO};
     int status = read_arguments(argc, argv, &wanted);
     if (status != LAB_CLI_DONE) {
         return status;

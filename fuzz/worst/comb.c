@@ -105,8 +105,10 @@ static uint32_t slots_for(uint32_t used) {
 static bool begin(writer *w, const lab_comb *comb, lab_cost_player *player, lab_script *script) {
     *w = (writer){.comb = comb, .script = script, .unit = comb->alignment / 4u};
     script->count = 0;
-    script->config =
-        (lab_config){.dwords = comb->dwords, .alignment = comb->alignment, .slots = SLOTS_MAX};
+    script->config = (lab_config){.dwords = comb->dwords,
+                                  .alignment = comb->alignment,
+                                  .slots = SLOTS_MAX,
+                                  .layout = comb->layout};
     lab_cost_geometry(player, &script->config, &w->header, &w->room);
     return w->room > 0;
 }
@@ -305,9 +307,9 @@ static void write_ordinary(writer *w, uint32_t slots, lab_random *random) {
     }
 }
 
-bool lab_comb_ordinary(uint32_t dwords, uint32_t operations, lab_random *random,
+bool lab_comb_ordinary(uint32_t dwords, uint8_t layout, uint32_t operations, lab_random *random,
                        lab_cost_player *player, lab_script *script) {
-    const lab_comb shape = {.dwords = dwords, .alignment = 8};
+    const lab_comb shape = {.dwords = dwords, .alignment = 8, .layout = layout};
     writer w;
     if (!begin(&w, &shape, player, script)) {
         return false;

@@ -27,6 +27,7 @@ typedef struct lab_comb_run {
 typedef struct lab_comb {
     uint32_t dwords;
     uint8_t alignment; /* of the heap, in bytes */
+    uint8_t layout;    /* of the heap: lab_layout */
     bool filled;       /* the rest is one block, of HEAD */
     bool falling;      /* the holes are made from the last one to the first */
     uint8_t runs_count;
@@ -43,8 +44,8 @@ typedef struct lab_comb {
  * is refused. */
 bool lab_comb_script(const lab_comb *comb, lab_cost_player *player, lab_script *script);
 
-/* The combs that were thought of for calls of this kind: number 0, 1, ...; false: there is no such
- * number. */
+/* The combs that were thought of for calls of this kind, of layout 0: number 0, 1, ...; false:
+ * there is no such number. */
 bool lab_comb_made_by_hand(lab_cost_kind kind, unsigned number, uint32_t dwords, lab_comb *comb);
 
 /* Changes something about it. */
@@ -53,7 +54,7 @@ void lab_comb_mutate(lab_comb *comb, lab_random *random);
 /* An ordinary load, as the opposite of a comb: half of the region is taken by blocks of 16 to 143
  * bytes, of which again and again a random one is freed and another one allocated; now and then one
  * grows, is trimmed, is aligned, or asks for more than there is. */
-bool lab_comb_ordinary(uint32_t dwords, uint32_t operations, lab_random *random,
+bool lab_comb_ordinary(uint32_t dwords, uint8_t layout, uint32_t operations, lab_random *random,
                        lab_cost_player *player, lab_script *script);
 
 #endif

@@ -14,12 +14,13 @@
 enum { SLOTS_MAX = 65536 };
 
 struct lab_cost_player {
-    lab_cost_heap wanted;
+    th_heap_index index_kind;
     void *index; /* its memory */
     size_t index_bytes;
     unsigned char *arena;
     size_t region_bytes; /* that there are behind the largest start of a region */
     th_heap heap;
+    lab_config config;
     void *payloads[SLOTS_MAX]; /* NULL: empty */
 };
 
@@ -29,7 +30,7 @@ const char *lab_cost_name(lab_cost_kind kind) {
     return kind < LAB_COST_KINDS ? names[kind] : "other";
 }
 
-lab_cost_player *lab_cost_player_new(uint32_t dwords, lab_cost_heap wanted) {
+lab_cost_player *lab_cost_player_new(uint32_t dwords, th_heap_index index) {
     lab_cost_player *p = calloc(1, sizeof *p);
     void *arena = NULL;
     size_t start = LAB_ARENA_START * 2; /* a skewed region begins below that */
@@ -37,7 +38,7 @@ lab_cost_player *lab_cost_player_new(uint32_t dwords, lab_cost_heap wanted) {
     if (p == NULL) {
         return NULL;
     }
-    p->wanted = wanted;
+    p->index_kind = index;
     p->region_bytes = bytes;
     p->index_bytes = TH_HEAP_INDEX_BYTES_MAX(bytes, sizeof(uint32_t));
     p->index = malloc(p->index_bytes);
@@ -112,12 +113,6 @@ static uint64_t count_of_nothing(lab_count_how how) {
 /* ---- operations --------------------------------------------------------------------------------
  */
 
-/* The script's tag, of 15 bits, as one of this heap's. */
-static uint32_t tag_of(const th_heap *heap, const lab_op *op) {
-    bool tail = op->tag >= TH_TAG_TAIL_MIN && op->tag <= TH_TAG_TAIL_MAX;
-    return tail && heap->tag_free == TH_TAG_WIDE_FREE ? op->tag | TH_TAG_WIDE_TAIL_MIN : op->tag;
-}
-
 static bool is_tail(const th_heap *heap, uint32_t tag) {
     return tag > heap->tag_free / 2;
 }
@@ -152,7 +147,7 @@ static lab_cost_kind kind_of_alloc(const lab_cost_player *p, const lab_op *op, c
         return LAB_COST_OTHER;
     }
     if (op->kind == LAB_OP_ALIGNED) {
-        *k = passed_over(&p->heap, payload, lab_size_bytes(op->size), tag_of(&p->heap, op));
+        *k = passed_over(&p->heap, payload, lab_size_bytes(op->size), lab_tag(&p->config, op->tag));
         if (*k > 0) {
             return LAB_COST_ALIGNED_K;
         }
@@ -166,7 +161,7 @@ static lab_cost_kind kind_of_alloc(const lab_cost_player *p, const lab_op *op, c
 static void *allocate(lab_cost_player *p, const lab_op *op, lab_count_how how, uint64_t *count) {
     size_t bytes = lab_size_bytes(op->size);
     size_t alignment = lab_align_bytes(op->align);
-    uint32_t tag = tag_of(&p->heap, op);
+    uint32_t tag = lab_tag(&p->config, op->tag);
     lab_count_begin(how);
     void *payload = op->kind == LAB_OP_ALIGNED ? counted_aligned(&p->heap, alignment, bytes, tag)
                                                : counted_alloc(&p->heap, bytes, tag);
@@ -174,19 +169,33 @@ static void *allocate(lab_cost_player *p, const lab_op *op, lab_count_how how, u
     return payload;
 }
 
-static lab_cost_kind resize(lab_cost_player *p, const lab_op *op, lab_count_how how,
-                            uint64_t *count) {
+/* Of a growth that found no room: a block that is aligned passes others as an aligned request does.
+ */
+static lab_cost_kind kind_of_failure(const th_heap *heap, const void *payload, size_t bytes,
+                                     uint32_t *k) {
+    th_heap_block block;
+    if (th_heap_find(heap, payload, &block) &&
+        block.alignment > heap->unit_dwords * sizeof(uint32_t)) {
+        *k = passed_over(heap, NULL, bytes, block.tag);
+    }
+    return *k > 0 ? LAB_COST_ALIGNED_K : LAB_COST_FAILED;
+}
+
+static void resize(lab_cost_player *p, const lab_op *op, lab_count_how how, lab_cost *cost) {
     void **slot = &p->payloads[op->slot];
     void *before = *slot;
     size_t bytes = lab_size_bytes(op->size);
     size_t usable = th_heap_usable_size(&p->heap, before);
     lab_count_begin(how);
     void *after = counted_resize(&p->heap, before, bytes);
-    *count = lab_count_end(how);
+    cost->count = lab_count_end(how);
     *slot = after != NULL || bytes == 0 ? after : before;
-    return after == NULL                       ? (bytes == 0 ? LAB_COST_OTHER : LAB_COST_FAILED)
-           : after == before && bytes > usable ? LAB_COST_GROW
-                                               : LAB_COST_OTHER;
+    cost->kind = LAB_COST_OTHER;
+    if (after == NULL && bytes > 0) {
+        cost->kind = kind_of_failure(&p->heap, before, bytes, &cost->k);
+    } else if (after == before && bytes > usable) {
+        cost->kind = LAB_COST_GROW;
+    }
 }
 
 /* An operation that its slot suits. */
@@ -194,7 +203,7 @@ static void perform(lab_cost_player *p, const lab_op *op, lab_count_how how, lab
     void **slot = &p->payloads[op->slot];
     uint64_t failed_before = p->heap.failed_allocs;
     if (op->kind == LAB_OP_RESIZE) {
-        cost->kind = resize(p, op, how, &cost->count);
+        resize(p, op, how, cost);
     } else if (op->kind == LAB_OP_FREE) {
         cost->kind = LAB_COST_FREE;
         lab_count_begin(how);
@@ -218,9 +227,10 @@ static bool is_played(const lab_op *op) {
 }
 
 static bool start(lab_cost_player *p, const lab_config *config) {
+    p->config = *config;
     const th_heap_config heap_config = {.alignment = config->alignment,
-                                        .layout = p->wanted.layout,
-                                        .index = p->wanted.index,
+                                        .layout = lab_heap_layout(config),
+                                        .index = p->index_kind,
                                         .index_memory = p->index,
                                         .index_bytes = p->index_bytes};
     size_t bytes = (size_t)config->dwords * sizeof(uint32_t);

@@ -48,17 +48,9 @@ typedef struct lab_cost_options {
 
 typedef struct lab_cost_player lab_cost_player; /* reusable: a region and slots */
 
-/* Which heap. The index is in memory of its own, unless something else is said, so that the whole
- * region is for blocks. */
-typedef struct lab_cost_heap {
-    th_heap_index index;
-    th_heap_layout layout;
-} lab_cost_heap;
-
-#define LAB_COST_HEAP_USUAL ((lab_cost_heap){TH_HEAP_INDEX_GIVEN, TH_HEAP_LAYOUT_AUTO})
-
-/* For regions of up to `dwords`. NULL: no memory. */
-lab_cost_player *lab_cost_player_new(uint32_t dwords, lab_cost_heap heap);
+/* For regions of up to `dwords`, with that index; GIVEN: in memory of its own, so that all of the
+ * region is for blocks. NULL: no memory. */
+lab_cost_player *lab_cost_player_new(uint32_t dwords, th_heap_index index);
 void lab_cost_player_destroy(lab_cost_player *player);
 
 /* Plays the script. False: the heap refuses its region, or the player has no room for it. */

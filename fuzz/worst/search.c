@@ -7,33 +7,34 @@
 #include "mutate/mutate.h"
 
 enum {
+    STRIDE_AFTER_MOVE = 7, /* what was best is there already; of all that combs vary by, some */
     OPS_BEYOND = 64,       /* that mutations may add */
     OPS_MUTATED_MAX = 4000 /* of longer scripts only the combs are changed: it takes too long */
 };
 
 typedef struct search {
     lab_search open; /* first */
-    uint32_t dwords;
-    lab_cost_heap heap;
+    lab_search_heap heap;
     lab_random random;
     lab_mutator *mutator;
     lab_cost_player *player;
+    unsigned stride;  /* one of so many combs made by hand is played */
     unsigned by_hand; /* combs of that number come next, of all kinds */
     lab_cost_kind kind;
     lab_script script;             /* the one that is played */
     lab_cost best[LAB_COST_KINDS]; /* in it */
 } search;
 
-lab_search *lab_search_new(uint32_t dwords, lab_cost_heap heap, uint64_t seed) {
+lab_search *lab_search_new(const lab_search_heap *heap, uint64_t seed) {
     search *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return NULL;
     }
-    s->dwords = dwords;
-    s->heap = heap;
+    s->heap = *heap;
+    s->stride = 1;
     s->random.state = seed;
     s->mutator = lab_mutator_new(seed, LAB_MUTATE_SCRIPT, NULL);
-    s->player = lab_cost_player_new(dwords, heap);
+    s->player = lab_cost_player_new(heap->dwords, heap->index);
     if (s->mutator == NULL || s->player == NULL) {
         lab_search_destroy(&s->open);
         return NULL;
@@ -118,12 +119,18 @@ static bool play_and_keep(search *s, const lab_comb *comb) {
     return done;
 }
 
+/* Mutations and foreign scripts may have it otherwise. */
+static void set_heap(const search *s, lab_config *config) {
+    config->dwords = s->heap.dwords;
+    config->layout = (uint8_t)s->heap.layout;
+}
+
 bool lab_search_add(lab_search *open, const lab_script *script) {
     search *s = (search *)open;
     if (!copy(&s->script, script, script->count)) {
         return false;
     }
-    s->script.config.dwords = s->dwords;
+    set_heap(s, &s->script.config);
     return play_and_keep(s, NULL);
 }
 
@@ -138,11 +145,12 @@ static bool play_comb(search *s, const lab_comb *comb) {
 bool lab_search_by_hand(lab_search *open, bool *more) {
     search *s = (search *)open;
     lab_comb comb;
-    *more = lab_comb_made_by_hand(s->kind, s->by_hand, s->dwords, &comb);
+    *more = lab_comb_made_by_hand(s->kind, s->by_hand, s->heap.dwords, &comb);
+    comb.layout = (uint8_t)s->heap.layout;
     s->kind = (lab_cost_kind)(s->kind + 1);
     if (s->kind == LAB_COST_KINDS) {
         s->kind = LAB_COST_ALLOC;
-        s->by_hand++;
+        s->by_hand += s->stride;
     }
     return !*more || play_comb(s, &comb);
 }
@@ -152,7 +160,7 @@ bool lab_search_by_hand(lab_search *open, bool *more) {
 
 static bool play_found(search *s, lab_found *found) {
     if (found->is_comb) {
-        found->comb.dwords = s->dwords;
+        found->comb.dwords = s->heap.dwords;
         return play_comb(s, &found->comb);
     }
     return lab_search_add(&s->open, &found->script);
@@ -160,14 +168,15 @@ static bool play_found(search *s, lab_found *found) {
 
 bool lab_search_move(lab_search *open, uint32_t dwords) {
     search *s = (search *)open;
-    lab_cost_player *player = lab_cost_player_new(dwords, s->heap);
+    lab_cost_player *player = lab_cost_player_new(dwords, s->heap.index);
     if (player == NULL) {
         return false;
     }
     lab_cost_player_destroy(s->player);
     s->player = player;
-    s->dwords = dwords;
+    s->heap.dwords = dwords;
     s->by_hand = 0;
+    s->stride = STRIDE_AFTER_MOVE;
     s->kind = LAB_COST_ALLOC;
     lab_found before[LAB_COST_KINDS][LAB_SEARCH_KEPT];
     memcpy(before, open->kept, sizeof before);
@@ -205,7 +214,7 @@ static bool step_operations(search *s, const lab_found *from, const lab_found *o
         (void)lab_mutate_apply(s->mutator, mutations[which], &s->script, &other->script,
                                from->script.count + OPS_BEYOND);
     }
-    s->script.config.dwords = s->dwords;
+    set_heap(s, &s->script.config);
     return play_and_keep(s, NULL);
 }
 

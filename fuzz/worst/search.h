@@ -24,8 +24,14 @@ typedef struct lab_search {
     uint64_t counted;                                /* calls, of the kinds that are looked at */
 } lab_search;
 
-/* For one region size, in a build that counts blocks. NULL: no memory. */
-lab_search *lab_search_new(uint32_t dwords, lab_cost_heap heap, uint64_t seed);
+typedef struct lab_search_heap {
+    uint32_t dwords; /* the region */
+    th_heap_index index;
+    lab_layout layout;
+} lab_search_heap;
+
+/* For one kind of heap, in a build that counts blocks. NULL: no memory. */
+lab_search *lab_search_new(const lab_search_heap *heap, uint64_t seed);
 void lab_search_destroy(lab_search *search);
 
 /* Goes on in a region of another size, with what is best so far: combs are made anew for it, so
