@@ -179,6 +179,11 @@ bool lab_comb_made_by_hand(lab_cost_kind kind, unsigned number, uint32_t dwords,
         comb->runs[0].pairs = pairs > spare ? pairs - spare : 1;
         comb->runs[2].pairs = 0;
     }
+    if (kind == LAB_COST_ALIGNED_K) { /* the last ones are small enough that none is asked for */
+        comb->runs[0].pairs = LAB_COST_K_MAX / 2;
+        comb->runs[2].hole_bytes = 1;
+        comb->bytes = hole > 1 ? hole : 2;
+    }
     comb->at_run = place == NOWHERE ? 0 : 1;
     comb->at_pair = half / 2;
     return true;

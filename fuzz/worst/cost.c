@@ -141,6 +141,10 @@ static uint32_t passed_over(const th_heap *heap, const void *payload, size_t byt
     return count;
 }
 
+static lab_cost_kind kind_of_passing(uint32_t k) {
+    return k <= LAB_COST_K_MAX ? LAB_COST_ALIGNED_K : LAB_COST_OTHER;
+}
+
 static lab_cost_kind kind_of_alloc(const lab_cost_player *p, const lab_op *op, const void *payload,
                                    bool failed, uint32_t *k) {
     if (payload == NULL && !failed) {
@@ -149,7 +153,7 @@ static lab_cost_kind kind_of_alloc(const lab_cost_player *p, const lab_op *op, c
     if (op->kind == LAB_OP_ALIGNED) {
         *k = passed_over(&p->heap, payload, lab_size_bytes(op->size), lab_tag(&p->config, op->tag));
         if (*k > 0) {
-            return LAB_COST_ALIGNED_K;
+            return kind_of_passing(*k);
         }
     }
     return failed                       ? LAB_COST_FAILED
@@ -178,7 +182,7 @@ static lab_cost_kind kind_of_failure(const th_heap *heap, const void *payload, s
         block.alignment > heap->unit_dwords * sizeof(uint32_t)) {
         *k = passed_over(heap, NULL, bytes, block.tag);
     }
-    return *k > 0 ? LAB_COST_ALIGNED_K : LAB_COST_FAILED;
+    return *k > 0 ? kind_of_passing(*k) : LAB_COST_FAILED;
 }
 
 static void resize(lab_cost_player *p, const lab_op *op, lab_count_how how, lab_cost *cost) {

@@ -17,7 +17,8 @@ typedef enum lab_cost_kind {
     LAB_COST_ALLOC,     /* it found room */
     LAB_COST_ALIGNED,   /* the same with an alignment, in the first block that was large enough */
     LAB_COST_ALIGNED_K, /* k > 0 blocks were large enough, and no place in them was aligned; whether
-                           or not room was found in the end */
+                           or not room was found in the end. Up to LAB_COST_K_MAX: more cost in
+                           proportion */
     LAB_COST_FAILED,    /* an allocation or growth found none */
     LAB_COST_GROW,      /* a block grew in place */
     LAB_COST_FREE,
@@ -25,6 +26,8 @@ typedef enum lab_cost_kind {
     LAB_COST_KINDS,
     LAB_COST_OTHER = LAB_COST_KINDS /* refused as malformed, moved, shrunk: not looked at */
 } lab_cost_kind;
+
+#define LAB_COST_K_MAX 32u
 
 /* "alloc", "aligned", "aligned-k", "failed", "grow", "free", "trim". */
 const char *lab_cost_name(lab_cost_kind kind);
