@@ -523,10 +523,20 @@ bench-alloc: $(BENCH_PROGRAMS) | bench-peers
 bugs: | bootstrap-all
 	@scripts/bugs $(BUGS)
 
-.PHONY: worst
+.PHONY: worst worst-cortex
 ## worst: searches for the dearest call of each kind, holds it against its bound (WORST='--sizes 2K')
 worst: build/worst/heaplab build/release/heaplab
 	@scripts/worst $(WORST)
+
+## worst-cortex: the same, counted on a Cortex-M3, which qemu emulates
+worst-cortex: build/worst/heaplab build/cortex/cost
+	@TH_ICOUNT=8 scripts/worst --count 'scripts/run-cortex build/cortex/cost' --samples 0 \
+		--sizes 2K,8K,32K,128K --bounds bench/worst-cortex.tsv -o build/worst-cortex $(WORST)
+
+build/cortex/cost: build/cortex/obj/sanitize/cortex_count.o $(cortex_LINKED_O) $(cortex_LIBS) \
+		build/cortex/lists
+	$(call say,LD,cortex,$@)
+	$(Q)$(cortex_CC) $(cortex_LDFLAGS) $(filter %.o %.a,$^) -o $@
 
 .PHONY: mutator-bench
 ## mutator-bench: how soon planted bugs are found with the mutator, and without (MUTATOR='--seeds 1')

@@ -22,5 +22,7 @@ cortex_PLAYS   := classic_realloc compiler exact exact_compact heap heap_compact
 	recovery
 cortex_WITHOUT := $(filter-out $(cortex_PLAYS:%=tests/test_%.c),$(SUITES:%=tests/%.c)) \
 	tests/death.c tests/bad_% tests/misuse/% examples/% bench/% fuzz/attack/% fuzz/cli/% \
-	fuzz/engines/% fuzz/explore/% fuzz/export/% fuzz/mutate/% fuzz/record/% fuzz/runner/% \
+	fuzz/engines/% fuzz/explore/% fuzz/export/% fuzz/mutate/% fuzz/record/% \
+	$(filter-out fuzz/runner/rules.c,$(call sources,fuzz/runner)) \
+	$(filter-out fuzz/worst/cost.c,$(call sources,fuzz/worst)) \
 	fuzz/shrink/% fuzz/subjects/% fuzz/sweep/% fuzz/targets/% fuzz/script/file.c

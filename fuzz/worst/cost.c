@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L
-
 #include "worst/cost.h"
 
 #include <stdlib.h>
@@ -32,7 +30,6 @@ const char *lab_cost_name(lab_cost_kind kind) {
 
 lab_cost_player *lab_cost_player_new(uint32_t dwords, th_heap_index index) {
     lab_cost_player *p = calloc(1, sizeof *p);
-    void *arena = NULL;
     size_t start = LAB_ARENA_START * 2; /* a skewed region begins below that */
     size_t bytes = (size_t)dwords * sizeof(uint32_t);
     if (p == NULL) {
@@ -42,11 +39,12 @@ lab_cost_player *lab_cost_player_new(uint32_t dwords, th_heap_index index) {
     p->region_bytes = bytes;
     p->index_bytes = TH_HEAP_INDEX_BYTES_MAX(bytes, sizeof(uint32_t));
     p->index = malloc(p->index_bytes);
-    if (p->index == NULL || posix_memalign(&arena, LAB_ARENA_BYTES, start + bytes) != 0) {
+    size_t arena_bytes = (start + bytes + LAB_ARENA_BYTES - 1) & ~(LAB_ARENA_BYTES - 1);
+    p->arena = aligned_alloc(LAB_ARENA_BYTES, arena_bytes);
+    if (p->index == NULL || p->arena == NULL) {
         lab_cost_player_destroy(p);
         return NULL;
     }
-    p->arena = arena;
     return p;
 }
 

@@ -72,7 +72,7 @@ class WorstTest(unittest.TestCase):
         for kind in ("free", "trim"):
             self.assertRegex(out, rf"(?m)^  {kind} +like the size to the power of .*: flat$")
             self.assertNotIn(f"NOT HELD: {kind}", out)
-        self.assertTrue(out.endswith("\nno bound is stated (bench/worst.tsv)\n"))
+        self.assertTrue(out.endswith("\nno bound is stated\n"))
         for step in ("1 KiB searched", "4 KiB counted", "4 KiB: ordinary load counted"):
             self.assertIn(step, err)
         self.assertIn("worst: 6 of 6: ", err)
@@ -119,11 +119,21 @@ class WorstTest(unittest.TestCase):
         self.assertEqual(1, status, err)
         self.assertRegex(out, r"(?m)^ *1 KiB  free +776 +777 +\d+  NOT HELD ")
 
+    def test_a_counter_that_does_not_count(self):
+        status, out, err = self.worst(*SMALL, "--count", "echo nonsense")
+        self.assertEqual((2, ""), (status, out))
+        self.assertIn("scripts/worst: echo nonsense: has not printed what ", err)
+
+    def test_without_medians(self):
+        status, out, err = self.worst(*SMALL[:4], "--samples", "0", *self.write_bounds())
+        self.assertEqual(0, status, err)
+        self.assertRegex(out, r"(?m)^ *1 KiB  free +- +\d+ +- ")
+
     def test_what_is_refused(self):
         self.assert_refused(self.worst("--sizes", "2Q"), "scripts/worst: --sizes: '2Q' is no size")
         self.assert_refused(self.worst("--sizes", "4K,2K"), "not in rising order")
         self.assert_refused(self.worst("--seconds", "-1"), "from 0 to 86400")
-        self.assert_refused(self.worst("--samples", "0"), "from 1 to 1000")
+        self.assert_refused(self.worst("--samples", "-1"), "from 0 to 1000")
         self.assert_refused(self.worst("--steps", "-1"), "from 0 to")
         self.assert_refused(self.worst("--count", ""), "no command")
         self.assert_refused(self.worst("--count", "'"), "--count: ")
