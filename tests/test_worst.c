@@ -293,8 +293,7 @@ static void instructions_are_counted(void) {
     stepped *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(s != MAP_FAILED);
     lab_cost_player_destroy(player);
-    player = lab_cost_player_new(LAB_DWORDS_MAX,
-                                 (lab_cost_heap){TH_HEAP_INDEX_NONE, TH_HEAP_LAYOUT_AUTO});
+    player = lab_cost_player_new(LAB_DWORDS_MAX, TH_HEAP_INDEX_NONE);
     CHECK(player != NULL);
     s->options = (lab_cost_options){.how = LAB_COUNT_STEPS, .chosen = is_last, .note = note};
     play_text("heap dwords=400\n"
