@@ -9,7 +9,7 @@ from pathlib import Path
 from bench_lib import measuring
 from bench_lib.measuring import JEMALLOC, MIMALLOC, ROOT, TCMALLOC, Refused, Row
 
-N, QUICK_N = 20_000, 500
+N, QUICK_N, SLOW_N = 20_000, 500, 100
 GIB = 1 << 30
 FIRST = "glibc"  # the allocator that the others are compared with
 NO_CACHES = ("--cache-sim=no",)  # a third of the time
@@ -26,9 +26,10 @@ class Subject:
     """An allocator: its source in bench/, and what it is made with."""
 
     def __init__(self, name, source, library=None, build=None, options=(), live_max=None,
-                 case_options=(), n=None, quick=True):
+                 case_options=(), slow=False, quick=True):
         self.name, self.source, self.library, self.build = name, source, library, build
-        self.options, self.case_options, self.n = options, case_options, n
+        self.options, self.case_options = options, case_options
+        self.slow = slow  # by orders of magnitude: column.slow_n
         self.live_max = live_max  # with more live blocks it takes too long to measure
         self.quick = quick  # whether it is measured in --quick, too
 
@@ -41,9 +42,10 @@ class Subject:
 class Column:
     """A case that all allocators are measured in."""
 
-    def __init__(self, title, options=(), live=0, n=N, quick_n=QUICK_N, subjects=None):
+    def __init__(self, title, options=(), live=0, n=N, quick_n=QUICK_N, slow_n=SLOW_N,
+                 subjects=None):
         self.title, self.options, self.live = title, options, live
-        self.n, self.quick_n = n, quick_n  # quick_n 0: not in --quick
+        self.n, self.quick_n, self.slow_n = n, quick_n, slow_n  # quick_n 0: not in --quick
         self.subjects = subjects  # the names of those that are measured; None: all
 
 
@@ -99,7 +101,7 @@ def peers():
 
 def guarded(level, name):
     # The validator of level 3 looks at everything, at every call.
-    slow = {"n": 200, "live_max": 1_000, "case_options": ("--warm", 1)} if level == 3 else {}
+    slow = {"slow": True, "live_max": 1_000, "case_options": ("--warm", 0)} if level == 3 else {}
     return Subject(name, "heap", build="guarded", options=("--guard", level), quick=False, **slow)
 
 
@@ -121,7 +123,7 @@ def make_matrices(plugin=None, scripts=()):
     levels = [guarded(level, f"heap, guard {level}") for level in range(4)]
     million = Column(MILLION, ("--live", 1_000_000, "--region", GIB), 1_000_000, quick_n=0,
                      subjects=(FIRST, "mimalloc", "jemalloc", "tcmalloc", "heap", "plug-in"))
-    recorded = [Column(name, ("--script", path), n=10, quick_n=1) for name, path in (
+    recorded = [Column(name, ("--script", path), n=10, quick_n=1, slow_n=1) for name, path in (
         *((name, SEEDS / f"recorded-{name}.txt") for name in PROGRAMS),
         *((Path(path).stem, path) for path in scripts))]
     comb = [Column(number(live), ("--live", live), live, n=200 if live > 1_000 else 2_000,
@@ -159,7 +161,7 @@ def planned(program, matrix, quick):
                     (column.subjects is None or subject.name in column.subjects) and
                     (subject.live_max is None or column.live <= subject.live_max) and
                     (subject.library is None or measuring.is_there(program, subject.library))):
-                found.append((subject, column, min(n, subject.n or n)))
+                found.append((subject, column, min(n, column.slow_n) if subject.slow else n))
     return found
 
 
