@@ -28,20 +28,20 @@ typedef bool (*TH_defrag_fn)(uint32_t tag, void *from, void *to, int bytes);
  * at first: th_fault_abort. May be called at any time, before the first TH_init too. O(1). */
 void TH_on_fault(th_fault_handler handler, void *context);
 
-/* Starts the heap afresh: everything allocated before is gone. O(1). */
+/* Starts the heap afresh: everything allocated before is gone. O(1), and the index is cleared. */
 void TH_init(void);
 
 /* Allocates `bytes` bytes under `tag`, aligned to 4. Returns NULL iff bytes <= 0, the tag is
- * refused, or nothing in the tag's reach fits. O(n). */
+ * refused, or nothing in the tag's reach fits. O(log u), as in heap.h. */
 void *TH_alloc(int bytes, uint32_t tag);
 
 /* NULL pointer: NULL. bytes <= 0: frees, NULL. Shrinking and growing within the block: the same
  * pointer. Growth into the next free block: the same pointer. Else moved, contents kept. NULL
- * with the block untouched if there is no room. O(n). */
+ * with the block untouched if there is no room. O(log u) and the bytes copied. */
 void *TH_realloc(void *pointer, int bytes);
 
 /* Frees; returns the bytes made available (payload, and the header of each block merged away).
- * 0 for NULL. O(1). */
+ * 0 for NULL. O(log u). */
 int TH_free(void *pointer);
 
 /* Frees all blocks with tags low to high, inclusive; returns how many. O(n). */
@@ -50,7 +50,7 @@ int TH_freetags(uint32_t low, uint32_t high);
 /* Compacts the HEAD side; `may_move` NULL allows every move. Returns the blocks moved. O(n). */
 int TH_defrag(TH_defrag_fn may_move);
 
-/* Free bytes below the TAIL side. O(n). */
+/* Free bytes below the TAIL side. O(1). */
 int TH_countfreehead(void);
 
 /* The heap behind the facade, for the walk, the checker and the statistics; NULL before the

@@ -19,11 +19,13 @@
  * Thread rule: one heap, one thread at a time, unless lock hooks are configured; different heaps
  * are independent (there is no global state). The walk, th_heap_find and the queries take no
  * lock.
- * Complexity: n is the number of blocks, free ones included. At guard level 2 a call that uses a
- * free block costs O(bytes once used of it) more, at level 3 every call that changes the heap
- * O(n + bytes once used).
- * Faults (fault.h): what each guard level notices stands in docs/guards.md; at level 0 a
- * misused pointer is undefined behaviour, as with malloc. */
+ * Complexity: n is the number of blocks, free ones included. With an index (config.index; the
+ * default but in small regions) a block is found in O(log u), u being the units of the region, its
+ * alignment each; docs/design/index.md gives the bound in instructions. Without one it is O(n). At
+ * guard level 2 a call that uses a free block costs O(bytes once used of it) more, at level 3 every
+ * call that changes the heap O(n + bytes once used). Faults (fault.h): what each guard level
+ * notices stands in docs/guards.md; at level 0 a misused pointer is undefined behaviour, as with
+ * malloc. */
 #ifndef TAGHEAP_HEAP_H
 #define TAGHEAP_HEAP_H
 
@@ -206,7 +208,11 @@ struct th_heap {
  *   (TH_ERR_MISALIGNED); it cannot hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block
  *   would exceed what the layout can express: TH_HEAP_BLOCK_BYTES_MAX, or in a wide heap a region
  * of 16 GiB (TH_ERR_TOO_LARGE). config may be NULL (all defaults); it is copied. A heap may be
- * initialised again at any time: every pointer from before is dead. */
+ * initialised again at any time: every pointer from before is dead.
+ * The index is made empty: O(its bytes), and with config->index TH_HEAP_INDEX_GIVEN also fails iff
+ *   index_memory is NULL (TH_ERR_NULL) or no multiple of 8 (TH_ERR_MISALIGNED); index_bytes are too
+ *   few (TH_ERR_TOO_SMALL; th_heap_index_bytes is enough); it overlaps the region (TH_ERR_CONFIG,
+ * as is an index that is none of the three). */
 th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config);
 
 /* The bytes that the index of a region of `region_bytes` at that alignment (0: the default) takes
@@ -232,23 +238,24 @@ void th_heap_clean_up(th_heap *heap);
 /* Copies the heap `from` to `to` with the region `region` of at least th_heap_region_bytes(from)
  * bytes; both heaps then live on independently. Memory that was never part of a used block is
  * not copied. Pointers into the old region stay valid for the old heap only; th_heap_translate
- * gives their counterparts. The copy has the same hooks and contexts, lock included.
- * Fails, leaving *to untouched, iff a pointer is NULL (TH_ERR_NULL); the region lacks the
- * heap's alignment or a live block's special alignment would not hold there
- * (TH_ERR_MISALIGNED); with guards, its chain is broken (TH_ERR_CORRUPT, with a fault); from
- * is inside its own callback (TH_ERR_BUSY, with a fault).
- * O(n + bytes once used). */
+ * gives their counterparts. The copy has the same hooks and contexts, lock included; an index of
+ * its own if the heap's lies in the region, else none (th_heap_set_index gives it one). Fails,
+ * leaving *to untouched, iff a pointer is NULL (TH_ERR_NULL); the region lacks the heap's alignment
+ * or a live block's special alignment would not hold there (TH_ERR_MISALIGNED); with guards, its
+ * chain is broken (TH_ERR_CORRUPT, with a fault); from is inside its own callback (TH_ERR_BUSY,
+ * with a fault). O(n + bytes once used). */
 th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
 
 /* Tells a heap whose region was copied or mapped by other means (memcpy, a file, another
  * process) where it now lies: `region` is where the first byte is now that init (or th_heap_copy,
  * or the attach before) was given. *heap is a copy of the control structure, with hooks that are
  * valid in this process. In an instrumented build copy the region with th_heap_copy, or detach
- * it first. A guard level that this build does not contain is lowered, for good. Fails, leaving
+ * it first. A guard level that this build does not contain is lowered, for good. The index is made
+ * anew, where heap->config says. Fails, leaving
  * *heap untouched, iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); its layout is none
  * that this library contains (TH_ERR_LAYOUT); as th_heap_copy for alignment (TH_ERR_MISALIGNED);
- * the blocks there are not a valid heap of this size and layout (TH_ERR_CORRUPT). O(n + bytes once
- * used). */
+ * the blocks there are not a valid heap of this size and layout (TH_ERR_CORRUPT); as th_heap_init
+ * for the index's memory. O(n + bytes once used). */
 th_status th_heap_attach(th_heap *heap, void *region);
 
 /* Prepares a region for being copied, mapped or saved as plain bytes: sanitizer annotations are
@@ -264,12 +271,13 @@ void *th_heap_translate(const th_heap *from, const th_heap *to, const void *poin
  * HEAD block, at its high end. Returns a payload aligned to the heap's alignment, with
  * indeterminate contents. Returns NULL iff the tag is none (above 0x7FFE; above
  * TH_TAG_WIDE_TAIL_MAX in a heap that is wide by name), bytes is 0, or no free block in that
- * side's reach fits (after the low-memory callback, if any). O(n). */
+ * side's reach fits (after the low-memory callback, if any). O(log u). */
 void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag);
 
 /* As th_heap_alloc, with a payload at a multiple of `alignment` bytes, kept across resize and
  * compaction. Also returns NULL if alignment is not a power of two. Alignments up to the heap's
- * own are th_heap_alloc; above 2^31 nothing fits. O(n). */
+ * own are th_heap_alloc; above 2^31 nothing fits. O((k + 1) log u),
+ * k being the free blocks that are large enough and have no such address. */
 void *th_heap_alloc_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag);
 
 /* As th_heap_alloc_aligned; `site` is a number of the caller's choice (a line, a hash), kept in
@@ -283,19 +291,19 @@ void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t t
  *   Else: new block with the same tag, alignment and site, contents copied, old block freed;
  *   returns the new payload, and every pointer into the old one is dead.
  * The first min(old requested, bytes) bytes are kept. Returns NULL with the block untouched iff
- * none of this is possible (a size above PTRDIFF_MAX never is). O(n). */
+ * none of this is possible (a size above PTRDIFF_MAX never is). O(log u), and the bytes copied. */
 void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes);
 
 /* Gives back what the block has beyond its requested size: to the next block if that is free,
  * else as a free block of its own if it can hold a header and 4 dwords. Returns the bytes made
  * available (0: nothing could be given back, or pointer is NULL). The payload stays where it
- * is. O(1). */
+ * is. O(log u). */
 size_t th_heap_trim(th_heap *heap, void *pointer);
 
 /* Frees the payload and merges the block with free neighbours:
  *   [ prev ][ this ][ next ] => [ ------- free ------- ]
  * Returns the bytes made available: the payload, plus the header of each block merged away.
- * 0 for NULL, and after a fault. O(1). */
+ * 0 for NULL, and after a fault. O(log u). */
 size_t th_heap_free(th_heap *heap, void *pointer);
 
 /* Frees every live block with low <= tag <= high, HEAD and TAIL alike; returns how many. O(n). */
@@ -367,22 +375,22 @@ typedef struct th_heap_stats {
     uint64_t failed_allocs; /* well-formed allocations and growths that found no room */
 } th_heap_stats;
 
-/* O(n). */
+/* O(1) with an index, else O(n). */
 void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats);
 
-/* th_heap_stats.free_head_bytes and .largest_free_bytes alone. O(n). */
+/* th_heap_stats.free_head_bytes (O(1)) and .largest_free_bytes (as th_heap_get_stats) alone. */
 size_t th_heap_free_head_bytes(const th_heap *heap);
 size_t th_heap_largest_free_bytes(const th_heap *heap);
 
-/* The bytes managed, LAST included. O(1). */
+/* The bytes that the heap takes from the first managed one on: what is managed, LAST included, and
+ * the index if it lies in the region, wherever that begins. What a copy needs. O(1). */
 size_t th_heap_region_bytes(const th_heap *heap);
 
 /* The checker: proves links, tiling, sides, counters and absence of adjacent free blocks; with
  * guard >= 1 check words and canaries; with guard >= 2 poison in free payloads once used; with
- * guard 3 the control structure's own check words. Raises no fault: returns TH_ERR_CORRUPT with the
- * first thing wrong in *fault, or TH_OK (TH_ERR_NULL for a heap that is NULL or zeroed) with
- * TH_FAULT_NONE there; fault may be NULL.
- * O(n + bytes once used). */
+ * guard 3 the control structure's own check words; the index. Raises no fault: returns
+ * TH_ERR_CORRUPT with the first thing wrong in *fault, or TH_OK (TH_ERR_NULL for a heap that is
+ * NULL or zeroed) with TH_FAULT_NONE there; fault may be NULL. O(n + bytes once used). */
 th_status th_heap_check(const th_heap *heap, th_fault *fault);
 
 #ifdef __cplusplus
