@@ -77,8 +77,10 @@ static void step(size_t large) {
     CHECK_EQ(distance(&heap, p->a), distance(&twin, p->b));
 }
 
-static void decide_alike(size_t alignment, int guard, size_t bytes, size_t large, unsigned steps) {
+static void decide_alike(th_heap_layout layout, size_t alignment, int guard, size_t bytes,
+                         size_t large, unsigned steps) {
     th_heap_config config = given(alignment, guard, sizeof memory);
+    config.layout = layout;
     CHECK_EQ(th_heap_init(&heap, region, bytes, &config), TH_OK);
     config.index = TH_HEAP_INDEX_NONE;
     CHECK_EQ(th_heap_init(&twin, twin_region, bytes, &config), TH_OK);
@@ -98,12 +100,19 @@ static void decide_alike(size_t alignment, int guard, size_t bytes, size_t large
     th_heap_clean_up(&twin);
 }
 
+/* Every way that an allocation and a free can go: layouts, alignments and guard levels have their
+ * own.
+ */
 static void it_decides_as_the_walk_does(void) {
     state = 7;
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
-        decide_alike(alignment, 0, REGION_BYTES, 30000, 12000);
-        decide_alike(alignment, 1, 40000, 9000, 4000);
-        decide_alike(alignment, 2, 9000, 3000, 4000);
+        decide_alike(TH_HEAP_LAYOUT_CLASSIC, alignment, 0, REGION_BYTES, 30000, 12000);
+        decide_alike(TH_HEAP_LAYOUT_WIDE, alignment, 0, 60000, 30000, 6000);
+        decide_alike(TH_HEAP_LAYOUT_LEAN, alignment, 0, 60000, 9000, 6000);
+        for (int guard = 1; guard <= 2; guard++) {
+            decide_alike(TH_HEAP_LAYOUT_CLASSIC, alignment, guard, 40000, 9000, 4000);
+            decide_alike(TH_HEAP_LAYOUT_WIDE, alignment, guard, 40000, 3000, 4000);
+        }
     }
 }
 

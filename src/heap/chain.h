@@ -151,6 +151,13 @@ TH_TRACK_BLIND_PART uint32_t th_header_sum_wide(uint32_t dword) {
     return dword * 0xD168AAADu;
 }
 
+/* The canary in the padding of a header, dword `number` of it. Cheaper than those in payloads, for
+ * it is verified with each header. */
+TH_TRACK_BLIND_PART uint32_t th_padding_dword(const th_heap *heap, uint32_t offset,
+                                              uint32_t number) {
+    return (heap->check_seed + offset + number) * 0x9E3779B1u;
+}
+
 /* What the padding of the header at `offset`, which begins at dword `stored`, adds to its sum: 0 if
  * it is the canary that it should be. */
 TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset,
@@ -160,9 +167,9 @@ TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset
         return 0;
     }
     if (stored == 6) {
-        sum = (header[6] ^ th_canary_dword(heap->check_seed, offset + 6)) * 0x9E3779B1u;
+        sum = header[6] - th_padding_dword(heap, offset, 6);
     }
-    return sum + (header[7] ^ th_canary_dword(heap->check_seed, offset + 7)) * 0x85EBCA77u;
+    return sum + (header[7] - th_padding_dword(heap, offset, 7)) * 0x85EBCA77u;
 }
 static_assert(TH_LAYOUT_CLASSIC_DWORDS == 6 && TH_LAYOUT_WIDE_DWORDS == 7,
               "padding, where guards are, is dwords 6 and 7, or dword 7");
@@ -242,9 +249,9 @@ TH_TRACK_BLIND_PART void th_padding_store(th_heap *heap, uint32_t offset, th_wor
                                           uint32_t stored, int guard) {
     if (guard > 0 && th_header_dwords(heap) > stored) {
         if (stored == 6) {
-            header[6] = th_canary_dword(heap->check_seed, offset + 6);
+            header[6] = th_padding_dword(heap, offset, 6);
         }
-        header[7] = th_canary_dword(heap->check_seed, offset + 7);
+        header[7] = th_padding_dword(heap, offset, 7);
     }
 }
 

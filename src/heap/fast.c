@@ -11,17 +11,71 @@
 #define LEAN    TH_HEAP_LAYOUT_LEAN
 #define WIDE    TH_HEAP_LAYOUT_WIDE
 
-/* Values of heap->fast beside the layouts themselves. */
-#define FAST_16         4u
-#define FAST_CLASSIC_16 (FAST_16 + CLASSIC)
-#define FAST_WIDE_16    (FAST_16 + WIDE)
+/* Values of heap->fast: a layout, and what else there are instances for. */
+#define FAST_16                 4u /* alignment 16 */
+#define FAST_GUARDED            8u /* guard level 1 or 2 */
+#define FAST_CLASSIC_16         (FAST_16 + CLASSIC)
+#define FAST_WIDE_16            (FAST_16 + WIDE)
+#define FAST_CLASSIC_GUARDED    (FAST_GUARDED + CLASSIC)
+#define FAST_WIDE_GUARDED       (FAST_GUARDED + WIDE)
+#define FAST_CLASSIC_16_GUARDED (FAST_GUARDED + FAST_16 + CLASSIC)
 
 void th_fast_choose(th_heap *heap) {
-    bool plain = heap->guard == 0 && heap->config.lock == NULL && !heap->busy;
+    bool plain = heap->guard < 3 && heap->config.lock == NULL && !heap->busy;
     heap->fast = plain && th_indexed(heap) ? (uint32_t)th_layout(heap) : TH_FAST_NONE;
-    if (heap->fast != TH_FAST_NONE && heap->fast != LEAN && th_unit(heap) == 4) {
-        heap->fast += FAST_16;
+    if (heap->fast != TH_FAST_NONE) {
+        bool guarded = heap->guard > 0;
+        bool constant =
+            th_unit(heap) == 4 && (heap->fast == CLASSIC || (heap->fast == WIDE && !guarded));
+        heap->fast += (guarded ? FAST_GUARDED : 0) + (constant ? FAST_16 : 0);
     }
+}
+
+/* What is constant in each of the instances below, or as good as that. */
+typedef struct shape {
+    th_heap_layout layout;
+    int guard;       /* 0, or 1 for any level that is not 0 */
+    unsigned log2;   /* of the unit */
+    uint32_t header; /* dwords */
+} shape;
+
+TH_CHAIN_INLINE shape shape_of(const th_heap *heap, th_heap_layout layout, int guard) {
+    return (shape){layout, guard, th_unit_log2(heap), th_header_dwords(heap)};
+}
+
+/* Alignment 16 is the default of most machines: there, all is constant. */
+#define CLASSIC_16         ((shape){CLASSIC, 0, 2, 8})
+#define WIDE_16            ((shape){WIDE, 0, 2, 8})
+#define CLASSIC_16_GUARDED ((shape){CLASSIC, 1, 2, 8})
+
+/* ---- with guards -------------------------------------------------------------------------
+ *
+ * Everything is verified that alloc.c verifies, before anything is changed. What is not as it
+ * should be is left to alloc.c, which looks again, and says so. */
+
+TH_CHAIN_INLINE bool poisons(const th_heap *heap, shape s) {
+    return s.guard > 0 && th_guard(heap) >= 2;
+}
+
+/* Reads a header. False: with guards, it does not agree with its check word. */
+TH_TRACK_BLIND_PART bool read_as(const th_heap *heap, uint32_t offset, shape s, th_header *block) {
+    *block = th_header_peek_as(heap, offset, s.layout, s.guard);
+    return s.guard == 0 || block->check == block->check_due;
+}
+
+/* Reads the header of the block above (not of LAST). */
+TH_TRACK_BLIND_PART bool read_above_as(const th_heap *heap, const th_header *block, uint32_t end,
+                                       shape s, th_header *above) {
+    return (s.guard == 0 || block->next == end) && read_as(heap, end, s, above) &&
+           (s.guard == 0 || above->prev == block->offset);
+}
+
+/* Reads the header of the block below; of FIRST its own. */
+TH_TRACK_BLIND_PART bool read_below_as(const th_heap *heap, const th_header *block, shape s,
+                                       th_header *below) {
+    return read_as(heap, block->prev, s, below) &&
+           (s.guard == 0 || block->offset == 0 ||
+            (below->next == block->offset && th_end(heap, below) == block->offset));
 }
 
 /* What the layout says, as a constant where it can be one. */
@@ -73,24 +127,13 @@ TH_CHAIN_INLINE uint64_t bit_of(uint32_t place) {
 
 /* ---- allocation ------------------------------------------------------------------------- */
 
-/* What is constant in each of the instances below, or as good as that. */
-typedef struct shape {
-    th_heap_layout layout;
-    unsigned log2;   /* of the unit */
-    uint32_t header; /* dwords */
-} shape;
-
 /* The largest block of the segment is not there any more. */
-TH_TRACK_BLIND_PART void *lower_as(th_heap *heap, void *payload, uint32_t segment, shape s) {
+static TH_TRACK_BLIND TH_NOINLINE void *lower_classic_16(th_heap *heap, void *payload,
+                                                         uint32_t segment) {
     uint32_t node = heap->index.small_leaf + segment;
-    th_index_lower_to(
-        heap, node,
-        th_index_largest_start_as(heap, segment, heap->index.small[node], s.layout, s.log2));
+    uint8_t enough = heap->index.small[node];
+    th_index_lower_to(heap, node, th_index_largest_start_as(heap, segment, enough, CLASSIC, 2));
     return payload;
-}
-
-static TH_TRACK_BLIND TH_NOINLINE void *lower_16(th_heap *heap, void *payload, uint32_t segment) {
-    return lower_as(heap, payload, segment, (shape){CLASSIC, 2, 8});
 }
 
 static TH_NOINLINE void *lower_any(th_heap *heap, void *payload, uint32_t segment) {
@@ -99,7 +142,7 @@ static TH_NOINLINE void *lower_any(th_heap *heap, void *payload, uint32_t segmen
 }
 
 TH_CHAIN_INLINE void *lower(th_heap *heap, void *payload, uint32_t segment, shape s) {
-    return s.layout == CLASSIC && s.log2 == 2 ? lower_16(heap, payload, segment)
+    return s.layout == CLASSIC && s.log2 == 2 ? lower_classic_16(heap, payload, segment)
                                               : lower_any(heap, payload, segment);
 }
 
@@ -115,9 +158,10 @@ TH_TRACK_BLIND_PART bool find_place(const th_heap *heap, uint32_t units, bool ta
                                     carving *c) {
     uint32_t mask = th_index_mask(heap, 0, units);
     if (mask != 0) {
-        uint32_t place =
-            tail ? th_index_descend_high_as(heap, 0, mask, units, s.layout, 0, s.log2, &c->size)
-                 : th_index_descend_low_as(heap, 0, mask, units, s.layout, 0, s.log2, &c->size);
+        uint32_t place = tail ? th_index_descend_high_as(heap, 0, mask, units, s.layout, s.guard,
+                                                         s.log2, &c->size)
+                              : th_index_descend_low_as(heap, 0, mask, units, s.layout, s.guard,
+                                                        s.log2, &c->size);
         if (place == TH_INDEX_DAMAGED) {
             return false;
         }
@@ -148,17 +192,32 @@ TH_CHAIN_INLINE void count_made(th_heap *heap, uint32_t offset, uint32_t dwords,
 }
 
 /* Opens the payload of a block that has been made. */
-TH_CHAIN_INLINE void *open_made(th_heap *heap, const th_header *block, uint32_t header) {
-#if TH_TRACK_ANY
-    th_guard_open(heap, block);
-#endif
-    return th_at(heap, block->offset + header);
+TH_CHAIN_INLINE void *open_made(th_heap *heap, const th_header *block, shape s) {
+    if (TH_TRACK_ANY || s.guard > 0) {
+        th_guard_open(heap, block);
+    }
+    return th_at(heap, block->offset + s.header);
+}
+
+/* With guards: is the place sound? */
+TH_TRACK_BLIND_PART bool verify_place(const th_heap *heap, const carving *c, shape s) {
+    th_header free, above, below;
+    uint32_t end = c->offset + s.header + c->size;
+    uint32_t found;
+    if (s.guard == 0) {
+        return true;
+    }
+    return read_as(heap, c->offset, s, &free) && th_is_free(heap, &free) && free.size == c->size &&
+           read_above_as(heap, &free, end, s, &above) &&
+           (!poisons(heap, s) ||
+            (read_below_as(heap, &free, s, &below) &&
+             th_peek_poison(heap, c->offset + s.header, end, &found) == TH_FAULT_NOWHERE));
 }
 
 /*   [ ------- free ------- ] => HEAD: [ block ][ rest ]   TAIL: [ rest ][ block ] */
 TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, uint32_t tag, carving c, bool tail,
                                    shape s) {
-    th_header free = th_header_peek_as(heap, c.offset, s.layout, 0);
+    th_header free = th_header_peek_as(heap, c.offset, s.layout, s.guard);
     uint32_t above = c.offset + s.header + c.size;
     uint32_t room = c.size - c.need;
     th_header block = {.offset = c.offset,
@@ -173,14 +232,14 @@ TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, uint32_t tag, ca
     if (tail) {
         block.offset += room;
         th_header run[2] = {rest, block};
-        th_chain_link_as(heap, free.prev, run, 2, above, s.layout, 0);
+        th_chain_link_as(heap, free.prev, run, 2, above, s.layout, s.guard);
     } else {
         rest.offset += s.header + c.need;
         th_header run[2] = {block, rest};
-        th_chain_link_as(heap, free.prev, run, 2, above, s.layout, 0);
+        th_chain_link_as(heap, free.prev, run, 2, above, s.layout, s.guard);
     }
     count_made(heap, block.offset, s.header + c.need, tail);
-    void *payload = open_made(heap, &block, s.header);
+    void *payload = open_made(heap, &block, s);
     if (c.middle) {
         heap->middle = rest.offset;
         if (tail) {
@@ -206,14 +265,14 @@ TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, uint32_t tag, ca
 /*   [ free ] => [ block ], links and all */
 TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, uint32_t tag, carving c, bool tail,
                                   shape s) {
-    th_header block = th_header_peek_as(heap, c.offset, s.layout, 0);
+    th_header block = th_header_peek_as(heap, c.offset, s.layout, s.guard);
     block.tag = tag;
     block.requested = bytes;
-    th_header_poke_as(heap, &block, s.layout, 0);
+    th_header_poke_as(heap, &block, s.layout, s.guard);
     heap->free_blocks--;
     heap->low_free_blocks -= c.offset < heap->first_tail;
     count_made(heap, c.offset, s.header + c.size, tail);
-    void *payload = open_made(heap, &block, s.header);
+    void *payload = open_made(heap, &block, s);
     if (c.middle) {
         heap->middle = TH_INDEX_NOWHERE;
         if (tail) {
@@ -236,43 +295,49 @@ TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, uint32_t tag, car
 /* What is looked at here, in bytes: sizes that the small tree knows, whatever the unit is. */
 #define BYTES_MAX ((size_t)(TH_INDEX_LARGE - 1) * TH_DWORD_BYTES)
 
-TH_CHAIN_INLINE shape shape_of(const th_heap *heap, th_heap_layout layout) {
-    return (shape){layout, th_unit_log2(heap), th_header_dwords(heap)};
+typedef void *carve_fn(th_heap *heap, size_t bytes, uint32_t tag, carving c);
+
+TH_TRACK_BLIND_PART void *alloc_as(th_heap *heap, size_t bytes, uint32_t tag, bool tail, shape s,
+                                   carve_fn *carve) {
+    uint32_t unit_bytes = TH_DWORD_BYTES << s.log2;
+    uint32_t units = ((uint32_t)bytes + unit_bytes - 1) >> (s.log2 + 2);
+    carving c = {.need = units << s.log2};
+    if (!find_place(heap, units, tail, s, &c) || !verify_place(heap, &c, s)) {
+        return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+    }
+    return c.size - c.need >= s.header + TH_LAYOUT_SPLIT_PAYLOAD
+               ? carve(heap, bytes, tag, c)
+               : take_as(heap, bytes, tag, c, tail, s);
 }
 
-/* Alignment 16 is the default of most machines: there, all is constant. */
-#define CLASSIC_16 ((shape){CLASSIC, 2, 8})
-#define WIDE_16    ((shape){WIDE, 2, 8})
-
-/* An instance for HEAD or TAIL: the parts that are not always needed are functions of their own. */
+/* An instance for HEAD or TAIL; what is not always needed is a function of its own. */
 #define ALLOC_FOR(name, is_tail, shape_here)                                                       \
     static TH_TRACK_BLIND TH_NOINLINE void *name##_carve(th_heap *heap, size_t bytes,              \
                                                          uint32_t tag, carving c) {                \
         return carve_as(heap, bytes, tag, c, is_tail, shape_here);                                 \
     }                                                                                              \
     static TH_TRACK_BLIND TH_NOINLINE void *name(th_heap *heap, size_t bytes, uint32_t tag) {      \
-        const shape s = shape_here;                                                                \
-        uint32_t unit_bytes = TH_DWORD_BYTES << s.log2;                                            \
-        uint32_t units = ((uint32_t)bytes + unit_bytes - 1) >> (s.log2 + 2);                       \
-        carving c = {.need = units << s.log2};                                                     \
-        if (!find_place(heap, units, is_tail, s, &c)) {                                            \
-            return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);                          \
-        }                                                                                          \
-        return c.size - c.need >= s.header + TH_LAYOUT_SPLIT_PAYLOAD                               \
-                   ? name##_carve(heap, bytes, tag, c)                                             \
-                   : take_as(heap, bytes, tag, c, is_tail, s);                                     \
+        return alloc_as(heap, bytes, tag, is_tail, shape_here, name##_carve);                      \
     }                                                                                              \
     static_assert(TH_FAST, "an instance")
 ALLOC_FOR(head_classic_16, false, CLASSIC_16);
 ALLOC_FOR(tail_classic_16, true, CLASSIC_16);
 ALLOC_FOR(head_wide_16, false, WIDE_16);
 ALLOC_FOR(tail_wide_16, true, WIDE_16);
-ALLOC_FOR(head_classic, false, shape_of(heap, CLASSIC));
-ALLOC_FOR(tail_classic, true, shape_of(heap, CLASSIC));
-ALLOC_FOR(head_wide, false, shape_of(heap, WIDE));
-ALLOC_FOR(tail_wide, true, shape_of(heap, WIDE));
-ALLOC_FOR(head_lean, false, shape_of(heap, LEAN));
-ALLOC_FOR(tail_lean, true, shape_of(heap, LEAN));
+ALLOC_FOR(head_classic, false, shape_of(heap, CLASSIC, 0));
+ALLOC_FOR(tail_classic, true, shape_of(heap, CLASSIC, 0));
+ALLOC_FOR(head_wide, false, shape_of(heap, WIDE, 0));
+ALLOC_FOR(tail_wide, true, shape_of(heap, WIDE, 0));
+ALLOC_FOR(head_lean, false, shape_of(heap, LEAN, 0));
+ALLOC_FOR(tail_lean, true, shape_of(heap, LEAN, 0));
+#if TH_GUARD > 0
+ALLOC_FOR(head_classic_16_guarded, false, CLASSIC_16_GUARDED);
+ALLOC_FOR(tail_classic_16_guarded, true, CLASSIC_16_GUARDED);
+ALLOC_FOR(head_classic_guarded, false, shape_of(heap, CLASSIC, 1));
+ALLOC_FOR(tail_classic_guarded, true, shape_of(heap, CLASSIC, 1));
+ALLOC_FOR(head_wide_guarded, false, shape_of(heap, WIDE, 1));
+ALLOC_FOR(tail_wide_guarded, true, shape_of(heap, WIDE, 1));
+#endif
 
 void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
     if (bytes - 1 < BYTES_MAX) {
@@ -294,6 +359,17 @@ void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
                 return tail ? tail_wide(heap, bytes, tag) : head_wide(heap, bytes, tag);
             case LEAN:
                 return tail ? tail_lean(heap, bytes, tag) : head_lean(heap, bytes, tag);
+#if TH_GUARD > 0
+            case FAST_CLASSIC_16_GUARDED:
+                return tail ? tail_classic_16_guarded(heap, bytes, tag)
+                            : head_classic_16_guarded(heap, bytes, tag);
+            case FAST_CLASSIC_GUARDED:
+                return tail ? tail_classic_guarded(heap, bytes, tag)
+                            : head_classic_guarded(heap, bytes, tag);
+            case FAST_WIDE_GUARDED:
+                return tail ? tail_wide_guarded(heap, bytes, tag)
+                            : head_wide_guarded(heap, bytes, tag);
+#endif
             }
         }
     }
@@ -324,7 +400,7 @@ TH_CHAIN_INLINE bool count_freed(th_heap *heap, uint32_t offset, uint32_t dwords
 
 /* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours, of which there is
  * one at least, taken in. */
-TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, uint32_t offset, shape s) {
+TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, void *pointer, uint32_t offset, shape s) {
     uint32_t tag_free = tag_free_as(heap, s.layout);
     th_header block = th_header_peek_as(heap, offset, s.layout, 0);
     uint32_t end = offset + s.header + block.size;
@@ -336,6 +412,10 @@ TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, uint32_t offset, shape s) {
     uint32_t above_size = 0, below_size = 0;
     uint32_t more = 1; /* free blocks */
     if (above.tag == tag_free && end != heap->last) {
+        th_header beyond;
+        if (!read_above_as(heap, &above, end + s.header + above.size, s, &beyond)) {
+            return th_free_checked(heap, pointer);
+        }
         above_size = above.size;
         merged.size += s.header + above_size;
         more = 0;
@@ -348,10 +428,16 @@ TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, uint32_t offset, shape s) {
         prev = below.prev;
         more--;
     }
-#if TH_TRACK_ANY
-    th_guard_wipe(heap, offset, end + (above_size != 0 ? s.header : 0));
-#endif
-    th_chain_link_as(heap, prev, &merged, 1, next, s.layout, 0);
+    if (above_size != 0) {
+        th_header_spoil_as(heap, end, s.guard);
+    }
+    if (below_size != 0) {
+        th_header_spoil_as(heap, offset, s.guard);
+    }
+    if (TH_TRACK_ANY || poisons(heap, s)) {
+        th_guard_wipe(heap, offset, end + (above_size != 0 ? s.header : 0));
+    }
+    th_chain_link_as(heap, prev, &merged, 1, next, s.layout, s.guard);
     size_t freed = (size_t)(merged.size - above_size - below_size) * TH_DWORD_BYTES;
     if (!count_freed(heap, offset, s.header + block.size, block.tag > tag_free / 2, next, more)) {
         heap->low_free_blocks += below_size == 0;
@@ -384,10 +470,10 @@ TH_TRACK_BLIND_PART size_t leave_as(th_heap *heap, const th_header *block, uint3
     free.site = 0;
     free.align_log2 = s.log2 + 2;
     free.next = end;
-#if TH_TRACK_ANY
-    th_guard_wipe(heap, block->offset, end);
-#endif
-    th_header_poke_as(heap, &free, s.layout, 0);
+    if (TH_TRACK_ANY || poisons(heap, s)) {
+        th_guard_wipe(heap, block->offset, end);
+    }
+    th_header_poke_as(heap, &free, s.layout, s.guard);
     size_t freed = (size_t)block->size * TH_DWORD_BYTES;
     if (!count_freed(heap, block->offset, s.header + block->size, block->tag > tag_free / 2, end,
                      1)) {
@@ -408,28 +494,67 @@ TH_TRACK_BLIND_PART size_t leave_as(th_heap *heap, const th_header *block, uint3
     return heap->index.small[node] >= units ? freed : raise(heap, freed, node, units);
 }
 
+/* With guards: can a payload begin there? */
+TH_CHAIN_INLINE bool may_be_payload(const th_heap *heap, uintptr_t distance, shape s) {
+    uintptr_t first = (uintptr_t)s.header * TH_DWORD_BYTES;
+    uintptr_t last = (uintptr_t)heap->last * TH_DWORD_BYTES;
+    uintptr_t mask = ((uintptr_t)TH_DWORD_BYTES << s.log2) - 1;
+    return s.guard == 0 || (distance - first < last - first && (distance & mask) == 0);
+}
+
+/* With guards: is it a live block, and has nobody written behind it? */
+TH_TRACK_BLIND_PART bool verify_live(const th_heap *heap, const th_header *block, shape s) {
+    uint32_t found;
+    return s.guard == 0 ||
+           (!th_is_free(heap, block) && th_peek_canary(heap, block, &found) == TH_FAULT_NOWHERE);
+}
+
+TH_TRACK_BLIND_PART bool verify_block(const th_heap *heap, uintptr_t distance, shape s,
+                                      th_header *block, th_header *above, th_header *below) {
+    if (!may_be_payload(heap, distance, s)) {
+        return false;
+    }
+    uint32_t offset = (uint32_t)(distance / TH_DWORD_BYTES) - s.header;
+    if (!read_as(heap, offset, s, block) || !verify_live(heap, block, s)) {
+        return false;
+    }
+    return read_above_as(heap, block, offset + s.header + block->size, s, above) &&
+           read_below_as(heap, block, s, below);
+}
+
+typedef size_t join_fn(th_heap *heap, void *pointer, uint32_t offset);
+
+TH_TRACK_BLIND_PART size_t free_as(th_heap *heap, void *pointer, shape s, join_fn *join) {
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;
+    uint32_t tag_free = tag_free_as(heap, s.layout);
+    th_header block, above, below;
+    if (!verify_block(heap, distance, s, &block, &above, &below)) {
+        return th_free_checked(heap, pointer);
+    }
+    return above.tag == tag_free || below.tag == tag_free
+               ? join(heap, pointer, block.offset)
+               : leave_as(heap, &block, block.offset + s.header + block.size, s);
+}
+
 #define FREE_FOR(name, shape_here)                                                                 \
-    static TH_TRACK_BLIND TH_NOINLINE size_t name##_join(th_heap *heap, uint32_t offset) {         \
-        return join_as(heap, offset, shape_here);                                                  \
+    static TH_TRACK_BLIND TH_NOINLINE size_t name##_join(th_heap *heap, void *pointer,             \
+                                                         uint32_t offset) {                        \
+        return join_as(heap, pointer, offset, shape_here);                                         \
     }                                                                                              \
     static TH_TRACK_BLIND TH_NOINLINE size_t name(th_heap *heap, void *pointer) {                  \
-        const shape s = shape_here;                                                                \
-        uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;                           \
-        uint32_t offset = (uint32_t)(distance / TH_DWORD_BYTES) - s.header;                        \
-        th_header block = th_header_peek_as(heap, offset, s.layout, 0);                            \
-        uint32_t end = offset + s.header + block.size;                                             \
-        uint32_t tag_free = tag_free_as(heap, s.layout);                                           \
-        bool merge_above = th_header_peek_as(heap, end, s.layout, 0).tag == tag_free;              \
-        bool merge_below = th_header_peek_as(heap, block.prev, s.layout, 0).tag == tag_free;       \
-        return merge_above || merge_below ? name##_join(heap, offset)                              \
-                                          : leave_as(heap, &block, end, s);                        \
+        return free_as(heap, pointer, shape_here, name##_join);                                    \
     }                                                                                              \
     static_assert(TH_FAST, "an instance")
 FREE_FOR(free_classic_16, CLASSIC_16);
 FREE_FOR(free_wide_16, WIDE_16);
-FREE_FOR(free_classic, shape_of(heap, CLASSIC));
-FREE_FOR(free_wide, shape_of(heap, WIDE));
-FREE_FOR(free_lean, shape_of(heap, LEAN));
+FREE_FOR(free_classic, shape_of(heap, CLASSIC, 0));
+FREE_FOR(free_wide, shape_of(heap, WIDE, 0));
+FREE_FOR(free_lean, shape_of(heap, LEAN, 0));
+#if TH_GUARD > 0
+FREE_FOR(free_classic_16_guarded, CLASSIC_16_GUARDED);
+FREE_FOR(free_classic_guarded, shape_of(heap, CLASSIC, 1));
+FREE_FOR(free_wide_guarded, shape_of(heap, WIDE, 1));
+#endif
 
 size_t th_heap_free(th_heap *heap, void *pointer) {
     if (pointer != NULL) {
@@ -445,6 +570,14 @@ size_t th_heap_free(th_heap *heap, void *pointer) {
             return free_wide(heap, pointer);
         case LEAN:
             return free_lean(heap, pointer);
+#if TH_GUARD > 0
+        case FAST_CLASSIC_16_GUARDED:
+            return free_classic_16_guarded(heap, pointer);
+        case FAST_CLASSIC_GUARDED:
+            return free_classic_guarded(heap, pointer);
+        case FAST_WIDE_GUARDED:
+            return free_wide_guarded(heap, pointer);
+#endif
         }
     }
     return th_free_checked(heap, pointer);
