@@ -3,6 +3,7 @@
  * noticed. */
 #include <string.h>
 
+#include "base/track.h"
 #include "heap_fixture.h"
 
 #define REGION_BYTES ((size_t)131083 * 4)
@@ -55,14 +56,19 @@ typedef struct pair {
 
 static pair payloads[PAYLOADS_MAX];
 
+static void *allocate(th_heap *from, size_t alignment, size_t bytes, uint32_t tag) {
+    return alignment == 4 ? th_heap_alloc(from, bytes, tag)
+                          : th_heap_alloc_aligned(from, alignment, bytes, tag);
+}
+
 static void step(size_t large) {
     pair *p = &payloads[draw(PAYLOADS_MAX)];
     uint32_t tag = draw(3) == 0 ? 0x4001 : 0x0001;
     size_t bytes = draw_size(large);
     size_t alignment = draw(12) == 0 ? (size_t)8 << draw(7) : 4;
     if (p->a == NULL) {
-        p->a = th_heap_alloc_aligned(&heap, alignment, bytes, tag);
-        p->b = th_heap_alloc_aligned(&twin, alignment, bytes, tag);
+        p->a = allocate(&heap, alignment, bytes, tag);
+        p->b = allocate(&twin, alignment, bytes, tag);
     } else if (draw(6) == 0) {
         void *a = th_heap_resize(&heap, p->a, bytes);
         void *b = th_heap_resize(&twin, p->b, bytes);
@@ -112,6 +118,42 @@ static void it_decides_as_the_walk_does(void) {
         for (int guard = 1; guard <= 2; guard++) {
             decide_alike(TH_HEAP_LAYOUT_CLASSIC, alignment, guard, 40000, 9000, 4000);
             decide_alike(TH_HEAP_LAYOUT_WIDE, alignment, guard, 40000, 3000, 4000);
+        }
+    }
+}
+
+/* FIRST, which has no block below it, takes in the one above. */
+static void first_is_merged_with(void) {
+    for (int guard = 0; guard <= 2; guard++) {
+        for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+            th_heap_config config = given(alignment, guard, sizeof memory);
+            CHECK_EQ(th_heap_init(&heap, region, 8000, &config), TH_OK);
+            void *first = th_heap_alloc(&heap, 48, 1);
+            void *second = th_heap_alloc(&heap, 48, 1);
+            CHECK(second != NULL && th_heap_alloc(&heap, 48, 1) != NULL);
+            CHECK_EQ(th_heap_free(&heap, first), 48);
+            CHECK_EQ(th_heap_free(&heap, second), 48 + 4 * (size_t)heap.header_dwords);
+            EXPECT_BLOCKS(&heap, {FREE, 24 + heap.header_dwords}, {1, 12},
+                          {FREE, heap.dwords - 5 * (uint32_t)heap.header_dwords - 36});
+            th_heap_clean_up(&heap);
+        }
+    }
+}
+
+/* Sizes around the one at which the other tree begins, on both sides: the hole is found again. */
+static void small_ends_where_large_begins(void) {
+    for (size_t units = 250; units <= 260; units++) {
+        for (uint32_t tag = 1; tag <= 0x4001; tag += 0x4000) {
+            th_heap_config config = given(16, 0, sizeof memory);
+            CHECK_EQ(th_heap_init(&heap, region, 40000, &config), TH_OK);
+            void *hole = th_heap_alloc(&heap, 16 * units, tag);
+            CHECK(hole != NULL && th_heap_alloc(&heap, 16, tag) != NULL);
+            CHECK_EQ(th_heap_free(&heap, hole), 16 * units);
+            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+            CHECK(th_heap_alloc(&heap, 16 * units + 1, tag) != hole);
+            CHECK(th_heap_alloc(&heap, 16 * units, tag) == hole);
+            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+            th_heap_clean_up(&heap);
         }
     }
 }
@@ -262,10 +304,10 @@ static void it_can_be_given_and_taken_away(void) {
 static bool set_inside(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     (void)context;
     (void)tag;
-    (void)from;
     (void)to;
     (void)bytes;
     CHECK_EQ(th_heap_set_index(&heap, NULL, 0), TH_ERR_BUSY);
+    CHECK(th_heap_alloc(&heap, 8, 1) == NULL && th_heap_free(&heap, from) == 0);
     return false;
 }
 
@@ -376,6 +418,74 @@ static void damage_is_noticed_by_those_who_meet_it(void) {
     }
 }
 
+static void expect_noticed(bool refused, th_fault_kind kind) {
+    CHECK(refused);
+    CHECK_EQ(faults, 1);
+    CHECK_EQ(last.kind, kind);
+    faults = 0;
+}
+
+static TH_TRACK_BLIND void flip(unsigned char *at, unsigned char mask) {
+    th_track_blind_begin();
+    *at ^= mask;
+    th_track_blind_end();
+}
+
+/* With guards, a heap with an index and without a lock looks as closely as any other. */
+static void expect_guards(th_heap_layout layout, size_t alignment, int guard) {
+    th_heap_config config = given(alignment, guard, sizeof memory);
+    config.layout = layout;
+    CHECK_EQ(th_heap_init(&heap, region, 8000, &config), TH_OK);
+    size_t header = 4 * (size_t)heap.header_dwords;
+    unsigned char *block[5];
+    for (unsigned i = 0; i < 5; i++) {
+        block[i] = th_heap_alloc(&heap, 48, 1);
+        CHECK(block[i] != NULL);
+    }
+    void *odd = th_heap_alloc(&heap, 45, 0x4001);
+    faults = 0;
+    flip((unsigned char *)odd + 45, 4);
+    expect_noticed(th_heap_free(&heap, odd) == 0, TH_FAULT_CANARY);
+    flip((unsigned char *)odd + 45, 4);
+    expect_noticed(th_heap_free(&heap, block[1] + alignment) == 0, TH_FAULT_NOT_A_BLOCK);
+    expect_noticed(th_heap_free(&heap, block[1] + 1) == 0, TH_FAULT_MISALIGNED);
+    expect_noticed(th_heap_free(&heap, region + 8000) == 0, TH_FAULT_FOREIGN);
+    for (unsigned i = 0; i < 3; i++) { /* of the block below, its own, of the one above */
+        flip(block[i] - header, 2);
+        expect_noticed(th_heap_free(&heap, block[1]) == 0, TH_FAULT_HEADER);
+        flip(block[i] - header, 2);
+    }
+    CHECK_EQ(th_heap_free(&heap, block[3]), 48);
+    expect_noticed(th_heap_free(&heap, block[3]) == 0, TH_FAULT_DOUBLE_FREE);
+    flip(block[4] - header, 2); /* above the free block: met where that is merged, and reused */
+    expect_noticed(th_heap_free(&heap, block[2]) == 0, TH_FAULT_HEADER);
+    expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_HEADER);
+    flip(block[4] - header, 2);
+    flip(block[3] - header, 2);
+    expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_HEADER);
+    flip(block[3] - header, 2);
+    if (guard == 2) {
+        flip(block[3] + 20, 1);
+        expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_POISON);
+        flip(block[3] + 20, 1);
+        flip(block[2] - header, 2);
+        expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_HEADER);
+        flip(block[2] - header, 2);
+    }
+    CHECK(th_heap_alloc(&heap, 48, 1) == block[3]);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    th_heap_clean_up(&heap);
+}
+
+static void guards_are_as_strict_as_ever(void) {
+    for (int guard = 1; guard <= 2 && guard <= th_heap_guard_max(); guard++) {
+        for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+            expect_guards(TH_HEAP_LAYOUT_CLASSIC, alignment, guard);
+            expect_guards(TH_HEAP_LAYOUT_WIDE, alignment, guard);
+        }
+    }
+}
+
 /* Trees of two levels and more, in which a node promises what no child holds. */
 static void a_broken_promise_is_noticed(void) {
     th_heap_config config = given(4, 0, sizeof memory);
@@ -427,9 +537,10 @@ static void level_3_compares_with_the_walk(void) {
     th_heap_clean_up(&heap);
 }
 
-TH_SUITE("heap_index", TEST(it_decides_as_the_walk_does),
-         TEST(memory_is_refused_where_it_cannot_serve), TEST(it_keeps_to_its_memory),
-         TEST(by_default_it_lies_in_the_region), TEST(it_can_be_given_and_taken_away),
-         TEST(it_is_not_changed_from_a_callback), TEST(copies_share_none),
-         TEST(an_attached_heap_has_a_new_one), TEST(damage_is_noticed_by_those_who_meet_it),
+TH_SUITE("heap_index", TEST(it_decides_as_the_walk_does), TEST(first_is_merged_with),
+         TEST(small_ends_where_large_begins), TEST(memory_is_refused_where_it_cannot_serve),
+         TEST(it_keeps_to_its_memory), TEST(by_default_it_lies_in_the_region),
+         TEST(it_can_be_given_and_taken_away), TEST(it_is_not_changed_from_a_callback),
+         TEST(copies_share_none), TEST(an_attached_heap_has_a_new_one),
+         TEST(damage_is_noticed_by_those_who_meet_it), TEST(guards_are_as_strict_as_ever),
          TEST(a_broken_promise_is_noticed), TEST(level_3_compares_with_the_walk))
