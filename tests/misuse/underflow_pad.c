@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* At alignment 16 the 8 bytes below a payload only fill up its header.
  *
- * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0x74b4aec2 found
+ * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0x24b4aec2 found
  *           0x82b4aec2
  * level 2:  same
  * level 1:  same
