@@ -541,6 +541,62 @@ static void random_runs_in_wide(void) {
     play_layout(2);
 }
 
+/* ---- the fast path -------------------------------------------------------------------------- */
+
+enum { TWIN_BYTES = 40000, TWIN_SLOTS = 40, TWIN_STEPS = 1500 };
+
+/* Without guards and locks, plain allocations of an indexed heap go a way of their own. The same
+ * calls on a heap without an index come to the same blocks. */
+static void play_fast(const layout_facts *facts, size_t alignment, uint64_t seed) {
+    static alignas(16) unsigned char regions[2][TWIN_BYTES];
+    static uint64_t index[2048];
+    size_t slots[TWIN_SLOTS] = {0}; /* payloads, as places in the regions */
+    th_heap heaps[2];
+    for (size_t i = 0; i < 2; i++) {
+        const th_heap_config config = {.alignment = alignment,
+                                       .layout = facts->layout,
+                                       .index = i == 0 ? TH_HEAP_INDEX_GIVEN : TH_HEAP_INDEX_NONE,
+                                       .index_memory = index,
+                                       .index_bytes = sizeof index};
+        CHECK_EQ(th_heap_init(&heaps[i], regions[i], TWIN_BYTES, &config), TH_OK);
+    }
+    for (int step = 0; step < TWIN_STEPS; step++) {
+        size_t slot = th_test_random(&seed) % TWIN_SLOTS;
+        if (slots[slot] == 0) {
+            uint64_t shape = th_test_random(&seed);
+            size_t bytes = 1 + (size_t)(shape % (shape >> 60 == 0 ? 9000 : 700));
+            uint32_t tag =
+                (uint32_t)(shape >> 32 & 7) + (shape >> 40 & 1 ? facts->free / 2 + 1 : 0);
+            unsigned char *fast = th_heap_alloc(&heaps[0], bytes, tag);
+            unsigned char *slow = th_heap_alloc(&heaps[1], bytes, tag);
+            CHECK_EQ(fast == NULL, slow == NULL);
+            if (fast != NULL) {
+                slots[slot] = (size_t)(fast - regions[0]);
+                CHECK_EQ(slow - regions[1], slots[slot]);
+                CHECK_EQ(th_heap_requested_size(&heaps[0], fast),
+                         th_heap_requested_size(&heaps[1], slow));
+            }
+        } else {
+            CHECK_EQ(th_heap_free(&heaps[0], regions[0] + slots[slot]),
+                     th_heap_free(&heaps[1], regions[1] + slots[slot]));
+            slots[slot] = 0;
+        }
+        expect_same_heaps(&heaps[0], &heaps[1]);
+        CHECK_EQ(th_heap_check(&heaps[0], NULL), TH_OK);
+    }
+    th_heap_clean_up(&heaps[0]);
+    th_heap_clean_up(&heaps[1]);
+}
+
+static void the_fast_path_decides_nothing_else(void) {
+    uint64_t seed = th_test_seed(0x66617374);
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+            play_fast(&layouts[i], alignment, seed + alignment);
+        }
+    }
+}
+
 /* ---- large regions -------------------------------------------------------------------------- */
 
 #ifdef __unix__
@@ -737,4 +793,4 @@ TH_SUITE("heap_layouts", TEST(every_layout_is_contained), TEST(what_is_no_layout
          TEST(lean_blocks_keep_their_slack), TEST(images_of_another_layout_are_refused),
          TEST(images_of_no_layout_are_refused), TEST(a_sealed_layout_is_not_another),
          TEST(random_runs_in_lean), TEST(random_runs_in_wide),
-         LARGE_TESTS TEST(a_tag_above_free_is_broken))
+         TEST(the_fast_path_decides_nothing_else), LARGE_TESTS TEST(a_tag_above_free_is_broken))
