@@ -329,10 +329,12 @@ int {name}(void) {{
     union box held = {{.same = 0}};
     made.next = &made;
     const char *text = "same"; /* same */
-    return part(0) + table[0](made.next->same) + more[1] + held.same + made.other[0] + text[0] - 's';
+    int sum = part(0) + table[0](made.next->same) + more[1] + held.same + made.other[0];
+    return sum + text[0] - 's';
 }}
 """
-        self.tree(tagheap__all_h="int th_main(void);", one__own_h="#define TH_OUR_PART static\nint th_other(void);",
+        self.tree(tagheap__all_h="int th_main(void);",
+                  one__own_h="#define TH_OUR_PART static\nint th_other(void);",
                   one__first_c='#include "one/own.h"\n' + body.format(n=3, name="th_other"),
                   two__second_c='#include "one/own.h"\n#include "tagheap/all.h"\n' +
                   body.format(n=10, name="th_ten") .replace(
