@@ -50,6 +50,7 @@ lab_cost_player *lab_cost_player_new(uint32_t dwords, th_heap_index index) {
 
 void lab_cost_player_destroy(lab_cost_player *p) {
     if (p != NULL) {
+        th_heap_clean_up(&p->heap);
         free(p->arena);
         free(p->index);
         free(p);
@@ -229,6 +230,7 @@ static bool is_played(const lab_op *op) {
 }
 
 static bool start(lab_cost_player *p, const lab_config *config) {
+    th_heap_clean_up(&p->heap); /* its region is ordinary memory again */
     p->config = *config;
     const th_heap_config heap_config = {.alignment = config->alignment,
                                         .layout = lab_heap_layout(config),
