@@ -561,7 +561,7 @@ static void play_fast(const layout_facts *facts, size_t alignment, uint64_t seed
         CHECK_EQ(th_heap_init(&heaps[i], regions[i], TWIN_BYTES, &config), TH_OK);
     }
     for (int step = 0; step < TWIN_STEPS; step++) {
-        size_t slot = th_test_random(&seed) % TWIN_SLOTS;
+        size_t slot = (size_t)(th_test_random(&seed) % TWIN_SLOTS);
         if (slots[slot] == 0) {
             uint64_t shape = th_test_random(&seed);
             size_t bytes = 1 + (size_t)(shape % (shape >> 60 == 0 ? 9000 : 700));
