@@ -109,7 +109,7 @@ void th_note_failure(th_heap *heap) {
     th_seal(heap);
 }
 
-void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
+void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
     const th_wish wish = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
     void *payload = NULL;
     th_outcome outcome = TH_OUTCOME_FAULT;

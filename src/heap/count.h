@@ -70,7 +70,9 @@ TH_CHAIN_INLINE uint32_t th_used_dwords(const th_heap *heap) {
 /* Raises the high-water mark to what is used now. */
 TH_CHAIN_INLINE void th_note_high_water(th_heap *heap) {
     uint32_t used = th_used_dwords(heap);
-    heap->high_water_dwords = used > heap->high_water_dwords ? used : heap->high_water_dwords;
+    if (used > heap->high_water_dwords) {
+        heap->high_water_dwords = used;
+    }
 }
 
 #endif

@@ -57,6 +57,26 @@ TH_CHAIN_INLINE bool poisons(const th_heap *heap, shape s) {
     return s.guard > 0 && th_guard(heap) >= 2;
 }
 
+/* Is what becomes free wiped, or payloads that are made announced: for guards, or for a tool? */
+TH_CHAIN_INLINE bool wipes(const th_heap *heap, shape s) {
+#if TH_TRACK_ANY
+    (void)heap;
+    (void)s;
+    return true;
+#else
+    return poisons(heap, s);
+#endif
+}
+
+TH_CHAIN_INLINE bool announces(shape s) {
+#if TH_TRACK_ANY
+    (void)s;
+    return true;
+#else
+    return s.guard > 0;
+#endif
+}
+
 /* Reads a header. False: with guards, it does not agree with its check word. */
 TH_TRACK_BLIND_PART bool read_as(const th_heap *heap, uint32_t offset, shape s, th_header *block) {
     *block = th_header_peek_as(heap, offset, s.layout, s.guard);
@@ -128,13 +148,17 @@ TH_CHAIN_INLINE uint64_t bit_of(uint32_t place) {
 /* ---- allocation ------------------------------------------------------------------------- */
 
 /* The largest block of the segment is not there any more. */
-static TH_TRACK_BLIND TH_NOINLINE void *lower_classic_16(th_heap *heap, void *payload,
-                                                         uint32_t segment) {
-    uint32_t node = heap->index.small_leaf + segment;
-    uint8_t enough = heap->index.small[node];
-    th_index_lower_to(heap, node, th_index_largest_start_as(heap, segment, enough, CLASSIC, 2));
-    return payload;
-}
+#define LOWER_FOR(name, layout)                                                                    \
+    static TH_TRACK_BLIND TH_NOINLINE void *name(th_heap *heap, void *payload, uint32_t segment) { \
+        uint32_t node = heap->index.small_leaf + segment;                                          \
+        uint8_t enough = heap->index.small[node];                                                  \
+        th_index_lower_to(heap, node,                                                              \
+                          th_index_largest_start_as(heap, segment, enough, layout, 2));            \
+        return payload;                                                                            \
+    }                                                                                              \
+    static_assert(TH_FAST, "an instance")
+LOWER_FOR(lower_classic_16, CLASSIC);
+LOWER_FOR(lower_wide_16, WIDE);
 
 static TH_NOINLINE void *lower_any(th_heap *heap, void *payload, uint32_t segment) {
     th_index_lower(heap, segment);
@@ -142,8 +166,27 @@ static TH_NOINLINE void *lower_any(th_heap *heap, void *payload, uint32_t segmen
 }
 
 TH_CHAIN_INLINE void *lower(th_heap *heap, void *payload, uint32_t segment, shape s) {
-    return s.layout == CLASSIC && s.log2 == 2 ? lower_classic_16(heap, payload, segment)
-                                              : lower_any(heap, payload, segment);
+    if (s.log2 != 2) {
+        return lower_any(heap, payload, segment);
+    }
+    return s.layout == CLASSIC ? lower_classic_16(heap, payload, segment)
+           : s.layout == WIDE  ? lower_wide_16(heap, payload, segment)
+                               : lower_any(heap, payload, segment);
+}
+
+/* A tag and a site, in one register. */
+typedef uint64_t label;
+
+TH_CHAIN_INLINE label label_of(uint32_t tag, uint32_t site) {
+    return (label)site << 32 | tag;
+}
+
+TH_CHAIN_INLINE uint32_t tag_of(label name) {
+    return (uint32_t)name;
+}
+
+TH_CHAIN_INLINE uint32_t site_of(label name) {
+    return (uint32_t)(name >> 32);
 }
 
 /* A free block, and what is to be carved from it. */
@@ -182,18 +225,22 @@ TH_CHAIN_INLINE void count_made(th_heap *heap, uint32_t offset, uint32_t dwords,
     if (tail) {
         heap->tail_blocks++;
         heap->tail_dwords += dwords;
-        heap->high_used = offset < heap->high_used ? offset : heap->high_used;
+        if (offset < heap->high_used) {
+            heap->high_used = offset;
+        }
     } else {
         heap->head_blocks++;
         heap->head_dwords += dwords;
-        heap->low_used = offset + dwords > heap->low_used ? offset + dwords : heap->low_used;
+        if (offset + dwords > heap->low_used) {
+            heap->low_used = offset + dwords;
+        }
     }
     th_note_high_water(heap);
 }
 
 /* Opens the payload of a block that has been made. */
 TH_CHAIN_INLINE void *open_made(th_heap *heap, const th_header *block, shape s) {
-    if (TH_TRACK_ANY || s.guard > 0) {
+    if (announces(s)) {
         th_guard_open(heap, block);
     }
     return th_at(heap, block->offset + s.header);
@@ -215,15 +262,16 @@ TH_TRACK_BLIND_PART bool verify_place(const th_heap *heap, const carving *c, sha
 }
 
 /*   [ ------- free ------- ] => HEAD: [ block ][ rest ]   TAIL: [ rest ][ block ] */
-TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, uint32_t tag, carving c, bool tail,
+TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, label name, carving c, bool tail,
                                    shape s) {
     th_header free = th_header_peek_as(heap, c.offset, s.layout, s.guard);
     uint32_t above = c.offset + s.header + c.size;
     uint32_t room = c.size - c.need;
     th_header block = {.offset = c.offset,
-                       .tag = tag,
+                       .tag = tag_of(name),
                        .size = c.need,
                        .requested = bytes,
+                       .site = site_of(name),
                        .align_log2 = free.align_log2};
     th_header rest = {.offset = c.offset,
                       .tag = tag_free_as(heap, s.layout),
@@ -263,14 +311,15 @@ TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, uint32_t tag, ca
 }
 
 /*   [ free ] => [ block ], links and all */
-TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, uint32_t tag, carving c, bool tail,
+TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, label name, carving c, bool tail,
                                   shape s) {
     th_header block = th_header_peek_as(heap, c.offset, s.layout, s.guard);
-    block.tag = tag;
+    block.tag = tag_of(name);
     block.requested = bytes;
+    block.site = site_of(name);
     th_header_poke_as(heap, &block, s.layout, s.guard);
     heap->free_blocks--;
-    heap->low_free_blocks -= c.offset < heap->first_tail;
+    heap->low_free_blocks -= !tail || c.middle; /* no other free block of the TAIL side is low */
     count_made(heap, c.offset, s.header + c.size, tail);
     void *payload = open_made(heap, &block, s);
     if (c.middle) {
@@ -295,29 +344,29 @@ TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, uint32_t tag, car
 /* What is looked at here, in bytes: sizes that the small tree knows, whatever the unit is. */
 #define BYTES_MAX ((size_t)(TH_INDEX_LARGE - 1) * TH_DWORD_BYTES)
 
-typedef void *carve_fn(th_heap *heap, size_t bytes, uint32_t tag, carving c);
+typedef void *carve_fn(th_heap *heap, size_t bytes, label name, carving c);
 
-TH_TRACK_BLIND_PART void *alloc_as(th_heap *heap, size_t bytes, uint32_t tag, bool tail, shape s,
+TH_TRACK_BLIND_PART void *alloc_as(th_heap *heap, size_t bytes, label name, bool tail, shape s,
                                    carve_fn *carve) {
     uint32_t unit_bytes = TH_DWORD_BYTES << s.log2;
     uint32_t units = ((uint32_t)bytes + unit_bytes - 1) >> (s.log2 + 2);
     carving c = {.need = units << s.log2};
     if (!find_place(heap, units, tail, s, &c) || !verify_place(heap, &c, s)) {
-        return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+        return th_alloc_checked(heap, TH_DWORD_BYTES, bytes, tag_of(name), site_of(name));
     }
     return c.size - c.need >= s.header + TH_LAYOUT_SPLIT_PAYLOAD
-               ? carve(heap, bytes, tag, c)
-               : take_as(heap, bytes, tag, c, tail, s);
+               ? carve(heap, bytes, name, c)
+               : take_as(heap, bytes, name, c, tail, s);
 }
 
 /* An instance for HEAD or TAIL; what is not always needed is a function of its own. */
 #define ALLOC_FOR(name, is_tail, shape_here)                                                       \
-    static TH_TRACK_BLIND TH_NOINLINE void *name##_carve(th_heap *heap, size_t bytes,              \
-                                                         uint32_t tag, carving c) {                \
-        return carve_as(heap, bytes, tag, c, is_tail, shape_here);                                 \
+    static TH_TRACK_BLIND TH_NOINLINE void *name##_carve(th_heap *heap, size_t bytes, label said,  \
+                                                         carving c) {                              \
+        return carve_as(heap, bytes, said, c, is_tail, shape_here);                                \
     }                                                                                              \
-    static TH_TRACK_BLIND TH_NOINLINE void *name(th_heap *heap, size_t bytes, uint32_t tag) {      \
-        return alloc_as(heap, bytes, tag, is_tail, shape_here, name##_carve);                      \
+    static TH_TRACK_BLIND TH_NOINLINE void *name(th_heap *heap, size_t bytes, label said) {        \
+        return alloc_as(heap, bytes, said, is_tail, shape_here, name##_carve);                     \
     }                                                                                              \
     static_assert(TH_FAST, "an instance")
 ALLOC_FOR(head_classic_16, false, CLASSIC_16);
@@ -339,41 +388,54 @@ ALLOC_FOR(head_wide_guarded, false, shape_of(heap, WIDE, 1));
 ALLOC_FOR(tail_wide_guarded, true, shape_of(heap, WIDE, 1));
 #endif
 
-void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
+/* Aligned as every payload is. */
+TH_CHAIN_INLINE void *allocate(th_heap *heap, size_t bytes, uint32_t tag, uint32_t site) {
+    label name = label_of(tag, site);
     if (bytes - 1 < BYTES_MAX) {
         if (heap->fast == FAST_CLASSIC_16) {
             if (tag <= TH_TAG_HEAD_MAX) {
-                return head_classic_16(heap, bytes, tag);
+                return head_classic_16(heap, bytes, name);
             }
             if (tag <= TH_TAG_TAIL_MAX) {
-                return tail_classic_16(heap, bytes, tag);
+                return tail_classic_16(heap, bytes, name);
             }
         } else if (tag < heap->tag_free) {
             bool tail = tag >= th_tag_tail_min(heap);
             switch (heap->fast) {
             case FAST_WIDE_16:
-                return tail ? tail_wide_16(heap, bytes, tag) : head_wide_16(heap, bytes, tag);
+                return tail ? tail_wide_16(heap, bytes, name) : head_wide_16(heap, bytes, name);
             case CLASSIC:
-                return tail ? tail_classic(heap, bytes, tag) : head_classic(heap, bytes, tag);
+                return tail ? tail_classic(heap, bytes, name) : head_classic(heap, bytes, name);
             case WIDE:
-                return tail ? tail_wide(heap, bytes, tag) : head_wide(heap, bytes, tag);
+                return tail ? tail_wide(heap, bytes, name) : head_wide(heap, bytes, name);
             case LEAN:
-                return tail ? tail_lean(heap, bytes, tag) : head_lean(heap, bytes, tag);
+                return tail ? tail_lean(heap, bytes, name) : head_lean(heap, bytes, name);
 #if TH_GUARD > 0
             case FAST_CLASSIC_16_GUARDED:
-                return tail ? tail_classic_16_guarded(heap, bytes, tag)
-                            : head_classic_16_guarded(heap, bytes, tag);
+                return tail ? tail_classic_16_guarded(heap, bytes, name)
+                            : head_classic_16_guarded(heap, bytes, name);
             case FAST_CLASSIC_GUARDED:
-                return tail ? tail_classic_guarded(heap, bytes, tag)
-                            : head_classic_guarded(heap, bytes, tag);
+                return tail ? tail_classic_guarded(heap, bytes, name)
+                            : head_classic_guarded(heap, bytes, name);
             case FAST_WIDE_GUARDED:
-                return tail ? tail_wide_guarded(heap, bytes, tag)
-                            : head_wide_guarded(heap, bytes, tag);
+                return tail ? tail_wide_guarded(heap, bytes, name)
+                            : head_wide_guarded(heap, bytes, name);
 #endif
             }
         }
     }
-    return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+    return th_alloc_checked(heap, TH_DWORD_BYTES, bytes, tag, site);
+}
+
+void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
+    return allocate(heap, bytes, tag, 0);
+}
+
+void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
+    bool usual = alignment <= (size_t)th_unit(heap) * TH_DWORD_BYTES;
+    return usual && th_is_power_of_two(alignment)
+               ? allocate(heap, bytes, tag, site)
+               : th_alloc_checked(heap, alignment, bytes, tag, site);
 }
 
 /* ---- free ----------------------------------------------------------------------------------- */
@@ -434,7 +496,7 @@ TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, void *pointer, uint32_t offset
     if (below_size != 0) {
         th_header_spoil_as(heap, offset, s.guard);
     }
-    if (TH_TRACK_ANY || poisons(heap, s)) {
+    if (wipes(heap, s)) {
         th_guard_wipe(heap, offset, end + (above_size != 0 ? s.header : 0));
     }
     th_chain_link_as(heap, prev, &merged, 1, next, s.layout, s.guard);
@@ -470,7 +532,7 @@ TH_TRACK_BLIND_PART size_t leave_as(th_heap *heap, const th_header *block, uint3
     free.site = 0;
     free.align_log2 = s.log2 + 2;
     free.next = end;
-    if (TH_TRACK_ANY || poisons(heap, s)) {
+    if (wipes(heap, s)) {
         th_guard_wipe(heap, block->offset, end);
     }
     th_header_poke_as(heap, &free, s.layout, s.guard);
@@ -586,7 +648,11 @@ size_t th_heap_free(th_heap *heap, void *pointer) {
 #else
 
 void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
-    return th_heap_alloc_at(heap, TH_DWORD_BYTES, bytes, tag, 0);
+    return th_alloc_checked(heap, TH_DWORD_BYTES, bytes, tag, 0);
+}
+
+void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
+    return th_alloc_checked(heap, alignment, bytes, tag, site);
 }
 
 size_t th_heap_free(th_heap *heap, void *pointer) {
