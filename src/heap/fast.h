@@ -8,9 +8,10 @@
 
 #include "heap/index.h"
 
-/* Is there one? Not where the size of the code counts, nor without an index. */
+/* Is there one? Not where the size of the code counts, nor without an index, nor for Memcheck,
+ * which wants to be told at each end of a blind function. */
 #ifndef TH_FAST
-#if defined(__OPTIMIZE_SIZE__) || !TH_INDEX
+#if defined(__OPTIMIZE_SIZE__) || !TH_INDEX || TH_TRACK_VALGRIND
 #define TH_FAST 0
 #else
 #define TH_FAST 1
