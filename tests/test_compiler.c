@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands in for a compiler's builtins gives what they give: on each power of two and its
  * neighbours, and on random values of every length. */
+#include "base/bytes16.h"
 #include "base/compiler.h"
 
 #include "suite.h"
@@ -73,6 +74,26 @@ static void a_product_overflows_where_it_does_not_fit(void) {
     CHECK(!th_mul_overflows(SIZE_MAX, 0, &product));
 }
 
-TH_SUITE("compiler", TEST(the_highest_and_the_lowest_bit_are_those_of_the_builtins),
+static void sixteen_bytes_are_compared_as_one_by_one(void) {
+    uint32_t state = 1;
+    for (unsigned round = 0; round < 2000; round++) {
+        uint8_t bytes[TH_BYTES16];
+        for (unsigned i = 0; i < TH_BYTES16; i++) {
+            state = state * 1664525u + 1013904223u;
+            bytes[i] = (uint8_t)(state >> 24 >> round % 9);
+        }
+        uint8_t least = (uint8_t)(state >> 16 >> round % 7);
+        CHECK_EQ(th_bytes16_max(bytes), th_plain_bytes16_max(bytes));
+        CHECK_EQ(th_bytes16_at_least(bytes, least), th_plain_bytes16_at_least(bytes, least));
+        CHECK_EQ(th_plain_bytes16_at_least(bytes, 0), 0xFFFF);
+        uint8_t max = th_plain_bytes16_max(bytes);
+        uint32_t largest = th_plain_bytes16_at_least(bytes, max);
+        CHECK(largest != 0 && bytes[th_lowest_bit(largest)] == max);
+        CHECK(max == 255 || th_plain_bytes16_at_least(bytes, (uint8_t)(max + 1)) == 0);
+    }
+}
+
+TH_SUITE("compiler", TEST(sixteen_bytes_are_compared_as_one_by_one),
+         TEST(the_highest_and_the_lowest_bit_are_those_of_the_builtins),
          TEST(bits_are_counted_from_0), TEST(products_and_overflows_are_those_of_the_builtin),
          TEST(a_product_overflows_where_it_does_not_fit))

@@ -52,6 +52,8 @@ static const golden goldens[] = {
      "tagheap: re-entry from callback: expected 0x00000000 found 0x00000001"},
     {{TH_FAULT_CONTROL, NOWHERE, 0, NOWHERE, 0x12345678, 0x9ABCDEF0},
      "tagheap: control structure smashed: expected 0x12345678 found 0x9abcdef0"},
+    {{TH_FAULT_INDEX, NOWHERE, 0, NOWHERE, 3, 0},
+     "tagheap: index wrong: expected 0x00000003 found 0x00000000"},
     {{TH_FAULT_NONE, NOWHERE, 0, NOWHERE, 0, 0},
      "tagheap: no fault: expected 0x00000000 found 0x00000000"},
     {{(th_fault_kind)99, NOWHERE, 0, NOWHERE, 0, 0},

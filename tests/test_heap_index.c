@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/track.h"
+#include "heap/chain.h"
 #include "heap_fixture.h"
 
 #define REGION_BYTES ((size_t)131083 * 4)
@@ -31,6 +32,12 @@ static th_heap_config given(size_t alignment, int guard, size_t bytes) {
                             .index = TH_HEAP_INDEX_GIVEN,
                             .index_memory = memory,
                             .index_bytes = bytes};
+}
+
+static TH_TRACK_BLIND void flip(unsigned char *at, unsigned char mask) {
+    th_track_blind_begin();
+    *at ^= mask;
+    th_track_blind_end();
 }
 
 /* ---- the same decisions ------------------------------------------------------------------- */
@@ -154,6 +161,57 @@ static void small_ends_where_large_begins(void) {
             CHECK(th_heap_alloc(&heap, 16 * units, tag) == hole);
             CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
             th_heap_clean_up(&heap);
+        }
+    }
+}
+
+/* The whole of a block that is a little larger than what is asked for, and large. */
+static void what_is_left_may_be_too_little(void) {
+    for (uint32_t tag = 1; tag <= 0x4001; tag += 0x4000) {
+        for (size_t more = 0; more < 12; more++) {
+            th_heap_config config = given(4, 0, sizeof memory);
+            CHECK_EQ(th_heap_init(&heap, region, 40000, &config), TH_OK);
+            void *hole = th_heap_alloc(&heap, 1016 + 4 * more, tag);
+            CHECK(hole != NULL && th_heap_alloc(&heap, 16, tag) != NULL);
+            CHECK(th_heap_free(&heap, hole) > 0);
+            void *made = th_heap_alloc(&heap, 1016, tag);
+            CHECK(made != NULL && (tag != 1 || made == hole));
+            CHECK_EQ(th_heap_usable_size(&heap, made), more < 10 ? 1016 + 4 * more : 1016);
+            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+            CHECK(th_heap_alloc(&heap, 10, TH_TAG_FREE) == NULL);
+            th_heap_clean_up(&heap);
+        }
+    }
+}
+
+/* Blocks that are large enough and have no such address are passed, one after the other, small ones
+ * and large ones, on both sides. */
+static void alignment_passes_blocks(void) {
+    for (size_t bytes = 400; bytes <= 4400; bytes += 4000) {
+        for (uint32_t tag = 1; tag <= 0x4001; tag += 0x4000) {
+            void *hole[5];
+            th_heap_config config = given(16, 0, sizeof memory);
+            CHECK_EQ(th_heap_init(&heap, region, 90000, &config), TH_OK);
+            config.index = TH_HEAP_INDEX_NONE;
+            CHECK_EQ(th_heap_init(&twin, twin_region, 90000, &config), TH_OK);
+            for (unsigned side = 0; side < 2; side++) {
+                th_heap *at = side == 0 ? &heap : &twin;
+                for (unsigned i = 0; i < 5; i++) {
+                    hole[i] = th_heap_alloc(at, bytes, tag);
+                    CHECK(hole[i] != NULL && th_heap_alloc(at, 16, tag) != NULL);
+                }
+                for (unsigned i = 0; i < 5; i++) {
+                    CHECK(th_heap_free(at, hole[i]) > 0);
+                }
+            }
+            const void *a = th_heap_alloc_aligned(&heap, 1024, bytes - 8, tag);
+            const void *b = th_heap_alloc_aligned(&twin, 1024, bytes - 8, tag);
+            CHECK(a != NULL);
+            CHECK_EQ(distance(&heap, a), distance(&twin, b));
+            expect_same_heaps(&heap, &twin);
+            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+            th_heap_clean_up(&heap);
+            th_heap_clean_up(&twin);
         }
     }
 }
@@ -297,6 +355,12 @@ static void it_can_be_given_and_taken_away(void) {
         CHECK_EQ(th_heap_set_index(&heap, memory, sizeof memory), TH_ERR_CORRUPT);
         CHECK_EQ(faults, 1);
         heap.head_blocks--;
+        unsigned char *canary = (unsigned char *)th_heap_alloc(&heap, 29, 1) + 29;
+        flip(canary, 1);
+        CHECK_EQ(th_heap_set_index(&heap, memory, sizeof memory), TH_ERR_CORRUPT);
+        CHECK_EQ(faults, 2);
+        CHECK_EQ(last.kind, TH_FAULT_CANARY);
+        flip(canary, 1);
     }
     th_heap_clean_up(&heap);
 }
@@ -402,6 +466,7 @@ static void damage_is_noticed_by_those_who_meet_it(void) {
         leaf[0] = 200;
         expect_checked(TH_ERR_CORRUPT);
         expect_index_fault(th_heap_alloc(&heap, 2100, 1));
+        expect_index_fault(th_heap_alloc(&heap, 2100, 0x4001));
         leaf[0] = was;
 
         /* A start where none is: a live block. Without guards it is believed. */
@@ -425,7 +490,7 @@ static void expect_noticed(bool refused, th_fault_kind kind) {
     faults = 0;
 }
 
-static TH_TRACK_BLIND void flip(unsigned char *at, unsigned char mask) {
+static TH_TRACK_BLIND void flip_word(th_word *at, th_word mask) {
     th_track_blind_begin();
     *at ^= mask;
     th_track_blind_end();
@@ -464,6 +529,13 @@ static void expect_guards(th_heap_layout layout, size_t alignment, int guard) {
     flip(block[3] - header, 2);
     expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_HEADER);
     flip(block[3] - header, 2);
+    /* The size, which becomes too small: the index has led to it. */
+    const th_word twelve = layout == TH_HEAP_LAYOUT_WIDE ? 8u : 8u << 15;
+    th_word *size =
+        (th_word *)(void *)(block[3] - header) + (layout == TH_HEAP_LAYOUT_WIDE ? 1 : 2);
+    flip_word(size, twelve);
+    expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_HEADER);
+    flip_word(size, twelve);
     if (guard == 2) {
         flip(block[3] + 20, 1);
         expect_noticed(th_heap_alloc(&heap, 48, 1) == NULL, TH_FAULT_POISON);
@@ -475,6 +547,54 @@ static void expect_guards(th_heap_layout layout, size_t alignment, int guard) {
     CHECK(th_heap_alloc(&heap, 48, 1) == block[3]);
     CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
     th_heap_clean_up(&heap);
+}
+
+/* A header that agrees with its check word, and says what is not so. */
+static th_header forge(const unsigned char *payload, uint32_t prev, uint32_t next, uint32_t size) {
+    th_header was, forged;
+    uint32_t offset = (uint32_t)((size_t)(payload - heap.base) / 4) - heap.header_dwords;
+    th_header_load(&heap, offset, &was);
+    forged = was;
+    forged.prev += prev;
+    forged.next += next;
+    forged.size += size;
+    th_header_store(&heap, &forged);
+    return was;
+}
+
+static void expect_refused_free(unsigned char *payload, th_header was) {
+    CHECK_EQ(th_heap_free(&heap, payload), 0);
+    CHECK(faults == 1 && (last.kind == TH_FAULT_CHAIN || last.kind == TH_FAULT_HEADER));
+    faults = 0;
+    th_header_store(&heap, &was);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+}
+
+static void forged_links_are_noticed(void) {
+    for (int guard = 1; guard <= 2 && guard <= th_heap_guard_max(); guard++) {
+        for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
+            th_heap_config config = given(alignment, guard, sizeof memory);
+            CHECK_EQ(th_heap_init(&heap, region, 8000, &config), TH_OK);
+            unsigned char *block[4];
+            for (unsigned i = 0; i < 4; i++) {
+                block[i] = th_heap_alloc(&heap, 48, 1);
+            }
+            uint32_t unit = heap.unit_dwords;
+            faults = 0;
+            expect_refused_free(block[1], forge(block[1], 0, unit, 0));
+            expect_refused_free(block[1], forge(block[2], unit, 0, 0));
+            expect_refused_free(block[1], forge(block[0], 0, unit, 0));
+            expect_refused_free(block[1], forge(block[0], 0, 0, unit));
+            const unsigned char *middle =
+                heap.base + 4 * (size_t)(heap.middle + heap.header_dwords);
+            th_header was = forge(middle, 0, 0u - unit, 0u - unit);
+            CHECK(th_heap_alloc(&heap, 48, 1) == NULL);
+            CHECK_EQ(faults, 1);
+            th_header_store(&heap, &was);
+            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+            th_heap_clean_up(&heap);
+        }
+    }
 }
 
 static void guards_are_as_strict_as_ever(void) {
@@ -538,9 +658,11 @@ static void level_3_compares_with_the_walk(void) {
 }
 
 TH_SUITE("heap_index", TEST(it_decides_as_the_walk_does), TEST(first_is_merged_with),
-         TEST(small_ends_where_large_begins), TEST(memory_is_refused_where_it_cannot_serve),
+         TEST(small_ends_where_large_begins), TEST(what_is_left_may_be_too_little),
+         TEST(alignment_passes_blocks), TEST(memory_is_refused_where_it_cannot_serve),
          TEST(it_keeps_to_its_memory), TEST(by_default_it_lies_in_the_region),
          TEST(it_can_be_given_and_taken_away), TEST(it_is_not_changed_from_a_callback),
          TEST(copies_share_none), TEST(an_attached_heap_has_a_new_one),
          TEST(damage_is_noticed_by_those_who_meet_it), TEST(guards_are_as_strict_as_ever),
-         TEST(a_broken_promise_is_noticed), TEST(level_3_compares_with_the_walk))
+         TEST(forged_links_are_noticed), TEST(a_broken_promise_is_noticed),
+         TEST(level_3_compares_with_the_walk))

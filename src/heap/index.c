@@ -299,9 +299,7 @@ static uint32_t large_up(const th_heap *heap, uint32_t need, uint32_t place) {
 
 static uint32_t large_down(const th_heap *heap, uint32_t need, uint32_t place) {
     uint32_t node = heap->index.large_leaf + (place >> STRETCH_LOG2);
-    if (heap->index.large[node] >= need && large_place(heap, node) < place) {
-        return large_place(heap, node);
-    }
+    /* None begins in that stretch below the place, where another one begins, or LAST. */
     uint32_t mask;
     while ((mask = large_mask(heap, node, need) & bits_below(node % LARGE_FAN)) == 0) {
         if (node < LARGE_FAN) {
