@@ -158,6 +158,7 @@ static void small_ends_where_large_begins(void) {
             CHECK_EQ(th_heap_free(&heap, hole), 16 * units);
             CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
             CHECK(th_heap_alloc(&heap, 16 * units + 1, tag) != hole);
+            CHECK(th_heap_alloc(&heap, 16, TH_TAG_FREE) == NULL);
             CHECK(th_heap_alloc(&heap, 16 * units, tag) == hole);
             CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
             th_heap_clean_up(&heap);

@@ -86,8 +86,10 @@ TH_TRACK_BLIND_PART bool read_as(const th_heap *heap, uint32_t offset, shape s, 
 /* Reads the header of the block above (not of LAST). */
 TH_TRACK_BLIND_PART bool read_above_as(const th_heap *heap, const th_header *block, uint32_t end,
                                        shape s, th_header *above) {
-    return (s.guard == 0 || block->next == end) && read_as(heap, end, s, above) &&
-           (s.guard == 0 || above->prev == block->offset);
+    if (s.guard == 0) {
+        return read_as(heap, end, s, above);
+    }
+    return block->next == end && read_as(heap, end, s, above) && above->prev == block->offset;
 }
 
 /* Reads the header of the block below; of FIRST its own. */
