@@ -248,6 +248,29 @@ static void a_sealed_heap_without_a_base_is_damaged(void) {
     fixture_stop(&fx);
 }
 
+/* What is done for speed is done without a look at the seals: no number that others write over the
+ * one that allows it may do so. */
+static void no_number_leads_past_the_seals(void) {
+    fixture_start(&fx, 4, 200);
+    if (fx.heap.guard == 3) {
+        void *block = checked_alloc(&fx, 20, 1);
+        uint32_t kept = fx.heap.fast;
+        for (uint32_t i = 1; i <= 1024 + 32 + 255; i++) {
+            fx.heap.fast = i <= 1024        ? kept ^ i
+                           : i <= 1024 + 32 ? kept ^ (uint32_t)1 << (i - 1025)
+                                            : kept ^ (i - 1056) * 0x01010101u;
+            CHECK(th_heap_alloc(&fx.heap, 20, 1) == NULL);
+            CHECK(th_heap_alloc(&fx.heap, 20, 0x4001) == NULL);
+            CHECK_EQ(th_heap_free(&fx.heap, block), 0);
+            CHECK_EQ(fx.faults, 3 * i);
+            CHECK_EQ(fx.last_fault.kind, TH_FAULT_CONTROL);
+        }
+        fx.heap.fast = kept;
+        fx.faults = 0;
+    }
+    fixture_stop(&fx);
+}
+
 static void init_again_starts_afresh(void) {
     fixture_start(&fx, 8, 200);
     void *a = checked_alloc(&fx, 80, 1);
@@ -593,12 +616,12 @@ TH_SUITE("heap", TEST(init_refuses_null), TEST(init_refuses_alignments),
          TEST(init_leaves_what_is_beyond_the_alignment),
          TEST(init_and_clean_up_touch_only_the_two_headers),
          TEST(a_heap_that_has_ended_does_nothing), TEST(a_sealed_heap_without_a_base_is_damaged),
-         TEST(init_again_starts_afresh), TEST(sizes_round_up_to_the_alignment),
-         TEST(impossible_sizes_are_refused), TEST(the_block_limit_is_exact),
-         TEST(bad_requests_count_nowhere), TEST(every_tag_boundary_is_accepted),
-         TEST(exhaustion_is_exact), TEST(sites_are_kept), TEST(free_isolated),
-         TEST(free_merges_with_next), TEST(free_merges_with_previous), TEST(free_merges_with_both),
-         TEST(free_never_merges_with_last), TEST(free_of_tail_blocks_merges_too),
-         TEST(free_gives_back_the_slack), TEST(free_tags_bounds_are_inclusive),
-         TEST(free_tags_spans_both_sides), TEST(free_tags_never_touches_free),
-         TEST(several_heaps_live_side_by_side))
+         TEST(no_number_leads_past_the_seals), TEST(init_again_starts_afresh),
+         TEST(sizes_round_up_to_the_alignment), TEST(impossible_sizes_are_refused),
+         TEST(the_block_limit_is_exact), TEST(bad_requests_count_nowhere),
+         TEST(every_tag_boundary_is_accepted), TEST(exhaustion_is_exact), TEST(sites_are_kept),
+         TEST(free_isolated), TEST(free_merges_with_next), TEST(free_merges_with_previous),
+         TEST(free_merges_with_both), TEST(free_never_merges_with_last),
+         TEST(free_of_tail_blocks_merges_too), TEST(free_gives_back_the_slack),
+         TEST(free_tags_bounds_are_inclusive), TEST(free_tags_spans_both_sides),
+         TEST(free_tags_never_touches_free), TEST(several_heaps_live_side_by_side))

@@ -179,7 +179,7 @@ struct th_heap {
     uint32_t first_tail;      /* offset of the first TAIL block, or LAST */
     uint32_t middle;          /* offset of the free block that ends there; UINT32_MAX: none */
     uint32_t low_free_blocks; /* those below first_tail */
-    uint32_t fast;            /* the layout whose fast path may be taken; 0: none may */
+    uint32_t fast;            /* which fast path may be taken; 0: none may */
     uint64_t failed_allocs;
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* the layout's, rounded up to the alignment */

@@ -11,22 +11,27 @@
 #define LEAN    TH_HEAP_LAYOUT_LEAN
 #define WIDE    TH_HEAP_LAYOUT_WIDE
 
-/* Values of heap->fast: a layout, and what else there are instances for. */
+/* Values of heap->fast: a layout, and what else there are instances for, beside a mark: what others
+ * write over the field is none of them, or as good as never, and is noticed where seals are. */
+#define FAST_MARK               0x5B1E9A00u
 #define FAST_16                 4u /* alignment 16 */
 #define FAST_GUARDED            8u /* guard level 1 or 2 */
-#define FAST_CLASSIC_16         (FAST_16 + CLASSIC)
-#define FAST_WIDE_16            (FAST_16 + WIDE)
-#define FAST_CLASSIC_GUARDED    (FAST_GUARDED + CLASSIC)
-#define FAST_WIDE_GUARDED       (FAST_GUARDED + WIDE)
-#define FAST_CLASSIC_16_GUARDED (FAST_GUARDED + FAST_16 + CLASSIC)
+#define FAST_CLASSIC            (FAST_MARK + CLASSIC)
+#define FAST_LEAN               (FAST_MARK + LEAN)
+#define FAST_WIDE               (FAST_MARK + WIDE)
+#define FAST_CLASSIC_16         (FAST_CLASSIC + FAST_16)
+#define FAST_WIDE_16            (FAST_WIDE + FAST_16)
+#define FAST_CLASSIC_GUARDED    (FAST_CLASSIC + FAST_GUARDED)
+#define FAST_WIDE_GUARDED       (FAST_WIDE + FAST_GUARDED)
+#define FAST_CLASSIC_16_GUARDED (FAST_CLASSIC_16 + FAST_GUARDED)
 
 void th_fast_choose(th_heap *heap) {
     bool plain = heap->guard < 3 && heap->config.lock == NULL && !heap->busy;
-    heap->fast = plain && th_indexed(heap) ? (uint32_t)th_layout(heap) : TH_FAST_NONE;
+    heap->fast = plain && th_indexed(heap) ? FAST_MARK + (uint32_t)th_layout(heap) : TH_FAST_NONE;
     if (heap->fast != TH_FAST_NONE) {
         bool guarded = heap->guard > 0;
-        bool constant =
-            th_unit(heap) == 4 && (heap->fast == CLASSIC || (heap->fast == WIDE && !guarded));
+        bool constant = th_unit(heap) == 4 &&
+                        (heap->fast == FAST_CLASSIC || (heap->fast == FAST_WIDE && !guarded));
         heap->fast += (guarded ? FAST_GUARDED : 0) + (constant ? FAST_16 : 0);
     }
 }
@@ -406,11 +411,11 @@ TH_CHAIN_INLINE void *allocate(th_heap *heap, size_t bytes, uint32_t tag, uint32
             switch (heap->fast) {
             case FAST_WIDE_16:
                 return tail ? tail_wide_16(heap, bytes, name) : head_wide_16(heap, bytes, name);
-            case CLASSIC:
+            case FAST_CLASSIC:
                 return tail ? tail_classic(heap, bytes, name) : head_classic(heap, bytes, name);
-            case WIDE:
+            case FAST_WIDE:
                 return tail ? tail_wide(heap, bytes, name) : head_wide(heap, bytes, name);
-            case LEAN:
+            case FAST_LEAN:
                 return tail ? tail_lean(heap, bytes, name) : head_lean(heap, bytes, name);
 #if TH_GUARD > 0
             case FAST_CLASSIC_16_GUARDED:
@@ -628,11 +633,11 @@ size_t th_heap_free(th_heap *heap, void *pointer) {
         switch (heap->fast) {
         case FAST_WIDE_16:
             return free_wide_16(heap, pointer);
-        case CLASSIC:
+        case FAST_CLASSIC:
             return free_classic(heap, pointer);
-        case WIDE:
+        case FAST_WIDE:
             return free_wide(heap, pointer);
-        case LEAN:
+        case FAST_LEAN:
             return free_lean(heap, pointer);
 #if TH_GUARD > 0
         case FAST_CLASSIC_16_GUARDED:

@@ -18,8 +18,8 @@
 #endif
 #endif
 
-/* heap->fast is a layout, or this. */
-#define TH_FAST_NONE ((uint32_t)TH_HEAP_LAYOUT_AUTO)
+/* heap->fast is a number of fast.c's, or this. */
+#define TH_FAST_NONE 0u
 
 /* Says anew whether it may be taken: after each change of what it depends on. */
 #if TH_FAST
