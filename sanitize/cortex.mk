@@ -21,8 +21,8 @@ cortex_PLAYS   := classic_realloc compiler exact exact_compact heap heap_compact
 	heap_hooks heap_image heap_layouts heap_place heap_query heap_random heap_resize pattern ranges \
 	recovery
 cortex_WITHOUT := $(filter-out $(cortex_PLAYS:%=tests/test_%.c),$(SUITES:%=tests/%.c)) \
-	tests/death.c tests/bad_% tests/misuse/% examples/% bench/% fuzz/attack/% fuzz/cli/% \
-	fuzz/engines/% fuzz/explore/% fuzz/export/% fuzz/mutate/% fuzz/record/% \
+	tests/death.c tests/system_fixture.c tests/bad_% tests/misuse/% examples/% bench/% \
+	fuzz/attack/% fuzz/cli/% fuzz/engines/% fuzz/explore/% fuzz/export/% fuzz/mutate/% fuzz/record/% \
 	$(filter-out fuzz/runner/rules.c,$(call sources,fuzz/runner)) \
 	$(filter-out fuzz/worst/cost.c,$(call sources,fuzz/worst)) \
 	fuzz/shrink/% fuzz/subjects/% fuzz/sweep/% fuzz/targets/% fuzz/script/file.c

@@ -3,8 +3,6 @@
 #define _DEFAULT_SOURCE
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -14,6 +12,7 @@
 #include "base/track.h"
 #include "death.h"
 #include "heap_fixture.h"
+#include "system_fixture.h"
 #include "tagheap/arena.h"
 #include "tagheap/large.h"
 #include "tagheap/pages.h"
@@ -186,15 +185,6 @@ static void the_page_behind_stays_near(void) {
 }
 
 /* ---- what blocks cost, and when there are none ----------------------------------------------- */
-
-/* Pages that are mapped or reserved in this process. */
-static long pages_in_use(void) {
-    char text[128] = "";
-    int file = open("/proc/self/statm", O_RDONLY);
-    CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    CHECK_EQ(close(file), 0);
-    return strtol(text, NULL, 10);
-}
 
 static void all_pages_come_back(void) {
     start(0);

@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,22 +17,13 @@
 #include "base/track.h"
 #include "death.h"
 #include "suite.h"
+#include "system_fixture.h"
 #include "tagheap/classes.h"
 #include "tagheap/large.h"
 #include "tagheap/pages.h"
 #include "tagheap/slab.h"
 
 static size_t page;
-
-/* Pages that are mapped or reserved in this process. */
-static long pages_in_use(void) {
-    char text[128] = "";
-    int file = open("/proc/self/statm", O_RDONLY);
-    if (file < 0 || read(file, text, sizeof text - 1) <= 0 || close(file) != 0) {
-        return -1;
-    }
-    return strtol(text, NULL, 10);
-}
 
 /* ---- a table of mappings that is full ------------------------------------------------------- */
 
@@ -202,12 +192,7 @@ void *mmap(void *pages, size_t bytes, int protection, int flags, int file, off_t
         (void)refuse();
         return MAP_FAILED;
     }
-#ifdef SYS_mmap2
-    long at = syscall(SYS_mmap2, pages, bytes, protection, flags, file, offset);
-#else
-    long at = syscall(SYS_mmap, pages, bytes, protection, flags, file, offset);
-#endif
-    return (void *)at; /* -1: MAP_FAILED */
+    return system_mmap(pages, bytes, protection, flags, file, offset);
 }
 
 #ifdef __GLIBC__ /* where a file that asks for large offsets calls this one */

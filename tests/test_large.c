@@ -12,6 +12,7 @@
 #include "alloc_fixture.h"
 #include "base/track.h"
 #include "heap_fixture.h"
+#include "system_fixture.h"
 #include "tagheap/classes.h"
 #include "tagheap/pages.h"
 
@@ -280,12 +281,7 @@ void *mmap(void *pages, size_t bytes, int protection, int flags, int file, off_t
         errno = ENOMEM;
         return MAP_FAILED;
     }
-#ifdef SYS_mmap2
-    long at = syscall(SYS_mmap2, pages, bytes, protection, flags, file, offset);
-#else
-    long at = syscall(SYS_mmap, pages, bytes, protection, flags, file, offset);
-#endif
-    return (void *)at; /* -1: MAP_FAILED */
+    return system_mmap(pages, bytes, protection, flags, file, offset);
 }
 
 static void large_blocks_short_of_memory(void) {
