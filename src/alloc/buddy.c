@@ -68,16 +68,6 @@ static th_status find_shape(shape *s, const void *memory, size_t bytes, size_t u
     return ((size_t)1 << s->order_max) > UNITS_MAX ? TH_ERR_TOO_LARGE : TH_OK;
 }
 
-/* From level 1 on the sizes asked for are known; so they are where a tool wants to know them. */
-static bool keeps_slack(int level) {
-#if TH_TRACK_ANY
-    (void)level;
-    return true;
-#else
-    return level >= 1;
-#endif
-}
-
 /* The words of the lowest lanes are the last ones. */
 static size_t tree_bytes(uint8_t order_max) {
     size_t first = ((size_t)1 << order_max) >> TH_BUDDY_BITS_LOG2;
@@ -87,8 +77,8 @@ static size_t tree_bytes(uint8_t order_max) {
 /* Tree, slack, live blocks, use from level 2 on. */
 static size_t bookkeeping_bytes(uint8_t order_max, int level) {
     size_t units = (size_t)1 << order_max;
-    return tree_bytes(order_max) + (keeps_slack(level) ? units * sizeof(size_t) : 0) + units +
-           (level >= 2 ? units : 0);
+    return tree_bytes(order_max) + (th_guarding_watches(level) ? units * sizeof(size_t) : 0) +
+           units + (level >= 2 ? units : 0);
 }
 
 size_t th_buddy_bookkeeping_bytes(const void *memory, size_t bytes, const th_buddy_config *config) {
@@ -391,7 +381,7 @@ static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t
     if (bytes > opened) {
         th_track_open(at + opened, bytes - opened);
     }
-    if (keeps_slack(th_buddy_level(b))) {
+    if (th_guarding_watches(th_buddy_level(b))) {
         b->slack[unit] = slack;
     }
     if (th_buddy_level(b) >= 1) {
@@ -481,7 +471,7 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
                         .order_max = s.order_max,
                         .config = c};
     unsigned char *at = (unsigned char *)bookkeeping + tree_bytes(s.order_max);
-    if (keeps_slack(level)) {
+    if (th_guarding_watches(level)) {
         buddy->slack = memset(at, 0, units * sizeof(size_t));
         at += units * sizeof(size_t);
     }

@@ -10,6 +10,7 @@
 
 #include "base/no_fault.h"
 #include "base/pattern.h"
+#include "base/track.h"
 #include "tagheap/allocator.h"
 #include "tagheap/guarding.h"
 #include "tagheap/status.h"
@@ -35,6 +36,16 @@ static inline int th_guarding_level(const th_guarding *guarding) {
 #else
     (void)guarding;
     return 0;
+#endif
+}
+
+/* Must be known which bytes were asked for? From level 1 on, and where a tool wants to know it. */
+static inline bool th_guarding_watches(int level) {
+#if TH_TRACK_ANY
+    (void)level;
+    return true;
+#else
+    return level >= 1;
 #endif
 }
 

@@ -320,7 +320,7 @@ th_status th_large_init(th_large *large, const th_large_config *config) {
         records.slab_bytes = is_mapped(&started) ? th_pages_size() : RECORD_SLAB_BYTES;
     }
     started.page = th_pages_size();
-    if (!TH_TRACK_ANY && level_of(&started) < 1) {
+    if (!th_guarding_watches(level_of(&started))) {
         started.kept_bytes_max = started.config.kept_bytes_max;
     }
     th_status status = th_slab_init(&started.records, &records);

@@ -116,7 +116,7 @@ static void set_colours(th_slab *slab) {
 
 static void set_quick_way(th_slab *slab) {
     size_t slack = slab->stride - slab->config.object_bytes;
-    bool is_quick = !TH_TRACK_ANY && level_of(slab) < 1 && slack <= TH_SLAB_SLACK_MAX;
+    bool is_quick = !th_guarding_watches(level_of(slab)) && slack <= TH_SLAB_SLACK_MAX;
     slab->reciprocal = (uint32_t)((((uint64_t)1 << 32) + slab->stride - 1) / slab->stride);
     slab->whole_state = (uint32_t)(1 + slack);
     slab->quick_bits = is_quick ? slab->slab_bytes - 1 : 0;
