@@ -242,6 +242,7 @@ static size_t least_bytes(void) {
     for (size_t bytes = 8;; bytes += 8) {
         th_heap_config config = given(4, 0, bytes);
         if (th_heap_init(&heap, region + WALL, 8000, &config) == TH_OK) {
+            th_heap_clean_up(&heap);
             return bytes;
         }
     }

@@ -288,10 +288,12 @@ TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, label name, carv
         block.offset += room;
         th_header run[2] = {rest, block};
         th_chain_link_as(heap, free.prev, run, 2, above, s.layout, s.guard);
+        block = run[1]; /* which says what the layout has kept */
     } else {
         rest.offset += s.header + c.need;
         th_header run[2] = {block, rest};
         th_chain_link_as(heap, free.prev, run, 2, above, s.layout, s.guard);
+        block = run[0];
     }
     count_made(heap, block.offset, s.header + c.need, tail);
     void *payload = open_made(heap, &block, s);
