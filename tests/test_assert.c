@@ -147,7 +147,7 @@ static TH_TRACK_BLIND void fill_root(th_buddy *buddy) {
 
 static void take_from_full_buddies(size_t units) {
     static alignas(16) unsigned char memory[16 * 128];
-    static alignas(8) unsigned char bookkeeping[16 * 128];
+    static alignas(8) unsigned char bookkeeping[32 * 128];
     const th_buddy_config config = {.unit = 16};
     th_buddy buddy;
     (void)th_buddy_init(&buddy, memory, 16 * units, bookkeeping, sizeof bookkeeping, &config);
