@@ -9,15 +9,19 @@ th_status th_cells_find(const th_cells *cells, const void *pointer, size_t *inde
                         th_fault *fault) {
     size_t offset = offset_of(cells, pointer);
     size_t cell = offset / cells->stride;
-    size_t cell_offset = cell * cells->stride;
-    if (!th_is_aligned((uintptr_t)pointer, cells->alignment)) {
-        return th_guarding_corrupt(fault, TH_FAULT_MISALIGNED, cell, offset, cell_offset, offset);
-    }
-    if (offset != cell_offset || cell >= cells->used) {
-        return th_guarding_corrupt(fault, TH_FAULT_NOT_A_BLOCK, cell, offset, cell_offset, offset);
+    if (offset != cell * cells->stride || cell >= cells->used) {
+        return th_cells_not_a_cell(cells, pointer, fault);
     }
     *index = cell;
     return TH_OK;
+}
+
+th_status th_cells_not_a_cell(const th_cells *cells, const void *pointer, th_fault *fault) {
+    size_t offset = offset_of(cells, pointer);
+    size_t cell = offset / cells->stride;
+    bool aligned = th_is_aligned((uintptr_t)pointer, cells->alignment);
+    return th_guarding_corrupt(fault, aligned ? TH_FAULT_NOT_A_BLOCK : TH_FAULT_MISALIGNED, cell,
+                               offset, cell * cells->stride, offset);
 }
 
 th_status th_cells_double_free(const th_cells *cells, size_t index, th_fault *fault) {

@@ -58,8 +58,12 @@ static inline unsigned char *th_cell_at(const th_cells *cells, size_t index) {
 }
 
 /* Which cell starts at `pointer`, an address of the row? TH_ERR_CORRUPT: none that was ever handed
- * out; `block` in the fault is the cell around it, `expected` that cell's offset. */
+ * out, as th_cells_not_a_cell says. */
 th_status th_cells_find(const th_cells *cells, const void *pointer, size_t *index, th_fault *fault);
+
+/* No cell that was ever handed out starts at `pointer`, an address of the row: `block` in the fault
+ * is the cell around it, `expected` that cell's offset. */
+th_status th_cells_not_a_cell(const th_cells *cells, const void *pointer, th_fault *fault);
 
 /* The cell is free, and somebody wants to free it. */
 th_status th_cells_double_free(const th_cells *cells, size_t index, th_fault *fault);

@@ -406,7 +406,7 @@ static inline th_status find_in(th_slab_head *head, const void *pointer, place *
         return TH_OK;
     }
     if (!is_object(head, pointer, &at->index)) {
-        return th_cells_find(&at->cells, pointer, &at->index, fault);
+        return th_cells_not_a_cell(&at->cells, pointer, fault);
     }
     if (head->state[at->index] == TH_SLAB_STATE_FREE) {
         return th_cells_double_free(&at->cells, at->index, fault);
