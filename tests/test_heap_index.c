@@ -585,6 +585,7 @@ static void forged_links_are_noticed(void) {
             unsigned char *block[4];
             for (unsigned i = 0; i < 4; i++) {
                 block[i] = th_heap_alloc(&heap, 48, 1);
+                memset(block[i], 0x5A, 48); /* which a forged link leads to */
             }
             uint32_t unit = heap.unit_dwords;
             faults = 0;

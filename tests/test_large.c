@@ -337,8 +337,10 @@ static void size_classes_short_of_memory(void) {
 }
 
 static void kept_pages_go_back_when_memory_is_short(void) {
-    large_blocks_short_of_memory();
-    size_classes_short_of_memory();
+    if (!TH_TRACK_ANY) { /* for tools none are kept */
+        large_blocks_short_of_memory();
+        size_classes_short_of_memory();
+    }
 }
 
 static void shrink_refused(int level) {
