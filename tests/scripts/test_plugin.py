@@ -49,7 +49,7 @@ MISTAKES = {
     "USABLE_IS_A_PAGE": ("usable size",),
     "USABLE_CANNOT_BE_HAD": ("usable size",),
     "USABLE_IS_NOT_KEPT": ("bytes",),
-    "ONE_BLOCK_TAKES_ALL": ("refused",),
+    "ONE_BLOCK_TAKES_ALL": ("refused", "usable size"),
     "A_UNIT_IS_LOST": ("refused",),
 }
 FOUND_WITHIN_S = 10  # however busy the machine is; on an idle core it is a second
