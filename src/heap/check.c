@@ -128,15 +128,7 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
 }
 
 TH_TRACK_BLIND_PART bool check_count(walk *w, uint32_t expected, uint32_t found) {
-    if (expected == found) {
-        return true;
-    }
-    *w->fault = (th_fault){.kind = TH_FAULT_COUNT,
-                           .block = TH_FAULT_NOWHERE,
-                           .offset = TH_FAULT_NOWHERE,
-                           .expected = expected,
-                           .found = found};
-    return false;
+    return th_agrees(w->fault, TH_FAULT_COUNT, expected, found);
 }
 
 TH_TRACK_BLIND_PART bool check_counts(walk *w) {
@@ -156,16 +148,9 @@ TH_TRACK_BLIND_PART bool check_counts(walk *w) {
 
 /* The fault shows the half that differs, the upper one if both do. */
 static bool check_seal(th_fault *fault, uint64_t expected, uint64_t found) {
-    if (expected == found) {
-        return true;
-    }
     unsigned shift = expected >> 32 != found >> 32 ? 32 : 0;
-    *fault = (th_fault){.kind = TH_FAULT_CONTROL,
-                        .block = TH_FAULT_NOWHERE,
-                        .offset = TH_FAULT_NOWHERE,
-                        .expected = (uint32_t)(expected >> shift),
-                        .found = (uint32_t)(found >> shift)};
-    return false;
+    return th_agrees(fault, TH_FAULT_CONTROL, (uint32_t)(expected >> shift),
+                     (uint32_t)(found >> shift));
 }
 
 TH_TRACK_BLIND_PART bool check_blocks(walk *w) {

@@ -8,40 +8,53 @@
 
 #include "heap/index.h"
 
-/* Takes a block out, before anything of it is overwritten. */
-TH_CHAIN_LONG_INLINE void th_count_out(th_heap *heap, const th_header *block) {
-    if (th_is_free(heap, block)) {
-        heap->free_blocks--;
-        heap->low_free_blocks -= block->offset < heap->first_tail;
-        if (block->offset == heap->middle) {
-            heap->middle = TH_INDEX_NOWHERE;
-        } else if (th_indexed(heap)) {
-            th_index_erase(heap, block->offset, block->size);
-        }
-    } else if (th_is_tail(heap, block)) {
+/* Live blocks, by what they take, headers included. */
+TH_CHAIN_INLINE void th_count_live_in(th_heap *heap, bool tail, uint32_t dwords) {
+    if (tail) {
+        heap->tail_blocks++;
+        heap->tail_dwords += dwords;
+    } else {
+        heap->head_blocks++;
+        heap->head_dwords += dwords;
+    }
+}
+
+TH_CHAIN_INLINE void th_count_live_out(th_heap *heap, bool tail, uint32_t dwords) {
+    if (tail) {
         heap->tail_blocks--;
-        heap->tail_dwords -= th_header_dwords(heap) + block->size;
+        heap->tail_dwords -= dwords;
     } else {
         heap->head_blocks--;
-        heap->head_dwords -= th_header_dwords(heap) + block->size;
+        heap->head_dwords -= dwords;
+    }
+}
+
+/* Takes a block out, before anything of it is overwritten. */
+TH_CHAIN_LONG_INLINE void th_count_out(th_heap *heap, const th_header *block) {
+    if (!th_is_free(heap, block)) {
+        th_count_live_out(heap, th_is_tail(heap, block), th_header_dwords(heap) + block->size);
+        return;
+    }
+    heap->free_blocks--;
+    heap->low_free_blocks -= block->offset < heap->first_tail;
+    if (block->offset == heap->middle) {
+        heap->middle = TH_INDEX_NOWHERE;
+    } else if (th_indexed(heap)) {
+        th_index_erase(heap, block->offset, block->size);
     }
 }
 
 TH_CHAIN_LONG_INLINE void th_count_in(th_heap *heap, const th_header *block) {
-    if (th_is_free(heap, block)) {
-        heap->free_blocks++;
-        heap->low_free_blocks += block->offset < heap->first_tail;
-        if (block->next == heap->first_tail) {
-            heap->middle = block->offset;
-        } else if (th_indexed(heap)) {
-            th_index_insert(heap, block->offset, block->size);
-        }
-    } else if (th_is_tail(heap, block)) {
-        heap->tail_blocks++;
-        heap->tail_dwords += th_header_dwords(heap) + block->size;
-    } else {
-        heap->head_blocks++;
-        heap->head_dwords += th_header_dwords(heap) + block->size;
+    if (!th_is_free(heap, block)) {
+        th_count_live_in(heap, th_is_tail(heap, block), th_header_dwords(heap) + block->size);
+        return;
+    }
+    heap->free_blocks++;
+    heap->low_free_blocks += block->offset < heap->first_tail;
+    if (block->next == heap->first_tail) {
+        heap->middle = block->offset;
+    } else if (th_indexed(heap)) {
+        th_index_insert(heap, block->offset, block->size);
     }
 }
 

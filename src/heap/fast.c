@@ -181,6 +181,15 @@ TH_CHAIN_INLINE void *lower(th_heap *heap, void *payload, uint32_t segment, shap
                                : lower_any(heap, payload, segment);
 }
 
+/* A start that was that large is gone from its segment, or has moved in it. */
+TH_CHAIN_INLINE void *change_starts(th_heap *heap, void *payload, uint32_t segment, uint64_t change,
+                                    uint32_t units, shape s) {
+    heap->index.starts[segment] ^= change;
+    return heap->index.small[heap->index.small_leaf + segment] != units
+               ? payload
+               : lower(heap, payload, segment, s);
+}
+
 /* A tag and a site, in one register. */
 typedef uint64_t label;
 
@@ -208,10 +217,8 @@ TH_TRACK_BLIND_PART bool find_place(const th_heap *heap, uint32_t units, bool ta
                                     carving *c) {
     uint32_t mask = th_index_mask(heap, 0, units);
     if (mask != 0) {
-        uint32_t place = tail ? th_index_descend_high_as(heap, 0, mask, units, s.layout, s.guard,
-                                                         s.log2, &c->size)
-                              : th_index_descend_low_as(heap, 0, mask, units, s.layout, s.guard,
-                                                        s.log2, &c->size);
+        uint32_t place =
+            th_index_descend_as(heap, tail, 0, mask, units, s.layout, s.guard, s.log2, &c->size);
         if (place == TH_INDEX_DAMAGED) {
             return false;
         }
@@ -229,18 +236,12 @@ TH_TRACK_BLIND_PART bool find_place(const th_heap *heap, uint32_t units, bool ta
 
 /* The counters of a block that has been made. */
 TH_CHAIN_INLINE void count_made(th_heap *heap, uint32_t offset, uint32_t dwords, bool tail) {
-    if (tail) {
-        heap->tail_blocks++;
-        heap->tail_dwords += dwords;
-        if (offset < heap->high_used) {
-            heap->high_used = offset;
-        }
-    } else {
-        heap->head_blocks++;
-        heap->head_dwords += dwords;
-        if (offset + dwords > heap->low_used) {
-            heap->low_used = offset + dwords;
-        }
+    th_count_live_in(heap, tail, dwords);
+    if (tail && offset < heap->high_used) {
+        heap->high_used = offset;
+    }
+    if (!tail && offset + dwords > heap->low_used) {
+        heap->low_used = offset + dwords;
     }
     th_note_high_water(heap);
 }
@@ -271,7 +272,7 @@ TH_TRACK_BLIND_PART bool verify_place(const th_heap *heap, const carving *c, sha
 /*   [ ------- free ------- ] => HEAD: [ block ][ rest ]   TAIL: [ rest ][ block ] */
 TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, label name, carving c, bool tail,
                                    shape s) {
-    th_header free = th_header_peek_as(heap, c.offset, s.layout, s.guard);
+    th_header free = th_header_peek_as(heap, c.offset, s.layout, 0);
     uint32_t above = c.offset + s.header + c.size;
     uint32_t room = c.size - c.need;
     th_header block = {.offset = c.offset,
@@ -311,18 +312,13 @@ TH_TRACK_BLIND_PART void *carve_as(th_heap *heap, size_t bytes, label name, carv
     if (units >= TH_INDEX_LARGE || segment != rest_place / TH_INDEX_SEGMENT_UNITS) {
         return shrink(heap, payload, c.offset, c.size, rest.offset, rest.size);
     }
-    if (!tail) {
-        heap->index.starts[segment] ^= bit_of(place) ^ bit_of(rest_place);
-    }
-    return heap->index.small[heap->index.small_leaf + segment] != units
-               ? payload
-               : lower(heap, payload, segment, s);
+    return change_starts(heap, payload, segment, bit_of(place) ^ bit_of(rest_place), units, s);
 }
 
 /*   [ free ] => [ block ], links and all */
 TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, label name, carving c, bool tail,
                                   shape s) {
-    th_header block = th_header_peek_as(heap, c.offset, s.layout, s.guard);
+    th_header block = th_header_peek_as(heap, c.offset, s.layout, 0);
     block.tag = tag_of(name);
     block.requested = bytes;
     block.site = site_of(name);
@@ -344,14 +340,11 @@ TH_TRACK_BLIND_PART void *take_as(th_heap *heap, size_t bytes, label name, carvi
     if (units >= TH_INDEX_LARGE) {
         return shrink(heap, payload, c.offset, c.size, 0, 0);
     }
-    heap->index.starts[segment] ^= bit_of(place);
-    return heap->index.small[heap->index.small_leaf + segment] != units
-               ? payload
-               : lower(heap, payload, segment, s);
+    return change_starts(heap, payload, segment, bit_of(place), units, s);
 }
 
-/* What is looked at here, in bytes: sizes that the small tree knows, whatever the unit is. */
-#define BYTES_MAX ((size_t)(TH_INDEX_LARGE - 1) * TH_DWORD_BYTES)
+/* What is looked at here, in bytes: at the largest unit, the sizes that the small tree knows. */
+#define BYTES_MAX ((size_t)(TH_INDEX_LARGE - 1) * 16u)
 
 typedef void *carve_fn(th_heap *heap, size_t bytes, label name, carving c);
 
@@ -360,7 +353,8 @@ TH_TRACK_BLIND_PART void *alloc_as(th_heap *heap, size_t bytes, label name, bool
     uint32_t unit_bytes = TH_DWORD_BYTES << s.log2;
     uint32_t units = ((uint32_t)bytes + unit_bytes - 1) >> (s.log2 + 2);
     carving c = {.need = units << s.log2};
-    if (!find_place(heap, units, tail, s, &c) || !verify_place(heap, &c, s)) {
+    if (units >= TH_INDEX_LARGE || !find_place(heap, units, tail, s, &c) ||
+        !verify_place(heap, &c, s)) {
         return th_alloc_checked(heap, TH_DWORD_BYTES, bytes, tag_of(name), site_of(name));
     }
     return c.size - c.need >= s.header + TH_LAYOUT_SPLIT_PAYLOAD
@@ -454,19 +448,21 @@ void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t t
 TH_CHAIN_INLINE bool count_freed(th_heap *heap, uint32_t offset, uint32_t dwords, bool tail,
                                  uint32_t next, uint32_t freed) {
     heap->free_blocks += freed;
-    if (tail) {
-        heap->tail_blocks--;
-        heap->tail_dwords -= dwords;
-    } else {
-        heap->head_blocks--;
-        heap->head_dwords -= dwords;
-    }
+    th_count_live_out(heap, tail, dwords);
     if (offset == heap->first_tail) {
         heap->first_tail = next;
         return false;
     }
     heap->low_free_blocks += offset < heap->first_tail ? freed : 0;
     return true;
+}
+
+/* A free block, of a size that the small tree knows, is where none was, or has become larger. */
+TH_CHAIN_INLINE size_t insert(th_heap *heap, size_t freed, uint32_t place, uint32_t units) {
+    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
+    uint32_t node = heap->index.small_leaf + segment;
+    heap->index.starts[segment] |= bit_of(place);
+    return heap->index.small[node] >= units ? freed : raise(heap, freed, node, units);
 }
 
 /* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours, of which there is
@@ -514,22 +510,19 @@ TH_TRACK_BLIND_PART size_t join_as(th_heap *heap, void *pointer, uint32_t offset
         heap->low_free_blocks += below_size == 0;
     }
     uint32_t place = merged.offset >> s.log2;
+    uint32_t above_place = end >> s.log2;
     uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
     uint32_t units = merged.size >> s.log2;
     if (next == heap->first_tail || units >= TH_INDEX_LARGE) {
         return merge(heap, freed, merged.offset, merged.size, below_size, above_size);
     }
-    uint64_t starts = heap->index.starts[segment] | bit_of(place);
     if (above_size != 0) {
-        uint32_t above_place = end >> s.log2;
         if (segment != above_place / TH_INDEX_SEGMENT_UNITS) {
             return merge(heap, freed, merged.offset, merged.size, below_size, above_size);
         }
-        starts ^= bit_of(above_place);
+        heap->index.starts[segment] ^= bit_of(above_place);
     }
-    heap->index.starts[segment] = starts;
-    uint32_t node = heap->index.small_leaf + segment;
-    return heap->index.small[node] >= units ? freed : raise(heap, freed, node, units);
+    return insert(heap, freed, place, units);
 }
 
 /*   [ block ] => [ free ], links and all */
@@ -554,15 +547,9 @@ TH_TRACK_BLIND_PART size_t leave_as(th_heap *heap, const th_header *block, uint3
         heap->middle = block->offset;
         return freed;
     }
-    uint32_t place = block->offset >> s.log2;
-    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
     uint32_t units = block->size >> s.log2;
-    if (units >= TH_INDEX_LARGE) {
-        return merge(heap, freed, block->offset, block->size, 0, 0);
-    }
-    heap->index.starts[segment] |= bit_of(place);
-    uint32_t node = heap->index.small_leaf + segment;
-    return heap->index.small[node] >= units ? freed : raise(heap, freed, node, units);
+    return units < TH_INDEX_LARGE ? insert(heap, freed, block->offset >> s.log2, units)
+                                  : merge(heap, freed, block->offset, block->size, 0, 0);
 }
 
 /* With guards: can a payload begin there? */

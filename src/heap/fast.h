@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast path: what an allocation or a free does in a heap without guards, without a lock and
- * with an index, where nothing is asked but a size and a tag. It makes the same blocks of it as
- * alloc.c, which does everything else. There is one for each layout, in which nothing is decided
- * that the layout decides. */
+/* The fast path: what an allocation of a small block or a free does in a heap with an index and
+ * without a lock, below guard level 3. It makes the same blocks of it as alloc.c, which does
+ * everything else. There is one for each layout, in which nothing is decided that the layout
+ * decides. */
 #ifndef TH_HEAP_FAST_H
 #define TH_HEAP_FAST_H
 

@@ -132,6 +132,20 @@ void th_guard_close_move(th_heap *heap, const th_header *moved, uint32_t to);
  * fault with what it finds. */
 bool th_guard_sound(const th_heap *heap);
 
+/* For checkers: false, and a fault that lies nowhere in the region, unless the two agree. */
+TH_TRACK_BLIND_PART bool th_agrees(th_fault *fault, th_fault_kind kind, uint32_t expected,
+                                   uint32_t found) {
+    if (expected == found) {
+        return true;
+    }
+    *fault = (th_fault){.kind = kind,
+                        .block = TH_FAULT_NOWHERE,
+                        .offset = TH_FAULT_NOWHERE,
+                        .expected = expected,
+                        .found = found};
+    return false;
+}
+
 /* All that the checker looks at in the region, and the counters. False: *fault says what is wrong.
  */
 bool th_check_blocks(const th_heap *heap, th_fault *fault);

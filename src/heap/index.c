@@ -171,74 +171,51 @@ void th_index_set_large(th_heap *heap, uint32_t place, uint32_t size) {
 
 /* ---- searches ----------------------------------------------------------------------------- */
 
-/* Of the starts of a segment, those in `starts`: the lowest, or highest, with `need` units. */
-static TH_TRACK_BLIND uint32_t lowest_start(const th_heap *heap, uint32_t segment, uint64_t starts,
-                                            uint32_t need) {
+static TH_TRACK_BLIND uint32_t find_start(const th_heap *heap, bool high, uint32_t segment,
+                                          uint64_t starts, uint32_t need) {
     uint32_t size;
     th_track_blind_begin();
-    uint32_t place = th_index_lowest_start_as(heap, segment, starts, need, th_layout(heap),
-                                              th_guard(heap), th_unit_log2(heap), &size);
+    uint32_t place = th_index_start_as(heap, high, segment, starts, need, th_layout(heap),
+                                       th_guard(heap), th_unit_log2(heap), &size);
     th_track_blind_end();
     return place;
 }
 
-static TH_TRACK_BLIND uint32_t highest_start(const th_heap *heap, uint32_t segment, uint64_t starts,
-                                             uint32_t need) {
+static TH_TRACK_BLIND uint32_t descend_small(const th_heap *heap, bool high, uint32_t group,
+                                             uint32_t mask, uint32_t need) {
     uint32_t size;
     th_track_blind_begin();
-    uint32_t place = th_index_highest_start_as(heap, segment, starts, need, th_layout(heap),
-                                               th_guard(heap), th_unit_log2(heap), &size);
+    uint32_t place = th_index_descend_as(heap, high, group, mask, need, th_layout(heap),
+                                         th_guard(heap), th_unit_log2(heap), &size);
     th_track_blind_end();
     return place;
 }
 
-/* The nodes that a mask of 16 or 8 says, and beside which position: those above it, or below. */
-static uint32_t bits_above(uint32_t position) {
-    return (UINT32_MAX - 1) << position;
-}
-
-static uint32_t bits_below(uint32_t position) {
-    return ((uint32_t)1 << position) - 1;
+/* The bits beyond a position, on the way to the search's other end. */
+static uint64_t bits_beyond(unsigned position, bool high) {
+    uint64_t below = ((uint64_t)1 << position) - 1;
+    return high ? below : ~below - ((uint64_t)1 << position);
 }
 
 static uint32_t large_mask(const th_heap *heap, uint32_t node, uint32_t need) {
     return words_at_least(&heap->index.large[node & ~(LARGE_FAN - 1)], need);
 }
 
-static TH_TRACK_BLIND uint32_t small_lowest(const th_heap *heap, uint32_t group, uint32_t mask,
-                                            uint32_t need) {
-    uint32_t size;
-    th_track_blind_begin();
-    uint32_t place = th_index_descend_low_as(heap, group, mask, need, th_layout(heap),
-                                             th_guard(heap), th_unit_log2(heap), &size);
-    th_track_blind_end();
-    return place;
-}
-
-static TH_TRACK_BLIND uint32_t small_highest(const th_heap *heap, uint32_t group, uint32_t mask,
-                                             uint32_t need) {
-    uint32_t size;
-    th_track_blind_begin();
-    uint32_t place = th_index_descend_high_as(heap, group, mask, need, th_layout(heap),
-                                              th_guard(heap), th_unit_log2(heap), &size);
-    th_track_blind_end();
-    return place;
-}
-
-/* The lowest block at or above the place: in its segment, or in what lies beside the nodes on the
- * way from there to the root. */
-static uint32_t small_up(const th_heap *heap, uint32_t need, uint32_t place) {
+/* The next block from the one at `place` on: in its segment, or in what lies beside the nodes on
+ * the way from there to the root. */
+static uint32_t next_small(const th_heap *heap, bool high, uint32_t need, uint32_t place) {
     uint32_t segment = place / SEGMENT_UNITS;
-    uint64_t starts = heap->index.starts[segment] & UINT64_MAX << place % SEGMENT_UNITS;
-    uint32_t found = lowest_start(heap, segment, starts, need);
+    uint64_t starts = heap->index.starts[segment] & bits_beyond(place % SEGMENT_UNITS, high);
+    uint32_t found = find_start(heap, high, segment, starts, need);
     if (found != TH_INDEX_NOWHERE) {
         return found;
     }
     uint32_t node = heap->index.small_leaf + segment;
     for (;;) {
-        uint32_t mask = th_index_mask(heap, node, need) & bits_above(node % SMALL_FAN);
+        uint32_t mask =
+            th_index_mask(heap, node, need) & (uint32_t)bits_beyond(node % SMALL_FAN, high);
         if (mask != 0) {
-            return small_lowest(heap, node & ~(SMALL_FAN - 1), mask, need);
+            return descend_small(heap, high, node & ~(SMALL_FAN - 1), mask, need);
         }
         if (node < SMALL_FAN) {
             return TH_INDEX_NOWHERE;
@@ -247,76 +224,37 @@ static uint32_t small_up(const th_heap *heap, uint32_t need, uint32_t place) {
     }
 }
 
-static uint32_t small_down(const th_heap *heap, uint32_t need, uint32_t place) {
-    uint32_t segment = place / SEGMENT_UNITS;
-    uint64_t starts = heap->index.starts[segment] & (((uint64_t)1 << place % SEGMENT_UNITS) - 1);
-    uint32_t found = highest_start(heap, segment, starts, need);
-    if (found != TH_INDEX_NOWHERE) {
-        return found;
-    }
-    uint32_t node = heap->index.small_leaf + segment;
-    for (;;) {
-        uint32_t mask = th_index_mask(heap, node, need) & bits_below(node % SMALL_FAN);
-        if (mask != 0) {
-            return small_highest(heap, node & ~(SMALL_FAN - 1), mask, need);
+/* From those of the eight nodes at `group` that `mask` says, to a leaf: the place of the large
+ * block there. */
+static uint32_t descend_large(const th_heap *heap, bool high, uint32_t group, uint32_t mask,
+                              uint32_t need) {
+    uint32_t node = group + th_index_end_bit(mask, high);
+    while (node < heap->index.large_leaf) {
+        group = first_child(node, LARGE_FAN);
+        mask = large_mask(heap, group, need);
+        if (mask == 0) {
+            return TH_INDEX_DAMAGED;
         }
-        if (node < SMALL_FAN) {
-            return TH_INDEX_NOWHERE;
-        }
-        node = parent(node, SMALL_FAN);
+        node = group + th_index_end_bit(mask, high);
     }
-}
-
-/* The place of the large block in that leaf. */
-static uint32_t large_place(const th_heap *heap, uint32_t node) {
     uint32_t stretch = node - heap->index.large_leaf;
     return stretch << STRETCH_LOG2 | heap->index.large_at[stretch];
 }
 
-static uint32_t large_up(const th_heap *heap, uint32_t need, uint32_t place) {
+/* In the stretch of `place`, where a large block begins, no other one does. */
+static uint32_t next_large(const th_heap *heap, bool high, uint32_t need, uint32_t place) {
     uint32_t node = heap->index.large_leaf + (place >> STRETCH_LOG2);
-    if (heap->index.large[node] >= need && large_place(heap, node) >= place) {
-        return large_place(heap, node);
-    }
-    uint32_t mask;
-    while ((mask = large_mask(heap, node, need) & bits_above(node % LARGE_FAN)) == 0) {
+    for (;;) {
+        uint32_t mask =
+            large_mask(heap, node, need) & (uint32_t)bits_beyond(node % LARGE_FAN, high);
+        if (mask != 0) {
+            return descend_large(heap, high, node & ~(LARGE_FAN - 1), mask, need);
+        }
         if (node < LARGE_FAN) {
             return TH_INDEX_NOWHERE;
         }
         node = parent(node, LARGE_FAN);
     }
-    node = (node & ~(LARGE_FAN - 1)) + th_lowest_bit(mask);
-    while (node < heap->index.large_leaf) {
-        node = first_child(node, LARGE_FAN);
-        mask = large_mask(heap, node, need);
-        if (mask == 0) {
-            return TH_INDEX_DAMAGED;
-        }
-        node += th_lowest_bit(mask);
-    }
-    return large_place(heap, node);
-}
-
-static uint32_t large_down(const th_heap *heap, uint32_t need, uint32_t place) {
-    uint32_t node = heap->index.large_leaf + (place >> STRETCH_LOG2);
-    /* None begins in that stretch below the place, where another one begins, or LAST. */
-    uint32_t mask;
-    while ((mask = large_mask(heap, node, need) & bits_below(node % LARGE_FAN)) == 0) {
-        if (node < LARGE_FAN) {
-            return TH_INDEX_NOWHERE;
-        }
-        node = parent(node, LARGE_FAN);
-    }
-    node = (node & ~(LARGE_FAN - 1)) + th_highest_bit(mask);
-    while (node < heap->index.large_leaf) {
-        node = first_child(node, LARGE_FAN);
-        mask = large_mask(heap, node, need);
-        if (mask == 0) {
-            return TH_INDEX_DAMAGED;
-        }
-        node += th_highest_bit(mask);
-    }
-    return large_place(heap, node);
 }
 
 /* A place as an offset. */
@@ -324,36 +262,22 @@ static uint32_t offset_of(const th_heap *heap, uint32_t place) {
     return place < TH_INDEX_DAMAGED ? place << th_unit_log2(heap) : place;
 }
 
-uint32_t th_index_lowest(const th_heap *heap, uint32_t need) {
+uint32_t th_index_first(const th_heap *heap, bool high, uint32_t need) {
     uint32_t units = need >> th_unit_log2(heap);
-    if (units >= LARGE) {
-        return offset_of(heap, large_up(heap, units, 0));
+    bool large = units >= LARGE;
+    uint32_t mask = large ? large_mask(heap, 0, units) : th_index_mask(heap, 0, units);
+    if (mask == 0) {
+        return TH_INDEX_NOWHERE;
     }
-    uint32_t mask = th_index_mask(heap, 0, units);
-    return mask == 0 ? TH_INDEX_NOWHERE : offset_of(heap, small_lowest(heap, 0, mask, units));
+    return offset_of(heap, large ? descend_large(heap, high, 0, mask, units)
+                                 : descend_small(heap, high, 0, mask, units));
 }
 
-uint32_t th_index_highest(const th_heap *heap, uint32_t need) {
-    uint32_t units = need >> th_unit_log2(heap);
-    if (units >= LARGE) {
-        return offset_of(heap, large_down(heap, units, heap->last >> th_unit_log2(heap)));
-    }
-    uint32_t mask = th_index_mask(heap, 0, units);
-    return mask == 0 ? TH_INDEX_NOWHERE : offset_of(heap, small_highest(heap, 0, mask, units));
-}
-
-uint32_t th_index_above(const th_heap *heap, uint32_t need, uint32_t offset) {
-    uint32_t units = need >> th_unit_log2(heap);
-    uint32_t place = (offset >> th_unit_log2(heap)) + 1;
-    return offset_of(heap,
-                     units < LARGE ? small_up(heap, units, place) : large_up(heap, units, place));
-}
-
-uint32_t th_index_below(const th_heap *heap, uint32_t need, uint32_t offset) {
+uint32_t th_index_next(const th_heap *heap, bool high, uint32_t need, uint32_t offset) {
     uint32_t units = need >> th_unit_log2(heap);
     uint32_t place = offset >> th_unit_log2(heap);
-    return offset_of(heap, units < LARGE ? small_down(heap, units, place)
-                                         : large_down(heap, units, place));
+    return offset_of(heap, units < LARGE ? next_small(heap, high, units, place)
+                                         : next_large(heap, high, units, place));
 }
 
 uint32_t th_index_largest(const th_heap *heap) {
@@ -377,15 +301,7 @@ void th_index_rebuild(th_heap *heap) {
 
 /* The checker's question about one number of the index. */
 TH_TRACK_BLIND_PART bool agrees(th_fault *fault, uint32_t expected, uint32_t found) {
-    if (expected == found) {
-        return true;
-    }
-    *fault = (th_fault){.kind = TH_FAULT_INDEX,
-                        .block = TH_FAULT_NOWHERE,
-                        .offset = TH_FAULT_NOWHERE,
-                        .expected = expected,
-                        .found = found};
-    return false;
+    return th_agrees(fault, TH_FAULT_INDEX, expected, found);
 }
 
 /* Of a row of nodes (segments, stretches, a level of a tree), those that speak of memory that has
@@ -450,36 +366,6 @@ TH_TRACK_BLIND_PART bool check_starts(const th_heap *heap, const tables *s, th_f
     }
 }
 
-/* The leaves by the starts, then each level by the one below it; of the highest one all nodes. */
-TH_TRACK_BLIND_PART bool check_small(const th_heap *heap, const tables *s, th_fault *fault) {
-    const uint8_t *tree = heap->index.small;
-    row used = with_siblings(used_row(heap, TH_INDEX_SEGMENT_LOG2, s->segments), SMALL_FAN);
-    for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
-        uint8_t due =
-            th_index_largest_start_as(heap, i, LARGE, th_layout(heap), th_unit_log2(heap));
-        if (!agrees(fault, due, tree[s->small_leaf + i])) {
-            return false;
-        }
-    }
-    for (uint32_t first = s->small_leaf; first > 0;) {
-        uint32_t children = first;
-        first = parent(first, SMALL_FAN);
-        used = with_siblings(row_above(&used, SMALL_FAN), SMALL_FAN);
-        for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
-            uint8_t due = th_bytes16_max(&tree[children + i * SMALL_FAN]);
-            if (!agrees(fault, due, tree[first + i])) {
-                return false;
-            }
-        }
-    }
-    for (uint32_t i = used.end; i < SMALL_FAN; i++) {
-        if (!agrees(fault, 0, tree[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The payload of the block at `place`, in units. */
 TH_TRACK_BLIND_PART uint32_t size_at(const th_heap *heap, uint32_t place) {
     return th_header_peek(heap, place << th_unit_log2(heap)).size >> th_unit_log2(heap);
@@ -505,31 +391,53 @@ TH_TRACK_BLIND_PART uint32_t large_start(const th_heap *heap, const tables *s, u
     return large;
 }
 
-/* As check_small. */
-TH_TRACK_BLIND_PART bool check_large(const th_heap *heap, const tables *s, th_fault *fault) {
-    const uint32_t *tree = heap->index.large;
-    row used = with_siblings(used_row(heap, STRETCH_LOG2, s->stretches), LARGE_FAN);
+/* One of the two trees, as numbers. */
+TH_TRACK_BLIND_PART uint32_t node_at(const th_heap *heap, bool large, uint32_t node) {
+    return large ? heap->index.large[node] : heap->index.small[node];
+}
+
+TH_TRACK_BLIND_PART uint32_t nodes_max(const th_heap *heap, bool large, uint32_t group) {
+    return large ? words_max(&heap->index.large[group]) : th_bytes16_max(&heap->index.small[group]);
+}
+
+TH_TRACK_BLIND_PART bool check_leaf(const th_heap *heap, const tables *s, bool large, uint32_t leaf,
+                                    th_fault *fault) {
+    if (!large) {
+        uint32_t due =
+            th_index_largest_start_as(heap, leaf, LARGE, th_layout(heap), th_unit_log2(heap));
+        return agrees(fault, due, heap->index.small[s->small_leaf + leaf]);
+    }
+    uint32_t at = heap->index.large_at[leaf];
+    uint32_t due = large_start(heap, s, leaf, &at);
+    return agrees(fault, due, heap->index.large[s->large_leaf + leaf]) &&
+           agrees(fault, at, heap->index.large_at[leaf]);
+}
+
+/* The leaves by the starts, then each level by the one below it; of the highest one all nodes. */
+TH_TRACK_BLIND_PART bool check_tree(const th_heap *heap, const tables *s, bool large,
+                                    th_fault *fault) {
+    uint32_t fan = large ? LARGE_FAN : SMALL_FAN;
+    row used = with_siblings(large ? used_row(heap, STRETCH_LOG2, s->stretches)
+                                   : used_row(heap, TH_INDEX_SEGMENT_LOG2, s->segments),
+                             fan);
     for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
-        uint32_t at = heap->index.large_at[i];
-        uint32_t due = large_start(heap, s, i, &at);
-        if (!agrees(fault, due, tree[s->large_leaf + i]) ||
-            !agrees(fault, at, heap->index.large_at[i])) {
+        if (!check_leaf(heap, s, large, i, fault)) {
             return false;
         }
     }
-    for (uint32_t first = s->large_leaf; first > 0;) {
+    for (uint32_t first = large ? s->large_leaf : s->small_leaf; first > 0;) {
         uint32_t children = first;
-        first = parent(first, LARGE_FAN);
-        used = with_siblings(row_above(&used, LARGE_FAN), LARGE_FAN);
+        first = parent(first, fan);
+        used = with_siblings(row_above(&used, fan), fan);
         for (uint32_t i = 0; i < used.end; i = skip_unused(&used, i + 1)) {
-            uint32_t due = words_max(&tree[children + i * LARGE_FAN]);
-            if (!agrees(fault, due, tree[first + i])) {
+            uint32_t due = nodes_max(heap, large, children + i * fan);
+            if (!agrees(fault, due, node_at(heap, large, first + i))) {
                 return false;
             }
         }
     }
-    for (uint32_t i = used.end; i < LARGE_FAN; i++) {
-        if (!agrees(fault, 0, tree[i])) {
+    for (uint32_t i = used.end; i < fan; i++) {
+        if (!agrees(fault, 0, node_at(heap, large, i))) {
             return false;
         }
     }
@@ -539,8 +447,8 @@ TH_TRACK_BLIND_PART bool check_large(const th_heap *heap, const tables *s, th_fa
 TH_TRACK_BLIND bool th_index_check(const th_heap *heap, th_fault *fault) {
     tables s = tables_of_heap(heap);
     th_track_blind_begin();
-    bool right = check_starts(heap, &s, fault) && check_small(heap, &s, fault) &&
-                 check_large(heap, &s, fault);
+    bool right = check_starts(heap, &s, fault) && check_tree(heap, &s, false, fault) &&
+                 check_tree(heap, &s, true, fault);
     th_track_blind_end();
     return right;
 }

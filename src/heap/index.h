@@ -171,26 +171,18 @@ TH_TRACK_BLIND_PART bool th_index_fits_as(const th_heap *heap, uint32_t place, u
     return block.size >> log2 >= need || (guard > 0 && block.check != block.check_due);
 }
 
-/* Of the starts of a segment, those in `starts`: the lowest, or highest, with `need` units. */
-TH_TRACK_BLIND_PART uint32_t th_index_lowest_start_as(const th_heap *heap, uint32_t segment,
-                                                      uint64_t starts, uint32_t need,
-                                                      th_heap_layout layout, int guard,
-                                                      unsigned log2, uint32_t *size) {
-    for (; starts != 0; starts &= starts - 1) {
-        uint32_t place = segment * TH_INDEX_SEGMENT_UNITS + th_lowest_bit(starts);
-        if (th_index_fits_as(heap, place, need, layout, guard, log2, size)) {
-            return place;
-        }
-    }
-    return TH_INDEX_NOWHERE;
+/* The searches go to one of the two ends: `high` says to which. */
+TH_CHAIN_INLINE unsigned th_index_end_bit(uint64_t mask, bool high) {
+    return high ? th_highest_bit(mask) : th_lowest_bit(mask);
 }
 
-TH_TRACK_BLIND_PART uint32_t th_index_highest_start_as(const th_heap *heap, uint32_t segment,
-                                                       uint64_t starts, uint32_t need,
-                                                       th_heap_layout layout, int guard,
-                                                       unsigned log2, uint32_t *size) {
+/* Of the starts of a segment, those in `starts`: the lowest, or highest, with `need` units. */
+TH_TRACK_BLIND_PART uint32_t th_index_start_as(const th_heap *heap, bool high, uint32_t segment,
+                                               uint64_t starts, uint32_t need,
+                                               th_heap_layout layout, int guard, unsigned log2,
+                                               uint32_t *size) {
     while (starts != 0) {
-        unsigned bit = th_highest_bit(starts);
+        unsigned bit = th_index_end_bit(starts, high);
         uint32_t place = segment * TH_INDEX_SEGMENT_UNITS + bit;
         if (th_index_fits_as(heap, place, need, layout, guard, log2, size)) {
             return place;
@@ -202,52 +194,31 @@ TH_TRACK_BLIND_PART uint32_t th_index_highest_start_as(const th_heap *heap, uint
 
 /* From those of the sixteen nodes at `group` that `mask` says, to a leaf, and to the block there.
  * Where a node promises what is not below it, the index is damaged. */
-TH_TRACK_BLIND_PART uint32_t th_index_descend_low_as(const th_heap *heap, uint32_t group,
-                                                     uint32_t mask, uint32_t need,
-                                                     th_heap_layout layout, int guard,
-                                                     unsigned log2, uint32_t *size) {
-    uint32_t node = group + th_lowest_bit(mask);
+TH_TRACK_BLIND_PART uint32_t th_index_descend_as(const th_heap *heap, bool high, uint32_t group,
+                                                 uint32_t mask, uint32_t need,
+                                                 th_heap_layout layout, int guard, unsigned log2,
+                                                 uint32_t *size) {
+    uint32_t node = group + th_index_end_bit(mask, high);
     while (node < heap->index.small_leaf) {
         group = (node + 1) * TH_BYTES16;
         mask = th_index_mask(heap, group, need);
         if (mask == 0) {
             return TH_INDEX_DAMAGED;
         }
-        node = group + th_lowest_bit(mask);
+        node = group + th_index_end_bit(mask, high);
     }
     uint32_t segment = node - heap->index.small_leaf;
-    uint32_t place = th_index_lowest_start_as(heap, segment, heap->index.starts[segment], need,
-                                              layout, guard, log2, size);
-    return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
-}
-
-TH_TRACK_BLIND_PART uint32_t th_index_descend_high_as(const th_heap *heap, uint32_t group,
-                                                      uint32_t mask, uint32_t need,
-                                                      th_heap_layout layout, int guard,
-                                                      unsigned log2, uint32_t *size) {
-    uint32_t node = group + th_highest_bit(mask);
-    while (node < heap->index.small_leaf) {
-        group = (node + 1) * TH_BYTES16;
-        mask = th_index_mask(heap, group, need);
-        if (mask == 0) {
-            return TH_INDEX_DAMAGED;
-        }
-        node = group + th_highest_bit(mask);
-    }
-    uint32_t segment = node - heap->index.small_leaf;
-    uint32_t place = th_index_highest_start_as(heap, segment, heap->index.starts[segment], need,
-                                               layout, guard, log2, size);
+    uint32_t place = th_index_start_as(heap, high, segment, heap->index.starts[segment], need,
+                                       layout, guard, log2, size);
     return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
 }
 
 /* The offset of the lowest, or the highest, block that has a payload of `need` dwords (a multiple
  * of the unit) or more; TH_INDEX_NOWHERE if there is none. O(log units). */
-uint32_t th_index_lowest(const th_heap *heap, uint32_t need);
-uint32_t th_index_highest(const th_heap *heap, uint32_t need);
+uint32_t th_index_first(const th_heap *heap, bool high, uint32_t need);
 
 /* The next one above, or below, the block at `offset`. O(log units). */
-uint32_t th_index_above(const th_heap *heap, uint32_t need, uint32_t offset);
-uint32_t th_index_below(const th_heap *heap, uint32_t need, uint32_t offset);
+uint32_t th_index_next(const th_heap *heap, bool high, uint32_t need, uint32_t offset);
 
 /* The largest payload in the index, in dwords; 0 if there is none. O(1). */
 uint32_t th_index_largest(const th_heap *heap);

@@ -107,7 +107,7 @@ static bool load_free(const th_heap *heap, uint32_t offset, uint32_t size, th_he
  */
 static th_place_result find_by_index(const th_heap *heap, uint32_t need, uint32_t align_log2,
                                      bool tail, th_place *place) {
-    uint32_t at = tail ? th_index_highest(heap, need) : th_index_lowest(heap, need);
+    uint32_t at = th_index_first(heap, tail, need);
     while (at < TH_INDEX_DAMAGED && (tail ? at > heap->first_tail : at < heap->first_tail)) {
         if (!load_free(heap, at, need, &place->free)) {
             return TH_PLACE_BROKEN;
@@ -115,7 +115,7 @@ static th_place_result find_by_index(const th_heap *heap, uint32_t need, uint32_
         if (fits(heap, &place->free, need, align_log2, tail, &place->offset)) {
             return TH_PLACE_FOUND;
         }
-        at = tail ? th_index_below(heap, need, at) : th_index_above(heap, need, at);
+        at = th_index_next(heap, tail, need, at);
     }
     if (at == TH_INDEX_DAMAGED) {
         th_raise(heap, TH_FAULT_INDEX, NULL, TH_FAULT_NOWHERE, need, 0);
