@@ -643,6 +643,7 @@ static void a_broken_promise_is_noticed(void) {
     heap.index.large[heap.index.large_leaf] = 6000;
     heap.index.large[0] = 6000;
     heap.index.large[8] = 6000;
+    heap.index.large[72] = 6000;
     expect_index_fault(th_heap_alloc(&heap, 20000, 1));
     th_heap_clean_up(&heap);
 }
