@@ -184,8 +184,8 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(remove_no_member, "src/base/ranges.c", "*link == node");
     expect_assertion(take_from_a_full_spare, "src/alloc/arena.c", "found");
     expect_assertion(take_a_foreign_object, "src/alloc/pool.c", "*chunk != NULL");
-    expect_assertion(take_below_a_full_word, "src/alloc/buddy.c", "large != 0");
-    expect_assertion(take_from_a_full_word, "src/alloc/buddy.c", "set != 0");
+    expect_assertion(take_below_a_full_word, "src/alloc/buddy_tree.h", "large != 0");
+    expect_assertion(take_from_a_full_word, "src/alloc/buddy_tree.h", "set != 0");
 }
 
 #else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks are taken and freed; that free memory is split and merged follows from what the words of
- * the tree, which is described in buddy_tree.h, add up to. Its checker is buddy_check.c. */
+ * the tree, which is described in buddy_tree.h, add up to. The checker is buddy_check.c. */
 #include "tagheap/buddy.h"
 
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "alloc/guarding.h"
 #include "alloc/moving.h"
 #include "base/align.h"
-#include "base/assert.h"
 #include "base/track.h"
 
 #define UNIT_MIN     ((size_t)16)
@@ -97,211 +96,11 @@ static unsigned order_for(const th_buddy *b, size_t bytes) {
     return rest == 0 ? 0 : th_highest_bit(rest) + 1;
 }
 
-/* ---- the tree -----------------------------------------------------------------------------
- *
- * What is always inlined is what the allocation and the free of a small block go through: it is
- * compiled for lanes of one bit, and once more for lanes of bytes. */
+/* ---- the book of live blocks -------------------------------------------------------------- */
 
-/* The larger of each two bytes, which must be up to 127. */
-static uint64_t larger_bytes(uint64_t x, uint64_t y) {
-    uint64_t not_below = ((x | TH_BUDDY_HIGHS) - y) & TH_BUDDY_HIGHS;
-    uint64_t all = not_below - (not_below >> ((1u << TH_BUDDY_BYTE_LOG2) - 1));
-    return y ^ ((x ^ y) & all);
-}
-
-static unsigned largest_byte(uint64_t word) {
-    word = larger_bytes(word, word >> 32);
-    word = larger_bytes(word, word >> 16);
-    return (uint8_t)larger_bytes(word, word >> 8);
-}
-
-/* How many orders of runs there are in a set of multiples of 8 bits: 0 if it is empty, 1 if only
- * single ones are in it, 2 if there are pairs, and so on. */
-static inline unsigned count_orders(uint64_t eights) {
-    uint64_t sixteens = th_buddy_pairs(eights, 3);
-    uint64_t halves = th_buddy_pairs(sixteens, 4);
-    return 0u + (eights != 0) + (sixteens != 0) + (halves != 0) + (th_buddy_pairs(halves, 5) != 0);
-}
-
-/* The same of a set of bits. */
-static inline unsigned count_orders_of_bits(uint64_t bits) {
-    uint64_t twos = th_buddy_pairs(bits, 0);
-    uint64_t fours = th_buddy_pairs(twos, 1);
-    uint64_t eights = th_buddy_pairs(fours, 2);
-    return 0u + (bits != 0) + (twos != 0) + (fours != 0) + (eights != 0 ? count_orders(eights) : 0);
-}
-
-unsigned th_buddy_largest(uint64_t word, unsigned lane_order) {
-    if (lane_order == 0) {
-        return count_orders_of_bits(word);
-    }
-    uint64_t whole = th_buddy_free_lanes(word, lane_order);
-    return whole != 0 ? lane_order + count_orders(whole) : largest_byte(word);
-}
-
-/* Is the node of an order in the word that is around this one free as a whole? */
-static inline TH_ALWAYS_INLINE bool is_free_around(const th_buddy *b, th_buddy_place at,
-                                                   unsigned order) {
-    uint64_t taken = b->tree[at.word] ^ th_buddy_all_free(at.lane_order);
-    at.order = order;
-    unsigned bits = 1u << th_buddy_bits_log2(at); /* 64 at most */
-    unsigned others = (1u << TH_BUDDY_BITS_LOG2) - bits;
-    return taken >> (at.bit & ~(bits - 1)) << others == 0;
-}
-
-static inline TH_ALWAYS_INLINE unsigned lane_at(const th_buddy *b, th_buddy_place at) {
-    return (uint8_t)(b->tree[at.word] >> at.bit);
-}
-
-/* What a word adds up to, as is known above it. */
-static inline TH_ALWAYS_INLINE unsigned known_of(const th_buddy *b, size_t word,
-                                                 unsigned lane_order) {
-    return word != 0 ? lane_at(b, th_buddy_place_above(word, lane_order)) : b->largest;
-}
-
-/* A word may add up to less than is known. */
-TH_NOINLINE static void lower(th_buddy *b, size_t word, unsigned lane_order) {
-    unsigned largest = th_buddy_largest(b->tree[word], lane_order);
-    while (word != 0) {
-        th_buddy_place above = th_buddy_place_above(word, lane_order);
-        unsigned change = lane_at(b, above) ^ largest;
-        if (change == 0) {
-            return;
-        }
-        word = above.word;
-        lane_order = above.lane_order;
-        b->tree[word] ^= (uint64_t)change << above.bit;
-        largest = th_buddy_largest(b->tree[word], lane_order);
-    }
-    b->largest = (uint8_t)largest;
-}
-
-/* The order of the largest node in the word around one, of the order `order` or larger, that is
- * free as a whole. */
-static inline TH_ALWAYS_INLINE unsigned merge(const th_buddy *b, th_buddy_place at,
-                                              unsigned order) {
-    unsigned above = th_buddy_order_above(at.lane_order);
-    if (b->tree[at.word] == th_buddy_all_free(at.lane_order)) {
-        return above;
-    }
-    while (order + 1 < above && is_free_around(b, at, order + 1)) {
-        order++;
-    }
-    return order;
-}
-
-/* A word adds up to more than is known, by a node that has become free. */
-TH_NOINLINE static void lift(th_buddy *b, size_t word, unsigned lane_order, unsigned largest) {
-    while (word != 0) {
-        th_buddy_place above = th_buddy_place_above(word, lane_order);
-        word = above.word;
-        lane_order = above.lane_order;
-        b->tree[word] ^= (uint64_t)(lane_at(b, above) ^ largest) << above.bit;
-        largest = largest > lane_order ? merge(b, above, lane_order) + 1 : largest;
-        if (largest <= known_of(b, word, lane_order)) {
-            return;
-        }
-    }
-    b->largest = (uint8_t)largest;
-}
-
-/* Free memory becomes a block. The word may add up to less if that was in its largest node. */
-static inline TH_ALWAYS_INLINE void take(th_buddy *b, th_buddy_place at) {
-    unsigned known = known_of(b, at.word, at.lane_order);
-    bool of_largest = is_free_around(b, at, known - 1);
-    b->tree[at.word] &= ~th_buddy_mask(at);
-    if (of_largest) {
-        lower(b, at.word, at.lane_order);
-    }
-}
-
-/* A block becomes free memory. The word adds up to more if it makes a larger node. */
-static inline TH_ALWAYS_INLINE void give(th_buddy *b, th_buddy_place at) {
-    unsigned known = known_of(b, at.word, at.lane_order);
-    unsigned order = known > at.order ? known : at.order;
-    b->tree[at.word] |= th_buddy_all_free(at.lane_order) & th_buddy_mask(at);
-    if (is_free_around(b, at, order)) {
-        lift(b, at.word, at.lane_order, merge(b, at, order) + 1);
-    }
-}
-
-/* Is a node free as a whole that does not lie in a block? */
-static bool is_free(const th_buddy *b, size_t unit, unsigned order) {
-    return is_free_around(b, th_buddy_place_of(b, unit, order, th_buddy_lane_order(order)), order);
-}
-
-/* The nodes of that order in a set of lanes: the lowest bit of each. */
-static inline TH_ALWAYS_INLINE uint64_t find_runs(uint64_t set, unsigned order,
-                                                  unsigned lane_order) {
-    unsigned log2 = order - lane_order + th_buddy_lane_log2(lane_order);
-    if (lane_order == 0) {
-        if (log2 > 0) {
-            set = th_buddy_pairs(set, 0);
-        }
-        if (log2 > 1) {
-            set = th_buddy_pairs(set, 1);
-        }
-        if (log2 > 2) {
-            set = th_buddy_pairs(set, 2);
-        }
-    }
-    if (log2 > 3) {
-        set = th_buddy_pairs(set, 3);
-    }
-    if (log2 > 4) {
-        set = th_buddy_pairs(set, 4);
-    }
-    return set;
-}
-
-/* The lowest free node of that order: there is one. */
-static inline TH_ALWAYS_INLINE th_buddy_place find_lowest(const th_buddy *b, unsigned order,
-                                                          unsigned lane_order) {
-    size_t first_word = th_buddy_units(b) >> th_buddy_order_above(lane_order);
-    size_t word = 0;
-    while (word < first_word) {
-        uint64_t large = th_buddy_at_least(b->tree[word], order + 1);
-        TH_ASSERT(large != 0);
-        word = (word << TH_BUDDY_STEP) + (th_lowest_bit(large) >> TH_BUDDY_BYTE_LOG2);
-    }
-    uint64_t set = th_buddy_free_lanes(b->tree[word], lane_order);
-    set = find_runs(set, order, lane_order);
-    TH_ASSERT(set != 0);
-    return (th_buddy_place){word, th_lowest_bit(set), order, lane_order};
-}
-
-/* The bits of a word from `first` on that lie below `end`. */
-static uint64_t bits_below(size_t first, size_t end) {
-    if (end <= first) {
-        return 0;
-    }
-    return end - first < 1u << TH_BUDDY_BITS_LOG2 ? (UINT64_C(1) << (end - first)) - 1 : UINT64_MAX;
-}
-
-uint64_t th_buddy_inside(const th_buddy *b, size_t word) {
-    size_t units = th_buddy_units(b);
-    size_t first = word << TH_BUDDY_BITS_LOG2;
-    return bits_below(first, units + th_buddy_end_unit(b)) &
-           ~bits_below(first, units + th_buddy_lowest_unit(b));
-}
-
-static void build(th_buddy *b) {
-    unsigned lane_order = 0;
-    size_t first = th_buddy_units(b) >> TH_BUDDY_BITS_LOG2;
-    for (size_t word = first; word < first + th_buddy_words(first); word++) {
-        b->tree[word] = th_buddy_inside(b, word);
-    }
-    while (first > 0) {
-        size_t above = first >> TH_BUDDY_STEP;
-        memset(b->tree + above, 0, th_buddy_words(above) * sizeof *b->tree);
-        for (size_t word = first; word < 2 * first; word++) {
-            uint64_t largest = th_buddy_largest(b->tree[word], lane_order);
-            b->tree[word >> TH_BUDDY_STEP] |= largest << th_buddy_place_above(word, lane_order).bit;
-        }
-        lane_order = th_buddy_order_above(lane_order);
-        first = above;
-    }
-    b->largest = (uint8_t)th_buddy_largest(b->tree[0], lane_order);
+/* Nothing is live, and all that lies inside the memory is free. */
+static void free_all(th_buddy *b) {
+    th_buddy_build_tree(b);
     memset(b->live, 0, th_buddy_units(b));
 }
 
@@ -320,11 +119,6 @@ bool th_buddy_find_block(const th_buddy *b, size_t unit, size_t *first) {
 }
 
 /* ---- guards ------------------------------------------------------------------------------- */
-
-static void raise(const th_buddy *b, th_fault_kind kind, size_t unit, size_t offset,
-                  uint32_t expected, uint32_t found) {
-    th_guarding_raise(&b->config.guarding, kind, unit, offset, expected, found);
-}
 
 th_status th_buddy_check_block(const th_buddy *b, size_t unit, th_fault *fault) {
     unsigned order = b->live[unit] - 1u;
@@ -358,7 +152,8 @@ static bool verify_poison(const th_buddy *b, size_t unit, size_t count) {
     uint32_t found = 0;
     size_t bad = th_buddy_level(b) >= 2 ? th_buddy_find_written(b, unit, count, &found) : SIZE_MAX;
     if (bad != SIZE_MAX) {
-        raise(b, TH_FAULT_POISON, bad >> b->unit_log2, bad, TH_POISON_BYTE, found);
+        th_guarding_raise(&b->config.guarding, TH_FAULT_POISON, bad >> b->unit_log2, bad,
+                          TH_POISON_BYTE, found);
     }
     return bad == SIZE_MAX;
 }
@@ -479,7 +274,7 @@ th_status th_buddy_init(th_buddy *buddy, void *memory, size_t bytes, void *bookk
     if (level >= 2) {
         buddy->used = memset(at + units, 0, units);
     }
-    build(buddy);
+    free_all(buddy);
     th_track_close((void *)buddy->low, buddy->high - buddy->low);
     return TH_OK;
 }
@@ -539,7 +334,7 @@ void th_buddy_reset(th_buddy *buddy) {
             wipe(buddy, unit, (size_t)1 << (buddy->live[unit] - 1u));
         }
     }
-    build(buddy);
+    free_all(buddy);
     buddy->live_blocks = 0;
     buddy->live_bytes = 0;
     settle(buddy);
@@ -559,7 +354,7 @@ static inline TH_ALWAYS_INLINE void count_live(th_buddy *b, size_t unit, unsigne
 /* A block of that order, of which one is free. */
 static inline TH_ALWAYS_INLINE void *take_lowest(th_buddy *b, size_t bytes, unsigned order,
                                                  unsigned lane_order) {
-    th_buddy_place at = find_lowest(b, order, lane_order);
+    th_buddy_place at = th_buddy_find_lowest(b, order, lane_order);
     size_t unit = th_buddy_unit_of(b, at);
     void *block = th_buddy_unit_at(b, unit);
     if (!verify_poison(b, unit, (size_t)1 << order)) {
@@ -568,7 +363,7 @@ static inline TH_ALWAYS_INLINE void *take_lowest(th_buddy *b, size_t bytes, unsi
     b->live_blocks++;
     count_live(b, unit, order);
     open(b, unit, order, 0, bytes);
-    take(b, at);
+    th_buddy_take(b, at);
     settle(b);
     return block;
 }
@@ -608,7 +403,7 @@ static inline TH_ALWAYS_INLINE void give_back(th_buddy *b, size_t unit, unsigned
     b->live_bytes -= th_buddy_block_bytes(b, order);
     b->live[unit] = 0;
     wipe(b, unit, (size_t)1 << order);
-    give(b, th_buddy_place_of(b, unit, order, lane_order));
+    th_buddy_give(b, th_buddy_place_of(b, unit, order, lane_order));
     settle(b);
 }
 
@@ -632,7 +427,7 @@ void th_buddy_free(th_buddy *buddy, void *pointer) {
 /* May the block become one of the order `wanted`, of which it is the lowest part? */
 static bool can_grow(const th_buddy *b, size_t unit, unsigned order, unsigned wanted) {
     while (order < wanted && th_is_aligned(unit, (size_t)2 << order) &&
-           is_free(b, unit + ((size_t)1 << order), order)) {
+           th_buddy_is_free(b, unit + ((size_t)1 << order), order)) {
         order++;
     }
     return order >= wanted;
@@ -663,8 +458,8 @@ bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
             th_buddy_place_of(buddy, unit, order, th_buddy_lane_order(order));
         th_buddy_place new_place =
             th_buddy_place_of(buddy, unit, wanted, th_buddy_lane_order(wanted));
-        give(buddy, old_place);
-        take(buddy, new_place);
+        th_buddy_give(buddy, old_place);
+        th_buddy_take(buddy, new_place);
     }
     buddy->live_bytes -= old;
     count_live(buddy, unit, wanted);

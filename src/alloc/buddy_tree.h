@@ -29,6 +29,7 @@
 #define TH_ALLOC_BUDDY_TREE_H
 
 #include "alloc/guarding.h"
+#include "base/assert.h"
 #include "base/compiler.h"
 #include "tagheap/buddy.h"
 
@@ -163,6 +164,121 @@ unsigned th_buddy_largest(uint64_t word, unsigned lane_order);
 
 /* The units of a word of the lowest lanes that lie inside the memory. */
 uint64_t th_buddy_inside(const th_buddy *b, size_t word);
+
+/* All that lies inside the memory is free. */
+void th_buddy_build_tree(th_buddy *b);
+
+/* ---- taking and freeing -------------------------------------------------------------------
+ *
+ * What the allocation and the free of a small block go through is always inlined: it is compiled
+ * for lanes of one bit, and once more for lanes of bytes. */
+
+/* A word may add up to less than is known. */
+void th_buddy_lower(th_buddy *b, size_t word, unsigned lane_order);
+
+/* A word adds up to more than is known, by a node that has become free. */
+void th_buddy_lift(th_buddy *b, size_t word, unsigned lane_order, unsigned largest);
+
+/* Is the node of an order in the word that is around this one free as a whole? */
+static inline TH_ALWAYS_INLINE bool th_buddy_is_free_around(const th_buddy *b, th_buddy_place at,
+                                                            unsigned order) {
+    uint64_t taken = b->tree[at.word] ^ th_buddy_all_free(at.lane_order);
+    at.order = order;
+    unsigned bits = 1u << th_buddy_bits_log2(at); /* 64 at most */
+    unsigned others = (1u << TH_BUDDY_BITS_LOG2) - bits;
+    return taken >> (at.bit & ~(bits - 1)) << others == 0;
+}
+
+static inline TH_ALWAYS_INLINE unsigned th_buddy_lane_at(const th_buddy *b, th_buddy_place at) {
+    return (uint8_t)(b->tree[at.word] >> at.bit);
+}
+
+/* What a word adds up to, as is known above it. */
+static inline TH_ALWAYS_INLINE unsigned th_buddy_known_of(const th_buddy *b, size_t word,
+                                                          unsigned lane_order) {
+    return word != 0 ? th_buddy_lane_at(b, th_buddy_place_above(word, lane_order)) : b->largest;
+}
+
+/* The order of the largest node in the word around one, of the order `order` or larger, that is
+ * free as a whole. */
+static inline TH_ALWAYS_INLINE unsigned th_buddy_merge(const th_buddy *b, th_buddy_place at,
+                                                       unsigned order) {
+    unsigned above = th_buddy_order_above(at.lane_order);
+    if (b->tree[at.word] == th_buddy_all_free(at.lane_order)) {
+        return above;
+    }
+    while (order + 1 < above && th_buddy_is_free_around(b, at, order + 1)) {
+        order++;
+    }
+    return order;
+}
+
+/* Free memory becomes a block. The word may add up to less if that was in its largest node. */
+static inline TH_ALWAYS_INLINE void th_buddy_take(th_buddy *b, th_buddy_place at) {
+    unsigned known = th_buddy_known_of(b, at.word, at.lane_order);
+    bool of_largest = th_buddy_is_free_around(b, at, known - 1);
+    b->tree[at.word] &= ~th_buddy_mask(at);
+    if (of_largest) {
+        th_buddy_lower(b, at.word, at.lane_order);
+    }
+}
+
+/* A block becomes free memory. The word adds up to more if it makes a larger node. */
+static inline TH_ALWAYS_INLINE void th_buddy_give(th_buddy *b, th_buddy_place at) {
+    unsigned known = th_buddy_known_of(b, at.word, at.lane_order);
+    unsigned order = known > at.order ? known : at.order;
+    b->tree[at.word] |= th_buddy_all_free(at.lane_order) & th_buddy_mask(at);
+    if (th_buddy_is_free_around(b, at, order)) {
+        th_buddy_lift(b, at.word, at.lane_order, th_buddy_merge(b, at, order) + 1);
+    }
+}
+
+/* Is a node free as a whole that does not lie in a block? */
+static inline bool th_buddy_is_free(const th_buddy *b, size_t unit, unsigned order) {
+    return th_buddy_is_free_around(b, th_buddy_place_of(b, unit, order, th_buddy_lane_order(order)),
+                                   order);
+}
+
+/* The nodes of that order in a set of lanes: the lowest bit of each. */
+static inline TH_ALWAYS_INLINE uint64_t th_buddy_find_runs(uint64_t set, unsigned order,
+                                                           unsigned lane_order) {
+    unsigned log2 = order - lane_order + th_buddy_lane_log2(lane_order);
+    if (lane_order == 0) {
+        if (log2 > 0) {
+            set = th_buddy_pairs(set, 0);
+        }
+        if (log2 > 1) {
+            set = th_buddy_pairs(set, 1);
+        }
+        if (log2 > 2) {
+            set = th_buddy_pairs(set, 2);
+        }
+    }
+    if (log2 > 3) {
+        set = th_buddy_pairs(set, 3);
+    }
+    if (log2 > 4) {
+        set = th_buddy_pairs(set, 4);
+    }
+    return set;
+}
+
+/* The lowest free node of that order: there is one. */
+static inline TH_ALWAYS_INLINE th_buddy_place th_buddy_find_lowest(const th_buddy *b,
+                                                                   unsigned order,
+                                                                   unsigned lane_order) {
+    size_t first_word = th_buddy_units(b) >> th_buddy_order_above(lane_order);
+    size_t word = 0;
+    while (word < first_word) {
+        uint64_t large = th_buddy_at_least(b->tree[word], order + 1);
+        TH_ASSERT(large != 0);
+        word = (word << TH_BUDDY_STEP) + (th_lowest_bit(large) >> TH_BUDDY_BYTE_LOG2);
+    }
+    uint64_t set = th_buddy_free_lanes(b->tree[word], lane_order);
+    set = th_buddy_find_runs(set, order, lane_order);
+    TH_ASSERT(set != 0);
+    return (th_buddy_place){word, th_lowest_bit(set), order, lane_order};
+}
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
