@@ -20,7 +20,7 @@
  * no block does: give what lies there from its first unit on. Memory that reaches the last byte of
  * all is refused (TH_ERR_TOO_LARGE), for its end would be address 0: give it without that byte, and
  * its last unit is not used. Sizes and alignments are bytes. Ownership: the caller owns memory,
- * bookkeeping and the th_buddy, or the backing does (th_buddy_ create). Blocks are the caller's
+ * bookkeeping and the th_buddy, or the backing does (th_buddy_create). Blocks are the caller's
  * until freed. Thread rule: one buddy allocator, one thread at a time. Complexity: O(log n) for n
  * units: the tree has (log2 n) / 3 levels, at most 10; an allocation reads one word of each, and
  * it or a free changes one word of each at the most. Init, reset and check are O(n), and the guards

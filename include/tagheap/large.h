@@ -14,9 +14,9 @@
  * With kept_bytes_max, the pages of freed blocks are kept up to so many bytes, and given out again:
  * the system zeroes each page that it gives out, and stops the program at its first touch, which
  * costs far more than all that is done here. A block gets kept pages that are enough for it, and at
- * most a quarter more. Whatever notices an access to a freed block needs that
- * it is not there any more: nothing is kept at guard level 1 and above, with guard_pages, or with a
- * tool. What is kept goes back when there is no memory otherwise.
+ * most a quarter more. Whatever notices an access to a freed block needs that it is not there any
+ * more: nothing is kept at guard level 1 and above, with guard_pages, or with a tool. What is kept
+ * goes back when there is no memory otherwise.
  *
  * Sizes are bytes; alignments are any powers of two.
  * Ownership: the th_large owns its blocks' memory and its records; the caller owns the th_large and
@@ -26,9 +26,9 @@
  * Complexity: O(log blocks) expected (with kept pages, TH_LARGE_KEPT_MAX more), and what the system
  * or the backing costs; for mapped pages that is a system call or two, and a page of memory and its
  * first touch for each page of the block. A search by an address that is no block's start goes
- * through all TH_LARGE_SETS sets. At level 1 O(a page) more, at level 3 O(blocks * a page). Guards.
- * Level 1: a pointer that comes back; the canary between the bytes asked for and the end of the
- * last page, verified when the block is freed or resized. (A backing gives as many bytes as are
+ * through all TH_LARGE_SETS sets. At level 1 O(a page) more, at level 3 O(blocks * a page).
+ * Guards. Level 1: a pointer that comes back; the canary between the bytes asked for and the end of
+ * the last page, verified when the block is freed or resized. (A backing gives as many bytes as are
  * asked for, and has guards of its own; what it does not take back when a block shrinks is canary,
  * too.) Higher levels: freed blocks are not there any more, so there is nothing to poison. In a
  * th_fault, `block` is TH_FAULT_NOWHERE, `offset` in bytes from the block's start; `found` of a
@@ -103,10 +103,9 @@ typedef struct th_large_stats {
 /* Starts an allocator with no block. *config is copied; NULL means all defaults. Fails, leaving
  * *large untouched, iff large is NULL (TH_ERR_NULL), the guard level is not 0 to 3, or the
  * backing cannot allocate or free, or there is one and guard_pages or kept_bytes_max too, or
- * record_slab_bytes is no
- * power of two, or smaller than a page where there is no backing (TH_ERR_CONFIG), or has no room
- * for a record (TH_ERR_TOO_SMALL), or exceeds TH_SLAB_BYTES_MAX (TH_ERR_TOO_LARGE). May be
- * initialised again only after th_large_clean_up. O(1). */
+ * record_slab_bytes is no power of two, or smaller than a page where there is no backing
+ * (TH_ERR_CONFIG), or has no room for a record (TH_ERR_TOO_SMALL), or exceeds TH_SLAB_BYTES_MAX
+ * (TH_ERR_TOO_LARGE). May be initialised again only after th_large_clean_up. O(1). */
 th_status th_large_init(th_large *large, const th_large_config *config);
 
 /* Gives back all memory, also what the system would not take before (tagheap/pages.h), and zeroes

@@ -23,14 +23,15 @@
  * (without guards and tools about 20 instructions each, of which nothing is a search or a
  * division); th_slab_free at guard level 1 and above, and th_slab_owns, O(log slabs) expected,
  * because they touch nothing that is not known to be a slab. At level 2 both cost O(object_bytes)
- * more, at level 3 O(all memory). Guards. Level 1: a pointer that comes back, the links of free
- * objects and the check word of the slab's header (of what never changes in it); the canary between
- * the bytes asked for and the object's end, verified when it is freed or resized. Level 2: poison
- * in free objects behind their link, verified before they are used again. In a th_fault, `block` is
- * the index of the object in its slab, `offset` in bytes from the slab's first object; `found` of a
- * foreign pointer, or a link that leads nowhere, its low 32 bits. What is in no slab's row of
- * objects is foreign. Source: J. Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory
- * Allocator", USENIX Summer 1994 (slabs, their lists, colouring). */
+ * more, at level 3 O(all memory).
+ * Guards. Level 1: a pointer that comes back, the links of free objects and the check word of the
+ * slab's header (of what never changes in it); the canary between the bytes asked for and the
+ * object's end, verified when it is freed or resized. Level 2: poison in free objects behind their
+ * link, verified before they are used again. In a th_fault, `block` is the index of the object in
+ * its slab, `offset` in bytes from the slab's first object; `found` of a foreign pointer, or a
+ * link that leads nowhere, its low 32 bits. What is in no slab's row of objects is foreign.
+ * Source: J. Bonwick, "The Slab Allocator: An Object-Caching Kernel Memory Allocator", USENIX
+ * Summer 1994 (slabs, their lists, colouring). */
 #ifndef TAGHEAP_SLAB_H
 #define TAGHEAP_SLAB_H
 

@@ -91,8 +91,7 @@ static inline void th_slab_put(th_slab *slab, th_slab_head *head, void *object, 
     head->state[index] = TH_SLAB_STATE_FREE;
 }
 
-/* ---- the careful way --------------------------------------------------------------------------
- */
+/* ---- the careful way ---------------------------------------------------------------------- */
 
 /* The slab whose objects an address lies among; NULL if there is none. */
 static inline th_slab_head *th_slab_find(th_range *ranges, const void *address) {

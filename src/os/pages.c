@@ -28,7 +28,7 @@ size_t th_pages_size(void) {
 }
 
 static size_t whole_pages(size_t bytes, size_t page) {
-    return bytes <= (size_t)PTRDIFF_MAX - (page - 1) ? (bytes + page - 1) & ~(page - 1) : 0;
+    return bytes <= (size_t)PTRDIFF_MAX - (page - 1) ? th_size_round_up(bytes, page) : 0;
 }
 
 size_t th_pages_round(size_t bytes) {
