@@ -17,12 +17,8 @@ static_assert(TH_CELL_WALL_BYTES == TH_POOL_WALL_BYTES_, "static pools have the 
 static_assert(offsetof(th_pool_chunk, range) == 0, "a range of the set is a chunk");
 
 static bool can_be_quick(const th_pool *pool) {
-#if TH_TRACK_ANY
-    (void)pool;
-    return false;
-#else
-    return !pool->config.links_beside && !th_pool_keeps_map(pool);
-#endif
+    return !th_guarding_watches(th_pool_level(pool)) && !pool->config.links_beside &&
+           !th_pool_keeps_map(pool);
 }
 
 static bool report(const th_pool *pool, th_status status, const th_fault *fault) {
