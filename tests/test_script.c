@@ -211,10 +211,30 @@ static void invalid_values_are_seen(void) {
     }
 }
 
+static void copies_are_the_same_in_their_own_room(void) {
+    lab_script script = {0}, copy = {0};
+    CHECK(lab_script_copy(&copy, &script));
+    CHECK_PTR_EQ(copy.ops, NULL);
+    parse(&script, "heap dwords=7 layout=wide\ncopy\nfree s3\n");
+    CHECK(lab_script_copy(&copy, &script));
+    CHECK(lab_script_equal(&copy, &script));
+    CHECK(copy.ops != script.ops);
+    script.count = 1;
+    const lab_op *room = copy.ops;
+    CHECK(lab_script_copy(&copy, &script));
+    CHECK(lab_script_equal(&copy, &script));
+    CHECK_PTR_EQ(copy.ops, room);
+    lab_script_clean_up(&copy);
+    lab_script_clean_up(&script);
+}
+
 static void refused_memory_changes_nothing(void) {
     lab_script script = {0};
     parse(&script, "heap dwords=1\ncopy\n");
     size_t capacity = script.capacity;
+    const lab_script huge = {.count = SIZE_MAX};
+    CHECK(!lab_script_copy(&script, &huge));
+    CHECK_EQ(script.config.dwords, 1);
     CHECK(!lab_script_reserve(&script, SIZE_MAX));
     CHECK_EQ(script.capacity, capacity);
     CHECK_EQ(script.count, 1);
@@ -578,9 +598,10 @@ static void canonical_bytes_are_no_text(void) {
 
 TH_SUITE("script", TEST(sizes_mean_bytes), TEST(sizes_near_powers_mean_bytes),
          TEST(aligns_mean_bytes), TEST(every_field_counts_for_equality),
-         TEST(invalid_values_are_seen), TEST(refused_memory_changes_nothing),
-         TEST(every_config_round_trips), TEST(every_region_size_round_trips),
-         TEST(every_slot_round_trips), TEST(every_tag_round_trips), TEST(every_size_round_trips),
+         TEST(invalid_values_are_seen), TEST(copies_are_the_same_in_their_own_room),
+         TEST(refused_memory_changes_nothing), TEST(every_config_round_trips),
+         TEST(every_region_size_round_trips), TEST(every_slot_round_trips),
+         TEST(every_tag_round_trips), TEST(every_size_round_trips),
          TEST(every_align_veto_and_attack_round_trips), TEST(missing_header_bytes_are_0),
          TEST(header_bytes_say_the_layout), TEST(tags_of_wide_heaps_have_31_bits),
          TEST(any_bytes_decode), TEST(opcodes_have_their_weights),

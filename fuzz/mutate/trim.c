@@ -3,18 +3,6 @@
 
 #include <string.h>
 
-static bool copy(lab_script *to, const lab_script *from) {
-    if (!lab_script_reserve(to, from->count)) {
-        return false;
-    }
-    if (from->count > 0) {
-        memcpy(to->ops, from->ops, from->count * sizeof *to->ops);
-    }
-    to->config = from->config;
-    to->count = from->count;
-    return true;
-}
-
 bool lab_trim_start(lab_trim *trim, const uint8_t *bytes, size_t size) {
     trim->steps = 0;
     trim->at = 0;
@@ -41,7 +29,7 @@ bool lab_trim_is_done(const lab_trim *trim) {
 }
 
 size_t lab_trim_next(lab_trim *trim, uint8_t *bytes, size_t capacity) {
-    if (lab_trim_is_done(trim) || !copy(&trim->candidate, &trim->script)) {
+    if (lab_trim_is_done(trim) || !lab_script_copy(&trim->candidate, &trim->script)) {
         return 0;
     }
     lab_script *script = &trim->candidate;

@@ -151,6 +151,18 @@ bool lab_script_append(lab_script *script, lab_op op) {
     return true;
 }
 
+bool lab_script_copy(lab_script *to, const lab_script *from) {
+    if (!lab_script_reserve(to, from->count)) {
+        return false;
+    }
+    if (from->count > 0) {
+        memcpy(to->ops, from->ops, from->count * sizeof *to->ops);
+    }
+    to->config = from->config;
+    to->count = from->count;
+    return true;
+}
+
 bool lab_config_is_valid(const lab_config *config) {
     uint32_t slots = config->slots;
     bool slots_valid = slots == 8 || slots == 16 || slots == 64 || slots == 256 || slots == 1024 ||

@@ -207,6 +207,9 @@ bool lab_script_reserve(lab_script *script, size_t capacity);
 /* Appends an operation; false (and nothing changes) if there is no memory. */
 bool lab_script_append(lab_script *script, lab_op op);
 
+/* Makes *to the same script, in its own room; false (and nothing changes) if there is no memory. */
+bool lab_script_copy(lab_script *to, const lab_script *from);
+
 /* Is every field in its range, and every unused field 0? Decoding and parsing give valid scripts
  * only; encoding and printing want one. */
 bool lab_config_is_valid(const lab_config *config);

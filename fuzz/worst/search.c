@@ -57,16 +57,6 @@ void lab_search_destroy(lab_search *open) {
     }
 }
 
-static bool copy(lab_script *to, const lab_script *from, size_t count) {
-    if (!lab_script_reserve(to, count)) {
-        return false;
-    }
-    memcpy(to->ops, from->ops, count * sizeof *to->ops);
-    to->config = from->config;
-    to->count = count;
-    return true;
-}
-
 /* ---- what is kept
  * -------------------------------------------------------------------------------- */
 
@@ -91,9 +81,10 @@ static bool keep(search *s, const lab_cost *cost, const lab_comb *comb) {
         return true;
     }
     lab_found last = kept[LAB_SEARCH_KEPT - 1]; /* its memory is used again */
-    if (!copy(&last.script, &s->script, cost->op + 1)) {
+    if (!lab_script_copy(&last.script, &s->script)) {
         return false;
     }
+    last.script.count = cost->op + 1;
     last.cost = *cost;
     last.is_comb = comb != NULL;
     if (comb != NULL) {
@@ -127,7 +118,7 @@ static void set_heap(const search *s, lab_config *config) {
 
 bool lab_search_add(lab_search *open, const lab_script *script) {
     search *s = (search *)open;
-    if (!copy(&s->script, script, script->count)) {
+    if (!lab_script_copy(&s->script, script)) {
         return false;
     }
     set_heap(s, &s->script.config);
@@ -206,7 +197,7 @@ static bool step_operations(search *s, const lab_found *from, const lab_found *o
     static const lab_mutation mutations[] = {
         LAB_MUTATION_INSERT,  LAB_MUTATION_DELETE, LAB_MUTATION_DUPLICATE, LAB_MUTATION_MOVE,
         LAB_MUTATION_OPERAND, LAB_MUTATION_KIND,   LAB_MUTATION_RELEASE,   LAB_MUTATION_CROSS};
-    if (!copy(&s->script, &from->script, from->script.count)) {
+    if (!lab_script_copy(&s->script, &from->script)) {
         return false;
     }
     for (uint32_t n = lab_random_between(&s->random, 1, 4); n > 0; n--) {
@@ -253,13 +244,13 @@ bool lab_search_shorten(lab_search *open, lab_cost_kind kind) {
     if (done && lab_trim_start(&trim, bytes, capacity)) {
         for (size_t size = lab_trim_next(&trim, bytes, capacity); done && size > 0;
              size = lab_trim_next(&trim, bytes, capacity)) {
-            done = copy(&s->script, &trim.candidate, trim.candidate.count) && play(s);
+            done = lab_script_copy(&s->script, &trim.candidate) && play(s);
             const lab_cost *best = &s->best[kind];
             lab_trim_judge(&trim, done && best->count >= found->cost.count &&
                                       best->op + 1 == s->script.count);
         }
         if (done && trim.script.count < found->script.count) {
-            done = copy(&found->script, &trim.script, trim.script.count);
+            done = lab_script_copy(&found->script, &trim.script);
             found->cost.op = trim.script.count - 1;
         }
     }
