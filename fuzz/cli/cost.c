@@ -63,8 +63,8 @@ static bool choose(job *j) {
     uint64_t most = j->wanted.samples > 0 ? j->wanted.samples : 1;
     for (size_t i = j->script.count; i > 0; i--) {
         uint8_t *kind = &j->kinds[i - 1];
-        bool last = j->wanted.samples > 0 || i == j->script.count;
-        if (*kind < LAB_COST_KINDS && (!last || chosen[*kind]++ >= most)) {
+        bool asked_for = j->wanted.samples > 0 || i == j->script.count;
+        if (*kind < LAB_COST_KINDS && (!asked_for || chosen[*kind]++ >= most)) {
             *kind = LAB_COST_OTHER;
         }
     }
@@ -139,10 +139,11 @@ static int count(const char *name, const char *path, job *j) {
     int status = lab_count_stepped(play, j);
     if (status != 0 || !j->found->played) {
         char what[160];
-        (void)snprintf(what, sizeof what,
-                       status < 0 ? "cannot be single-stepped here: %s (is ptrace allowed?)"
-                                  : "its process ended early: %s",
-                       strerror(errno));
+        (void)(status < 0 ? snprintf(what, sizeof what,
+                                     "cannot be single-stepped here: %s (is ptrace allowed?)",
+                                     strerror(errno))
+                          : snprintf(what, sizeof what, "its process ended early, with status %d",
+                                     status));
         return lab_cli_complain_of(name, path, what);
     }
     if (j->wanted.samples > 0) {
