@@ -231,6 +231,24 @@ int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned mo
     return status;
 }
 
+int lab_cli_read_seconds(lab_cli_arguments *from, uint64_t *seconds) {
+    return lab_cli_read_uint64(from, "--seconds", 1, 24 * 3600,
+                               "no number of seconds from 1 to 86400:", seconds);
+}
+
+int lab_cli_read_seed(lab_cli_arguments *from, uint64_t *seed) {
+    return lab_cli_read_uint64(from, "--seed", 0, UINT64_MAX, "no number that can be used:", seed);
+}
+
+bool lab_cli_find_layout(const char *name, lab_layout *layout) {
+    unsigned found = 0;
+    while (found < LAB_LAYOUT_COUNT && strcmp(name, lab_layout_names[found]) != 0) {
+        found++;
+    }
+    *layout = (lab_layout)found;
+    return found < LAB_LAYOUT_COUNT;
+}
+
 int lab_cli_read_index(lab_cli_arguments *from, th_heap_index *index) {
     static const char *const names[] = {"auto", "none", "given"};
     static_assert(TH_HEAP_INDEX_GIVEN == sizeof names / sizeof names[0] - 1, "each has its name");

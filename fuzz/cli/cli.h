@@ -194,6 +194,15 @@ int lab_cli_end_status(int status);
 
 /* ---- further arguments --------------------------------------------------------------------- */
 
+/* Takes the value of --seconds, up to a day. LAB_CLI_BAD_INPUT: it is none, which has been said. */
+int lab_cli_read_seconds(lab_cli_arguments *from, uint64_t *seconds);
+
+/* The same of --seed: any number. */
+int lab_cli_read_seed(lab_cli_arguments *from, uint64_t *seed);
+
+/* False: no layout is called so. */
+bool lab_cli_find_layout(const char *name, lab_layout *layout);
+
 /* Takes the value of --index. LAB_CLI_BAD_INPUT: there is no such index, which has been said. */
 int lab_cli_read_index(lab_cli_arguments *from, th_heap_index *index);
 

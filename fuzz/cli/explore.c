@@ -98,15 +98,6 @@ static bool read_list(const char *text, lab_explore_list *list) {
     }
 }
 
-static bool read_layout(const char *text, lab_layout *layout) {
-    unsigned found = 0;
-    while (found < LAB_LAYOUT_COUNT && strcmp(text, lab_layout_names[found]) != 0) {
-        found++;
-    }
-    *layout = (lab_layout)found;
-    return found < LAB_LAYOUT_COUNT;
-}
-
 static bool read_value(explore_settings *out, const option_row *option, const char *text) {
     unsigned char *at = (unsigned char *)out + option->offset;
     uint32_t number = 0;
@@ -117,7 +108,7 @@ static bool read_value(explore_settings *out, const option_row *option, const ch
         memcpy(at, &text, sizeof text);
         return true;
     case OPTION_LAYOUT:
-        return read_layout(text, (lab_layout *)(void *)at);
+        return lab_cli_find_layout(text, (lab_layout *)(void *)at);
     case OPTION_NUMBER:
         break;
     }

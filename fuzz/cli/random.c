@@ -22,7 +22,6 @@ enum {
     BYTES_MAX = 4096,
     OPS_MAX = (BYTES_MAX - LAB_HEADER_BYTES) / LAB_RECORD_BYTES,
     SECONDS_DEFAULT = 10,
-    SECONDS_MAX = 24 * 3600,
     /* One of so many does something, or the subject is of no use. A profile may be such that none
      * does: several profiles are tried. */
     SCRIPTS_THAT_ACT = 4 * LAB_SWARM_EPOCH,
@@ -60,16 +59,14 @@ typedef struct run {
 
 static int take_option(lab_cli_arguments *from, const char *option, settings *wanted) {
     if (strcmp(option, "--seconds") == 0) {
-        return lab_cli_read_uint64(from, option, 1, SECONDS_MAX,
-                                   "no number of seconds from 1 to 86400:", &wanted->seconds);
+        return lab_cli_read_seconds(from, &wanted->seconds);
     }
     if (strcmp(option, "--scripts") == 0) {
         return lab_cli_read_uint64(from, option, 1, UINT64_MAX,
                                    "no number of scripts from 1 up:", &wanted->scripts);
     }
     if (strcmp(option, "--seed") == 0) {
-        return lab_cli_read_uint64(from, option, 0, UINT64_MAX,
-                                   "no number that can be used:", &wanted->seed);
+        return lab_cli_read_seed(from, &wanted->seed);
     }
     if (strcmp(option, "-f") == 0) {
         wanted->given.overwrite = true;

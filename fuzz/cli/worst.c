@@ -15,11 +15,10 @@
 enum {
     STEPS_DEFAULT = 2000,
     STEPS_MAX = 1000 * 1000 * 1000,
-    SECONDS_MAX = 24 * 3600,
     PATH_BYTES_MAX = 4096,
     ORDINARY_OPERATIONS = 3000,
-    FIRST_DWORDS =
-        2048 /* what makes a call dear is found sooner in a small region: first in this */
+    /* What makes a call dear is found sooner in a small region: first in this. */
+    FIRST_DWORDS = 2048
 };
 
 typedef struct settings {
@@ -33,14 +32,9 @@ typedef struct settings {
 
 static int take_layout(lab_cli_arguments *from, lab_layout *layout) {
     const char *value = lab_cli_value(from, "--layout");
-    for (int i = 0; value != NULL && i < LAB_LAYOUT_COUNT; i++) {
-        if (strcmp(value, lab_layout_names[i]) == 0) {
-            *layout = (lab_layout)i;
-            return LAB_CLI_DONE;
-        }
-    }
-    return value == NULL
-               ? LAB_CLI_BAD_INPUT
+    return value == NULL ? LAB_CLI_BAD_INPUT
+           : lab_cli_find_layout(value, layout)
+               ? LAB_CLI_DONE
                : lab_cli_refuse(from->argv[0], "no layout (auto, classic, lean, wide):", value);
 }
 
@@ -54,12 +48,10 @@ static int take_option(lab_cli_arguments *from, const char *option, settings *wa
                                    "no number of steps:", &wanted->steps);
     }
     if (strcmp(option, "--seconds") == 0) {
-        return lab_cli_read_uint64(from, option, 1, SECONDS_MAX,
-                                   "no number of seconds from 1 to 86400:", &wanted->seconds);
+        return lab_cli_read_seconds(from, &wanted->seconds);
     }
     if (strcmp(option, "--seed") == 0) {
-        return lab_cli_read_uint64(from, option, 0, UINT64_MAX,
-                                   "no number that can be used:", &wanted->seed);
+        return lab_cli_read_seed(from, &wanted->seed);
     }
     if (strcmp(option, "-f") == 0) {
         wanted->overwrite = true;
