@@ -13,6 +13,10 @@
  * LAB_ARENA_START: which alignments hold in it does not depend on where the block is, so that a
  * script means the same in every process. */
 #define LAB_ARENA_BYTES ((size_t)1 << 22)
+#define LAB_ARENA_START ((size_t)1 << 16)
+
+/* Where the region of a script begins in its arena. */
+size_t lab_region_start(const lab_config *config);
 
 /* Memory for the index of a heap in an arena: the last `bytes` bytes of an allocation, so that a
  * sanitizer notices what is written behind it. */
@@ -35,10 +39,6 @@ void lab_index_choose(lab_index *index, const lab_config *config);
 
 /* Says so in the heap's config. */
 void lab_index_tell(const lab_index *index, th_heap_config *config);
-#define LAB_ARENA_START ((size_t)1 << 16)
-
-/* Where the region of a script begins in its arena. */
-size_t lab_region_start(const lab_config *config);
 
 typedef struct lab_slot {
     uint32_t block; /* header offset; LAB_EXACT_NONE: empty */

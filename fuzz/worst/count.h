@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What one call of the heap costs, counted in one of two ways.
  *
- *   instructions   exactly: the process is single-stepped while the call runs (ptrace), on any
- * build and any Linux machine, with or without hardware counters. Some microseconds each. blocks
- * the compiler's basic blocks that were entered, in a build that counts them (sanitize/worst.mk):
- * nearly for nothing, and large where instructions are many, so it is what a search climbs.
+ *   - instructions, exactly: the process is single-stepped while the call runs (ptrace), on any
+ *     build and any Linux machine, with or without hardware counters. Some microseconds each.
+ *   - blocks: the compiler's basic blocks that were entered, in a build that counts them
+ *     (sanitize/worst.mk): nearly for nothing, and large where instructions are many, so it is what
+ *     a search climbs.
  *
  * The caller sets *lab_count_flag while the call runs:
  *
