@@ -68,9 +68,14 @@ static void *allocate(th_heap *from, size_t alignment, size_t bytes, uint32_t ta
                           : th_heap_alloc_aligned(from, alignment, bytes, tag);
 }
 
+/* 0x4001, or as many above the lowest TAIL tag of 31 bits. */
+static uint32_t tail_tag(void) {
+    return heap.tag_free / 2 + 2;
+}
+
 static void step(size_t large) {
     pair *p = &payloads[draw(PAYLOADS_MAX)];
-    uint32_t tag = draw(3) == 0 ? 0x4001 : 0x0001;
+    uint32_t tag = draw(3) == 0 ? tail_tag() : 0x0001;
     size_t bytes = draw_size(large);
     size_t alignment = draw(12) == 0 ? (size_t)8 << draw(7) : 4;
     if (p->a == NULL) {
@@ -99,8 +104,10 @@ static void decide_alike(th_heap_layout layout, size_t alignment, int guard, siz
     CHECK_EQ(th_heap_init(&twin, twin_region, bytes, &config), TH_OK);
     memset(payloads, 0, sizeof payloads);
     faults = 0;
+    uint32_t tails = 0; /* the most there were */
     for (unsigned i = 0; i < steps; i++) {
         step(large);
+        tails = heap.tail_blocks > tails ? heap.tail_blocks : tails;
         if (i % (steps / 8) == 0) {
             CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
             expect_same_heaps(&heap, &twin);
@@ -109,6 +116,7 @@ static void decide_alike(th_heap_layout layout, size_t alignment, int guard, siz
     CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
     expect_same_heaps(&heap, &twin);
     CHECK_EQ(faults, 0);
+    CHECK(tails > 10);
     th_heap_clean_up(&heap);
     th_heap_clean_up(&twin);
 }
@@ -514,7 +522,7 @@ static void expect_guards(th_heap_layout layout, size_t alignment, int guard) {
         block[i] = th_heap_alloc(&heap, 48, 1);
         CHECK(block[i] != NULL);
     }
-    void *odd = th_heap_alloc(&heap, 45, 0x4001);
+    void *odd = th_heap_alloc(&heap, 45, tail_tag());
     faults = 0;
     flip((unsigned char *)odd + 45, 4);
     expect_noticed(th_heap_free(&heap, odd) == 0, TH_FAULT_CANARY);
