@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Everything is built in build/VARIANT/, so no variant ever needs `make clean`. What is particular
-# to a variant stands in sanitize/VARIANT.mk; how things are built stands here once, in the
-# template below. Each variant says:
+# to a variant stands in sanitize/VARIANT.mk; how things are built stands in scripts/variant.mk
+# once. Each variant says:
 #   VARIANT_CC, _CFLAGS, _LDFLAGS   compiler and flags beyond the common ones
 #   VARIANT_AR                      what makes its archives (ar, if absent)
 #   VARIANT_WARNINGS                its warnings, which are errors (WARNINGS, if absent)
@@ -10,8 +10,10 @@
 #   VARIANT_JOIN                    how the library's objects are linked to one, if they are, before
 #                                   they go into its archive
 #   VARIANT_WHOLE                   if anything, its library is compiled from the two files of
-#                                   `make dist`. Suites, which look into it, are linked with one in
-#                                   which they can (build/VARIANT/open/libtagheap.a)
+#                                   `make dist`, but for the classic facade, so that its memory only
+#                                   comes with those who use it. Suites, which look into it, are
+#                                   linked with one in which they can
+#                                   (build/VARIANT/open/libtagheap.a)
 #   VARIANT_GUARD, _ASSERTS         the library's knobs TH_GUARD and TH_ASSERTS
 #   VARIANT_DRIVER                  what runs the suites: cmocka or plain
 #   VARIANT_NEEDS                   the group of packages that scripts/bootstrap looks after
@@ -24,6 +26,7 @@
 #   VARIANT_SUBJECT, _ORACLE        further flags for what works on numbers only (SUBJECTS), and for
 #                                   what judges and feeds it (ORACLES)
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
+# and `## VARIANT-test: ...`, if it belongs into `make help`.
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
 
 SHELL         := /bin/bash
@@ -59,17 +62,40 @@ CRASH        ?=
 FINDINGS     ?=
 OUT          ?=
 KNOWN        ?=
+LAYOUT       ?=
+SERVE        ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
+RELACY       ?=
+INTERLEAVE   ?=
+SYNTH_TIME   ?= 10m
 WORST        ?=
 PEERS_TIME   ?= 60
 SUBJECT_SRC  ?=
 SUBJECT_FLAGS ?=
 BUGS         ?=
 MUTATOR      ?=
+MUTANTS      ?=
+FILES        ?=
+SINCE        ?=
 BENCH        ?=
+KILL         ?=
 PROFILE      ?=
+PROVE        ?=
 EXTRA_CFLAGS ?=
+
+# Where `make install` puts things, in the words of the GNU Coding Standards; PREFIX is prefix, too.
+PREFIX      ?= /usr/local
+prefix       = $(PREFIX)
+exec_prefix  = $(prefix)
+bindir       = $(exec_prefix)/bin
+libdir       = $(exec_prefix)/lib
+includedir   = $(prefix)/include
+datarootdir  = $(prefix)/share
+mandir       = $(datarootdir)/man
+docdir       = $(datarootdir)/doc/tagheap
+DESTDIR     ?=
+HEAPLAB     ?= build/tool/heaplab
 
 STD      := -std=c11
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wcast-align -Werror
@@ -87,7 +113,8 @@ endif
 quoted         = '$(subst ','\'',$(1))'
 fuzz_objection = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
 	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) \
-	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) $(if $(SUBJECT_SRC),plugin \
+	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) \
+	$(if $(LAYOUT),--layout=$(call quoted,$(LAYOUT))) $(if $(SERVE),--serve=$(call quoted,$(SERVE))) $(if $(SUBJECT_SRC),plugin \
 	&& SUBJECT_FLAGS=$(call quoted,$(SUBJECT_FLAGS)) scripts/plugin --check \
 	$(call quoted,$(SUBJECT_SRC))); } 2>&1)
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
@@ -112,16 +139,27 @@ endif
 sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
-LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/runner fuzz/subjects fuzz/explore \
-	fuzz/shrink fuzz/export fuzz/attack fuzz/sweep fuzz/mutate fuzz/worst)
+LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/result fuzz/runner fuzz/contract fuzz/bare fuzz/player \
+	fuzz/fragmentation fuzz/subjects fuzz/explore \
+	fuzz/film fuzz/shrink fuzz/export fuzz/attack fuzz/synthesis fuzz/sweep fuzz/mutate fuzz/worst fuzz/resources \
+	fuzz/history fuzz/actors)
+PROGRAM_SRC := $(call sources,fuzz/program)
+PROGRAM_TEXT := build/embed/program.c
+LAB_SRC     += $(if $(PROGRAM_SRC),$(PROGRAM_TEXT))
+PAGE_FILES  := $(sort $(wildcard fuzz/film/page/*))
+PAGE_TEXT   := build/embed/page.c
+LAB_SRC     += $(if $(PAGE_FILES),$(PAGE_TEXT))
 DIST        := build/dist/tagheap.c build/dist/tagheap.h
-ORACLES     := fuzz/model/% fuzz/runner/% fuzz/mutate/% fuzz/targets/%
+CLASSIC_SRC := $(filter %/classic.c,$(TAGHEAP_SRC))
+ORACLES     := fuzz/model/% fuzz/runner/% fuzz/result/% fuzz/contract/% fuzz/bare/% fuzz/player/% fuzz/fragmentation/% \
+	fuzz/mutate/% fuzz/targets/% fuzz/resources/% fuzz/synthesis/% fuzz/history/% fuzz/actors/%
 SUBJECTS    := src/% build/dist/% fuzz/script/codec.c fuzz/script/script.c
 CLI_SRC     := $(call sources,fuzz/cli)
 SHIM_SRC    := fuzz/engines/libfuzzer.c fuzz/engines/afl.c
 ENGINE_SRC  := $(filter-out fuzz/engines/replay.c $(SHIM_SRC),$(call sources,fuzz/engines))
 TARGETS     := $(notdir $(basename $(call sources,fuzz/targets)))
 BENCH_SRC   := $(call sources,bench)
+KILL_SRC    := $(call sources,fuzz/kill)
 RECORD_SRC  := $(filter-out fuzz/record/recorder.c,$(call sources,fuzz/record))
 SUITES      := $(notdir $(basename $(filter tests/test_%,$(call sources,tests))))
 TESTS_SRC   := $(filter-out tests/test_% tests/driver_%,$(call sources,tests))
@@ -150,7 +188,7 @@ whole = -rdynamic -Wl,--whole-archive $(1) -Wl,--no-whole-archive
 objects = $(patsubst %.c,build/$(1)/obj/%.o,$(call kept,$(1),$(2)))
 
 # $(call library,VARIANT): the sources of its library.
-library = $(if $($(1)_WHOLE),$(filter %.c,$(DIST)),$(TAGHEAP_SRC))
+library = $(if $($(1)_WHOLE),$(filter %.c,$(DIST)) $(CLASSIC_SRC),$(TAGHEAP_SRC))
 
 # $(call kept,VARIANT,SOURCES): those that it does not leave out.
 kept = $(filter-out $($(1)_WITHOUT),$(2))
@@ -161,126 +199,7 @@ knob = $(if $(filter undefined,$(origin $(1)_$(2))),$(3),$($(1)_$(2)))
 # $(call stamp,TEXT): rewrites the target only if the text is another one than before.
 stamp = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
 
-define variant
-$(1)_FLAGS := $(STD) $(call knob,$(1),WARNINGS,$(WARNINGS)) $(INCLUDES) \
-	$($(1)_GUARD:%=-DTH_GUARD=%) $($(1)_ASSERTS:%=-DTH_ASSERTS=%) $($(1)_CFLAGS) $(EXTRA_CFLAGS)
-$(1)_DEPENDS := $(call knob,$(1),DEPS,-MMD -MP)
-$(1)_DRIVERS  := $(call objects,$(1),tests/driver_common.c tests/driver_$($(1)_DRIVER).c)
-$(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
-$(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
-$(1)_OPEN     := $(if $($(1)_WHOLE),build/$(1)/open/libtagheap.a)
-$(1)_SUITES   := $(patsubst tests/%.c,build/$(1)/tests/%,$(call kept,$(1),$(SUITES:%=tests/%.c)))
-$(1)_MISUSES  := $(patsubst tests/%.c,build/$(1)/%,$(call kept,$(1),$(MISUSES:%=tests/misuse/%.c)))
-$(1)_EXAMPLES := $(patsubst %.c,build/$(1)/%,$(call kept,$(1),$(EXAMPLES:%=examples/%.c)))
-$(1)_BENCH    := $(if $(BENCH_SRC),build/$(1)/bench)
-$(1)_REPLAYS  := $(if $(call kept,$(1),fuzz/engines/replay.c),$(TARGETS:%=build/$(1)/replay_%))
-$(1)_HEAPLAB  := $(if $(call kept,$(1),$(filter fuzz/cli/main.c,$(CLI_SRC))),build/$(1)/heaplab)
-$(1)_CONVERT  := $(if $(call kept,$(1),$(filter fuzz/record/convert.c,$(RECORD_SRC))),build/$(1)/labconvert)
-$(1)_RECORDER := $(if $(call kept,$(1),$(wildcard fuzz/record/recorder.c)),build/$(1)/liblabrecord.so)
-$(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
-$(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPLAYS) \
-	$$($(1)_HEAPLAB)
-$(1)_OBJECTS  := $(call objects,$(1),$(call library,$(1)) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
-	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
-	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
-	$(PLUGINS:%=examples/%.c) $(BENCH_SRC)) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
-
-build/$(1)/flags: FORCE | $($(1)_NEEDS:%=bootstrap-%)
-	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" $(call knob,$(1),AR,ar) \
-		$$(call quoted,$$($(1)_FLAGS)) $$(call quoted,$$($(1)_LDFLAGS)) \
-		$$(call quoted,$$($(1)_SUBJECT)) $$(call quoted,$$($(1)_ORACLE)))
-build/$(1)/lists: FORCE
-	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
-		'$(RECORD_SRC)' '$(BENCH_SRC)')
-
-build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
-	$$(call say,CC,$(1),$$<)
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(SUBJECTS),$$<),$$($(1)_SUBJECT)) \
-		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$($(1)_DEPENDS) -c $$< -o $$@
-
-build/$(1)/libtagheap.a: $(call objects,$(1),$(call library,$(1)))
-build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))
-build/$(1)/libtests.a: $(call objects,$(1),$(TESTS_SRC))
-build/$(1)/%.a: build/$(1)/lists build/$(1)/flags
-	$$(call say,AR,$(1),$$@)
-	$$(Q)rm -f $$@
-	$$(Q)$$(if $$($(1)_JOIN),$$(if $$(filter %/libtagheap.a,$$@),$($(1)_CC) $$($(1)_JOIN) \
-		$$(filter %.o,$$^) -o build/$(1)/tagheap.o))
-	$$(Q)$(call knob,$(1),AR,ar) rcs $$@ $$(if $$(and $$($(1)_JOIN),$$(filter \
-		%/libtagheap.a,$$@)),build/$(1)/tagheap.o,$$(filter %.o,$$^))
-
-# The library once more, in one file, with nothing that is its own alone.
-build/$(1)/open/libtagheap.a: build/$(1)/open/tagheap.o
-build/$(1)/open/tagheap.o: $(DIST) build/$(1)/flags
-	$$(call say,CC,$(1),'$$< (open)')
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$($(1)_SUBJECT) -DTH_INTERNAL= -c $$< -o $$@
-
-build/$(1)/heaplab: $(call objects,$(1),$(CLI_SRC)) $$($(1)_LIBS) build/$(1)/lists
-build/$(1)/labconvert: $(call objects,$(1),$(RECORD_SRC)) $$($(1)_LIBS) build/$(1)/lists
-build/$(1)/heaplab build/$(1)/labconvert:
-	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) \
-		$$(if $$(filter %/heaplab,$$@),$$(call whole,$$(filter %.a,$$^)),$$(filter %.a,$$^)) -o $$@
-
-build/$(1)/tests/%: build/$(1)/obj/tests/%.o $$($(1)_DRIVERS) build/$(1)/libtests.a $$($(1)_LIBS) \
-		$$($(1)_OPEN)
-	$$(call say,LD,$(1),$$@)
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) \
-		$$(filter-out $$($(1)_OPEN:%=build/$(1)/libtagheap.a),$$(filter %.o %.a,$$^)) \
-		$(if $(filter cmocka,$($(1)_DRIVER)),-lcmocka) -o $$@
-
-# What needs the library alone.
-$$($(1)_MISUSES): build/$(1)/misuse/%: build/$(1)/obj/tests/misuse/%.o
-$$($(1)_EXAMPLES): build/$(1)/examples/%: build/$(1)/obj/examples/%.o
-$$($(1)_MISUSES) $$($(1)_EXAMPLES): build/$(1)/libtagheap.a $$($(1)_LINKED_O)
-	$$(call say,LD,$(1),$$@)
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
-
-# It shows the library to plug-ins, as heaplab does.
-$$($(1)_BENCH): $(call objects,$(1),$(BENCH_SRC)) $$($(1)_LIBS) build/$(1)/lists
-	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %/libheaplab.a,$$^) \
-		$$(call whole,$$(filter %/libtagheap.a,$$^)) -o $$@
-
-build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines/replay.o \
-		$(call objects,$(1),$(ENGINE_SRC)) $$($(1)_LIBS) build/$(1)/lists
-	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %.a,$$^) -o $$@
-
-build/$(1)/fuzz_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC) \
-		$($(1)_SHIM)) $$($(1)_LIBS) build/$(1)/lists
-	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
-
-# The same without our mutator, to measure what it is worth.
-build/$(1)/plain_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC)) \
-		$$($(1)_LIBS) build/$(1)/lists
-	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
-
-# A preload library, never instrumented: it lives in other people's programs.
-build/$(1)/liblabrecord.so: fuzz/record/recorder.c build/$(1)/flags
-	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $(STD) $(WARNINGS) $(INCLUDES) -O2 -g $(filter -m32,$($(1)_CFLAGS)) -fPIC \
-		-shared -pthread -MMD -MP -MF build/$(1)/recorder.d $$< -ldl -o $$@
-
--include $$($(1)_OBJECTS:.o=.d) build/$(1)/recorder.d
-
-.PHONY: build-$(1) objects-$(1) run-$(1)
-build-$(1): $$($(1)_PROGRAMS) $$($(1)_FUZZERS) $$($(1)_CONVERT) $$($(1)_RECORDER)
-objects-$(1): $$($(1)_OBJECTS)
-ifneq ($(filter $(or $($(1)_MACHINES),$(MACHINE)),$(MACHINE)),)
-run-$(1): $$($(1)_PROGRAMS)
-	$$(Q)$$(call run_suites,$(1))
-else
-run-$(1):
-	@echo '$(1): skipped: needs a machine of the kind $($(1)_MACHINES), this is $(MACHINE)'
-endif
-endef
+include scripts/variant.mk
 
 # $(call run_suites,VARIANT)
 run_suites = $($(1)_ENV) scripts/run-suites $(1) $($(1)_RUN) \
@@ -297,9 +216,41 @@ $(DIST) &: build/dist/lists scripts/dist $(wildcard scripts/dist_lib/*) $(TAGHEA
 	$(call say,JOIN,dist,build/dist)
 	$(Q)scripts/dist build/dist
 
+# The text of what exported programs consist of.
+PROGRAM_FILES := $(PROGRAM_SRC) $(filter fuzz/program/%,$(HEADERS))
+build/embed/lists: FORCE
+	$(call stamp,'$(PROGRAM_FILES)' '$(PAGE_FILES)')
+$(PROGRAM_TEXT): build/embed/lists scripts/embed $(PROGRAM_FILES)
+	$(call say,TEXT,embed,$@)
+	$(Q)scripts/embed $(PROGRAM_FILES) > $@
+
+# And that of the pages that heaplab writes.
+$(PAGE_TEXT): build/embed/lists scripts/embed $(PAGE_FILES)
+	$(call say,TEXT,embed,$@)
+	$(Q)scripts/embed --page $(PAGE_FILES) > $@
+
+# The library to be shared. Nothing but what the public headers declare is visible in one file, and
+# its own calls stay inside.
+build/lib/libtagheap.so: $(DIST) build/lib/flags scripts/install $(wildcard scripts/install_lib/*)
+	$(call say,LD,lib,$@)
+	$(Q)$(lib_CC) $(lib_FLAGS) -fPIC $(lib_LDFLAGS) -shared -Wl,-Bsymbolic \
+		-Wl,-soname,$$(scripts/install --soname) $< -o $@
+
+# The manual pages; heaplab's is written by itself.
+MANUAL := scripts/manual $(wildcard scripts/manual_lib/*) $(filter include/%,$(HEADERS))
+build/man/tagheap.3: $(MANUAL) | bootstrap-dist
+	$(call say,MAN,lib,$(@D))
+	$(Q)rm -f $(@D)/*.3
+	$(Q)scripts/manual $(@D)
+build/man/heaplab.1: $(MANUAL) $(HEAPLAB) | build/man/tagheap.3
+	$(call say,MAN,tool,$@)
+	$(Q)scripts/manual --heaplab $(HEAPLAB) $(@D)
+
+INSTALLED_LIB := build/lib/libtagheap.a build/lib/libtagheap.so build/man/tagheap.3
+
 # AFL++'s side of the mutator: afl-fuzz, which is not instrumented, loads it.
 MUTATOR_SRC := $(call sources,fuzz/mutate) $(filter-out fuzz/script/file.c,$(call sources,fuzz/script))
-build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*.h fuzz/script/*.h) \
+build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*.h fuzz/script/*.h fuzz/script/*.def) \
 		build/afl/flags build/afl/lists
 	$(call say,LD,afl,$@)
 	$(Q)clang $(STD) $(WARNINGS) $(INCLUDES) -O2 -g -fPIC -shared $(filter %.c,$^) -o $@
@@ -307,7 +258,8 @@ build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*
 .PHONY: FORCE
 FORCE:
 
-GROUPS     := all dist headers format peers $(sort $(foreach v,$(VARIANTS),$($(v)_NEEDS)))
+GROUPS     := $(sort all dist headers install install-check format mutants peers prove relacy report traces track types wad \
+	$(foreach v,$(VARIANTS),$($(v)_NEEDS)))
 BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
 .PHONY: $(BOOTSTRAPS)
 $(BOOTSTRAPS): bootstrap-%:
@@ -317,11 +269,25 @@ $(BOOTSTRAPS): bootstrap-%:
 .PHONY: help
 ## help: prints this list
 help:
-	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5); next } \
-	      /^## / { split(substr($$0, 4), part, ": "); \
-	               printf "  make %-18s %s\n", part[1], substr($$0, length(part[1]) + 6) }' Makefile
-	@printf '\n  %s\n  %s\n' 'Options: V=1 (whole commands), FUZZ_TIME=8h, ENGINE=libfuzzer|afl|both, CRASH=file,' \
-		'         FINDINGS=folder, KNOWN=file, EXTRA_CFLAGS=...'
+	@scripts/help Makefile $(VARIANTS:%=sanitize/%.mk)
+
+# The tracker for other people's programs. It shows nothing of the library in it, so that a program
+# may use another one.
+TRACK_SRC := $(filter-out fuzz/track/labtrack.c,$(call sources,fuzz/track)) fuzz/preload/preload.c \
+	$(filter-out %_write.c,$(wildcard src/resource/tracker*.c)) src/alloc/allocator.c \
+	src/alloc/guarding.c $(call sources,src/base) src/os/port.c
+TRACK_HEADERS := $(filter include/% src/% fuzz/track/% fuzz/preload/%,$(HEADERS))
+build/debug/liblabtrack.so: $(TRACK_SRC) $(TRACK_HEADERS) build/debug/flags | bootstrap-track
+	$(call say,LD,debug,$@)
+	$(Q)$(debug_CC) $(STD) $(WARNINGS) $(INCLUDES) -O2 -g -fPIC -fvisibility=hidden -shared -pthread \
+		$(filter %.c,$^) -ldl -lunwind -o $@
+build/debug/labtrack: fuzz/track/labtrack.c $(TRACK_HEADERS) build/debug/libtagheap.a
+	$(call say,LD,debug,$@)
+	$(Q)$(debug_CC) $(STD) $(WARNINGS) $(INCLUDES) -O1 -g $(filter %.c %.a,$^) -o $@
+
+.PHONY: track-tools
+## track-tools: builds what scripts/track needs
+track-tools: build/debug/liblabtrack.so build/debug/labtrack
 
 .PHONY: record-tools
 ## record-tools: builds what scripts/record needs, and heaplab, which plays its scripts
@@ -335,6 +301,8 @@ test: run-debug
 fuzz: export FUZZ_TIME := $(FUZZ_TIME)
 fuzz: export ENGINE := $(ENGINE)
 fuzz: export KNOWN := $(KNOWN)
+fuzz: export LAYOUT := $(LAYOUT)
+fuzz: export SERVE := $(SERVE)
 ifeq ($(SUBJECT_SRC),)
 fuzz: fuzz-programs corpus $(if $(filter afl both,$(ENGINE)),afl-programs)
 	@scripts/fuzz --time="$$FUZZ_TIME"
@@ -348,45 +316,61 @@ check:
 	@.ci/run
 
 ##@ The same suites in other builds
-.PHONY: release-test m32-test asan-test lsan-test ubsan-test msan-test valgrind-test clang-test scripts-test
-## release-test: guards and assertions compiled out
-release-test: run-release
-
-## m32-test: 32-bit build
-m32-test: run-m32
-
-## asan-test: AddressSanitizer and LeakSanitizer
-asan-test: run-asan
-
-## lsan-test: LeakSanitizer alone
-lsan-test: run-lsan
-
-## ubsan-test: UndefinedBehaviorSanitizer, each finding fatal
-ubsan-test: run-ubsan
-
-## msan-test: MemorySanitizer with origins
-msan-test: run-msan
-
-## valgrind-test: Valgrind's memcheck, no suppressions
-valgrind-test: run-valgrind
-
-## clang-test: the debug variant, compiled by clang
-clang-test: run-clang
-
+# VARIANT-test of those whose file says so (sanitize/VARIANT.mk), and:
+.PHONY: scripts-test
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug fuzz-programs build/worst/heaplab build/release/heaplab \
-		| bootstrap-afl bootstrap-cov bootstrap-headers bootstrap-musl bootstrap-tcc
+scripts-test: build-debug build/debug/bench build/debug/killtest build/interleave/interleave track-tools \
+		fuzz-programs build/worst/heaplab build/release/heaplab $(INSTALLED_LIB) \
+		| bootstrap-install bootstrap-afl bootstrap-cov bootstrap-headers bootstrap-musl bootstrap-tcc bootstrap-types
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
+.PHONY: report-test
+## report-test: a real browser opens the report and heaplab's pages (installs chromium)
+report-test: fuzz-programs corpus | bootstrap-report
+	@mkdir -p build/browser
+	$(Q)scripts/run-suites browser --timeout 600 $(sort $(wildcard tests/browser/test_*.py))
+
 .PHONY: tools-test
 ## tools-test: the benchmarks' budgets, and what Valgrind's tools report
-TOOLS_PROGRAMS := build/release/bench build/release/examples/connection_arenas \
+TOOLS_PROGRAMS := build/release/bench build/relacy/check build/interleave/interleave build/release/bench-threads \
+	build/release/examples/connection_arenas \
 	$(valgrind_EXAMPLES) $(valgrind_MISUSES)
 run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tools/test_*.py))
 tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
 	@mkdir -p build/tools
 	$(Q)$(run_tools)
+
+# helgrind and DRD follow pthreads: neither the atomic operations of test_spin, nor children of a fork.
+THREAD_SUITES := locked mutex resource_pool_threads threads
+THREAD_PROGRAMS := $(THREAD_SUITES:%=build/valgrind/tests/test_%)
+.PHONY: helgrind-test drd-test tsan-threads
+# All of them, and no more than they need.
+TSAN_SUITES   := actors history concurrent_pool_threads fork kept spin thread_cache $(THREAD_SUITES)
+TSAN_PROGRAMS := $(TSAN_SUITES:%=build/tsan/tests/test_%)
+## tsan-threads: of tsan-test, the suites with threads
+tsan-threads: $(TSAN_PROGRAMS)
+	@mkdir -p build/tsan-threads
+	$(Q)$(tsan_ENV) scripts/run-suites tsan-threads --timeout 900 --wrap '$(tsan_WRAP)' \
+		$(TSAN_PROGRAMS)
+
+## helgrind-test: the suites with threads under Valgrind's helgrind, no suppressions
+## drd-test: the same under DRD
+helgrind-test drd-test: %-test: $(THREAD_PROGRAMS) | bootstrap-valgrind
+	@mkdir -p build/$*
+	$(Q)scripts/run-suites $* --timeout 900 \
+		--wrap 'valgrind --tool=$* $(shell grep -v '^\#' valgrind/threads.options)' $(THREAD_PROGRAMS)
+
+# Actors' scripts: those of a set are NAME-ACTOR.txt.
+ROUNDS     ?= 500
+ACTOR_SETS := $(sort $(foreach f,$(wildcard fuzz/actors/scripts/*.txt),$(firstword $(subst -, \
+	,$(notdir $(basename $(f)))))))
+.PHONY: interleavings
+## interleavings: actors' scripts in every order, and by threads (ROUNDS=500), checked as histories
+interleavings: build/debug/heaplab
+	@for set in $(ACTOR_SETS); do \
+		echo "$$set:"; $< actors fuzz/actors/scripts/$$set-*.txt; \
+		$< actors --threads $(ROUNDS) fuzz/actors/scripts/$$set-*.txt; done
 
 .PHONY: optimizations-test compilers-test big-endian-test cortex-m
 ## optimizations-test: the library optimized as a whole (-O3 -flto), and everything for size (-Os)
@@ -424,24 +408,54 @@ fuzz-plugin: $(PLUGIN_OBJECTS) build/fuzz/obj/fuzz/engines/replay.o \
 		build/fuzz/replay_plugin
 afl-programs: $(afl_FUZZERS) build/afl/mutator.so
 
-.PHONY: attack explore sweep
+.PHONY: attack synthesis explore sweep
 ## attack: prints which guard level notices which attack, and when
 attack: build/debug/heaplab
 	@scripts/attack build/debug/heaplab
+
+## synthesis: writes where bugs would write, looks for harm that no guard reports (SYNTH_TIME=10m)
+synthesis: export SYNTH_TIME := $(SYNTH_TIME)
+synthesis: build/guarded/heaplab
+	@scripts/synthesis $<
 
 ## sweep: fails the n-th allocation, request, move of every seed script (SWEEP_TIME=60 s)
 sweep: build/debug/heaplab
 	$(Q)build/debug/heaplab sweep --seconds $(SWEEP_TIME) \
 		$(call corpus_texts,heap)
 
-# The other layouts have smaller heaps: nothing but headers and limits is different there.
-EXPLORE_LAYOUTS = for heap in 'lean --dwords 22' 'wide --dwords 43'; do \
-	build/explore/heaplab explore -f -o build/explore/violation.txt --layout $$heap; done
-
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab
-	$(Q)build/explore/heaplab explore -f -o build/explore/violation.txt $(EXPLORE)
-	$(Q)$(if $(EXPLORE),:,$(EXPLORE_LAYOUTS))
+	$(Q)scripts/explore $< $(EXPLORE)
+
+.PHONY: report
+## report: makes the report of the latest fuzzing run again (build/report/index.html)
+report: fuzz-programs
+	@scripts/report
+
+.PHONY: relacy
+## relacy: lock-free code under relacy's full search, 2 and 3 threads (RELACY=--quick)
+relacy: build/relacy/check
+	$(Q)$< $(RELACY)
+
+# The macros of src/base/atomic.h are relacy's here, so its folder comes first.
+build/relacy/check: sanitize/relacy/check.cpp sanitize/relacy/base/atomic.h \
+		$(filter src/alloc/% include/%,$(HEADERS)) | bootstrap-relacy
+	$(call say,C++,relacy,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)g++ -std=c++17 -O2 -g -Wall -Wextra -Wshadow -Werror -Isanitize/relacy $(INCLUDES) $< -o $@
+
+.PHONY: interleave
+## interleave: programs of 2 and 3 actors in every interleaving of their steps (INTERLEAVE=--quick)
+interleave: build/interleave/interleave
+	$(Q)$< $(INTERLEAVE)
+
+# The debug variant's library takes a step before each atomic operation.
+INTERLEAVE_O := $(call objects,debug,$(call sources,fuzz/interleave))
+$(INTERLEAVE_O): $(HEADERS)
+build/interleave/interleave: $(INTERLEAVE_O) build/debug/libtagheap.a
+	$(call say,LD,debug,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(debug_CC) $(debug_LDFLAGS) $^ -o $@
 
 .PHONY: fuzz-canary triage regress minimize bench-heaplab corpus coverage coverage-heap peers
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
@@ -458,16 +472,11 @@ regress: export CRASH := $(CRASH)
 regress: fuzz-programs
 	@scripts/regress -- "$$CRASH"
 
-# What the fuzzing job has kept is bytes, whatever it looks like.
-minimize_form = $(if $(findstring findings/plugin-,$(1)),--numbered --subject build/fuzz/plugin.so,$(if \
-	$(findstring findings/subjects-,$(1)),--numbered,$(if $(findstring findings/,$(1)),--bytes)))
-
 ## minimize: shrinks CRASH=file (a failing script) to OUT (default: CRASH.min.txt)
 minimize: export CRASH := $(CRASH)
 minimize: export OUT := $(OUT)
 minimize: build/fuzz/heaplab
-	@$(fuzz_ENV) build/fuzz/heaplab minimize $(call minimize_form,$(CRASH)) \
-		-o "$${OUT:-$$CRASH.min.txt}" -- "$$CRASH"
+	@$(fuzz_ENV) scripts/minimize $< "$$CRASH" "$${OUT:-$$CRASH.min.txt}"
 
 ## corpus: assembles the text corpora to build/corpus/TARGET/
 corpus: $(TARGETS:%=corpus-%)
@@ -486,13 +495,7 @@ bench-heaplab: build/fuzz/heaplab
 
 ## peers: plays the corpora and random scripts on mimalloc, jemalloc, malloc (PEERS_TIME=60 s each)
 peers: build/debug/heaplab | bootstrap-peers
-	@for peer in malloc mimalloc jemalloc; do \
-		echo "$$peer:"; \
-		build/debug/heaplab run --subject $$peer $(call corpus_texts,heap) \
-			$(call corpus_texts,subjects) || [[ $$? == 1 ]]; \
-		build/debug/heaplab random --subject $$peer --seed 1 --keep-going \
-			--seconds $(PEERS_TIME) || [[ $$? == 1 ]]; \
-	done
+	@scripts/peers $< $(PEERS_TIME) $(call corpus_texts,heap) $(call corpus_texts,subjects)
 
 .PHONY: bench bench-docs bench-alloc bench-peers bugs
 # What cannot be installed is left out.
@@ -519,6 +522,15 @@ bench-docs: $(BENCH_PROGRAMS) | bench-peers
 bench-alloc: $(BENCH_PROGRAMS) | bench-peers
 	@scripts/bench allocators $(BENCH)
 
+.PHONY: bench-threads
+## bench-threads: operations a second of 1, 2, 4, 8 threads beside glibc, mimalloc, jemalloc
+bench-threads: build/release/bench-threads | bench-peers
+	@scripts/bench-threads $(BENCH)
+
+build/release/bench-threads: $(call objects,release,bench/threads/threads.c) build/release/libtagheap.a
+	$(call say,LD,release,$@)
+	$(Q)$(release_CC) $(release_LDFLAGS) -pthread $^ -o $@
+
 ## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
 bugs: | bootstrap-all
 	@scripts/bugs $(BUGS)
@@ -538,13 +550,30 @@ build/cortex/cost: build/cortex/obj/sanitize/cortex_count.o $(cortex_LINKED_O) $
 	$(call say,LD,cortex,$@)
 	$(Q)$(cortex_CC) $(cortex_LDFLAGS) $(filter %.o %.a,$^) -o $@
 
+.PHONY: mutants
+## mutants: a mutant at every place of FILES (src), or of lines changed SINCE=rev; none may survive
+mutants: export FILES := $(FILES)
+mutants: export SINCE := $(SINCE)
+mutants: build-debug build-asan corpus | bootstrap-mutants
+	@scripts/mutants $(if $(SINCE),--since "$$SINCE") $(MUTANTS) -- $${FILES:-src}
+
+.PHONY: prove
+## prove: sequences of the heap's calls are sound for all sizes, tags and sites (PROVE='--only GLOB')
+prove: | bootstrap-prove
+	@scripts/prove $(PROVE)
+
+.PHONY: kill-test
+## kill-test: processes die in a shared heap, at each store and at random (KILL='--kills 1000' ...)
+kill-test: build/guarded/killtest
+	@$< $(KILL)
+
 .PHONY: mutator-bench
 ## mutator-bench: how soon planted bugs are found with the mutator, and without (MUTATOR='--seeds 1')
 mutator-bench: | bootstrap-fuzz
 	@scripts/mutator-bench $(MUTATOR)
 
 ##@ Checks
-.PHONY: scenarios properties workflow-demo warnings headers freestanding format-check
+.PHONY: scenarios properties workflow-demo warnings headers freestanding format-check types
 ## scenarios: every requirement of a finished area has a test that passed
 SCENARIO_SUITES := $(sort debug $(shell sed -n 's/^[^#\t]*\t\([a-z0-9-]*\):.*/\1/p' \
 	tests/scenarios.tsv 2> /dev/null))
@@ -568,7 +597,7 @@ warnings: $(STRICT:%=objects-%)
 headers: | bootstrap-headers
 	@scripts/check-headers
 
-## freestanding: src/base, src/heap and src/alloc need no C library, in 64 and 32 bits
+## freestanding: the library, without src/os, needs no C library, in 64 and 32 bits
 freestanding: | bootstrap-m32
 	@scripts/check-freestanding
 
@@ -578,6 +607,10 @@ FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -
 format-check: | bootstrap-format
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo '$(words $(FORMATTED)) files formatted'
+
+## types: the scripts' types hold (scripts/mypy.ini)
+types: | bootstrap-types
+	@mypy --config-file scripts/mypy.ini $$(grep -ls '^#!/usr/bin/python3' scripts/*) scripts/*_lib
 
 .PHONY: memcheck cachegrind callgrind massif
 ## memcheck: runs an example, or PROFILE='program argument ...', under that tool of Valgrind's
@@ -589,7 +622,13 @@ cachegrind callgrind massif: build/release/examples/connection_arenas
 memcheck cachegrind callgrind massif: | bootstrap-valgrind
 	@scripts/profile $@ $(or $(PROFILE),$<)
 
-.PHONY: examples
+.PHONY: examples wadcache cache-rates
+## wadcache: a level's lumps go through cache and heap, which is drawn (WAD=file, else freedoom's)
+wadcache: build/release/examples/wadcache | bootstrap-wad
+	@scripts/wadcache $(if $(WAD),--wad $(call quoted,$(WAD)))
+## cache-rates: LRU and SIEVE beside Belady's optimum, on what three real programs access
+cache-rates: build/release/examples/cache_trace build/release/examples/wadcache | bootstrap-traces
+	@scripts/cache-rates
 ## examples: builds and runs the examples, which check themselves (docs/examples.md)
 examples: $(debug_EXAMPLES)
 	@for example in $^; do "$$example"; done
@@ -607,6 +646,25 @@ lib: build/lib/libtagheap.a
 dist: $(DIST)
 	@wc -l $^ | sed 's/^ */  /'
 
+.PHONY: install install-lib uninstall install-check
+## install: library, headers, pkg-config and CMake files, heaplab, manual (PREFIX=/usr/local DESTDIR=)
+install: $(INSTALLED_LIB) $(HEAPLAB) build/man/heaplab.1
+## install-lib: the same without heaplab
+install-lib: $(INSTALLED_LIB)
+install-lib: INSTALL_WHAT := --only library
+## uninstall: removes what `make install` with the same PREFIX and DESTDIR puts in place
+uninstall: INSTALL_WHAT := --uninstall
+uninstall: | bootstrap-dist
+INSTALL_FOLDERS := prefix bindir libdir includedir mandir docdir
+install install-lib uninstall:
+	@scripts/install $(INSTALL_WHAT) --destdir $(call quoted,$(DESTDIR)) \
+		$(foreach name,$(INSTALL_FOLDERS),--$(name) $(call quoted,$($(name)))) \
+		--library build/lib --manual build/man --heaplab $(HEAPLAB)
+
+## install-check: installs into a Debian system made for it, and builds programs there (needs root)
+install-check: | bootstrap-install-check
+	@scripts/install-check
+
 ## build: the debug library, heaplab and everything else, without running it
 build: build-debug
 
@@ -617,48 +675,7 @@ bootstrap: bootstrap-all
 clean:
 	rm -rf build
 
-# ---- corpora ---------------------------------------------------------------------------------
-
-# The inputs of a target, as bytes, in build/corpus/TARGET/SET-NAME. Scripts for the heap and for
-# subjects are text and are assembled; what the other targets read is kept as it is.
-ASSEMBLED := heap subjects
-
-define assembly
-build/corpus/$(1)/$(2)-%.bin: corpus/$(1)/$(2)/%.txt build/debug/heaplab
-	@mkdir -p $$(@D); rm -f $$@
-	$$(Q)build/debug/heaplab asm --text $$< -o $$@
-endef
-$(foreach t,$(ASSEMBLED),$(foreach s,$(CORPUS_SETS),$(eval $(call assembly,$(t),$(s)))))
-
-# $(call inputs,TARGET)
-inputs = $(foreach f,$(call corpus_texts,$(1)),build/corpus/$(1)/$(subst /,-,$(f:corpus/$(1)/%.txt=%)).bin)
-
-# Inputs whose source is gone go, too.
-define remove_stale
-	@mkdir -p $(1)
-	@for file in $(1)/*; do \
-		case ' $(2) ' in *" $$file "*) ;; *) rm -f "$$file" ;; esac; \
-	done
-endef
-
-.PHONY: $(TARGETS:%=corpus-%)
-define assembled
-corpus-$(1): $(call inputs,$(1))
-	$$(call remove_stale,build/corpus/$(1),$(call inputs,$(1)))
-endef
-$(foreach t,$(ASSEMBLED),$(eval $(call assembled,$(t))))
-
-# The classic facade plays the heap's scripts.
-corpus-classic: corpus-heap
-	@rm -rf build/corpus/classic
-	@cp -r build/corpus/heap build/corpus/classic
-
-$(patsubst %,corpus-%,$(filter-out $(ASSEMBLED) classic,$(TARGETS))): corpus-%:
-	@rm -rf build/corpus/$*
-	@mkdir -p build/corpus/$*
-	@for file in $(call corpus_files,$*); do \
-		cp "$$file" "build/corpus/$*/$$(basename "$$(dirname "$$file")")-$$(basename "$$file")"; \
-	done
+-include fuzz/corpus.mk # not there where the library alone is
 
 # The results of suites, for `make scenarios`. Failures are scenarios' to report.
 $(VARIANTS:%=build/%/results.tsv): build/%/results.tsv:

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
-#include "runner/fragmentation.h"
+#include "fragmentation/fragmentation.h"
 #include "tagheap/heap.h"
 #include "trace.h"
 

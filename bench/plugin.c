@@ -77,7 +77,7 @@ static void release(void *self, void *block) {
 }
 
 static void *resize(void *self, void *block, size_t kept, size_t bytes) {
-    return th_allocator_resize(*(const th_allocator *)self, block, kept, bytes, 16, NULL);
+    return th_allocator_realloc(*(const th_allocator *)self, block, kept, bytes, 16, NULL);
 }
 
 BENCH_CHURN(plugin, place, release)

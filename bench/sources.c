@@ -3,17 +3,22 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "tagheap/arena.h"
 #include "tagheap/buddy.h"
 #include "tagheap/bump.h"
 #include "tagheap/classes.h"
+#include "tagheap/concurrent_pool.h"
+#include "tagheap/fifo.h"
 #include "tagheap/frame.h"
+#include "tagheap/heap.h"
 #include "tagheap/hybrid.h"
 #include "tagheap/large.h"
 #include "tagheap/pool.h"
 #include "tagheap/region.h"
+#include "tagheap/shared_heap.h"
 #include "tagheap/slab.h"
 
 enum { CHUNK_BYTES = 64 * 1024, STATIC_CELLS = 200 * 1000, HEAD_TAG = 0x1001, TAIL_TAG = 0x4001 };
@@ -91,7 +96,7 @@ static void *region_start(bench_need need) {
 }
 
 static void region_end(void *self) {
-    must(th_region_end(self));
+    must(th_region_destroy(self));
 }
 
 static void *region_alloc(void *self, size_t bytes) {
@@ -99,12 +104,12 @@ static void *region_alloc(void *self, size_t bytes) {
 }
 
 static void *region_begin(void *self) {
-    return th_region_begin(self);
+    return th_region_create(self);
 }
 
 static void region_finish(void *self, void *phase) {
     (void)self;
-    must(th_region_end(phase));
+    must(th_region_destroy(phase));
 }
 
 static void *frame_start(bench_need need) {
@@ -150,6 +155,27 @@ static void *hybrid_grow(void *self, void *block, size_t bytes) {
     return th_hybrid_data(self);
 }
 
+static void *fifo_start(bench_need need) {
+    static th_fifo fifo;
+    size_t bytes = need.blocks * (need.bytes + TH_FIFO_HEADER_BYTES);
+    memory = bench_memory(bytes);
+    must(th_fifo_init(&fifo, memory, bytes, NULL));
+    return &fifo;
+}
+
+static void fifo_end(void *self) {
+    th_fifo_clean_up(self);
+    free(memory);
+}
+
+static void *fifo_alloc(void *self, size_t bytes) {
+    return th_fifo_alloc(self, bytes);
+}
+
+static void fifo_free(void *self, void *block) {
+    th_fifo_free(self, block);
+}
+
 /* ---- objects of one size --------------------------------------------------------------------- */
 
 static void *pool_start(bench_need need) {
@@ -174,11 +200,32 @@ static void pool_free(void *self, void *block) {
     th_pool_free(self, block);
 }
 
+static void *concurrent_pool_start(bench_need need) {
+    static th_concurrent_pool pool;
+    const th_concurrent_pool_config config = {
+        .object_bytes = need.bytes, .backing = th_system_allocator(), .capacity = need.blocks};
+    must(th_concurrent_pool_init(&pool, &config));
+    return &pool;
+}
+
+static void concurrent_pool_end(void *self) {
+    th_concurrent_pool_clean_up(self);
+}
+
+static void *concurrent_pool_alloc(void *self, size_t bytes) {
+    (void)bytes;
+    return th_concurrent_pool_alloc(self);
+}
+
+static void concurrent_pool_free(void *self, void *block) {
+    th_concurrent_pool_free(self, block);
+}
+
 typedef struct cell {
     _Alignas(16) unsigned char bytes[BENCH_BLOCK_BYTES];
 } cell;
 
-TH_POOL_STATIC(cells, cell, STATIC_CELLS)
+TH_POOL_STATIC(cells, cell, STATIC_CELLS);
 
 static void *static_pool_start(bench_need need) {
     (void)need;
@@ -263,7 +310,7 @@ static void large_end(void *self) {
 }
 
 static void *large_alloc(void *self, size_t bytes) {
-    return th_large_alloc(self, bytes, 0);
+    return th_large_alloc(self, bytes);
 }
 
 static void large_free(void *self, void *block) {
@@ -292,17 +339,21 @@ enum { HEAP_EXTRA = 64, HEAP_LEAST = 4096 };
 
 static uint32_t tail_tag;
 
-/* In half as much memory again as the blocks take, headers included: a region that is larger costs
+/* Half as much memory again as the blocks take, headers included: a region that is larger costs
  * nothing, but then memory says how the heap fills what it needs. */
+static size_t heap_bytes(bench_need need) {
+    size_t bytes =
+        (need.live_bytes + need.blocks * HEAP_EXTRA) / 2 * 3 + 2 * need.bytes + HEAP_LEAST;
+    return (bench_asked.region_bytes != 0 ? bench_asked.region_bytes : bytes) / 16 * 16;
+}
+
 static void *heap_start(bench_need need) {
     static th_heap heap;
     const th_heap_config config = {.alignment = 16,
-                                   .guard = bench_asked.guard,
+                                   .guarding.level = bench_asked.guard,
                                    .layout = (th_heap_layout)bench_asked.layout,
                                    .index = (th_heap_index)bench_asked.index};
-    size_t bytes =
-        (need.live_bytes + need.blocks * HEAP_EXTRA) / 2 * 3 + 2 * need.bytes + HEAP_LEAST;
-    bytes = (bench_asked.region_bytes != 0 ? bench_asked.region_bytes : bytes) / 16 * 16;
+    size_t bytes = heap_bytes(need);
     memory = bench_memory(bytes);
     th_status status = th_heap_init(&heap, memory, bytes, &config);
     tail_tag = bench_asked.layout == TH_HEAP_LAYOUT_WIDE ? TH_TAG_WIDE_TAIL_MIN : TAIL_TAG;
@@ -315,7 +366,7 @@ static void *heap_start(bench_need need) {
             "heap");
     }
     must(status);
-    if (th_heap_guard_max() < bench_asked.guard) {
+    if (th_guard_max() < bench_asked.guard) {
         bench_refuse("this build of the library has no such guard level", "heap");
     }
     return &heap;
@@ -337,15 +388,58 @@ static void heap_free(void *self, void *block) {
 static void *heap_place(void *self, size_t bytes, size_t alignment, bool high) {
     uint32_t tag = high ? tail_tag : HEAD_TAG;
     return alignment <= 16 ? th_heap_alloc(self, bytes, tag)
-                           : th_heap_alloc_aligned(self, alignment, bytes, tag);
+                           : th_heap_alloc_aligned(self, bytes, alignment, tag);
 }
 
 static void *heap_resize(void *self, void *block, size_t kept, size_t bytes) {
     (void)kept;
-    return th_heap_resize(self, block, bytes);
+    return th_heap_realloc(self, block, bytes);
 }
 
 BENCH_CHURN(heap, heap_place, heap_free)
+
+/* ---- the shared heap, in memory that nobody else maps
+ * -------------------------------------------- */
+
+static void *shared_start(bench_need need) {
+    static th_shared_heap shared;
+    const th_shared_heap_config config = {.alignment = 16,
+                                          .guarding.level = bench_asked.guard,
+                                          .layout = (th_heap_layout)bench_asked.layout};
+    size_t bytes =
+        (heap_bytes(need) / TH_SHARED_HEAP_ALIGNMENT_MAX + 1) * TH_SHARED_HEAP_ALIGNMENT_MAX;
+    memory = aligned_alloc(TH_SHARED_HEAP_ALIGNMENT_MAX, bytes);
+    if (memory == NULL) {
+        bench_fail("no memory", "aligned_alloc");
+    }
+    memset(memory, 0, bytes);
+    must(th_shared_heap_init(&shared, memory, bytes, &config));
+    tail_tag = bench_asked.layout == TH_HEAP_LAYOUT_WIDE ? TH_TAG_WIDE_TAIL_MIN : TAIL_TAG;
+    return &shared;
+}
+
+static void shared_end(void *self) {
+    th_shared_heap_clean_up(self);
+    free(memory);
+}
+
+static void shared_free(void *self, void *block) {
+    (void)th_shared_heap_free(self, th_shared_heap_ref(self, block));
+}
+
+static void *shared_place(void *self, size_t bytes, size_t alignment, bool high) {
+    uint32_t tag = high ? tail_tag : HEAD_TAG;
+    size_t any = alignment != 0 ? alignment : 1;
+    return th_shared_heap_at(self, th_shared_heap_alloc_at(self, bytes, any, tag, 0));
+}
+
+static void *shared_resize(void *self, void *block, size_t kept, size_t bytes) {
+    (void)kept;
+    th_shared_ref ref = th_shared_heap_resize(self, th_shared_heap_ref(self, block), bytes);
+    return th_shared_heap_at(self, ref);
+}
+
+BENCH_CHURN(shared, shared_place, shared_free)
 
 const bench_source bench_sources[] = {
     {"bump", BENCH_BLOCKS, bump_start, bump_end, .alloc = bump_alloc},
@@ -355,8 +449,11 @@ const bench_source bench_sources[] = {
      .begin = region_begin, .finish = region_finish},
     {"frame", BENCH_BLOCKS | BENCH_PHASES, frame_start, frame_end, .alloc = frame_alloc,
      .begin = frame_begin, .finish = frame_finish},
+    {"fifo", BENCH_BLOCKS, fifo_start, fifo_end, .alloc = fifo_alloc, .free = fifo_free},
     {"hybrid", BENCH_GROW, hybrid_start, hybrid_end, .grow = hybrid_grow},
     {"pool", BENCH_BLOCKS, pool_start, pool_end, .alloc = pool_alloc, .free = pool_free},
+    {"concurrent_pool", BENCH_BLOCKS, concurrent_pool_start, concurrent_pool_end,
+     .alloc = concurrent_pool_alloc, .free = concurrent_pool_free},
     {"static_pool", BENCH_BLOCKS, static_pool_start, static_pool_end, .alloc = pool_alloc,
      .free = pool_free},
     {"slab", BENCH_BLOCKS, slab_start, slab_end, .alloc = slab_alloc, .free = slab_free},
@@ -372,4 +469,6 @@ const bench_source bench_sources[] = {
     {"heap", BENCH_MIXED | BENCH_CHURNS, heap_start, heap_end, .alloc = heap_alloc,
      .free = heap_free, .place = heap_place, .resize = heap_resize, .churn = heap_churn,
      .sides = heap_sides},
+    {"shared", BENCH_CHURNS, shared_start, shared_end, .free = shared_free, .place = shared_place,
+     .resize = shared_resize, .churn = shared_churn, .sides = shared_sides},
     {.name = NULL}};

@@ -73,7 +73,7 @@ static size_t reserved(const connection *c) {
 static void connection_open(connection *c, int s) {
     const th_arena_config config = {.backing = th_system_allocator(),
                                     .chunk_bytes = CHUNK_BYTES,
-                                    .guarding = {.level = th_heap_guard_max()}};
+                                    .guarding = {.level = th_guard_max()}};
     *c = (connection){.socket = s};
     set_nonblocking(s);
     EXPECT(th_arena_init(&c->request_arena, &config) == TH_OK);
@@ -105,7 +105,7 @@ static void respond(connection *c, const char *status, const char *prefix, const
         snprintf(text, RESPONSE_BYTES_MAX, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n%s%s", status,
                  strlen(prefix) + strlen(body), prefix, body);
     EXPECT(length > 0 && length < RESPONSE_BYTES_MAX);
-    EXPECT(th_arena_resize(&c->response_arena, text, (size_t)length + 1));
+    EXPECT(th_arena_resize_in_place(&c->response_arena, text, (size_t)length + 1));
     c->response = text;
     c->response_bytes = (size_t)length;
 }
@@ -144,7 +144,7 @@ static void collect(connection *c, const char *piece, size_t bytes) {
         c->request = th_arena_alloc(&c->request_arena, whole + 1);
         EXPECT(c->request != NULL);
     } else {
-        EXPECT(th_arena_resize(&c->request_arena, c->request, whole + 1));
+        EXPECT(th_arena_resize_in_place(&c->request_arena, c->request, whole + 1));
     }
     memcpy(c->request + c->request_bytes, piece, bytes);
     c->request[whole] = '\0';

@@ -8,6 +8,7 @@
  *              can be blended between the two; a frame later its memory is used again.
  *
  * Nothing is freed one by one but entities. A frame that does not fit draws less, and says so. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "expect.h"
@@ -78,7 +79,7 @@ static picture draw(th_frame *frame) {
          e = th_pool_next(&entities, e)) {
         size_t bytes = (p.count + 1) * sizeof *list;
         bool room = list == NULL ? (list = th_frame_alloc(frame, bytes)) != NULL
-                                 : th_frame_resize(frame, list, bytes);
+                                 : th_frame_resize_in_place(frame, list, bytes);
         if (room) {
             list[p.count++] = (sprite){e->id, e->x};
         } else {
@@ -111,7 +112,7 @@ static void start_entities(void) {
                              .memory = memory,
                              .objects_max = ENTITIES_MAX,
                              .iterable = true,
-                             .guarding = {.level = th_heap_guard_max()}};
+                             .guarding = {.level = th_guard_max()}};
     config.memory_bytes = th_pool_bytes(&config, ENTITIES_MAX);
     EXPECT(config.memory_bytes <= sizeof memory);
     EXPECT(th_pool_init(&entities, &config) == TH_OK);
@@ -139,9 +140,8 @@ static void step(th_frame *frame, unsigned number, picture *last) {
 
 int main(void) {
     TH_ALLOCATOR_ALIGNAS static unsigned char memory[2 * FRAME_BYTES];
-    const th_frame_config config = {.memory = memory,
-                                    .memory_bytes = sizeof memory,
-                                    .guarding = {.level = th_heap_guard_max()}};
+    const th_frame_config config = {
+        .memory = memory, .memory_bytes = sizeof memory, .guarding = {.level = th_guard_max()}};
     th_frame frame;
     EXPECT(th_frame_init(&frame, &config) == TH_OK);
     start_entities();
@@ -154,10 +154,10 @@ int main(void) {
     EXPECT(stats.frames == FRAMES && left_out > 0 && refused > 0);
     EXPECT(pool.live == born - died && pool.chunks == 1 && pool.failed_allocs == refused);
     EXPECT(th_frame_check(&frame, NULL) == TH_OK && th_pool_check(&entities, NULL) == TH_OK);
-    printf(
-        "game_frame: %u frames, %u entities, at most %zu at once, %u refused, %zu sprites without "
-        "room in %d bytes\n",
-        FRAMES, born, pool.live_max, refused, left_out, FRAME_BYTES);
+    printf("game_frame: %u frames, %u entities, at most %" PRIu64
+           " at once, %u refused, %zu sprites without "
+           "room in %d bytes\n",
+           FRAMES, born, pool.live_max, refused, left_out, FRAME_BYTES);
     th_frame_clean_up(&frame);
     th_pool_clean_up(&entities);
     return 0;

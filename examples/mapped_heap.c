@@ -50,9 +50,9 @@ static note *note_at(const session *s, uint32_t offset) {
 }
 
 static void create(session *s, const char *path) {
-    EXPECT(th_file_map_create(&s->map, path, sizeof(notebook)) == TH_OK);
+    EXPECT(th_file_map_open_new(&s->map, path, sizeof(notebook)) == TH_OK);
     s->file = s->map.start;
-    const th_heap_config config = {.guard = th_heap_guard_max()};
+    const th_heap_config config = {.guarding.level = th_guard_max()};
     EXPECT(th_heap_init(&s->heap, s->file->region, REGION_BYTES, &config) == TH_OK);
     s->root = th_heap_alloc(&s->heap, sizeof *s->root, ROOT_TAG);
     EXPECT(s->root != NULL);

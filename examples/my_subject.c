@@ -41,7 +41,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
                                .allocator = {&table, c},
                                .bytes_max = CELL,
                                .alignment_max = CELL,
-                               .blocks_sure = CELLS};
+                               .blocks_guaranteed = CELLS};
     return true;
 }
 

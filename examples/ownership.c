@@ -11,11 +11,13 @@
  * What outlives its memory is copied before: a message is composed in an arena, the draft's, and
  * sealed into the heap. That everything was freed exactly once is not believed but counted: the
  * messages have a tag of their own in the heap. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "expect.h"
 #include "tagheap/arena.h"
 #include "tagheap/heap.h"
+#include <tagheap/heap_allocator.h>
 
 enum { MESSAGE_TAG = 0x1001, QUEUE_TAG = 0x4001, QUEUE_LENGTH = 4 };
 
@@ -98,9 +100,8 @@ static void queue_destroy(queue **q) {
     *q = NULL;
 }
 
-static uint32_t blocks(const th_heap *heap) {
-    th_heap_stats stats;
-    th_heap_get_stats(heap, &stats);
+static uint64_t blocks(const th_heap *heap) {
+    th_heap_stats stats = th_heap_get_stats(heap);
     return stats.head_blocks;
 }
 
@@ -141,7 +142,7 @@ static void pass_through_a_queue(const th_heap *heap, th_allocator messages, que
 static void fail_to_create(const th_heap *heap, th_allocator messages) {
     static char endless[4096];
     memset(endless, 'x', sizeof endless - 1);
-    uint32_t before = blocks(heap);
+    uint64_t before = blocks(heap);
     EXPECT(message_create(messages, endless) == NULL);
     EXPECT(blocks(heap) == before);
 }
@@ -150,7 +151,7 @@ int main(void) {
     static uint32_t region[512];
     th_heap heap;
     th_tagged_allocator message_adapter, queue_adapter;
-    const th_heap_config config = {.guard = th_heap_guard_max()};
+    const th_heap_config config = {.guarding.level = th_guard_max()};
     EXPECT(th_heap_init(&heap, region, sizeof region, &config) == TH_OK);
     th_allocator messages = th_heap_allocator(&message_adapter, &heap, MESSAGE_TAG);
 
@@ -158,13 +159,12 @@ int main(void) {
     EXPECT(q != NULL);
     pass_through_a_queue(&heap, messages, q);
     fail_to_create(&heap, messages);
-    uint32_t left = blocks(&heap);
+    uint64_t left = blocks(&heap);
     queue_destroy(&q);
 
-    th_heap_stats stats;
-    th_heap_get_stats(&heap, &stats);
+    th_heap_stats stats = th_heap_get_stats(&heap);
     EXPECT(q == NULL && stats.head_blocks == 0 && stats.tail_blocks == 0);
-    printf("ownership: %u blocks were the queue's when it ended, 0 are left\n", left);
+    printf("ownership: %" PRIu64 " blocks were the queue's when it ended, 0 are left\n", left);
     th_heap_clean_up(&heap);
     return 0;
 }

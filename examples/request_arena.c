@@ -7,6 +7,7 @@
  * The arena keeps its chunks between requests, so that after the first large one the backing is
  * not called any more. A request that asks for more than the arena may have is answered with an
  * error, and the next one finds an arena as good as new. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "expect.h"
@@ -68,7 +69,7 @@ static const char *respond_names(th_arena *arena, const parameter *list) {
     char *response = th_arena_alloc_aligned(arena, 1, 1);
     for (; response != NULL && list != NULL; list = list->next) {
         size_t more = strlen(list->name) + 1;
-        if (!th_arena_resize(arena, response, length + more + 1)) {
+        if (!th_arena_resize_in_place(arena, response, length + more + 1)) {
             return NULL;
         }
         memcpy(response + length, list->name, more - 1);
@@ -117,7 +118,7 @@ int main(void) {
     EXPECT(th_bump_init(&limit, memory, sizeof memory, NULL) == TH_OK);
     const th_arena_config config = {.backing = th_bump_allocator(&limit),
                                     .chunk_bytes = CHUNK_BYTES,
-                                    .guarding = {.level = th_heap_guard_max()}};
+                                    .guarding = {.level = th_guard_max()}};
     EXPECT(th_arena_init(&arena, &config) == TH_OK);
     (void)too_large(large, sizeof large);
 
@@ -133,7 +134,8 @@ int main(void) {
 
     th_arena_stats stats = th_arena_get_stats(&arena);
     EXPECT(stats.reserved_bytes == reserved && stats.reserved_bytes <= MEMORY_BYTES);
-    printf("request_arena: %d requests, %zu blocks, never more than %zu bytes in use, %zu bytes of "
+    printf("request_arena: %d requests, %" PRIu64
+           " blocks, never more than %zu bytes in use, %zu bytes of "
            "chunks\n",
            3 * ROUNDS + 3, stats.allocs, stats.high_water_bytes, stats.reserved_bytes);
     th_arena_clean_up(&arena);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # AddressSanitizer with LeakSanitizer. cmocka must not catch SIGSEGV here: it would swallow the
 # report.
+## asan-test: AddressSanitizer and LeakSanitizer
 asan_CC      := clang
 asan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address
 asan_LDFLAGS := -fsanitize=address

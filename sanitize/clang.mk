@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The debug variant through the other compiler, for its warnings.
+## clang-test: the debug variant, compiled by clang
 clang_CC      := clang
 clang_CFLAGS  := -O1 -g
 clang_GUARD   := 3

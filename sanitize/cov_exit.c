@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
+#include <sys/resource.h>
 
 /* Of the compiler's profile run-time. */
 int __llvm_profile_write_file(void);
@@ -29,7 +30,17 @@ noreturn void __wrap__exit(int status);
 noreturn void __wrap_longjmp(jmp_buf point, int value);
 noreturn void __wrap_siglongjmp(sigjmp_buf point, int value);
 
+/* A test may have limited the size of files, and half a profile is none. */
+static void lift_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_FSIZE, &limit);
+    }
+}
+
 static void cut(void) {
+    lift_limit();
     const char *name = getenv("TH_CUT_PROFILE");
     __llvm_profile_set_filename(name != NULL ? name : "/dev/null");
 }

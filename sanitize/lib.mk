@@ -5,7 +5,7 @@
 # flags say otherwise.
 lib_CC       := $(or $(call asked,CC),gcc)
 lib_AR       := $(or $(call asked,AR),ar)
-lib_SECTIONS := $(if $(call asked,CC),,-ffunction-sections -fdata-sections)
+lib_SECTIONS := $(if $(call asked,CC),,-fno-tree-slp-vectorize -ffunction-sections -fdata-sections)
 lib_CFLAGS    = $(call asked,CPPFLAGS) $(or $(call asked,CFLAGS),-O2 -g $(lib_SECTIONS))
 lib_LDFLAGS   = $(call asked,LDFLAGS)
 lib_WARNINGS :=
@@ -15,7 +15,7 @@ lib_NEEDS    := $(if $(call asked,CC),dist,lib)
 lib_RUN      :=
 lib_WHOLE    := 1
 
-ifneq ($(and $(call asked,CC),$(filter lib %-lib build/lib/%,$(MAKECMDGOALS))),)
+ifneq ($(and $(call asked,CC),$(filter lib %-lib build/lib/% install install-%,$(MAKECMDGOALS))),)
 ifeq ($(shell command -v $(firstword $(CC))),)
 $(error CC=$(CC): there is no command $(firstword $(CC)); give one that compiles C11)
 endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # LeakSanitizer alone, which slows nothing down: looks for lost memory when a program ends.
+## lsan-test: LeakSanitizer alone
 lsan_CC      := clang
 lsan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=leak
 lsan_LDFLAGS := -fsanitize=leak

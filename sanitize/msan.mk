@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # MemorySanitizer. All code but the C library must be instrumented, so the plain driver runs it.
+## msan-test: MemorySanitizer with origins
 msan_CC      := clang
 msan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=memory -fsanitize-memory-track-origins=2
 msan_LDFLAGS := -fsanitize=memory

@@ -3,6 +3,7 @@
 # undefined behaviour: it notices a value that an unwritten conversion changes, where -Wconversion
 # sees types only.
 ubsan_CHECKS  := -fsanitize=undefined,alignment,pointer-overflow,implicit-conversion,local-bounds
+## ubsan-test: UndefinedBehaviorSanitizer, each finding fatal
 ubsan_CC      := clang
 ubsan_CFLAGS  := -O1 -g -fno-omit-frame-pointer $(ubsan_CHECKS) -fno-sanitize-recover=all
 ubsan_LDFLAGS := $(ubsan_CHECKS)

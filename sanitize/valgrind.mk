@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Valgrind's memcheck, told by the library which bytes are whose. The options stand in
 # valgrind/memcheck.options; there are no suppressions.
+## valgrind-test: Valgrind's memcheck, no suppressions
 valgrind_CC      := gcc
 valgrind_CFLAGS  := -O1 -g -DTH_TRACK_VALGRIND=1
 valgrind_GUARD   := 3

@@ -49,7 +49,7 @@ void expect_logged(const char *file, int line, fault_log *log, int level, th_fau
 }
 
 void at_levels(int lowest, void (*play)(int level)) {
-    for (int level = lowest; level <= th_heap_guard_max(); level++) {
+    for (int level = lowest; level <= th_guard_max(); level++) {
         play(level);
     }
 }
@@ -107,7 +107,7 @@ bool is_closed(const unsigned char *byte) {
 
 static void *backing_alloc(void *self, size_t bytes, size_t alignment) {
     backing *own = self;
-    if (own->left == 0) {
+    if (own->left == 0 || (own->bytes_max != 0 && bytes > own->bytes_max)) {
         own->refusals++;
         return NULL;
     }

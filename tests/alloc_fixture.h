@@ -58,9 +58,10 @@ typedef struct backing {
     backing_block blocks[BACKING_BLOCKS_MAX]; /* live ones */
     size_t live;
     size_t live_bytes;
-    size_t allocs;   /* calls that returned a block */
-    size_t refusals; /* calls that did not */
-    size_t left;     /* calls that will succeed */
+    size_t allocs;    /* calls that returned a block */
+    size_t refusals;  /* calls that did not */
+    size_t left;      /* calls that will succeed */
+    size_t bytes_max; /* and those for more bytes will not; 0: any may */
 } backing;
 
 /* An allocator over malloc that never refuses, until backing->left says so. *backing must be

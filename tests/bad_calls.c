@@ -3,6 +3,8 @@
 
 #include "tagheap/buddy.h"
 #include "tagheap/classes.h"
+#include "tagheap/fit_heap.h"
+#include "tagheap/heap_allocator.h"
 #include "tagheap/large.h"
 #include "tagheap/offsets.h"
 #include "tagheap/pool.h"
@@ -29,9 +31,9 @@ static th_tagged_allocator adapter;
 
 static void heap_start(const th_guarding *guarding, th_allocator from) {
     const th_heap_config config = {.alignment = SAMPLE_ALIGNMENT,
-                                   .guard = guarding->level,
-                                   .on_fault = guarding->on_fault,
-                                   .fault_context = guarding->fault_context};
+                                   .guarding.level = guarding->level,
+                                   .guarding.on_fault = guarding->on_fault,
+                                   .guarding.fault_context = guarding->fault_context};
     (void)from;
     must(th_heap_init(&heap, memory, MEMORY_BYTES, &config));
 }
@@ -41,11 +43,11 @@ static void heap_clean_up(void) {
 }
 
 static void *heap_alloc(size_t bytes, size_t alignment) {
-    return th_heap_alloc_aligned(&heap, alignment, bytes, 0x1001);
+    return th_heap_alloc_aligned(&heap, bytes, alignment, 0x1001);
 }
 
 static bool heap_resize(void *block, size_t bytes) {
-    return th_heap_resize(&heap, block, bytes) != NULL;
+    return th_heap_realloc(&heap, block, bytes) != NULL;
 }
 
 static void heap_free(void *block) {
@@ -56,7 +58,7 @@ static void heap_free(void *block) {
 static size_t heap_live(void) {
     th_heap_stats stats = {0};
     if (heap.base != NULL) {
-        th_heap_get_stats(&heap, &stats);
+        stats = th_heap_get_stats(&heap);
     }
     return stats.used_bytes;
 }
@@ -114,7 +116,7 @@ static void *buddy_alloc(size_t bytes, size_t alignment) {
 }
 
 static bool buddy_resize(void *block, size_t bytes) {
-    return th_buddy_resize(&buddy, block, bytes);
+    return th_buddy_resize_in_place(&buddy, block, bytes);
 }
 
 static void buddy_free(void *block) {
@@ -122,8 +124,7 @@ static void buddy_free(void *block) {
 }
 
 static size_t buddy_live(void) {
-    th_buddy_stats stats;
-    th_buddy_get_stats(&buddy, &stats);
+    th_buddy_stats stats = th_buddy_get_stats(&buddy);
     return stats.live_bytes;
 }
 
@@ -156,7 +157,7 @@ static void offsets_clean_up(void) {
 }
 
 static void *offsets_alloc(size_t bytes, size_t alignment) {
-    th_offsets_block block = th_offsets_alloc(&offsets, bytes, alignment);
+    th_offsets_block block = th_offsets_alloc_aligned(&offsets, bytes, alignment);
     if (block.generation == 0) {
         return NULL;
     }
@@ -166,7 +167,7 @@ static void *offsets_alloc(size_t bytes, size_t alignment) {
 }
 
 static bool offsets_resize(void *block, size_t bytes) {
-    return th_offsets_resize(&offsets, *(th_offsets_block *)block, bytes);
+    return th_offsets_resize_in_place(&offsets, *(th_offsets_block *)block, bytes);
 }
 
 static void offsets_free(void *block) {
@@ -174,8 +175,7 @@ static void offsets_free(void *block) {
 }
 
 static size_t offsets_live(void) {
-    th_offsets_stats stats;
-    th_offsets_get_stats(&offsets, &stats);
+    th_offsets_stats stats = th_offsets_get_stats(&offsets);
     return (size_t)stats.live_bytes;
 }
 
@@ -222,8 +222,7 @@ static void *fit_alloc(size_t bytes, size_t alignment) {
 }
 
 static size_t fit_live(void) {
-    th_offsets_stats stats;
-    th_offsets_get_stats(&fit_heap.offsets, &stats);
+    th_offsets_stats stats = th_offsets_get_stats(&fit_heap.offsets);
     return (size_t)stats.live_bytes;
 }
 
@@ -244,7 +243,7 @@ typedef struct sample {
     _Alignas(SAMPLE_ALIGNMENT) unsigned char bytes[SAMPLE_BYTES];
 } sample;
 
-TH_POOL_STATIC(samples, sample, 20)
+TH_POOL_STATIC(samples, sample, 20);
 
 static th_pool grown;
 static th_pool *pool;
@@ -286,7 +285,7 @@ static void pool_free(void *block) {
 }
 
 static size_t pool_live(void) {
-    return th_pool_get_stats(pool).live;
+    return (size_t)th_pool_get_stats(pool).live;
 }
 
 static th_status pool_check(th_fault *fault) {
@@ -342,7 +341,7 @@ static void *slab_alloc(size_t bytes, size_t alignment) {
 }
 
 static bool slab_resize(void *block, size_t bytes) {
-    return th_slab_resize(&slab, block, bytes);
+    return th_slab_resize_in_place(&slab, block, bytes);
 }
 
 static void slab_free(void *block) {
@@ -350,7 +349,7 @@ static void slab_free(void *block) {
 }
 
 static size_t slab_live(void) {
-    return th_slab_get_stats(&slab).live;
+    return (size_t)th_slab_get_stats(&slab).live;
 }
 
 static th_status slab_check(th_fault *fault) {
@@ -390,11 +389,11 @@ static void large_clean_up(void) {
 }
 
 static void *large_alloc(size_t bytes, size_t alignment) {
-    return th_large_alloc(&large, bytes, alignment);
+    return th_large_alloc_aligned(&large, bytes, alignment);
 }
 
 static bool large_resize(void *block, size_t bytes) {
-    return th_large_resize(&large, block, bytes);
+    return th_large_resize_in_place(&large, block, bytes);
 }
 
 static void large_free(void *block) {
@@ -439,11 +438,11 @@ static void classes_clean_up(void) {
 }
 
 static void *classes_alloc(size_t bytes, size_t alignment) {
-    return th_classes_alloc_aligned(&classes, alignment, bytes);
+    return th_classes_alloc_aligned(&classes, bytes, alignment);
 }
 
 static bool classes_resize(void *block, size_t bytes) {
-    return th_classes_resize(&classes, block, bytes) != NULL;
+    return th_classes_realloc(&classes, block, bytes) != NULL;
 }
 
 static void classes_free(void *block) {

@@ -28,6 +28,7 @@ extern const bad_calls bad_heap, bad_system, bad_buddy, bad_offsets, bad_fit_hea
 extern const bad_calls bad_pool, bad_static_pool, bad_slab, bad_mapped_slab;
 extern const bad_calls bad_large, bad_mapped_large, bad_guarded_large;
 extern const bad_calls bad_classes, bad_mapped_classes;
+extern const bad_calls bad_tracker;
 
 /* th_offsets has no pointers: what its calls above take is the place of a th_offsets_block. One
  * like *block, but of another node, or another offset. */

@@ -52,7 +52,7 @@ static void *bump_alloc(size_t bytes, size_t alignment) {
 }
 
 static bool bump_resize(void *block, size_t bytes) {
-    return th_bump_resize(bump, block, bytes);
+    return th_bump_resize_in_place(bump, block, bytes);
 }
 
 static void bump_free(void *block) {
@@ -107,7 +107,7 @@ static void *arena_alloc(size_t bytes, size_t alignment) {
 }
 
 static bool arena_resize(void *block, size_t bytes) {
-    return th_arena_resize(&arena, block, bytes);
+    return th_arena_resize_in_place(&arena, block, bytes);
 }
 
 static void arena_free(void *block) {
@@ -145,7 +145,7 @@ static void region_start(const th_guarding *guarding, th_allocator from) {
 }
 
 static void region_clean_up(void) {
-    must(th_region_end(&region));
+    must(th_region_destroy(&region));
 }
 
 static void *region_alloc(size_t bytes, size_t alignment) {
@@ -190,7 +190,7 @@ static void *frame_alloc(size_t bytes, size_t alignment) {
 }
 
 static bool frame_resize(void *block, size_t bytes) {
-    return th_frame_resize(&frame, block, bytes);
+    return th_frame_resize_in_place(&frame, block, bytes);
 }
 
 static size_t frame_live(void) {

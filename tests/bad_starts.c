@@ -7,13 +7,16 @@
 #include "tagheap/buddy.h"
 #include "tagheap/bump.h"
 #include "tagheap/classes.h"
+#include "tagheap/fit_heap.h"
 #include "tagheap/frame.h"
+#include "tagheap/heap.h"
 #include "tagheap/hybrid.h"
 #include "tagheap/large.h"
 #include "tagheap/offsets.h"
 #include "tagheap/pool.h"
 #include "tagheap/region.h"
 #include "tagheap/slab.h"
+#include "tagheap/tracker.h"
 
 #define MEMORY_BYTES ((size_t)4096)
 #define TOO_LARGE    ((size_t)PTRDIFF_MAX + 1)
@@ -167,6 +170,11 @@ static th_status start_classes(void *object, const void *arguments) {
     return th_classes_init(object, arguments);
 }
 
+typedef th_tracker_config tracker_start;
+static th_status start_tracker(void *object, const void *arguments) {
+    return th_tracker_init(object, arguments);
+}
+
 /* ---- the table --------------------------------------------------------------------------------
  */
 
@@ -185,8 +193,8 @@ const bad_start bad_starts[] = {
     ROW(heap, TOO_SMALL, .at = memory + 1, .bytes = 14),
     ROW(heap, ALIGNMENT, .at = memory, .bytes = 4096, .config.alignment = 3),
     ROW(heap, ALIGNMENT, .at = memory, .bytes = 4096, .config.alignment = 32),
-    ROW(heap, CONFIG, .at = memory, .bytes = 4096, .config.guard = 4),
-    ROW(heap, CONFIG, .at = memory, .bytes = 4096, .config.guard = -1),
+    ROW(heap, CONFIG, .at = memory, .bytes = 4096, .config.guarding.level = 4),
+    ROW(heap, CONFIG, .at = memory, .bytes = 4096, .config.guarding.level = -1),
 
     ROW(bump, NULL, .at = NULL, .bytes = 4096),
     ROW(bump, TOO_SMALL, .at = memory, .bytes = 0),
@@ -329,6 +337,15 @@ const bad_start bad_starts[] = {
     ROW(classes, CONFIG, .slab_bytes = 3000),
     ROW(classes, CONFIG, .slab_bytes = 512, .backing = EMPTY),
     ROW(classes, CONFIG, .slab_bytes = 2 * TH_CLASSES_SLAB_BYTES_MAX),
+    ROW(tracker, CONFIG, .tracked = EMPTY, LEVEL(4)),
+    ROW(tracker, CONFIG, .tracked = EMPTY, LEVEL(-1)),
+    ROW(tracker, CONFIG, .frames_max = 1),
+    ROW(tracker, CONFIG, .tracked = NO_ALLOC),
+    ROW(tracker, CONFIG, .tracked = NO_FREE),
+    ROW(tracker, CONFIG, .tracked = EMPTY, .backing = NO_ALLOC),
+    ROW(tracker, CONFIG, .tracked = EMPTY, .backing = NO_FREE),
+    ROW(tracker, CONFIG, .tracked = EMPTY, .frames_max = TH_TRACKER_FRAMES_MAX + 1),
+    ROW(tracker, EXHAUSTED, .tracked = EMPTY, .history_events = 1),
 };
 
 const size_t bad_start_count = sizeof bad_starts / sizeof bad_starts[0];
@@ -354,6 +371,7 @@ bool bad_starts_without_object(void) {
         WITH(slab, .object_bytes = 48),
         WITH(large, LEVEL(0)),
         WITH(classes, LEVEL(0)),
+        WITH(tracker, .tracked = EMPTY),
     };
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         if (statuses[i] != TH_ERR_NULL) {
@@ -367,5 +385,6 @@ bool bad_starts_without_config(void *object) {
     return th_arena_init(object, NULL) == TH_ERR_NULL &&
            th_region_init(object, NULL) == TH_ERR_NULL &&
            th_frame_init(object, NULL) == TH_ERR_NULL &&
-           th_pool_init(object, NULL) == TH_ERR_NULL && th_slab_init(object, NULL) == TH_ERR_NULL;
+           th_pool_init(object, NULL) == TH_ERR_NULL && th_slab_init(object, NULL) == TH_ERR_NULL &&
+           th_tracker_init(object, NULL) == TH_ERR_NULL;
 }

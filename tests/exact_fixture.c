@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "exact_fixture.h"
 
+#include <string.h>
+
 #include <stdio.h>
 
 lab_exact model;
@@ -45,8 +47,12 @@ size_t release(uint32_t block) {
 }
 
 lab_exact_stats stats(void) {
-    lab_exact_stats s;
+    lab_exact_stats s, recalled;
+    memset(&s, 0, sizeof s); /* padding, too */
+    memset(&recalled, 0, sizeof recalled);
     lab_exact_get_stats(&model, &s);
+    lab_exact_recall_stats(&model, &recalled);
+    CHECK(memcmp(&s, &recalled, sizeof s) == 0);
     return s;
 }
 

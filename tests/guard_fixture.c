@@ -44,8 +44,10 @@ void scene_start(size_t alignment, int level) {
     memset(store, 0x5C, sizeof store);
     sc = (scene){.region = store + SCENE_WALL_BYTES, .alignment = alignment, .level = level};
     sc.header = alignment == 16 ? 8 : 6;
-    const th_heap_config config = {
-        .alignment = alignment, .guard = level, .on_fault = record_fault, .fault_context = &sc};
+    const th_heap_config config = {.alignment = alignment,
+                                   .guarding.level = level,
+                                   .guarding.on_fault = record_fault,
+                                   .guarding.fault_context = &sc};
     CHECK_EQ(th_heap_init(&sc.heap, sc.region, SCENE_DWORDS * 4, &config), TH_OK);
     sc.a = take(30, 0x1001);
     sc.b = take(64, 0x1002);
@@ -73,7 +75,7 @@ void scene_stop(void) {
 }
 
 void scene_play(int lowest, void (*play)(void)) {
-    for (int level = lowest; level <= th_heap_guard_max(); level++) {
+    for (int level = lowest; level <= th_guard_max(); level++) {
         for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
             scene_start(alignment, level);
             play();
@@ -153,11 +155,12 @@ TH_TRACK_BLIND void scene_poke(uint32_t byte, unsigned char value) {
 }
 
 uint32_t scene_check_due(uint32_t header) {
-    uint32_t dword[TH_LAYOUT_CHECK_DWORD];
-    for (uint32_t i = 0; i < TH_LAYOUT_CHECK_DWORD; i++) {
+    uint32_t dword[SCENE_HEADER_MAX];
+    for (uint32_t i = 0; i < sc.heap.header_dwords; i++) {
         dword[i] = scene_word(header + i);
     }
-    return th_header_sum(dword, header, sc.heap.check_seed);
+    return th_check_due(dword, (th_heap_layout)sc.heap.layout, sc.heap.header_dwords, header,
+                        sc.heap.check_seed);
 }
 
 unsigned char scene_canary(uint32_t byte) {
@@ -176,7 +179,7 @@ void scene_remember(void) {
     sc.faults = 0;
     sc.moves_asked = 0;
     sc.before = sc.heap;
-    th_heap_get_stats(&sc.heap, &sc.stats_before);
+    sc.stats_before = th_heap_get_stats(&sc.heap);
     copy_image(sc.image_before);
 }
 
@@ -239,13 +242,15 @@ bool block_call_fails(block_call call, void *payload) {
     case CALL_FREE:
         return th_heap_free(&sc.heap, payload) == 0;
     case CALL_SHRINK:
-        return th_heap_resize(&sc.heap, payload, 3) == NULL;
+        return th_heap_realloc(&sc.heap, payload, 3) == NULL;
     case CALL_GROW:
-        return th_heap_resize(&sc.heap, payload, 90) == NULL;
+        return th_heap_realloc(&sc.heap, payload, 90) == NULL;
     case CALL_RESIZE_TO_0:
-        return th_heap_resize(&sc.heap, payload, 0) == NULL;
+        return th_heap_realloc(&sc.heap, payload, 0) == NULL;
     case CALL_TRIM:
         return th_heap_trim(&sc.heap, payload) == 0;
+    case CALL_RETAG:
+        return !th_heap_retag(&sc.heap, payload, 5);
     case CALL_REQUESTED_SIZE:
         return th_heap_requested_size(&sc.heap, payload) == 0;
     case CALL_USABLE_SIZE:
@@ -282,13 +287,13 @@ static void any_block_call(unsigned call) {
         (void)th_heap_free(&sc.heap, sc.v);
         break;
     case 2:
-        (void)th_heap_resize(&sc.heap, NULL, 8);
+        (void)th_heap_realloc(&sc.heap, NULL, 8);
         break;
     case 3:
-        (void)th_heap_resize(&sc.heap, sc.c, 44);
+        (void)th_heap_realloc(&sc.heap, sc.c, 44);
         break;
     case 4:
-        (void)th_heap_resize(&sc.heap, sc.a, 60);
+        (void)th_heap_realloc(&sc.heap, sc.a, 60);
         break;
     case 5:
         (void)th_heap_trim(&sc.heap, NULL);

@@ -24,7 +24,7 @@
 #define SCENE_WALL_BYTES 64u
 #define SCENE_LIVE       5u
 
-enum { SCENE_CHECK_DWORD = 5, SCENE_HEADER_WORDS = 6 };
+enum { SCENE_CHECK_DWORD = 5, SCENE_HEADER_WORDS = 6, SCENE_HEADER_MAX = 8 };
 
 typedef struct scene {
     th_heap heap;
@@ -104,6 +104,7 @@ typedef enum block_call {
     CALL_GROW,
     CALL_RESIZE_TO_0,
     CALL_TRIM,
+    CALL_RETAG,
     CALL_REQUESTED_SIZE,
     CALL_USABLE_SIZE,
     BLOCK_CALL_COUNT

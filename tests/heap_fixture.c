@@ -76,19 +76,17 @@ void fixture_prepare(fixture *f, size_t skew, size_t bytes, th_heap_config *conf
     f->lock_depth = 0;
     f->lock_depth_max = 0;
     f->locks = 0;
-    if (config->on_fault == NULL) {
-        config->on_fault = record_fault;
-        config->fault_context = f;
+    if (config->guarding.on_fault == NULL) {
+        config->guarding.on_fault = record_fault;
+        config->guarding.fault_context = f;
     }
     if (config->index == TH_HEAP_INDEX_AUTO) { /* the geometry is that of the whole region */
         config->index = TH_HEAP_INDEX_GIVEN;
         config->index_memory = f->index;
         config->index_bytes = sizeof f->index;
     }
-    if (config->lock == NULL) {
-        config->lock = count_lock;
-        config->unlock = count_unlock;
-        config->lock_context = f;
+    if (config->lock.acquire == NULL) {
+        config->lock = (th_lock){.acquire = count_lock, .release = count_unlock, .context = f};
     }
 }
 
@@ -101,7 +99,7 @@ void fixture_start_with(fixture *f, size_t skew, size_t bytes, const th_heap_con
 }
 
 void fixture_start(fixture *f, size_t alignment, uint32_t dwords) {
-    th_heap_config config = {.alignment = alignment, .guard = th_heap_guard_max()};
+    th_heap_config config = {.alignment = alignment, .guarding.level = th_guard_max()};
     fixture_start_with(f, 0, (size_t)dwords * 4, &config);
 }
 
@@ -117,7 +115,7 @@ void fixture_stop(fixture *f) {
     th_heap_clean_up(&f->heap);
     f->live = false;
     CHECK(f->heap.base == NULL && f->heap.dwords == 0);
-    CHECK(f->heap.config.lock == NULL && f->heap.config.on_fault == NULL);
+    CHECK(f->heap.config.lock.acquire == NULL && f->heap.config.guarding.on_fault == NULL);
     expect_wall(f->store, f->region);
     expect_wall(f->region + f->bytes, f->store + sizeof f->store);
     for (size_t i = managed; i < f->bytes; i++) {
@@ -318,8 +316,8 @@ void *checked_alloc(fixture *f, size_t bytes, uint32_t tag) {
 
 void *checked_alloc_at(fixture *f, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
     enter(f);
-    void *pointer = site == 0 ? th_heap_alloc_aligned(&f->heap, alignment, bytes, tag)
-                              : th_heap_alloc_at(&f->heap, alignment, bytes, tag, site);
+    void *pointer = site == 0 ? th_heap_alloc_aligned(&f->heap, bytes, alignment, tag)
+                              : th_heap_alloc_at(&f->heap, bytes, alignment, tag, site);
     return leave_alloc(f, pointer, alignment, bytes, tag, site);
 }
 
@@ -329,7 +327,7 @@ void *checked_resize(fixture *f, void *pointer, size_t bytes) {
     if (pointer != NULL) {
         old = block_of(&f->heap, pointer);
     }
-    void *result = th_heap_resize(&f->heap, pointer, bytes);
+    void *result = th_heap_realloc(&f->heap, pointer, bytes);
     th_heap_stats after = leave(f);
     if (pointer == NULL) {
         CHECK(result == NULL);
@@ -480,8 +478,7 @@ th_heap_block block_tagged(const th_heap *heap, uint32_t tag) {
 }
 
 th_heap_stats stats_of(const th_heap *heap) {
-    th_heap_stats stats;
-    th_heap_get_stats(heap, &stats);
+    th_heap_stats stats = th_heap_get_stats(heap);
     return stats;
 }
 

@@ -40,7 +40,7 @@ typedef struct fixture {
     th_heap_stats before; /* of the last checked call */
     uint32_t blocks_before;
     th_heap_block snapshot[FIXTURE_BLOCKS_MAX]; /* blocks before the last checked call */
-    uint64_t index[TH_HEAP_INDEX_BYTES_MAX(FIXTURE_REGION_BYTES_MAX, 4) / 8 + 1];
+    alignas(8) uint64_t index[TH_HEAP_INDEX_BYTES_MAX(FIXTURE_REGION_BYTES_MAX, 4) / 8 + 1];
     alignas(4096) unsigned char store[2 * FIXTURE_WALL_BYTES + FIXTURE_REGION_BYTES_MAX];
 } fixture;
 

@@ -153,8 +153,8 @@ static void compact(player *p) {
 }
 
 static void trim(player *p, const player_slot *slot) {
-    size_t spare = th_heap_usable_size(&p->f->heap, slot->payload) - slot->bytes;
-    CHECK(checked_trim(p->f, slot->payload) <= spare);
+    size_t excess = th_heap_usable_size(&p->f->heap, slot->payload) - slot->bytes;
+    CHECK(checked_trim(p->f, slot->payload) <= excess);
 }
 
 void player_step(player *p) {

@@ -9,6 +9,7 @@
 #include "tagheap/allocator.h"
 #include "tagheap/arena.h"
 #include "tagheap/bump.h"
+#include "tagheap/heap_allocator.h"
 #include "tagheap/hybrid.h"
 
 #define REGION_BYTES 4096
@@ -18,7 +19,7 @@ static th_heap heap;
 static th_tagged_allocator adapter;
 
 static th_allocator heap_start(int level) {
-    const th_heap_config config = {.alignment = 16, .guard = level};
+    const th_heap_config config = {.alignment = 16, .guarding.level = level};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     return th_heap_allocator(&adapter, &heap, 0x1001);
 }
@@ -79,7 +80,7 @@ static const th_allocator_table staying = {
 static const th_allocator_table moving = {.alloc = recorder_alloc,
                                           .free = recorder_free,
                                           .resize_in_place = recorder_resize_in_place,
-                                          .resize = recorder_resize};
+                                          .realloc = recorder_resize};
 
 /* ---- the promises ---------------------------------------------------------------------------- */
 
@@ -97,16 +98,16 @@ static void an_allocator_without_table_has_no_memory(void) {
     CHECK(th_allocator_duplicate_string(none, "x", 1) == NULL);
     CHECK(!th_allocator_alloc_batch(none, 8, 8, blocks, 2));
     CHECK(blocks[0] == NULL && blocks[1] == NULL);
-    CHECK(th_allocator_resize(none, region, 8, 16, 8, &moved) == NULL && !moved);
-    CHECK(th_allocator_resize(none, NULL, 0, 16, 8, &moved) == NULL && !moved);
-    CHECK(th_allocator_resize_array(none, region, 1, 2, 8) == NULL);
+    CHECK(th_allocator_realloc(none, region, 8, 16, 8, &moved) == NULL && !moved);
+    CHECK(th_allocator_realloc(none, NULL, 0, 16, 8, &moved) == NULL && !moved);
+    CHECK(th_allocator_realloc_array(none, region, 1, 2, 8) == NULL);
     CHECK(!th_allocator_resize_in_place(none, region, 8));
     th_allocator_free(none, region);
     th_allocator_free(none, NULL);
-    CHECK(!th_allocator_reset(none));
+    CHECK_EQ(th_allocator_reset(none), TH_ERR_NULL);
     CHECK(!th_allocator_owns(none, region));
     CHECK_EQ(th_allocator_usable_size(none, region), 0);
-    CHECK_EQ(th_allocator_check(none, &fault), TH_OK);
+    CHECK_EQ(th_allocator_check(none, &fault), TH_ERR_NULL);
 }
 
 static void optional_functions_may_be_missing(void) {
@@ -114,7 +115,7 @@ static void optional_functions_may_be_missing(void) {
     const th_allocator allocator = {&least, &r};
     void *block = th_allocator_alloc(allocator, 8);
     CHECK(!th_allocator_resize_in_place(allocator, block, 4));
-    CHECK(!th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_reset(allocator), TH_ERR_UNSUPPORTED);
     CHECK(!th_allocator_owns(allocator, block));
     CHECK_EQ(th_allocator_usable_size(allocator, block), 0);
     CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
@@ -133,12 +134,14 @@ static void a_table_sees_only_possible_requests(void) {
         CHECK(th_allocator_alloc_aligned(allocator, absurd[i], 64) == NULL);
         CHECK(th_allocator_alloc_zeroed(allocator, absurd[i]) == NULL);
         CHECK(th_allocator_duplicate(allocator, region, absurd[i]) == NULL);
-        CHECK(th_allocator_resize(allocator, region, 8, absurd[i], 8, NULL) == NULL);
+        if (absurd[i] != 0) { /* 0 bytes free */
+            CHECK(th_allocator_realloc(allocator, region, 8, absurd[i], 8, NULL) == NULL);
+        }
         CHECK(!th_allocator_resize_in_place(allocator, region, absurd[i]));
     }
     for (size_t i = 0; i < sizeof no_powers / sizeof no_powers[0]; i++) {
         CHECK(th_allocator_alloc_aligned(allocator, 8, no_powers[i]) == NULL);
-        CHECK(th_allocator_resize(allocator, region, 8, 16, no_powers[i], NULL) == NULL);
+        CHECK(th_allocator_realloc(allocator, region, 8, 16, no_powers[i], NULL) == NULL);
     }
     CHECK(!th_allocator_resize_in_place(allocator, NULL, 8));
     CHECK(!th_allocator_owns(allocator, NULL));
@@ -147,6 +150,23 @@ static void a_table_sees_only_possible_requests(void) {
     CHECK(th_allocator_duplicate_string(allocator, NULL, 8) == NULL);
     CHECK_EQ(r.calls, 0);
     CHECK_EQ(r.bytes, 0);
+}
+
+static void to_resize_to_nothing_is_to_free(void) {
+    recorder r = {.inner = th_system_allocator()};
+    const th_allocator allocator = {&moving, &r};
+    bool moved = true;
+    void *block = th_allocator_alloc(allocator, 8);
+    CHECK(th_allocator_realloc(allocator, block, 8, 0, 16, &moved) == NULL && !moved);
+    block = th_allocator_alloc(allocator, 8);
+    CHECK(th_allocator_realloc(allocator, block, 8, 0, 3, NULL) == NULL);
+    block = th_allocator_alloc_array(allocator, 2, 4);
+    CHECK(th_allocator_realloc_array(allocator, block, 2, 0, 4) == NULL);
+    block = th_allocator_alloc_array(allocator, 2, 4);
+    CHECK(th_allocator_realloc_array(allocator, block, 2, 4, 0) == NULL);
+    CHECK(r.calls == 4 && r.frees == 4); /* and nothing else */
+    CHECK(th_allocator_realloc(allocator, NULL, 0, 0, 16, NULL) == NULL);
+    CHECK(r.calls == 4 && r.frees == 4);
 }
 
 static void overflowing_counts_are_refused(void) {
@@ -161,22 +181,24 @@ static void overflowing_counts_are_refused(void) {
         size_t size = pairs[i][1];
         CHECK(th_allocator_alloc_array(allocator, count, size) == NULL);
         CHECK(th_allocator_alloc_array_zeroed(allocator, count, size) == NULL);
-        CHECK(th_allocator_resize_array(allocator, region, 1, count, size) == NULL);
-        if (count != 0) {
-            CHECK(th_allocator_resize_array(allocator, region, count, 1, size) == NULL);
-            CHECK(th_allocator_resize_array(allocator, NULL, count, 1, size) == NULL);
+        if (count != 0 && size != 0) { /* 0 bytes free */
+            CHECK(th_allocator_realloc_array(allocator, region, 1, count, size) == NULL);
+        }
+        if (count != 0 && size != 0) {
+            CHECK(th_allocator_realloc_array(allocator, region, count, 1, size) == NULL);
+            CHECK(th_allocator_realloc_array(allocator, NULL, count, 1, size) == NULL);
         }
     }
     CHECK_EQ(r.calls, 0);
     unsigned char *block = th_allocator_alloc_array(allocator, 5, 7);
     CHECK_EQ(r.bytes, 35);
     CHECK_EQ(r.alignment, TH_ALLOCATOR_ALIGNMENT);
-    CHECK(th_allocator_resize_array(allocator, block, 5, 9, 7) == block);
+    CHECK(th_allocator_realloc_array(allocator, block, 5, 9, 7) == block);
     CHECK(r.kept == 35 && r.bytes == 63 && r.alignment == TH_ALLOCATOR_ALIGNMENT);
     th_allocator_free(allocator, block);
-    block = th_allocator_resize_array(allocator, NULL, 0, 9, 7);
+    block = th_allocator_realloc_array(allocator, NULL, 0, 9, 7);
     CHECK_EQ(r.bytes, 63);
-    CHECK(th_allocator_resize_array(allocator, block, 0, 3, 7) == block);
+    CHECK(th_allocator_realloc_array(allocator, block, 0, 3, 7) == block);
     CHECK_EQ(r.kept, 0);
     th_allocator_free(allocator, block);
 }
@@ -273,20 +295,20 @@ static void resize_tells_whether_it_moved(void) {
     recorder r = {.inner = th_system_allocator(), .may_stay = true};
     bool moved = true;
     const th_allocator stays = {&staying, &r};
-    unsigned char *block = th_allocator_resize(stays, NULL, 0, 20, 16, &moved);
+    unsigned char *block = th_allocator_realloc(stays, NULL, 0, 20, 16, &moved);
     CHECK(block != NULL && !moved && r.calls == 1);
     fill(block, 20, 1);
     moved = true;
-    CHECK(th_allocator_resize(stays, block, 20, 30, 16, &moved) == block && !moved);
+    CHECK(th_allocator_realloc(stays, block, 20, 30, 16, &moved) == block && !moved);
     CHECK_EQ(r.calls, 1);
     r.may_stay = false;
-    unsigned char *other = th_allocator_resize(stays, block, 20, 60, 16, &moved);
+    unsigned char *other = th_allocator_realloc(stays, block, 20, 60, 16, &moved);
     CHECK(other != NULL && moved && filled(other, 20, 1));
     CHECK(r.calls == 2 && r.frees == 1);
-    other = th_allocator_resize(stays, other, 20, 5, 16, NULL);
+    other = th_allocator_realloc(stays, other, 20, 5, 16, NULL);
     CHECK(filled(other, 5, 1));
     const th_allocator moves = {&moving, &r};
-    CHECK(th_allocator_resize(moves, other, 5, 50, 16, &moved) == other && !moved);
+    CHECK(th_allocator_realloc(moves, other, 5, 50, 16, &moved) == other && !moved);
     CHECK(r.kept == 5 && r.bytes == 50);
     th_allocator_free(moves, other);
 }
@@ -298,8 +320,8 @@ static void a_failed_resize_keeps_the_original(void) {
     unsigned char *block = th_allocator_alloc(allocator, 40);
     fill(block, 40, 1);
     own.left = 0;
-    CHECK(th_allocator_resize(allocator, block, 40, 80, 16, &moved) == NULL && !moved);
-    CHECK(th_allocator_resize_array(allocator, block, 5, 10, 8) == NULL);
+    CHECK(th_allocator_realloc(allocator, block, 40, 80, 16, &moved) == NULL && !moved);
+    CHECK(th_allocator_realloc_array(allocator, block, 5, 10, 8) == NULL);
     CHECK(filled(block, 40, 1));
     th_allocator_free(allocator, block);
     backing_stop(&own);
@@ -315,9 +337,9 @@ static void align_everything(th_allocator allocator, size_t alignment_max) {
             fill(block, bytes, 1);
             bool moved;
             unsigned char *other =
-                th_allocator_resize(allocator, block, bytes, 3 * bytes, alignment, &moved);
+                th_allocator_realloc(allocator, block, bytes, 3 * bytes, alignment, &moved);
             CHECK(other != NULL && (uintptr_t)other % alignment == 0 && filled(other, bytes, 1));
-            other = th_allocator_resize(allocator, other, bytes, 1, alignment, NULL);
+            other = th_allocator_realloc(allocator, other, bytes, 1, alignment, NULL);
             CHECK(other != NULL && (uintptr_t)other % alignment == 0 && filled(other, 1, 1));
             th_allocator_free(allocator, other);
         }
@@ -349,7 +371,7 @@ static void the_system_has_no_absurd_memory(void) {
     CHECK(th_allocator_alloc_aligned(allocator, 8, SIZE_MAX / 2 + 1) == NULL);
     unsigned char *block = th_allocator_alloc_aligned(allocator, 30, 64);
     fill(block, 30, 1);
-    CHECK(th_allocator_resize(allocator, block, 30, 30, SIZE_MAX / 2 + 1, NULL) == NULL);
+    CHECK(th_allocator_realloc(allocator, block, 30, 30, SIZE_MAX / 2 + 1, NULL) == NULL);
     CHECK(filled(block, 30, 1));
     th_allocator_free(allocator, block);
 }
@@ -368,13 +390,13 @@ static void use_the_heap(int level) {
     CHECK(!th_allocator_resize_in_place(allocator, a, 60));
     CHECK(th_allocator_resize_in_place(allocator, a, 20));
     th_allocator_free(allocator, b);
-    CHECK(th_allocator_resize(allocator, a, 20, 60, 16, &moved) == a && !moved);
+    CHECK(th_allocator_realloc(allocator, a, 20, 60, 16, &moved) == a && !moved);
     CHECK(filled(a, 20, 1));
-    a = th_allocator_resize(allocator, a, 20, 300, 16, &moved);
+    a = th_allocator_realloc(allocator, a, 20, 300, 16, &moved);
     CHECK(a != NULL && moved && filled(a, 20, 1));
-    CHECK(th_allocator_resize(allocator, a, 300, REGION_BYTES, 16, &moved) == NULL && !moved);
+    CHECK(th_allocator_realloc(allocator, a, 300, REGION_BYTES, 16, &moved) == NULL && !moved);
     CHECK_EQ(th_allocator_check(allocator, &fault), TH_OK);
-    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_reset(allocator), TH_OK);
     CHECK(!th_allocator_owns(allocator, a));
     CHECK(th_heap_requested_size(&heap, other) == 40);
     CHECK(th_heap_free(&heap, other) > 0);
@@ -411,8 +433,10 @@ static bool resize_while_moving(void *context, uint32_t tag, void *from, void *t
 
 static void refuse_from_inside(int level) {
     call_from_move c = {.faults = 0};
-    const th_heap_config config = {
-        .alignment = 16, .guard = level, .on_fault = count_fault, .fault_context = &c};
+    const th_heap_config config = {.alignment = 16,
+                                   .guarding.level = level,
+                                   .guarding.on_fault = count_fault,
+                                   .guarding.fault_context = &c};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     c.allocator = th_heap_allocator(&adapter, &heap, 0x1001);
     void *hole = th_allocator_alloc(c.allocator, 40);
@@ -433,10 +457,10 @@ static void the_heap_refuses_while_it_moves(void) {
 static void move_behind_a_broken_link(int level) {
     call_from_move c = {.faults = 0};
     const th_heap_config config = {.alignment = 16,
-                                   .guard = level,
+                                   .guarding.level = level,
                                    .index = TH_HEAP_INDEX_NONE,
-                                   .on_fault = count_fault,
-                                   .fault_context = &c};
+                                   .guarding.on_fault = count_fault,
+                                   .guarding.fault_context = &c};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     c.allocator = th_heap_allocator(&adapter, &heap, 0x1001);
     (void)th_allocator_alloc(c.allocator, 40);
@@ -449,14 +473,14 @@ static void move_behind_a_broken_link(int level) {
     for (size_t i = 0; i < sizeof was; i++) {
         was[i] = poke(link + i, 0xFF);
     }
-    CHECK(th_allocator_resize(c.allocator, block, 40, 400, 16, NULL) == NULL);
+    CHECK(th_allocator_realloc(c.allocator, block, 40, 400, 16, NULL) == NULL);
     CHECK(c.faults >= 1);
     for (size_t i = 0; i < sizeof was; i++) {
         (void)poke(link + i, was[i]);
     }
     CHECK(filled(block, 40, 1));
     CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
-    CHECK(th_allocator_reset(c.allocator));
+    CHECK_EQ(th_allocator_reset(c.allocator), TH_OK);
     heap_stop();
 }
 
@@ -519,8 +543,10 @@ typedef struct chain {
 } chain;
 
 static void chain_start(chain *c, int level) {
-    const th_heap_config below = {
-        .alignment = 16, .guard = level, .low_memory = give_way, .low_memory_context = &c->cached};
+    const th_heap_config below = {.alignment = 16,
+                                  .guarding.level = level,
+                                  .low_memory = give_way,
+                                  .low_memory_context = &c->cached};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &below), TH_OK);
     c->cached = th_heap_alloc(&heap, 3000, 0x1002);
     const th_arena_config middle = {.backing = th_heap_allocator(&adapter, &heap, 0x1001),
@@ -605,12 +631,13 @@ static void allocators_compose(void) {
 
 TH_SUITE("allocator", TEST(an_allocator_without_table_has_no_memory),
          TEST(optional_functions_may_be_missing), TEST(a_table_sees_only_possible_requests),
-         TEST(overflowing_counts_are_refused), TEST(zeroed_memory_is_zero), TEST(copies_are_exact),
-         TEST(a_batch_is_all_or_nothing), TEST(a_batch_is_freed_last_first),
-         TEST(resize_tells_whether_it_moved), TEST(a_failed_resize_keeps_the_original),
-         TEST(every_power_of_two_by_malloc), TEST(every_power_of_two_on_the_heap),
-         TEST(the_system_has_no_absurd_memory), TEST(the_heap_is_an_allocator_under_one_tag),
-         TEST(the_heap_refuses_while_it_moves), TEST(a_broken_heap_is_no_bad_pointer),
+         TEST(to_resize_to_nothing_is_to_free), TEST(overflowing_counts_are_refused),
+         TEST(zeroed_memory_is_zero), TEST(copies_are_exact), TEST(a_batch_is_all_or_nothing),
+         TEST(a_batch_is_freed_last_first), TEST(resize_tells_whether_it_moved),
+         TEST(a_failed_resize_keeps_the_original), TEST(every_power_of_two_by_malloc),
+         TEST(every_power_of_two_on_the_heap), TEST(the_system_has_no_absurd_memory),
+         TEST(the_heap_is_an_allocator_under_one_tag), TEST(the_heap_refuses_while_it_moves),
+         TEST(a_broken_heap_is_no_bad_pointer),
          TEST(a_low_memory_callback_frees_and_the_request_succeeds),
          TEST(an_allocator_falls_back_on_its_backing),
          TEST(each_fallback_serves_what_the_one_before_cannot), TEST(allocators_compose))

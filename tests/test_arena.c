@@ -5,6 +5,7 @@
 
 #include "arena_fixture.h"
 #include "heap_fixture.h"
+#include "tagheap/heap_allocator.h"
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -60,13 +61,13 @@ static void nothing_works_after_clean_up(void) {
     th_arena_clean_up(&arena);
     CHECK(th_arena_alloc(&arena, 8) == NULL);
     CHECK(th_arena_alloc_aligned(&arena, 800, 64) == NULL);
-    CHECK(!th_arena_resize(&arena, memory, 8));
+    CHECK(!th_arena_resize_in_place(&arena, memory, 8));
     th_arena_free(&arena, memory);
-    CHECK_EQ(th_arena_reset(&arena), TH_OK);
+    CHECK_EQ(th_arena_reset(&arena), TH_ERR_NULL);
     th_arena_mark mark = th_arena_take_mark(&arena);
-    CHECK_EQ(th_arena_rollback(&arena, &mark), TH_OK);
+    CHECK_EQ(th_arena_rollback(&arena, &mark), TH_ERR_NULL);
     CHECK_EQ(th_arena_trim(&arena), 0);
-    CHECK_EQ(th_arena_check(&arena, NULL), TH_OK);
+    CHECK_EQ(th_arena_check(&arena, NULL), TH_ERR_NULL);
     CHECK(!th_arena_owns(&arena, memory));
     th_arena_clean_up(&arena);
     th_arena_clean_up(NULL);
@@ -80,7 +81,7 @@ static void refuse(int level) {
     for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
         CHECK(th_arena_alloc(&arena, absurd[i]) == NULL);
         CHECK(th_arena_alloc_aligned(&arena, absurd[i], 64) == NULL);
-        CHECK(!th_arena_resize(&arena, block, absurd[i]));
+        CHECK(!th_arena_resize_in_place(&arena, block, absurd[i]));
     }
     for (size_t i = 0; i < sizeof no_powers / sizeof no_powers[0]; i++) {
         CHECK(th_arena_alloc_aligned(&arena, 8, no_powers[i]) == NULL);
@@ -93,7 +94,7 @@ static void refuse(int level) {
     CHECK_EQ(own.refusals, 1);
     CHECK(th_arena_alloc_aligned(&arena, PTRDIFF_MAX, SIZE_MAX / 2 + 1) == NULL);
     CHECK_EQ(th_arena_get_stats(&arena).failed_allocs, 3);
-    CHECK(!th_arena_resize(&arena, NULL, 8));
+    CHECK(!th_arena_resize_in_place(&arena, NULL, 8));
     th_arena_free(&arena, NULL);
     CHECK_EQ(own.allocs, 1);
     arena_stop();
@@ -158,7 +159,7 @@ static void measure_waste(int level) {
     th_arena_stats stats = th_arena_get_stats(&arena);
     CHECK_EQ(stats.used_bytes, asked);
     CHECK_EQ(stats.allocs, blocks);
-    size_t chunks = stats.chunks + stats.large_chunks;
+    size_t chunks = (size_t)(stats.chunks + stats.large_chunks);
     size_t capacity_max = stats.reserved_bytes - chunks * TH_ARENA_HEADER_BYTES / 2;
     CHECK(asked <= capacity_max);
     CHECK(stats.reserved_bytes - asked <=
@@ -347,20 +348,20 @@ static void change_last(int level) {
     arena_start(level);
     unsigned char *first = arena_take(40, 1);
     unsigned char *last = arena_take(40, 2);
-    CHECK(!th_arena_resize(&arena, first, 20));
-    CHECK(th_arena_resize(&arena, last, 100) && filled(last, 40, 2));
-    CHECK(!th_arena_resize(&arena, last, CHUNK));
-    CHECK(th_arena_resize(&arena, last, 10) && filled(last, 10, 2));
+    CHECK(!th_arena_resize_in_place(&arena, first, 20));
+    CHECK(th_arena_resize_in_place(&arena, last, 100) && filled(last, 40, 2));
+    CHECK(!th_arena_resize_in_place(&arena, last, CHUNK));
+    CHECK(th_arena_resize_in_place(&arena, last, 10) && filled(last, 10, 2));
     th_arena_free(&arena, first);
     CHECK_EQ(th_arena_get_stats(&arena).used_bytes, 58);
     th_arena_free(&arena, last);
     CHECK_EQ(th_arena_get_stats(&arena).used_bytes, 48);
     CHECK(arena_take(8, 3) == last);
     unsigned char *large = arena_take(1000, 4);
-    CHECK(th_arena_resize(&arena, large, 900) && filled(large, 900, 4));
-    CHECK(th_arena_resize(&arena, large, 1000));
-    CHECK(!th_arena_resize(&arena, large, 2000));
-    CHECK(th_arena_resize(&arena, last, 16)); /* still the last one in its chunk */
+    CHECK(th_arena_resize_in_place(&arena, large, 900) && filled(large, 900, 4));
+    CHECK(th_arena_resize_in_place(&arena, large, 1000));
+    CHECK(!th_arena_resize_in_place(&arena, large, 2000));
+    CHECK(th_arena_resize_in_place(&arena, last, 16)); /* still the last one in its chunk */
     arena_is_sound();
     CHECK_EQ(own.live, 2);
     th_arena_free(&arena, large);
@@ -379,7 +380,8 @@ static void seal(int level) {
     unsigned char *last = arena_take(40, 1);
     unsigned char *large = arena_take(1000, 2);
     th_arena_mark mark = th_arena_take_mark(&arena);
-    CHECK(!th_arena_resize(&arena, last, 60) && !th_arena_resize(&arena, large, 900));
+    CHECK(!th_arena_resize_in_place(&arena, last, 60) &&
+          !th_arena_resize_in_place(&arena, large, 900));
     th_arena_free(&arena, last);
     th_arena_free(&arena, large);
     CHECK_EQ(th_arena_get_stats(&arena).used_bytes, 1040);
@@ -399,19 +401,19 @@ static void use_as_allocator(int level) {
     th_allocator allocator = th_arena_allocator(&arena);
     unsigned char *block = th_allocator_alloc(allocator, 30);
     fill(block, 30, 1);
-    CHECK(th_allocator_resize(allocator, block, 30, 60, 16, &moved) == block && !moved);
+    CHECK(th_allocator_realloc(allocator, block, 30, 60, 16, &moved) == block && !moved);
     CHECK(th_allocator_alloc_aligned(allocator, 10, 64) != NULL);
-    CHECK(th_allocator_resize(allocator, block, 30, 10, 16, &moved) == block && !moved);
-    block = th_allocator_resize(allocator, block, 30, 600, 16, &moved);
+    CHECK(th_allocator_realloc(allocator, block, 30, 10, 16, &moved) == block && !moved);
+    block = th_allocator_realloc(allocator, block, 30, 600, 16, &moved);
     CHECK(moved && filled(block, 30, 1));
     CHECK(th_allocator_owns(allocator, block));
     CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
     own.left = 0;
-    CHECK(th_allocator_resize(allocator, block, 30, 5000, 16, &moved) == NULL && !moved);
+    CHECK(th_allocator_realloc(allocator, block, 30, 5000, 16, &moved) == NULL && !moved);
     CHECK(!th_allocator_alloc_batch(allocator, 100, 16, blocks, 8));
     own.left = 1;
     CHECK(th_allocator_alloc_batch(allocator, 16, 16, blocks, 8));
-    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_reset(allocator), TH_OK);
     CHECK_EQ(th_arena_get_stats(&arena).used_bytes, 0);
     arena_stop();
 }
@@ -424,7 +426,7 @@ static void an_arena_is_an_allocator(void) {
 static void lie_on_the_heap(int level) {
     th_heap heap;
     th_tagged_allocator adapter;
-    const th_heap_config heap_config = {.alignment = 16, .guard = level};
+    const th_heap_config heap_config = {.alignment = 16, .guarding.level = level};
     CHECK_EQ(th_heap_init(&heap, memory, sizeof memory, &heap_config), TH_OK);
     const th_arena_config config = {.backing = th_heap_allocator(&adapter, &heap, 0x1001),
                                     .chunk_bytes = CHUNK,

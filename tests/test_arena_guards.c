@@ -107,12 +107,12 @@ static void bring_back_bad_pointers(int level) {
     th_arena_free(&arena, last);
     th_arena_free(&arena, last);
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 32, 32, 32);
-    CHECK(!th_arena_resize(&arena, memory, 4));
+    CHECK(!th_arena_resize_in_place(&arena, memory, 4));
     CHECK_EQ(faults.first.kind, TH_FAULT_FOREIGN);
     faults.count = 0;
     bool moved;
     th_allocator allocator = th_arena_allocator(&arena);
-    CHECK(th_allocator_resize(allocator, memory, 20, 30, 16, &moved) == NULL);
+    CHECK(th_allocator_realloc(allocator, memory, 20, 30, 16, &moved) == NULL);
     CHECK_EQ(faults.count, 1);
     faults.count = 0;
     CHECK(filled(block, 20, 1));
@@ -205,7 +205,7 @@ static void damage_the_large_chunk(int level) {
     unsigned char *large = arena_take(1000, 3);
     flip_header(arena.large);
     CHECK(!th_arena_owns(&arena, large));
-    CHECK(!th_arena_resize(&arena, block, 50)); /* it is not the last one, and not large */
+    CHECK(!th_arena_resize_in_place(&arena, block, 50)); /* it is not the last one, and not large */
     faults.count = 0;
     th_arena_free(&arena, large);
     expect_kind(TH_FAULT_FOREIGN);
@@ -321,7 +321,7 @@ static void move_a_large_block(int level) {
     th_allocator allocator = th_arena_allocator(&arena);
     unsigned char *large = arena_take(1000, 1);
     CHECK(arena.chunk == NULL && arena.large != NULL);
-    unsigned char *moved = th_allocator_resize(allocator, large, 1000, 3000, 16, NULL);
+    unsigned char *moved = th_allocator_realloc(allocator, large, 1000, 3000, 16, NULL);
     CHECK(moved != NULL && moved != large && filled(moved, 1000, 1));
     arena_stop();
 }

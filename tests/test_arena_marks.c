@@ -209,7 +209,7 @@ static void model_alloc(model *m, uint64_t random) {
 static void model_resize(model *m, uint64_t random) {
     model_block *block = &m->blocks[(size_t)random % m->count];
     size_t bytes = 1 + (size_t)((random >> 20) % 200);
-    if (th_arena_resize(&arena, block->at, bytes)) {
+    if (th_arena_resize_in_place(&arena, block->at, bytes)) {
         CHECK(filled(block->at, bytes < block->bytes ? bytes : block->bytes, block->seed));
         fill(block->at, bytes, block->seed);
         block->bytes = bytes;

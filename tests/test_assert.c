@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Every assertion of src/base, src/heap and src/alloc (those of src/os: test_kept.c) ends the
- * program with its line when what it asserts is false. The functions are called with what no caller
- * in src/ gives them, or after something was forged. */
+/* Every assertion of src/base, src/heap, src/alloc and src/resource (those of src/os: test_kept.c,
+ * test_mutex.c; of the shared heap: test_shared_heap.c) ends the program with its line when what it
+ * asserts is false. The functions are called with what
+ * no caller in src/ gives them, or after something was forged. */
 #include <stdalign.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 #include "base/track.h"
 #include "death.h"
 #include "heap/chain.h"
+#include "heap/compact.h"
+#include "resource/tracker_table.h"
 #include "suite.h"
 #include "tagheap/buddy.h"
 #include "tagheap/pool.h"
@@ -93,6 +96,16 @@ static void look_above_last(void) {
     (void)th_chain_above(&heap, &block, &above);
 }
 
+static void settle_two_blocks(void) {
+    static const th_header old[TH_COMPACT_RUN_MAX];
+    th_compact_settle(&heap, old, 2, 0);
+}
+
+static void settle_five_blocks(void) {
+    static const th_header old[TH_COMPACT_RUN_MAX];
+    th_compact_settle(&heap, old, TH_COMPACT_RUN_MAX + 1, 0);
+}
+
 static void replace_by_less(void) {
     block = th_header_free(&heap, 0, 4);
     th_chain_replace(&heap, 0, &block, 1, heap.last);
@@ -163,6 +176,47 @@ static void take_from_a_full_word(void) {
     take_from_full_buddies(1);
 }
 
+static void track_an_address_twice(void) {
+    const th_tracker_config config = {.tracked = th_system_allocator()};
+    th_tracker tracker;
+    (void)th_tracker_init(&tracker, &config);
+    void *tracked = th_allocator_alloc(th_tracker_allocator(&tracker), 16);
+    const th_tracker_record again = {.address = (uintptr_t)tracked};
+    th_tracker_put(&tracker, &again);
+}
+
+#if TH_ATOMIC
+static void take_what_has_a_depth(void) {
+    th_spin spin;
+    CHECK_EQ(th_spin_init(&spin, NULL), TH_OK);
+    spin.depth = 1;
+    th_lock lock = th_spin_lock(&spin);
+    th_lock_acquire(&lock);
+}
+
+static void release_a_free_spin_lock(void) {
+    th_spin spin;
+    CHECK_EQ(th_spin_init(&spin, NULL), TH_OK);
+    th_lock lock = th_spin_lock(&spin);
+    th_lock_release(&lock);
+}
+#endif
+
+static uintptr_t mask_nothing(void) {
+    return 0;
+}
+
+static void restore_nothing(uintptr_t state) {
+    (void)state;
+}
+
+static void release_free_interrupts(void) {
+    th_interrupts interrupts;
+    CHECK_EQ(th_interrupts_init(&interrupts, mask_nothing, restore_nothing), TH_OK);
+    th_lock lock = th_interrupts_lock(&interrupts);
+    th_lock_release(&lock);
+}
+
 static void every_assertion_ends_the_program(void) {
     start();
     expect_assertion(format_into_nothing, "src/base/fault.c", "capacity > 0");
@@ -177,6 +231,9 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(look_below_first, "src/heap/chain.c", "block->offset != 0");
     expect_assertion(look_above_last, "src/heap/chain.c", "!th_is_last(heap, block)");
     expect_assertion(replace_by_less, "src/heap/chain.c", "th_end(heap, &run[i]) == end");
+    static const char run[] = "count >= 3 && count <= TH_COMPACT_RUN_MAX";
+    expect_assertion(settle_two_blocks, "src/heap/compact.c", run);
+    expect_assertion(settle_five_blocks, "src/heap/compact.c", run);
     th_heap_clean_up(&heap);
     static const char inside[] = "span->base <= at && at <= span->at";
     expect_assertion(cut_above_the_end, "src/alloc/span.c", inside);
@@ -186,6 +243,13 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(take_a_foreign_object, "src/alloc/pool.c", "*chunk != NULL");
     expect_assertion(take_below_a_full_word, "src/alloc/buddy_tree.h", "large != 0");
     expect_assertion(take_from_a_full_word, "src/alloc/buddy_tree.h", "set != 0");
+#if TH_ATOMIC
+    expect_assertion(take_what_has_a_depth, "src/base/lock.c", "spin->depth == 0");
+    expect_assertion(release_a_free_spin_lock, "src/base/lock.c", "spin->depth > 0");
+#endif
+    expect_assertion(release_free_interrupts, "src/base/lock.c", "interrupts->depth > 0");
+    expect_assertion(track_an_address_twice, "src/resource/tracker_table.c",
+                     "tracker->records[at].address == 0");
 }
 
 #else

@@ -51,7 +51,7 @@ static void play(unsigned group) {
         lab_matrix_row row;
         if (begins(lab_matrix_row_name(i), groups[group])) {
             CHECK(lab_matrix_play(i, &options, &row));
-            if (row.runs > 0 || th_heap_guard_max() > 0) {
+            if (row.runs > 0 || th_guard_max() > 0) {
                 expect_noticed(&row); /* without guards, some calls may do anything */
             }
         }

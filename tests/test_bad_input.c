@@ -1,350 +1,91 @@
 /* SPDX-License-Identifier: MIT */
-/* Bad input, the same for every allocator: what they are asked for and cannot give is refused, and
- * leaves everything as it was; pointers that are none of theirs raise one fault, rightly named; who
- * has ended has no memory any more. One table says what each allocator owes, one function plays
- * each kind of misuse on all of them, at every guard level, by the allocator's own calls and by the
- * common interface. */
-#include <limits.h>
-#include <stdio.h>
+/* Bad input, the same for every allocator: one table says what each of them owes (bad_input.h). */
+#include <stdint.h>
 #include <string.h>
 
-#include "bad_calls.h"
-#include "bad_starts.h"
+#include "bad_input.h"
 #include "tagheap/buddy.h"
 #include "tagheap/classes.h"
 #include "tagheap/hybrid.h"
 #include "tagheap/offsets.h"
 #include "tagheap/pool.h"
 
-/* Pointers that are none of a live block. */
-typedef enum bad_pointer {
-    FOREIGN,    /* to memory that the allocator never had */
-    INTERIOR,   /* 16 bytes into a live block */
-    MISALIGNED, /* 1 byte into it */
-    FREED,      /* the block has been freed */
-    POINTERS
-} bad_pointer;
-
-/* Instead of a kind of fault. */
-enum {
-    UNNOTICED = TH_FAULT_NONE, /* not recorded: to free it does nothing */
-    UNDEFINED = -1             /* nothing is promised, or there is no such pointer */
-};
-
-enum {
-    NO_GUARDS = 1,          /* knows level 0 only */
-    ALWAYS_NOTICES = 2,     /* bad pointers, at level 0, too */
-    ONE_SIZE = 4,           /* the call to allocate takes no size */
-    ONE_ALIGNMENT = 8,      /* ... and no alignment */
-    DEFAULT_ALIGNMENT = 16, /* an alignment of 0 means the usual one */
-    ZERO_FREES = 32,        /* to resize to 0 bytes is to free */
-    ZERO_FITS = 64,         /* 0 bytes are a good request */
-    NO_MEMORY = 128,        /* there is nothing to write to */
-    MAPPED = 256,           /* asks the system */
-    NO_FREE = 512,          /* a block that was freed is as good as ever */
-    ONE_BLOCK = 1024
-};
-
-typedef struct row {
-    const char *name;
-    const bad_calls *calls;
-    int faults[POINTERS];
-    unsigned traits;
-} row;
-
 #define F TH_FAULT_FOREIGN
 #define N TH_FAULT_NOT_A_BLOCK
 #define M TH_FAULT_MISALIGNED
 #define D TH_FAULT_DOUBLE_FREE
 
-static const row rows[] = {
-    {"tagged heap", &bad_heap, {F, N, M, D}, ZERO_FREES},
-    {"system", &bad_system, {UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED}, NO_GUARDS | MAPPED},
-    {"buffer", &bad_buffer, {F, UNNOTICED, UNNOTICED, D}, 0},
-    {"bump", &bad_bump, {UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED}, NO_GUARDS},
-    {"arena", &bad_arena, {F, UNNOTICED, UNNOTICED, D}, 0},
-    {"region", &bad_region, {F, UNNOTICED, UNNOTICED, D}, 0},
-    {"frame", &bad_frame, {F, UNNOTICED, UNNOTICED, UNNOTICED}, NO_FREE},
+static const bad_row rows[] = {
+    {"tagged heap", &bad_heap, {F, N, M, D}, BAD_ZERO_FREES},
+    {"system",
+     &bad_system,
+     {BAD_UNDEFINED, BAD_UNDEFINED, BAD_UNDEFINED, BAD_UNDEFINED},
+     BAD_NO_GUARDS | BAD_MAPPED},
+    {"buffer", &bad_buffer, {F, BAD_UNNOTICED, BAD_UNNOTICED, D}, 0},
+    {"bump",
+     &bad_bump,
+     {BAD_UNDEFINED, BAD_UNDEFINED, BAD_UNDEFINED, BAD_UNDEFINED},
+     BAD_NO_GUARDS},
+    {"arena", &bad_arena, {F, BAD_UNNOTICED, BAD_UNNOTICED, D}, 0},
+    {"region", &bad_region, {F, BAD_UNNOTICED, BAD_UNNOTICED, D}, 0},
+    {"frame", &bad_frame, {F, BAD_UNNOTICED, BAD_UNNOTICED, BAD_UNNOTICED}, BAD_NO_FREE},
     {"hybrid",
      &bad_hybrid,
-     {UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED},
-     ONE_ALIGNMENT | ZERO_FITS | ONE_BLOCK},
+     {BAD_UNDEFINED, BAD_UNDEFINED, BAD_UNDEFINED, BAD_UNDEFINED},
+     BAD_ONE_ALIGNMENT | BAD_ZERO_FITS | BAD_ONE_BLOCK},
     {"buddy", &bad_buddy, {F, N, M, D}, 0},
-    {"offsets", &bad_offsets, {N, N, N, D}, ALWAYS_NOTICES | NO_MEMORY},
-    {"placement heap", &bad_fit_heap, {F, N, N, D}, ALWAYS_NOTICES},
-    {"pool", &bad_pool, {F, N, M, D}, ONE_SIZE | ONE_ALIGNMENT},
-    {"static pool", &bad_static_pool, {F, N, M, D}, ONE_SIZE | ONE_ALIGNMENT},
-    {"slab", &bad_slab, {F, N, M, D}, ONE_ALIGNMENT},
-    {"slab on pages", &bad_mapped_slab, {F, N, M, D}, ONE_ALIGNMENT},
-    {"large", &bad_large, {F, N, N, F}, DEFAULT_ALIGNMENT},
-    {"large on pages", &bad_mapped_large, {F, N, N, F}, DEFAULT_ALIGNMENT | MAPPED},
-    {"large in guard pages", &bad_guarded_large, {F, N, N, F}, DEFAULT_ALIGNMENT | MAPPED},
-    {"classes", &bad_classes, {F, N, M, D}, ZERO_FREES},
-    {"classes on pages", &bad_mapped_classes, {F, N, M, D}, ZERO_FREES | MAPPED},
+    {"offsets", &bad_offsets, {N, N, N, D}, BAD_ALWAYS_NOTICES | BAD_NO_MEMORY},
+    {"placement heap", &bad_fit_heap, {F, N, N, D}, BAD_ALWAYS_NOTICES},
+    {"pool", &bad_pool, {F, N, M, D}, BAD_ONE_SIZE | BAD_ONE_ALIGNMENT},
+    {"static pool", &bad_static_pool, {F, N, M, D}, BAD_ONE_SIZE | BAD_ONE_ALIGNMENT},
+    {"slab", &bad_slab, {F, N, M, D}, BAD_ONE_ALIGNMENT},
+    {"slab on pages", &bad_mapped_slab, {F, N, M, D}, BAD_ONE_ALIGNMENT},
+    {"large", &bad_large, {F, N, N, F}, 0},
+    {"large on pages", &bad_mapped_large, {F, N, N, F}, BAD_MAPPED},
+    {"large in guard pages", &bad_guarded_large, {F, N, N, F}, BAD_MAPPED},
+    {"classes", &bad_classes, {F, N, M, D}, BAD_ZERO_FREES},
+    {"classes on pages", &bad_mapped_classes, {F, N, M, D}, BAD_ZERO_FREES | BAD_MAPPED},
+    {"tracker", &bad_tracker, {F, F, F, D}, BAD_ALWAYS_NOTICES},
 };
 
-/* ---- a stage for one allocator ----------------------------------------------------------------
- */
-
-static const row *at;
-static int level;
-static backing own;
-static fault_log faults;
-static unsigned char *sample; /* a good block */
-static size_t live_before;
-static size_t backing_before;
-
-/* The sanitizers' malloc ends the program when it is asked for too much, unless it is told not to;
- * and the system is asked for too much here. */
-const char *__asan_default_options(void);
-const char *__lsan_default_options(void);
-const char *__msan_default_options(void);
-const char *__asan_default_options(void) {
-    return "allocator_may_return_null=1";
-}
-const char *__lsan_default_options(void) {
-    return "allocator_may_return_null=1";
-}
-const char *__msan_default_options(void) {
-    return "allocator_may_return_null=1";
-}
-
-static bool has(unsigned trait) {
-    return (at->traits & trait) != 0;
-}
-
-static void expect(bool good, const char *call, size_t a, size_t b) {
-    if (!good) {
-        printf("# %s, level %d: %s (%zu, %zu), %u faults, the first: %s\n", at->name, level, call,
-               a, b, faults.count, th_fault_name(faults.first.kind));
-        th_check_failed(__FILE__, __LINE__, "bad input is refused as the table says");
-    }
-}
-
-/* A backing with some memory, whatever is asked of it. */
-static void *capped_alloc(void *self, size_t bytes, size_t alignment) {
-    const size_t most = (size_t)1 << 20;
-    return bytes <= most && alignment <= most
-               ? th_allocator_alloc_aligned(*(th_allocator *)self, bytes, alignment)
-               : NULL;
-}
-
-static void capped_free(void *self, void *pointer) {
-    th_allocator_free(*(th_allocator *)self, pointer);
-}
-
-static th_allocator capped(void) {
-    static const th_allocator_table table = {.alloc = capped_alloc, .free = capped_free};
-    static th_allocator uncapped;
-    uncapped = backing_start(&own);
-    return (th_allocator){&table, &uncapped};
-}
-
-static size_t live_now(void) {
-    return at->calls->live != NULL ? at->calls->live() : 0;
-}
-
-static void remember(void) {
-    live_before = live_now();
-    backing_before = own.live_bytes;
-}
-
-static unsigned char pattern(size_t i) {
-    return (unsigned char)(i * 7 + 1);
-}
-
-static void begin(void) {
-    const th_guarding guarding = guarding_with(&faults, level);
-    at->calls->start(&guarding, capped());
-    sample = at->calls->alloc(SAMPLE_BYTES, SAMPLE_ALIGNMENT);
-    expect(sample != NULL, "a good allocation", SAMPLE_BYTES, SAMPLE_ALIGNMENT);
-    for (size_t i = 0; i < SAMPLE_BYTES && !has(NO_MEMORY); i++) {
-        sample[i] = pattern(i);
-    }
-    remember();
-}
-
-static void free_sample(void) {
-    if (at->calls->free != NULL) {
-        at->calls->free(sample);
-    } else if (at->calls->interface != NULL) {
-        th_allocator_free(at->calls->interface(), sample);
-    }
-}
-
-static void end(void) {
-    if (at->calls->clean_up != NULL) {
-        at->calls->clean_up();
-    } else {
-        free_sample();
-    }
-    backing_stop(&own);
-}
-
-/* Where nothing is wrong, a checker says so in the fault, too, whatever stood there. */
-static void expect_no_fault(const th_fault *fault, const char *call) {
-    expect(fault->kind == TH_FAULT_NONE && fault->block == TH_FAULT_NOWHERE && fault->tag == 0 &&
-               fault->offset == TH_FAULT_NOWHERE && fault->expected == 0 && fault->found == 0,
-           call, fault->kind, fault->block);
-}
-
-static th_fault any_fault(void) {
-    return (th_fault){TH_FAULT_COUNT, 1, 2, 3, 4, 5};
-}
-
-/* Nothing happened. */
-static void expect_as_before(const char *call, size_t a, size_t b) {
-    th_fault fault = any_fault();
-    bool kept = true;
-    expect(faults.count == 0, call, a, b);
-    expect(live_now() == live_before, call, a, b);
-    expect(own.live_bytes == backing_before, call, a, b);
-    expect(at->calls->check(&fault) == TH_OK, call, a, b);
-    expect_no_fault(&fault, call);
-    for (size_t i = 0; i < SAMPLE_BYTES && !has(NO_MEMORY); i++) {
-        kept = kept && sample[i] == pattern(i);
-    }
-    expect(kept, call, a, b);
-}
-
-/* The call failed, and nothing else happened. */
-static void expect_refused(bool refused, const char *call, size_t a, size_t b) {
-    expect(refused, call, a, b);
-    expect_as_before(call, a, b);
-}
-
-/* Plays a misuse on all allocators, at all levels. */
-static void on_all(void (*play)(void)) {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        at = &rows[i];
-        for (level = 0; level <= (has(NO_GUARDS) ? 0 : th_heap_guard_max()); level++) {
-            begin();
-            play();
-            end();
-        }
-    }
-}
-
-/* ---- sizes ------------------------------------------------------------------------------------
- */
-
-static void refuse_by_interface(size_t bytes, size_t alignment) {
-    void *batch[3] = {sample, sample, sample};
-    bool moved = true;
-    th_allocator all = at->calls->interface();
-    expect_refused(th_allocator_alloc(all, bytes) == NULL, "th_allocator_alloc", bytes, 16);
-    expect_refused(th_allocator_alloc_aligned(all, bytes, alignment) == NULL,
-                   "th_allocator_alloc_aligned", bytes, alignment);
-    expect_refused(th_allocator_alloc_zeroed(all, bytes) == NULL, "th_allocator_alloc_zeroed",
-                   bytes, 16);
-    expect_refused(th_allocator_duplicate(all, at, bytes) == NULL, "th_allocator_duplicate", bytes,
-                   16);
-    expect_refused(!th_allocator_alloc_batch(all, bytes, alignment, batch, 3) && batch[0] == NULL &&
-                       batch[1] == NULL && batch[2] == NULL,
-                   "th_allocator_alloc_batch", bytes, alignment);
-    expect_refused(!th_allocator_resize_in_place(all, sample, bytes),
-                   "th_allocator_resize_in_place", bytes, 0);
-    expect_refused(
-        th_allocator_resize(all, sample, SAMPLE_BYTES, bytes, alignment, &moved) == NULL && !moved,
-        "th_allocator_resize", bytes, alignment);
-}
-
-static void refuse_size(size_t bytes) {
-    const bad_calls *calls = at->calls;
-    if (!has(ONE_SIZE)) {
-        expect_refused(calls->alloc(bytes, SAMPLE_ALIGNMENT) == NULL, "alloc", bytes, 16);
-    }
-    if (calls->resize != NULL && (bytes != 0 || !has(ZERO_FREES))) {
-        expect_refused(!calls->resize(sample, bytes), "resize", bytes, 0);
-    }
-    if (calls->interface != NULL) {
-        refuse_by_interface(bytes, SAMPLE_ALIGNMENT);
-    }
-}
-
-static void play_zero(void) {
-    if (has(ZERO_FITS)) {
-        expect(at->calls->resize(sample, 0) && live_now() == 0, "resize", 0, 0);
-        return;
-    }
-    refuse_size(0);
-    if (has(ZERO_FREES)) {
-        expect(!at->calls->resize(sample, 0) && faults.count == 0, "resize", 0, 0);
-        expect(live_now() < live_before, "to resize to nothing is to free", 0, 0);
-        expect(at->calls->check(NULL) == TH_OK, "resize", 0, 0);
-    }
-}
-
-static void play_negative(void) {
-    const size_t sizes[] = {(size_t)-1,        (size_t)-2,    (size_t)-15,     (size_t)-16,
-                            (size_t)-17,       (size_t)-4096, (size_t)INT_MIN, (size_t)PTRDIFF_MIN,
-                            SIZE_MAX / 2 + 17, SIZE_MAX - 63};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        refuse_size(sizes[i]);
-    }
-}
-
-/* More than half of what can be addressed; some 32-bit systems may have the half. */
-static bool may_exist(void) {
-    return has(MAPPED) && SIZE_MAX == UINT32_MAX;
-}
-
-static void play_unreasonable(void) {
-    const size_t half = (size_t)PTRDIFF_MAX / 2 + 1;
-    const size_t sizes[] = {PTRDIFF_MAX, PTRDIFF_MAX - 1, PTRDIFF_MAX - 15, PTRDIFF_MAX - 4096,
-                            half,        half / 2};
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && !may_exist(); i++) {
-        refuse_size(sizes[i]);
-    }
-}
-
-/* A product, or a size and what its alignment adds, goes round the address space. */
-static void play_overflowing(void) {
-    const size_t half = SIZE_MAX / 2 + 1;
-    const size_t pairs[][2] = {{half, 2},         {2, half},    {SIZE_MAX, SIZE_MAX},
-                               {SIZE_MAX / 8, 9}, {half, half}, {SIZE_MAX / SAMPLE_BYTES + 1, 48}};
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && at->calls->interface != NULL; i++) {
-        size_t count = pairs[i][0];
-        size_t size = pairs[i][1];
-        th_allocator all = at->calls->interface();
-        expect_refused(th_allocator_alloc_array(all, count, size) == NULL,
-                       "th_allocator_alloc_array", count, size);
-        expect_refused(th_allocator_alloc_array_zeroed(all, count, size) == NULL,
-                       "th_allocator_alloc_array_zeroed", count, size);
-        expect_refused(th_allocator_resize_array(all, sample, 1, count, size) == NULL,
-                       "th_allocator_resize_array", count, size);
-    }
-    const size_t sums[][2] = {{PTRDIFF_MAX, half},      {half - 1, half / 2}, {1, half},
-                              {SIZE_MAX - 4095, 4096},  {SIZE_MAX, half},     {half, half},
-                              {PTRDIFF_MAX - 15, 4096}, {PTRDIFF_MAX, 4096},  {half / 2, half / 2},
-                              {half / 4, 4096}};
-    for (size_t i = 0; i < sizeof sums / sizeof sums[0] && !may_exist(); i++) {
-        if (!has(ONE_ALIGNMENT)) {
-            expect_refused(at->calls->alloc(sums[i][0], sums[i][1]) == NULL, "alloc", sums[i][0],
-                           sums[i][1]);
-        }
-        if (at->calls->interface != NULL) {
-            expect_refused(
-                th_allocator_alloc_aligned(at->calls->interface(), sums[i][0], sums[i][1]) == NULL,
-                "th_allocator_alloc_aligned", sums[i][0], sums[i][1]);
-        }
-    }
+static void on_all(const bad_misuse *misuse) {
+    bad_input_play(misuse, rows, sizeof rows / sizeof rows[0]);
 }
 
 static void zero_sizes(void) {
-    on_all(play_zero);
+    on_all(&bad_zero_sizes);
 }
 
 static void negative_sizes(void) {
-    on_all(play_negative);
+    on_all(&bad_negative_sizes);
 }
 
 static void unreasonable_sizes(void) {
-    on_all(play_unreasonable);
+    on_all(&bad_unreasonable_sizes);
 }
 
 static void overflowing_sizes(void) {
-    on_all(play_overflowing);
+    on_all(&bad_overflowing_sizes);
+}
+
+static void alignments_that_are_no_power_of_two(void) {
+    on_all(&bad_alignments);
+}
+
+static void pointers_that_are_no_block(void) {
+    on_all(&bad_pointers);
+}
+
+static void addresses_of_others(void) {
+    on_all(&bad_addresses);
+}
+
+static void use_after_clean_up(void) {
+    on_all(&bad_use_after_clean_up);
+}
+
+static void exhausted_memory(void) {
+    on_all(&bad_exhausted_memory);
 }
 
 /* Those that multiply themselves. */
@@ -355,10 +96,10 @@ static void counts_that_overflow(void) {
     th_hybrid hybrid;
     th_pool pool;
     CHECK_EQ(th_classes_init(&classes, NULL), TH_OK);
-    CHECK(th_classes_alloc_zeroed(&classes, half, 2) == NULL);
-    CHECK(th_classes_alloc_zeroed(&classes, SIZE_MAX / 8, 9) == NULL);
-    CHECK(th_classes_alloc_zeroed(&classes, 1, SIZE_MAX) == NULL);
-    CHECK(th_classes_alloc_zeroed(&classes, 0, 8) == NULL);
+    CHECK(th_classes_alloc_array_zeroed(&classes, half, 2) == NULL);
+    CHECK(th_classes_alloc_array_zeroed(&classes, SIZE_MAX / 8, 9) == NULL);
+    CHECK(th_classes_alloc_array_zeroed(&classes, 1, SIZE_MAX) == NULL);
+    CHECK(th_classes_alloc_array_zeroed(&classes, 0, 8) == NULL);
     th_classes_clean_up(&classes);
     CHECK_EQ(th_hybrid_init(&hybrid, NULL, 0, NULL), TH_OK);
     CHECK_EQ(th_hybrid_resize_array(&hybrid, half, 2), TH_ERR_TOO_LARGE);
@@ -378,260 +119,15 @@ static void counts_that_overflow(void) {
     CHECK_EQ(th_buddy_bookkeeping_bytes(&pool, half, NULL), 0);
 }
 
-/* ---- alignments -------------------------------------------------------------------------------
- */
-
-static void play_alignments(void) {
-    const size_t none[] = {
-        0, 3, 5, 6, 12, 24, 100, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX - 15};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
-        bool means_16 = none[i] == 0 && has(DEFAULT_ALIGNMENT);
-        if (!has(ONE_ALIGNMENT) && !means_16) {
-            expect_refused(at->calls->alloc(SAMPLE_BYTES, none[i]) == NULL, "alloc", SAMPLE_BYTES,
-                           none[i]);
-        }
-        if (at->calls->interface != NULL) {
-            th_allocator all = at->calls->interface();
-            expect_refused(th_allocator_alloc_aligned(all, SAMPLE_BYTES, none[i]) == NULL,
-                           "th_allocator_alloc_aligned", SAMPLE_BYTES, none[i]);
-            expect_refused(th_allocator_resize(all, sample, SAMPLE_BYTES, 20, none[i], NULL) ==
-                               NULL,
-                           "th_allocator_resize", 20, none[i]);
-        }
-    }
-}
-
-static void alignments_that_are_no_power_of_two(void) {
-    on_all(play_alignments);
-}
-
-/* ---- pointers ---------------------------------------------------------------------------------
- */
-
-static _Alignas(64) unsigned char elsewhere[256];
-
-static void *bad_pointer_of(bad_pointer kind) {
-    if (has(NO_MEMORY)) {
-        return bad_offsets_block(sample, kind == FOREIGN ? 1000000 : 0,
-                                 kind == INTERIOR ? 16 : kind == MISALIGNED);
-    }
-    if (kind == FOREIGN) {
-        return elsewhere + 64;
-    }
-    return sample + (kind == INTERIOR ? 16 : kind == MISALIGNED);
-}
-
-/* The call gave up, reported one fault, and did nothing. */
-static void expect_fault(bool failed, const char *call, bad_pointer kind) {
-    int expected = at->faults[kind];
-    expect(failed, call, kind, 0);
-    expect(faults.count == 1 && (int)faults.first.kind == expected, call, kind, (size_t)expected);
-    faults.count = 0;
-    expect(live_now() == live_before, call, kind, 0);
-    expect(own.live_bytes == backing_before, call, kind, 0);
-    expect(at->calls->check(NULL) == TH_OK, call, kind, 0);
-}
-
-static void blame_by_interface(bad_pointer kind, void *pointer) {
-    th_allocator all = at->calls->interface();
-    bool moved = true;
-    th_allocator_free(all, pointer);
-    expect_fault(true, "th_allocator_free", kind);
-    expect_fault(!th_allocator_resize_in_place(all, pointer, 20), "th_allocator_resize_in_place",
-                 kind);
-    expect_fault(th_allocator_resize(all, pointer, 10, 20, 16, &moved) == NULL && !moved,
-                 "th_allocator_resize, shorter", kind);
-    expect_fault(th_allocator_resize(all, pointer, 10, 40, 16, &moved) == NULL && !moved,
-                 "th_allocator_resize, longer", kind);
-    if (all.table->usable_size != NULL) {
-        expect_fault(th_allocator_usable_size(all, pointer) == 0, "th_allocator_usable_size", kind);
-    }
-}
-
-static void play_pointer(bad_pointer kind) {
-    const bad_calls *calls = at->calls;
-    void *pointer = bad_pointer_of(kind);
-    if (kind == FREED) {
-        free_sample();
-        remember();
-    }
-    if (calls->free != NULL) {
-        calls->free(pointer);
-        expect_fault(true, "free", kind);
-    }
-    if (calls->resize != NULL) {
-        expect_fault(!calls->resize(pointer, 20), "resize, shorter", kind);
-        expect_fault(!calls->resize(pointer, 40), "resize, longer", kind);
-    }
-    if (calls->interface != NULL) {
-        blame_by_interface(kind, pointer);
-    }
-}
-
-/* To free it does nothing. */
-static void play_unnoticed(bad_pointer kind) {
-    void *pointer = bad_pointer_of(kind);
-    if (kind == FREED) {
-        free_sample();
-    }
-    if (at->calls->free != NULL) {
-        at->calls->free(pointer);
-    }
-    th_allocator_free(at->calls->interface(), pointer);
-    expect_as_before("free", kind, 0);
-}
-
-static void play_pointers(void) {
-    for (int kind = FOREIGN; kind < POINTERS; kind++) {
-        if (at->faults[kind] == UNNOTICED) {
-            play_unnoticed((bad_pointer)kind);
-        } else if (at->faults[kind] != UNDEFINED && (level > 0 || has(ALWAYS_NOTICES))) {
-            play_pointer((bad_pointer)kind);
-        }
-    }
-}
-
-static void pointers_that_are_no_block(void) {
-    on_all(play_pointers);
-}
-
-/* Any address at all may be asked about, and is not touched. */
-static void play_owns(void) {
-    const uintptr_t addresses[] = {1,
-                                   16,
-                                   4096,
-                                   UINTPTR_MAX,
-                                   UINTPTR_MAX - 15,
-                                   (uintptr_t)elsewhere,
-                                   (uintptr_t)&level,
-                                   (uintptr_t)&at};
-    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
-        if (at->calls->interface != NULL) {
-            expect_refused(!th_allocator_owns(at->calls->interface(), (const void *)addresses[i]),
-                           "th_allocator_owns", (size_t)addresses[i], 0);
-        }
-    }
-}
-
-static void addresses_of_others(void) {
-    on_all(play_owns);
-}
-
-/* ---- after the end ----------------------------------------------------------------------------
- */
-
-static void use_ended_interface(void) {
-    th_allocator all = at->calls->interface();
-    expect(th_allocator_alloc(all, 16) == NULL, "th_allocator_alloc", 16, 0);
-    expect(th_allocator_alloc_zeroed(all, 16) == NULL, "th_allocator_alloc_zeroed", 16, 0);
-    expect(th_allocator_resize(all, NULL, 0, 16, 16, NULL) == NULL, "th_allocator_resize", 0, 16);
-    expect(th_allocator_resize(all, sample, 48, 20, 16, NULL) == NULL, "th_allocator_resize", 48,
-           20);
-    expect(th_allocator_resize(all, sample, 48, 96, 16, NULL) == NULL, "th_allocator_resize", 48,
-           96);
-    expect(!th_allocator_resize_in_place(all, sample, 20), "th_allocator_resize_in_place", 20, 0);
-    expect(!th_allocator_owns(all, sample), "th_allocator_owns", 0, 0);
-    expect(th_allocator_usable_size(all, sample) == 0, "th_allocator_usable_size", 0, 0);
-    th_allocator_free(all, sample);
-    (void)th_allocator_reset(all);
-    th_fault fault = any_fault();
-    expect(th_allocator_check(all, &fault) == TH_OK, "th_allocator_check", 0, 0);
-    expect_no_fault(&fault, "th_allocator_check");
-}
-
-static void play_after_the_end(void) {
-    const bad_calls *calls = at->calls;
-    if (calls->clean_up == NULL) {
-        return;
-    }
-    calls->clean_up();
-    backing_stop(&own);
-    expect(calls->alloc(SAMPLE_BYTES, SAMPLE_ALIGNMENT) == NULL, "alloc", 48, 16);
-    if (calls->resize != NULL) {
-        expect(!calls->resize(sample, 100), "resize", 100, 0);
-        expect(!calls->resize(sample, 20), "resize", 20, 0);
-    }
-    if (calls->free != NULL) {
-        calls->free(sample);
-    }
-    expect(live_now() == 0, "live", 0, 0);
-    th_fault fault = any_fault();
-    th_status checked = calls->check(&fault); /* there is nothing that could be damaged */
-    expect(checked == TH_OK || checked == TH_ERR_NULL, "check", 0, 0);
-    expect_no_fault(&fault, "check");
-    if (calls->interface != NULL) {
-        use_ended_interface();
-    }
-    expect(faults.count == 0, "after the end", 0, 0);
-    calls->clean_up();
-}
-
-static void use_after_clean_up(void) {
-    on_all(play_after_the_end);
-}
-
-/* ---- no memory any more ------------------------------------------------------------------------
- */
-
-static void play_exhausted(void) {
-    const bad_calls *calls = at->calls;
-    const size_t bytes = has(ONE_BLOCK) ? 100 : SAMPLE_BYTES;
-    size_t more = 0;
-    if (has(MAPPED)) {
-        return; /* it is the system's memory: see unreasonable_sizes */
-    }
-    own.left = 0;
-    while (calls->alloc(bytes, SAMPLE_ALIGNMENT) != NULL) {
-        more++;
-        expect(more < 100000, "it never ends", bytes, more);
-    }
-    remember();
-    expect_refused(calls->alloc(bytes, SAMPLE_ALIGNMENT) == NULL, "alloc", bytes, 16);
-    expect_refused(calls->resize == NULL || !calls->resize(sample, 4000), "resize", 4000, 0);
-    if (calls->interface != NULL) {
-        refuse_by_interface(2000, SAMPLE_ALIGNMENT);
-        expect_refused(th_allocator_alloc(calls->interface(), bytes) == NULL, "th_allocator_alloc",
-                       bytes, 16);
-        expect(th_allocator_reset(calls->interface()), "th_allocator_reset", 0, 0);
-    }
-    own.left = SIZE_MAX;
-    if (calls->interface != NULL || has(ONE_BLOCK)) {
-        expect(calls->alloc(bytes, SAMPLE_ALIGNMENT) != NULL, "alloc again", bytes, 16);
-    }
-    expect(faults.count == 0 && calls->check(NULL) == TH_OK, "check", 0, 0);
-}
-
-static void exhausted_memory(void) {
-    on_all(play_exhausted);
-}
-
-/* ---- starting with less than is needed ---------------------------------------------------------
- */
-
-static _Alignas(64) unsigned char object[BAD_START_OBJECT_BYTES];
-
-static bool is_untouched(void) {
-    for (size_t i = 0; i < sizeof object; i++) {
-        if (object[i] != 0xA5) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void a_bad_start_leaves_the_object_alone(void) {
+    static _Alignas(64) unsigned char object[BAD_START_OBJECT_BYTES];
+    bad_starts_play(bad_starts, bad_start_count);
     memset(object, 0xA5, sizeof object);
-    for (size_t i = 0; i < bad_start_count; i++) {
-        th_status status = bad_starts[i].start(object, bad_starts[i].arguments);
-        if (status != bad_starts[i].expected || !is_untouched()) {
-            printf("# %s\n# expected %s\n# found %s\n", bad_starts[i].what,
-                   th_status_name(bad_starts[i].expected), th_status_name(status));
-            th_check_failed(__FILE__, __LINE__, "the start is refused as the table says");
-        }
-    }
     CHECK(bad_starts_without_object());
     CHECK(bad_starts_without_config(object));
-    CHECK(is_untouched());
+    for (size_t i = 0; i < sizeof object; i++) {
+        CHECK_EQ(object[i], 0xA5);
+    }
 }
 
 TH_SUITE("bad_input", TEST(zero_sizes), TEST(negative_sizes), TEST(unreasonable_sizes),

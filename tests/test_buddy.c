@@ -1,54 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The buddy allocator (include/tagheap/buddy.h): what it decides. tests/test_buddy_guards.c has
- * what it notices. */
+/* The buddy allocator (include/tagheap/buddy.h): what it decides. test_buddy_model.c compares it
+ * with a model, test_buddy_guards.c has what it notices. */
 #define _DEFAULT_SOURCE
 
-#include <stdalign.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "alloc_fixture.h"
 #include "base/track.h"
-#include "suite.h"
-#include "tagheap/buddy.h"
-
-enum { REGION_BYTES = 8192, BOOK_BYTES = 16 * REGION_BYTES };
-
-static alignas(REGION_BYTES) unsigned char region[2 * REGION_BYTES];
-static alignas(16) unsigned char book[BOOK_BYTES];
-static th_buddy buddy;
-static fault_log faults;
-
-/* With exactly the bookkeeping that is needed. */
-static void start(int level, void *memory, size_t bytes, size_t unit) {
-    th_buddy_config config = {.unit = unit, .guarding = guarding_with(&faults, level)};
-    size_t room = th_buddy_bookkeeping_bytes(memory, bytes, &config);
-    CHECK(room > 0 && room <= sizeof book);
-    CHECK_EQ(th_buddy_init(&buddy, memory, bytes, book, room, &config), TH_OK);
-}
-
-static void stop(void) {
-    CHECK_EQ(faults.count, 0);
-    CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
-    th_buddy_clean_up(&buddy);
-}
-
-static th_buddy_stats stats(void) {
-    th_buddy_stats s;
-    th_buddy_get_stats(&buddy, &s);
-    CHECK_EQ(s.managed_bytes, s.live_bytes + s.free_bytes);
-    return s;
-}
+#include "buddy_fixture.h"
 
 static size_t place_of(const void *pointer) {
-    return (size_t)((const unsigned char *)pointer - region);
+    return (size_t)((const unsigned char *)pointer - buddy_region);
 }
 
 /* ---- split and merge ---------------------------------------------------------------------- */
 
 static void splits_and_merges_at(int level) {
-    start(level, region, 1024, 64);
+    buddy_start(level, buddy_region, 1024, 64);
     unsigned char *a = th_buddy_alloc(&buddy, 192); /* [256][256][512] */
     unsigned char *b = th_buddy_alloc(&buddy, 64);  /* [256][64 64 128][512] */
     unsigned char *c = th_buddy_alloc(&buddy, 65);
@@ -57,19 +25,19 @@ static void splits_and_merges_at(int level) {
     CHECK_EQ(place_of(b), 256);
     CHECK_EQ(place_of(c), 384);
     CHECK_EQ(place_of(d), 512);
-    CHECK_EQ(stats().largest_free_bytes, 64);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 64);
     CHECK(th_buddy_alloc(&buddy, 65) == NULL);
     th_buddy_free(&buddy, c); /* 384 is free, 320 is, 256 is not */
-    CHECK_EQ(stats().largest_free_bytes, 128);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 128);
     th_buddy_free(&buddy, b); /* [256][ 256 ][512] */
-    CHECK_EQ(stats().largest_free_bytes, 256);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 256);
     th_buddy_free(&buddy, d);
-    CHECK_EQ(stats().largest_free_bytes, 512);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 512);
     th_buddy_free(&buddy, a);
-    CHECK_EQ(stats().largest_free_bytes, 1024);
-    CHECK_EQ(stats().live_blocks, 0);
-    CHECK_EQ(stats().failed_allocs, 1);
-    stop();
+    CHECK_EQ(buddy_stats().largest_free_bytes, 1024);
+    CHECK_EQ(buddy_stats().live, 0);
+    CHECK_EQ(buddy_stats().failed_allocs, 1);
+    buddy_stop();
 }
 
 static void splits_and_merges(void) {
@@ -78,22 +46,22 @@ static void splits_and_merges(void) {
 
 /* Neighbours merge only with their own half: 64..191 is free, but no block of 128. */
 static void only_buddies_merge(void) {
-    start(0, region, 256, 64);
+    buddy_start(0, buddy_region, 256, 64);
     void *blocks[4];
     CHECK(th_allocator_alloc_batch(th_buddy_allocator(&buddy), 64, 16, blocks, 4));
     th_buddy_free(&buddy, blocks[1]);
     th_buddy_free(&buddy, blocks[2]);
-    CHECK_EQ(stats().free_bytes, 128);
-    CHECK_EQ(stats().largest_free_bytes, 64);
+    CHECK_EQ(buddy_stats().free_bytes, 128);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 64);
     CHECK(th_buddy_alloc(&buddy, 128) == NULL);
     th_buddy_free(&buddy, blocks[0]);
     CHECK_EQ(place_of(th_buddy_alloc(&buddy, 128)), 0);
-    stop();
+    buddy_stop();
 }
 
 /* Whatever callers write to their blocks, orders are not lost. */
 static void orders_lie_outside_the_blocks(void) {
-    start(0, region, 4096, 16);
+    buddy_start(0, buddy_region, 4096, 16);
     for (unsigned value = 0; value < 256; value += 51) {
         void *blocks[8];
         for (size_t i = 0; i < 8; i++) {
@@ -105,9 +73,9 @@ static void orders_lie_outside_the_blocks(void) {
             CHECK_EQ(th_buddy_usable_size(&buddy, blocks[i]), (size_t)16 << i);
             th_buddy_free(&buddy, blocks[i]);
         }
-        CHECK_EQ(stats().largest_free_bytes, 4096);
+        CHECK_EQ(buddy_stats().largest_free_bytes, 4096);
     }
-    stop();
+    buddy_stop();
 }
 
 /* Without guards the memory may be one that the processor must not touch. */
@@ -117,27 +85,27 @@ static void nothing_is_touched(void) {
     void *blocks[64] = {NULL};
     uint64_t state = th_test_seed(3);
     CHECK(memory != MAP_FAILED);
-    start(0, memory, bytes, 1024);
-    size_t largest = stats().largest_free_bytes;
+    buddy_start(0, memory, bytes, 1024);
+    size_t largest = buddy_stats().largest_free_bytes;
     for (unsigned i = 0; i < 2000; i++) {
         uint64_t r = th_test_random(&state);
         void **slot = &blocks[r % 64];
         if (*slot == NULL) {
             *slot = th_buddy_alloc(&buddy, (size_t)(r >> 8) % 40000 + 1);
-        } else if (!th_buddy_resize(&buddy, *slot, (size_t)(r >> 8) % 40000 + 1)) {
+        } else if (!th_buddy_resize_in_place(&buddy, *slot, (size_t)(r >> 8) % 40000 + 1)) {
             th_buddy_free(&buddy, *slot);
             *slot = NULL;
         }
     }
-    CHECK(stats().live_blocks > 4);
-    th_buddy_reset(&buddy);
-    CHECK_EQ(stats().largest_free_bytes, largest);
-    stop();
+    CHECK(buddy_stats().live > 4);
+    CHECK_EQ(th_buddy_reset(&buddy), TH_OK);
+    CHECK_EQ(buddy_stats().largest_free_bytes, largest);
+    buddy_stop();
     CHECK_EQ(munmap(memory, bytes), 0);
 }
 
 static void the_lowest_block_is_taken(void) {
-    start(0, region, 512, 64);
+    buddy_start(0, buddy_region, 512, 64);
     void *blocks[8];
     CHECK(th_allocator_alloc_batch(th_buddy_allocator(&buddy), 64, 16, blocks, 8));
     th_buddy_free(&buddy, blocks[6]);
@@ -147,7 +115,7 @@ static void the_lowest_block_is_taken(void) {
     CHECK_PTR_EQ(th_buddy_alloc(&buddy, 64), blocks[3]);
     CHECK_PTR_EQ(th_buddy_alloc(&buddy, 16), blocks[6]);
     CHECK(th_buddy_alloc(&buddy, 1) == NULL);
-    stop();
+    buddy_stop();
 }
 
 /* ---- init and the end --------------------------------------------------------------------- */
@@ -163,94 +131,97 @@ typedef struct bad_init {
 } bad_init;
 
 static void init_refuses(void) {
-    const size_t some = sizeof book;
+    const size_t some = sizeof buddy_book;
     const bad_init cases[] = {
-        {TH_ERR_NULL, NULL, 1024, book, some, 0, 0},
-        {TH_ERR_NULL, region, 1024, NULL, some, 0, 0},
-        {TH_ERR_ALIGNMENT, region, 1024, book, some, 1, 0},
-        {TH_ERR_ALIGNMENT, region, 1024, book, some, 8, 0},
-        {TH_ERR_ALIGNMENT, region, 1024, book, some, 48, 0},
-        {TH_ERR_ALIGNMENT, region, 1024, book, some, SIZE_MAX, 0},
-        {TH_ERR_CONFIG, region, 1024, book, some, 16, -1},
-        {TH_ERR_CONFIG, region, 1024, book, some, 16, 4},
-        {TH_ERR_TOO_SMALL, region, 0, book, some, 16, 0},
-        {TH_ERR_TOO_SMALL, region, 63, book, some, 64, 0},
-        {TH_ERR_TOO_SMALL, region + 1, 126, book, some, 64, 0},
-        {TH_ERR_TOO_SMALL, region, 1024, book, 0, 64, 0},
-        {TH_ERR_TOO_LARGE, region, (size_t)PTRDIFF_MAX + 1, book, some, 64, 0},
-        {TH_ERR_TOO_LARGE, region, SIZE_MAX, book, some, 64, 0},
-        {TH_ERR_TOO_LARGE, (void *)(UINTPTR_MAX - 100), 101, book, some, 16, 0},
-        {TH_ERR_TOO_LARGE, (void *)(UINTPTR_MAX - 7), 7, book, some, 16, 0},
-        {TH_ERR_MISALIGNED, region, 1024, book + 1, some - 8, 64, 0},
-        {TH_ERR_MISALIGNED, region, 1024, book + 4, some - 8, 64, 0},
+        {TH_ERR_NULL, NULL, 1024, buddy_book, some, 0, 0},
+        {TH_ERR_NULL, buddy_region, 1024, NULL, some, 0, 0},
+        {TH_ERR_ALIGNMENT, buddy_region, 1024, buddy_book, some, 1, 0},
+        {TH_ERR_ALIGNMENT, buddy_region, 1024, buddy_book, some, 8, 0},
+        {TH_ERR_ALIGNMENT, buddy_region, 1024, buddy_book, some, 48, 0},
+        {TH_ERR_ALIGNMENT, buddy_region, 1024, buddy_book, some, SIZE_MAX, 0},
+        {TH_ERR_CONFIG, buddy_region, 1024, buddy_book, some, 16, -1},
+        {TH_ERR_CONFIG, buddy_region, 1024, buddy_book, some, 16, 4},
+        {TH_ERR_TOO_SMALL, buddy_region, 0, buddy_book, some, 16, 0},
+        {TH_ERR_TOO_SMALL, buddy_region, 63, buddy_book, some, 64, 0},
+        {TH_ERR_TOO_SMALL, buddy_region + 1, 126, buddy_book, some, 64, 0},
+        {TH_ERR_TOO_SMALL, buddy_region, 1024, buddy_book, 0, 64, 0},
+        {TH_ERR_TOO_LARGE, buddy_region, (size_t)PTRDIFF_MAX + 1, buddy_book, some, 64, 0},
+        {TH_ERR_TOO_LARGE, buddy_region, SIZE_MAX, buddy_book, some, 64, 0},
+        {TH_ERR_TOO_LARGE, (void *)(UINTPTR_MAX - 100), 101, buddy_book, some, 16, 0},
+        {TH_ERR_TOO_LARGE, (void *)(UINTPTR_MAX - 7), 7, buddy_book, some, 16, 0},
+        {TH_ERR_MISALIGNED, buddy_region, 1024, buddy_book + 1, some - 8, 64, 0},
+        {TH_ERR_MISALIGNED, buddy_region, 1024, buddy_book + 4, some - 8, 64, 0},
     };
     th_buddy untouched;
     memset(&untouched, 0x5A, sizeof untouched);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const bad_init *c = &cases[i];
-        th_buddy_config config = {.unit = c->unit, .guarding = guarding_with(&faults, c->level)};
+        th_buddy_config config = {.unit = c->unit,
+                                  .guarding = guarding_with(&buddy_faults, c->level)};
         th_buddy before = untouched;
         th_status status =
             th_buddy_init(&untouched, c->memory, c->bytes, c->bookkeeping, c->room, &config);
         CHECK_EQ(status, c->status);
         CHECK(memcmp(&before, &untouched, sizeof before) == 0);
     }
-    CHECK_EQ(th_buddy_init(NULL, region, 1024, book, some, NULL), TH_ERR_NULL);
+    CHECK_EQ(th_buddy_init(NULL, buddy_region, 1024, buddy_book, some, NULL), TH_ERR_NULL);
 #if SIZE_MAX > UINT32_MAX
     th_buddy_config small = {.unit = 16};
-    CHECK_EQ(th_buddy_init(&untouched, region, ((size_t)16 << 30) + 16, book, some, &small),
-             TH_ERR_TOO_LARGE);
+    CHECK_EQ(
+        th_buddy_init(&untouched, buddy_region, ((size_t)16 << 30) + 16, buddy_book, some, &small),
+        TH_ERR_TOO_LARGE);
 #endif
 }
 
 static void bookkeeping_is_as_large_as_it_says(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
-        th_buddy_config config = {.unit = 16, .guarding = guarding_with(&faults, level)};
-        size_t room = th_buddy_bookkeeping_bytes(region, 1024, &config);
+    for (int level = 0; level <= th_guard_max(); level++) {
+        th_buddy_config config = {.unit = 16, .guarding = guarding_with(&buddy_faults, level)};
+        size_t room = th_buddy_bookkeeping_bytes(buddy_region, 1024, &config);
         bool sizes = level >= 1 || TH_TRACK_ANY;
         CHECK_EQ(room,
                  2 * sizeof(uint64_t) + 64 * (1 + (sizes ? sizeof(size_t) : 0) + (level >= 2)));
-        memset(book, 0x77, sizeof book);
-        CHECK_EQ(th_buddy_init(&buddy, region, 1024, book, room - 1, &config), TH_ERR_TOO_SMALL);
-        CHECK_EQ(th_buddy_init(&buddy, region, 1024, book, room, &config), TH_OK);
+        memset(buddy_book, 0x77, sizeof buddy_book);
+        CHECK_EQ(th_buddy_init(&buddy, buddy_region, 1024, buddy_book, room - 1, &config),
+                 TH_ERR_TOO_SMALL);
+        CHECK_EQ(th_buddy_init(&buddy, buddy_region, 1024, buddy_book, room, &config), TH_OK);
         void *block = th_buddy_alloc(&buddy, 1000);
         CHECK(block != NULL);
-        CHECK_EQ(book[room], 0x77);
+        CHECK_EQ(buddy_book[room], 0x77);
         th_buddy_clean_up(&buddy);
     }
     th_buddy_config bad = {.unit = 24};
-    CHECK_EQ(th_buddy_bookkeeping_bytes(region, 1024, &bad), 0);
+    CHECK_EQ(th_buddy_bookkeeping_bytes(buddy_region, 1024, &bad), 0);
     CHECK_EQ(th_buddy_bookkeeping_bytes(NULL, 1024, NULL), 0);
-    CHECK_EQ(th_buddy_bookkeeping_bytes(region, 0, NULL), 0);
-    CHECK_EQ(th_buddy_bookkeeping_bytes(region, SIZE_MAX, NULL), 0);
+    CHECK_EQ(th_buddy_bookkeeping_bytes(buddy_region, 0, NULL), 0);
+    CHECK_EQ(th_buddy_bookkeeping_bytes(buddy_region, SIZE_MAX, NULL), 0);
 }
 
 /* A config of NULL means units of 64 bytes. */
 static void defaults(void) {
-    size_t room = th_buddy_bookkeeping_bytes(region, 1024, NULL);
-    CHECK_EQ(th_buddy_init(&buddy, region, 1024, book, room, NULL), TH_OK);
+    size_t room = th_buddy_bookkeeping_bytes(buddy_region, 1024, NULL);
+    CHECK_EQ(th_buddy_init(&buddy, buddy_region, 1024, buddy_book, room, NULL), TH_OK);
     void *block = th_buddy_alloc(&buddy, 1);
     CHECK_EQ(th_buddy_usable_size(&buddy, block), 64);
-    faults = (fault_log){0};
-    stop();
+    buddy_faults = (fault_log){0};
+    buddy_stop();
 }
 
 /* Zeroed, or cleaned up: calls are refused, and nothing happens. */
 static void without_memory_calls_do_nothing(void) {
-    start(0, region, 1024, 64);
+    buddy_start(0, buddy_region, 1024, 64);
     void *block = th_buddy_alloc(&buddy, 100);
     th_buddy_clean_up(&buddy);
-    memset(region, 0, 1024); /* ordinary memory again */
+    memset(buddy_region, 0, 1024); /* ordinary memory again */
     CHECK(th_buddy_alloc(&buddy, 16) == NULL);
     CHECK(th_buddy_alloc_aligned(&buddy, 16, 16) == NULL);
-    CHECK(!th_buddy_resize(&buddy, block, 16));
+    CHECK(!th_buddy_resize_in_place(&buddy, block, 16));
     th_buddy_free(&buddy, block);
-    th_buddy_reset(&buddy);
+    CHECK_EQ(th_buddy_reset(&buddy), TH_ERR_NULL);
     CHECK_EQ(th_buddy_usable_size(&buddy, block), 0);
     CHECK(!th_buddy_owns(&buddy, block));
-    CHECK_EQ(stats().managed_bytes, 0);
-    CHECK_EQ(stats().largest_free_bytes, 0);
-    CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
+    CHECK_EQ(buddy_stats().managed_bytes, 0);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 0);
+    CHECK_EQ(th_buddy_check(&buddy, NULL), TH_ERR_NULL);
     th_buddy_clean_up(&buddy);
     th_buddy_clean_up(NULL);
     CHECK_EQ(th_buddy_check(NULL, NULL), TH_ERR_NULL);
@@ -279,7 +250,7 @@ static void create_and_give_back(void) {
     backing_stop(&own);
     own.left = 2;
     CHECK_EQ(th_buddy_create(&buddy, from, 4096 + 63, NULL), TH_OK);
-    CHECK_EQ(stats().managed_bytes, 4096);
+    CHECK_EQ(buddy_stats().managed_bytes, 4096);
     void *block = th_buddy_alloc(&buddy, 100);
     CHECK(block != NULL);
     memset(block, 1, 100);
@@ -321,7 +292,7 @@ static void create_of_too_many_units(void) {
 static void requests_that_are_refused(void) {
     const size_t absurd[] = {1025,     2048,         (size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1,
                              SIZE_MAX, SIZE_MAX - 63};
-    start(0, region, 1024, 64);
+    buddy_start(0, buddy_region, 1024, 64);
     CHECK(th_buddy_alloc(&buddy, 0) == NULL);
     CHECK(th_buddy_alloc_aligned(&buddy, 0, 16) == NULL);
     for (size_t alignment = 0; alignment < 100; alignment++) {
@@ -330,23 +301,23 @@ static void requests_that_are_refused(void) {
         }
     }
     CHECK(th_buddy_alloc_aligned(&buddy, 16, SIZE_MAX) == NULL);
-    CHECK_EQ(stats().failed_allocs, 0);
+    CHECK_EQ(buddy_stats().failed_allocs, 0);
     for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
         CHECK(th_buddy_alloc(&buddy, absurd[i]) == NULL);
-        CHECK_EQ(stats().failed_allocs, i + 1);
+        CHECK_EQ(buddy_stats().failed_allocs, i + 1);
     }
     CHECK(th_buddy_alloc_aligned(&buddy, 1, 2048) == NULL);
     CHECK(th_buddy_alloc_aligned(&buddy, 1, SIZE_MAX / 2 + 1) == NULL);
-    CHECK_EQ(stats().free_bytes, 1024);
+    CHECK_EQ(buddy_stats().free_bytes, 1024);
     th_buddy_free(&buddy, NULL);
     CHECK_EQ(th_buddy_usable_size(&buddy, NULL), 0);
     CHECK(!th_buddy_owns(&buddy, NULL));
-    stop();
+    buddy_stop();
 }
 
 /* An alignment above the size takes a block of that size. */
 static void alignments_hold(void) {
-    start(0, region, 8192, 16);
+    buddy_start(0, buddy_region, 8192, 16);
     for (size_t alignment = 1; alignment <= 4096; alignment *= 2) {
         unsigned char *block = th_buddy_alloc_aligned(&buddy, 24, alignment);
         CHECK(block != NULL);
@@ -355,7 +326,7 @@ static void alignments_hold(void) {
         memset(block, 0x11, 24);
         th_buddy_free(&buddy, block);
     }
-    stop();
+    buddy_stop();
 }
 
 /* The largest aligned power of two inside, found by trying all. */
@@ -370,26 +341,26 @@ static size_t largest_inside(uintptr_t low, uintptr_t high) {
 
 static void play_on_base(size_t shift, size_t bytes) {
     static void *blocks[REGION_BYTES / 16];
-    uintptr_t low = ((uintptr_t)region + shift + 15) & ~(uintptr_t)15;
-    uintptr_t high = ((uintptr_t)region + shift + bytes) & ~(uintptr_t)15;
-    start(0, region + shift, bytes, 16);
-    CHECK_EQ(stats().managed_bytes, high - low);
-    CHECK_EQ(stats().largest_free_bytes, largest_inside(low, high));
+    uintptr_t low = ((uintptr_t)buddy_region + shift + 15) & ~(uintptr_t)15;
+    uintptr_t high = ((uintptr_t)buddy_region + shift + bytes) & ~(uintptr_t)15;
+    buddy_start(0, buddy_region + shift, bytes, 16);
+    CHECK_EQ(buddy_stats().managed_bytes, high - low);
+    CHECK_EQ(buddy_stats().largest_free_bytes, largest_inside(low, high));
     size_t count = 0;
     while ((blocks[count] = th_buddy_alloc(&buddy, 16)) != NULL) {
         CHECK_EQ((uintptr_t)blocks[count], low + 16 * count);
         count++;
     }
     CHECK_EQ(count, (high - low) / 16);
-    CHECK_EQ(stats().free_bytes, 0);
-    CHECK_EQ(stats().largest_free_bytes, 0);
+    CHECK_EQ(buddy_stats().free_bytes, 0);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 0);
     CHECK(!th_buddy_owns(&buddy, (void *)(low - 1)));
     CHECK(!th_buddy_owns(&buddy, (void *)high));
     CHECK(th_buddy_owns(&buddy, (void *)(high - 1)));
     th_allocator_free_batch(th_buddy_allocator(&buddy), blocks, count);
-    CHECK_EQ(stats().largest_free_bytes, largest_inside(low, high));
-    CHECK_EQ(stats().high_water_bytes, high - low);
-    stop();
+    CHECK_EQ(buddy_stats().largest_free_bytes, largest_inside(low, high));
+    CHECK_EQ(buddy_stats().high_water_bytes, high - low);
+    buddy_stop();
 }
 
 /* Odd addresses, and memory on both sides of a large power of two, of which the region's middle is
@@ -415,25 +386,25 @@ static void memory_around_the_middle_of_the_address_space(void) {
     if (TH_TRACK_ANY) {
         return;
     }
-    start(0, (void *)(half / 2 + unit), half - unit, unit);
-    CHECK_EQ(stats().managed_bytes, half - unit);
-    CHECK_EQ(stats().largest_free_bytes, half / 2);
+    buddy_start(0, (void *)(half / 2 + unit), half - unit, unit);
+    CHECK_EQ(buddy_stats().managed_bytes, half - unit);
+    CHECK_EQ(buddy_stats().largest_free_bytes, half / 2);
     CHECK(th_buddy_alloc(&buddy, (size_t)PTRDIFF_MAX) == NULL);
     CHECK(th_buddy_alloc(&buddy, half / 2 + 1) == NULL);
     CHECK(th_buddy_alloc(&buddy, half + 1) == NULL);
     CHECK(th_buddy_alloc(&buddy, SIZE_MAX) == NULL);
     void *low = th_buddy_alloc(&buddy, unit + 1);
     CHECK_EQ((uintptr_t)low, half / 2 + 2 * unit);
-    CHECK(!th_buddy_resize(&buddy, low, SIZE_MAX));
+    CHECK(!th_buddy_resize_in_place(&buddy, low, SIZE_MAX));
     void *high = th_buddy_alloc_aligned(&buddy, 1, half);
     CHECK(high == NULL);
     high = th_buddy_alloc(&buddy, half / 4);
     CHECK_EQ((uintptr_t)high, half - half / 4);
-    CHECK(!th_buddy_resize(&buddy, high, half));
+    CHECK(!th_buddy_resize_in_place(&buddy, high, half));
     th_buddy_free(&buddy, low);
     th_buddy_free(&buddy, high);
-    CHECK_EQ(stats().largest_free_bytes, half / 2);
-    stop();
+    CHECK_EQ(buddy_stats().largest_free_bytes, half / 2);
+    buddy_stop();
 }
 
 /* All but the last byte of all; the unit that it is in is not used. No block begins at address 0.
@@ -442,51 +413,51 @@ static void memory_at_the_ends_of_the_address_space(void) {
     if (TH_TRACK_ANY) {
         return;
     }
-    start(0, (void *)(UINTPTR_MAX - 1023), 1023, 64);
-    CHECK_EQ(stats().managed_bytes, 1024 - 64);
+    buddy_start(0, (void *)(UINTPTR_MAX - 1023), 1023, 64);
+    CHECK_EQ(buddy_stats().managed_bytes, 1024 - 64);
     void *last = th_buddy_alloc_aligned(&buddy, 448, 1);
     CHECK(last != NULL && th_buddy_owns(&buddy, last));
     CHECK(!th_buddy_owns(&buddy, (void *)UINTPTR_MAX));
-    stop();
-    start(0, (void *)1, 1024, 64);
+    buddy_stop();
+    buddy_start(0, (void *)1, 1024, 64);
     CHECK_EQ((uintptr_t)th_buddy_alloc_aligned(&buddy, 64, 64), 64);
-    stop();
+    buddy_stop();
 }
 
 /* ---- resize ------------------------------------------------------------------------------- */
 
 static void resize_in_place_at(int level) {
-    start(level, region, 1024, 64);
+    buddy_start(level, buddy_region, 1024, 64);
     unsigned char *a = th_buddy_alloc(&buddy, 64);
     memset(a, 0xA1, 64);
-    CHECK(th_buddy_resize(&buddy, a, 1000)); /* the whole memory */
+    CHECK(th_buddy_resize_in_place(&buddy, a, 1000)); /* the whole memory */
     CHECK_EQ(th_buddy_usable_size(&buddy, a), 1024);
     memset(a + 64, 0xA2, 1000 - 64);
-    CHECK_EQ(stats().live_bytes, 1024);
-    CHECK(th_buddy_resize(&buddy, a, 1024));
-    CHECK(!th_buddy_resize(&buddy, a, 1025));
-    CHECK(th_buddy_resize(&buddy, a, 100)); /* [128][128][256][512] */
-    CHECK_EQ(stats().live_bytes, 128);
-    CHECK_EQ(stats().largest_free_bytes, 512);
-    CHECK_EQ(stats().high_water_bytes, 1024);
+    CHECK_EQ(buddy_stats().live_bytes, 1024);
+    CHECK(th_buddy_resize_in_place(&buddy, a, 1024));
+    CHECK(!th_buddy_resize_in_place(&buddy, a, 1025));
+    CHECK(th_buddy_resize_in_place(&buddy, a, 100)); /* [128][128][256][512] */
+    CHECK_EQ(buddy_stats().live_bytes, 128);
+    CHECK_EQ(buddy_stats().largest_free_bytes, 512);
+    CHECK_EQ(buddy_stats().high_water_bytes, 1024);
     CHECK(a[0] == 0xA1 && a[63] == 0xA1 && a[64] == 0xA2 && a[99] == 0xA2);
     unsigned char *b = th_buddy_alloc(&buddy, 128); /* a's other half */
     CHECK_PTR_EQ(b, a + 128);
-    CHECK(!th_buddy_resize(&buddy, a, 129));   /* which is live */
-    CHECK(!th_buddy_resize(&buddy, b, 129));   /* an upper half cannot grow */
-    CHECK(th_buddy_resize(&buddy, b, 1));      /* but shrink */
-    CHECK(!th_buddy_resize(&buddy, a, 129));   /* its lower half is still live */
-    CHECK(!th_buddy_resize(&buddy, b, 65536)); /* beyond every order */
-    CHECK(!th_buddy_resize(&buddy, b, SIZE_MAX));
-    CHECK(!th_buddy_resize(&buddy, b, 0));
-    CHECK(!th_buddy_resize(&buddy, NULL, 10));
-    CHECK(th_buddy_resize(&buddy, b, 128));
+    CHECK(!th_buddy_resize_in_place(&buddy, a, 129));   /* which is live */
+    CHECK(!th_buddy_resize_in_place(&buddy, b, 129));   /* an upper half cannot grow */
+    CHECK(th_buddy_resize_in_place(&buddy, b, 1));      /* but shrink */
+    CHECK(!th_buddy_resize_in_place(&buddy, a, 129));   /* its lower half is still live */
+    CHECK(!th_buddy_resize_in_place(&buddy, b, 65536)); /* beyond every order */
+    CHECK(!th_buddy_resize_in_place(&buddy, b, SIZE_MAX));
+    CHECK(!th_buddy_resize_in_place(&buddy, b, 0));
+    CHECK(!th_buddy_resize_in_place(&buddy, NULL, 10));
+    CHECK(th_buddy_resize_in_place(&buddy, b, 128));
     th_buddy_free(&buddy, b);
-    CHECK(th_buddy_resize(&buddy, a, 512));
+    CHECK(th_buddy_resize_in_place(&buddy, a, 512));
     CHECK(a[0] == 0xA1 && a[99] == 0xA2);
     th_buddy_free(&buddy, a);
-    CHECK_EQ(stats().largest_free_bytes, 1024);
-    stop();
+    CHECK_EQ(buddy_stats().largest_free_bytes, 1024);
+    buddy_stop();
 }
 
 static void resize_in_place(void) {
@@ -495,35 +466,35 @@ static void resize_in_place(void) {
 
 /* A block that is larger than its size for its alignment's sake shrinks to its size. */
 static void resize_keeps_the_address(void) {
-    start(0, region, 1024, 16);
+    buddy_start(0, buddy_region, 1024, 16);
     unsigned char *block = th_buddy_alloc_aligned(&buddy, 16, 512);
-    CHECK(th_buddy_resize(&buddy, block, 100));
+    CHECK(th_buddy_resize_in_place(&buddy, block, 100));
     memset(block, 0x22, 100);
     CHECK_EQ(th_buddy_usable_size(&buddy, block), 128);
-    CHECK(th_buddy_resize(&buddy, block, 512));
+    CHECK(th_buddy_resize_in_place(&buddy, block, 512));
     memset(block + 100, 0x22, 412);
     CHECK_EQ((uintptr_t)block & 511, 0);
-    stop();
+    buddy_stop();
 }
 
 static void reset_at(int level) {
-    start(level, region + 40, 1000, 16);
-    size_t managed = stats().managed_bytes;
-    size_t largest = stats().largest_free_bytes;
+    buddy_start(level, buddy_region + 40, 1000, 16);
+    size_t managed = buddy_stats().managed_bytes;
+    size_t largest = buddy_stats().largest_free_bytes;
     for (unsigned round = 0; round < 3; round++) {
         unsigned char *block;
-        while ((block = th_buddy_alloc(&buddy, 20 + 7 * stats().live_blocks)) != NULL) {
+        while ((block = th_buddy_alloc(&buddy, 20 + 7 * (size_t)buddy_stats().live)) != NULL) {
             memset(block, 0x33, 20);
         }
-        CHECK(stats().live_blocks > 3);
-        th_buddy_reset(&buddy);
-        CHECK_EQ(stats().live_blocks, 0);
-        CHECK_EQ(stats().live_bytes, 0);
-        CHECK_EQ(stats().free_bytes, managed);
-        CHECK_EQ(stats().largest_free_bytes, largest);
-        CHECK_EQ(stats().failed_allocs, round + 1);
+        CHECK(buddy_stats().live > 3);
+        CHECK_EQ(th_buddy_reset(&buddy), TH_OK);
+        CHECK_EQ(buddy_stats().live, 0);
+        CHECK_EQ(buddy_stats().live_bytes, 0);
+        CHECK_EQ(buddy_stats().free_bytes, managed);
+        CHECK_EQ(buddy_stats().largest_free_bytes, largest);
+        CHECK_EQ(buddy_stats().failed_allocs, round + 1);
     }
-    stop();
+    buddy_stop();
 }
 
 static void reset_frees_everything(void) {
@@ -531,7 +502,7 @@ static void reset_frees_everything(void) {
 }
 
 static void the_table_leads_to_the_same(void) {
-    start(0, region, 1024, 64);
+    buddy_start(0, buddy_region, 1024, 64);
     th_allocator allocator = th_buddy_allocator(&buddy);
     unsigned char *block = th_allocator_alloc_aligned(allocator, 65, 256);
     CHECK(block != NULL);
@@ -541,191 +512,9 @@ static void the_table_leads_to_the_same(void) {
     CHECK(th_allocator_resize_in_place(allocator, block, 64));
     CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
     th_allocator_free(allocator, block);
-    CHECK(th_allocator_reset(allocator));
-    CHECK_EQ(stats().live_blocks, 0);
-    stop();
-}
-
-/* ---- against a model ---------------------------------------------------------------------- */
-
-/* The simplest one: a map of units. A request goes to the lowest place at a multiple of its block's
- * size where all units are free. */
-enum { UNIT = 16, UNITS_MAX = 1200, SLOTS = 24 };
-
-typedef struct model_block {
-    unsigned char *at;
-    size_t asked, size;
-    unsigned char fill;
-} model_block;
-
-typedef struct model {
-    bool taken[UNITS_MAX];
-    uintptr_t low;
-    size_t units;
-    model_block slots[SLOTS];
-} model;
-
-static size_t block_size(size_t bytes) {
-    size_t size = UNIT;
-    while (size < bytes) {
-        size *= 2;
-    }
-    return size;
-}
-
-static bool is_free(const model *m, size_t unit, size_t size) {
-    for (size_t i = unit; i < unit + size / UNIT; i++) {
-        if (i >= m->units || m->taken[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static uintptr_t expect_place(const model *m, size_t size) {
-    for (size_t i = 0; i < m->units; i++) {
-        if (((m->low + UNIT * i) & (size - 1)) == 0 && is_free(m, i, size)) {
-            return m->low + UNIT * i;
-        }
-    }
-    return 0;
-}
-
-static void take(model *m, const model_block *block, bool taken) {
-    size_t first = ((uintptr_t)block->at - m->low) / UNIT;
-    for (size_t i = 0; i < block->size / UNIT; i++) {
-        m->taken[first + i] = taken;
-    }
-}
-
-static void check_fill(const model_block *block, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        CHECK_EQ(block->at[i], block->fill);
-    }
-}
-
-static void do_alloc(model *m, model_block *block, size_t bytes, size_t alignment) {
-    size_t size = block_size(bytes > alignment ? bytes : alignment);
-    unsigned char *at = th_buddy_alloc_aligned(&buddy, bytes, alignment);
-    CHECK_EQ((uintptr_t)at, expect_place(m, size));
-    if (at != NULL) {
-        *block = (model_block){at, bytes, size, (unsigned char)(block->fill + 29)};
-        take(m, block, true);
-        memset(at, block->fill, bytes);
-    }
-}
-
-static void do_resize(model *m, model_block *block, size_t bytes) {
-    size_t size = block_size(bytes);
-    take(m, block, false);
-    bool possible = ((uintptr_t)block->at & (size - 1)) == 0 &&
-                    is_free(m, ((uintptr_t)block->at - m->low) / UNIT, size);
-    possible = possible || size <= block->size;
-    CHECK_EQ(th_buddy_resize(&buddy, block->at, bytes), possible);
-    check_fill(block, bytes < block->asked && possible ? bytes : block->asked);
-    if (possible) {
-        block->asked = bytes;
-        block->size = size;
-        memset(block->at, block->fill, bytes);
-    }
-    take(m, block, true);
-}
-
-static void compare(const model *m) {
-    size_t used = 0;
-    size_t largest = 0;
-    for (size_t i = 0; i < m->units; i++) {
-        used += m->taken[i];
-    }
-    for (size_t size = UNIT; size <= UNIT * m->units; size *= 2) {
-        largest = expect_place(m, size) != 0 ? size : largest;
-    }
-    CHECK_EQ(stats().live_bytes, used * UNIT);
-    CHECK_EQ(stats().largest_free_bytes, largest);
-    CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
-}
-
-/* On so many bytes at `memory`; the largest request is less than twice as long. */
-static void play_random(int level, unsigned char *memory, size_t bytes, uint64_t *state,
-                        unsigned ops) {
-    model m = {.low = ((uintptr_t)memory + UNIT - 1) & ~(uintptr_t)(UNIT - 1)};
-    unsigned powers = 1;
-    while (bytes >> powers != 0) {
-        powers++;
-    }
-    start(level, memory, bytes, UNIT);
-    m.units = stats().managed_bytes / UNIT;
-    for (unsigned i = 0; i < ops; i++) {
-        uint64_t r = th_test_random(state);
-        model_block *block = &m.slots[r % SLOTS];
-        size_t asked = (size_t)(r >> 16) % ((size_t)1 << (r >> 8) % powers) + 1;
-        if (block->at == NULL) {
-            do_alloc(&m, block, asked, (size_t)1 << (r >> 40) % (powers - 4));
-        } else if (r >> 60 < 8) {
-            do_resize(&m, block, asked);
-        } else {
-            check_fill(block, block->asked);
-            CHECK(th_buddy_owns(&buddy, block->at + block->size - 1));
-            CHECK_EQ(th_buddy_usable_size(&buddy, block->at), block->size);
-            th_buddy_free(&buddy, block->at);
-            take(&m, block, false);
-            block->at = NULL;
-        }
-        compare(&m);
-    }
-    stop();
-}
-
-static void random_work_agrees_with_the_model_at(int level) {
-    static alignas(UNIT) unsigned char large[UNIT * UNITS_MAX];
-    uint64_t state = th_test_seed(17 + (uint64_t)level);
-    size_t scale = TH_TRACK_VALGRIND ? 8 : 1;
-    for (unsigned round = 0; round < 12 / scale; round++) {
-        size_t shift = round % 3 == 0 ? 0 : (size_t)th_test_random(&state) % REGION_BYTES;
-        play_random(level, region + shift, 3008, &state, (unsigned)(400 / scale));
-    }
-    for (size_t bytes = sizeof large; bytes > 400; bytes = bytes * 2 / 5) {
-        play_random(level, large, bytes, &state, (unsigned)(400 / scale));
-    }
-}
-
-static void random_work_agrees_with_the_model(void) {
-    at_levels(0, random_work_agrees_with_the_model_at);
-}
-
-/* Blocks of each order, from the first place to the last one; and when they are freed, from the
- * last one to the first, all is as it was. Nothing is touched, so that the tree can be tall. */
-static void each_order_fills_the_memory(void) {
-    enum { ORDERS = 15, TALL_UNITS = 1 << ORDERS };
-    static void *blocks[TALL_UNITS];
-    size_t bytes = (size_t)UNIT << ORDERS;
-    th_buddy_config config = {.unit = UNIT, .guarding = guarding_with(&faults, 0)};
-    unsigned char *memory = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(memory != MAP_FAILED);
-    unsigned char *at = (unsigned char *)(((uintptr_t)memory + bytes - 1) & ~(bytes - 1));
-    size_t room = th_buddy_bookkeeping_bytes(at, bytes, &config);
-    void *bookkeeping = malloc(room);
-    CHECK_EQ(th_buddy_init(&buddy, at, bytes, bookkeeping, room, &config), TH_OK);
-    for (unsigned order = TH_TRACK_VALGRIND ? 4 : 0; order <= ORDERS; order++) {
-        size_t count = (size_t)1 << (ORDERS - order);
-        for (size_t i = 0; i < count; i++) {
-            blocks[i] = th_buddy_alloc(&buddy, (size_t)UNIT << order);
-            CHECK_PTR_EQ(blocks[i], at + (i << order) * UNIT);
-        }
-        CHECK_EQ(stats().largest_free_bytes, 0);
-        CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
-        for (size_t i = count; i > 0; i--) {
-            th_buddy_free(&buddy, blocks[i - 1]);
-            size_t free_units = (count - i + 1) << order;
-            CHECK(stats().largest_free_bytes <= free_units * UNIT);
-            CHECK(2 * stats().largest_free_bytes > free_units * UNIT);
-        }
-        CHECK_EQ(stats().largest_free_bytes, bytes);
-        CHECK_EQ(th_buddy_check(&buddy, NULL), TH_OK);
-    }
-    stop();
-    free(bookkeeping);
-    CHECK_EQ(munmap(memory, 2 * bytes), 0);
+    CHECK_EQ(th_allocator_reset(allocator), TH_OK);
+    CHECK_EQ(buddy_stats().live, 0);
+    buddy_stop();
 }
 
 TH_SUITE("buddy", TEST(splits_and_merges), TEST(only_buddies_merge),
@@ -737,5 +526,4 @@ TH_SUITE("buddy", TEST(splits_and_merges), TEST(only_buddies_merge),
          TEST(memory_may_begin_anywhere), TEST(memory_around_the_middle_of_the_address_space),
          TEST(memory_at_the_ends_of_the_address_space), TEST(resize_in_place),
          TEST(resize_keeps_the_address), TEST(reset_frees_everything),
-         TEST(the_table_leads_to_the_same), TEST(random_work_agrees_with_the_model),
-         TEST(each_order_fills_the_memory))
+         TEST(the_table_leads_to_the_same))

@@ -129,7 +129,7 @@ static void smash_mappings(int level) {
     const th_large_config config = {.guarding = guarding_with(&faults, level)};
     CHECK_EQ(th_large_init(&large, &config), TH_OK);
     for (size_t bytes = 1; bytes < 4096; bytes += 1023) {
-        unsigned char *block = th_large_alloc(&large, bytes, 0);
+        unsigned char *block = th_large_alloc(&large, bytes);
         CHECK(block != NULL);
         smash_with_each_byte(th_large_allocator(&large), block + bytes, 4096 - bytes);
     }

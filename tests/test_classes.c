@@ -28,11 +28,11 @@ static void stop(void) {
     static const th_classes zeroed;
     CHECK(memcmp(&classes, &zeroed, sizeof classes) == 0);
     CHECK(th_classes_alloc(&classes, 1) == NULL);
-    CHECK(th_classes_resize(&classes, NULL, 100000) == NULL);
+    CHECK(th_classes_realloc(&classes, NULL, 100000) == NULL);
     th_classes_free(&classes, &classes);
-    CHECK(th_classes_resize(&classes, &classes, 5) == NULL);
+    CHECK(th_classes_realloc(&classes, &classes, 5) == NULL);
     CHECK(!th_classes_owns(&classes, &classes));
-    th_classes_reset(&classes);
+    CHECK_EQ(th_classes_reset(&classes), TH_ERR_NULL);
     CHECK_EQ(th_classes_trim(&classes), 0);
     backing_stop(&blocks);
 }
@@ -129,7 +129,7 @@ static void every_size_works(void) {
 
 static void use_zeroed(size_t count, size_t size) {
     for (int round = 0; round < 2; round++) {
-        unsigned char *block = th_classes_alloc_zeroed(&classes, count, size);
+        unsigned char *block = th_classes_alloc_array_zeroed(&classes, count, size);
         CHECK(block != NULL);
         for (size_t i = 0; i < count * size; i++) {
             CHECK_EQ(block[i], 0);
@@ -153,9 +153,9 @@ static void zeroed_memory_is_zero(void) {
             use_zeroed(bytes, 1);
         }
         th_classes_free(&classes, neighbour);
-        CHECK(th_classes_alloc_zeroed(&classes, SIZE_MAX / 2, 3) == NULL);
-        CHECK(th_classes_alloc_zeroed(&classes, 0, 3) == NULL);
-        CHECK(th_classes_alloc_zeroed(&classes, 3, 0) == NULL);
+        CHECK(th_classes_alloc_array_zeroed(&classes, SIZE_MAX / 2, 3) == NULL);
+        CHECK(th_classes_alloc_array_zeroed(&classes, 0, 3) == NULL);
+        CHECK(th_classes_alloc_array_zeroed(&classes, 3, 0) == NULL);
         stop();
     }
 }
@@ -164,7 +164,7 @@ static void every_alignment(int level) {
     start(level);
     for (size_t alignment = 1; alignment <= 16384; alignment *= 2) {
         for (size_t bytes = 1; bytes <= 1300; bytes += 1 + bytes / 8) {
-            unsigned char *block = th_classes_alloc_aligned(&classes, alignment, bytes);
+            unsigned char *block = th_classes_alloc_aligned(&classes, bytes, alignment);
             CHECK(block != NULL);
             CHECK_EQ((uintptr_t)block % alignment, 0);
             fill(block, bytes, 1);
@@ -177,9 +177,9 @@ static void every_alignment(int level) {
             th_classes_free(&classes, block);
         }
     }
-    CHECK(th_classes_alloc_aligned(&classes, 0, 8) == NULL);
-    CHECK(th_classes_alloc_aligned(&classes, 24, 8) == NULL);
-    CHECK(th_classes_alloc_aligned(&classes, 16, 0) == NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 8, 0) == NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 8, 24) == NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 0, 16) == NULL);
     CHECK(th_classes_alloc(&classes, (size_t)PTRDIFF_MAX + 1) == NULL);
     CHECK_EQ(th_classes_get_stats(&classes).failed_allocs, 0);
     stop();
@@ -198,7 +198,7 @@ static void resize_from_all_to_all(int level) {
     for (size_t from = 0; from < COUNT; from++) {
         for (size_t to = 0; to < COUNT; to++) {
             unsigned char *block = take(sizes[from], 3);
-            block = th_classes_resize(&classes, block, sizes[to]);
+            block = th_classes_realloc(&classes, block, sizes[to]);
             CHECK(block != NULL);
             CHECK(filled(block, sizes[from] < sizes[to] ? sizes[from] : sizes[to], 3));
             CHECK_EQ(th_classes_requested_size(&classes, block), sizes[to]);
@@ -206,7 +206,7 @@ static void resize_from_all_to_all(int level) {
             CHECK_EQ(stats.live, 1);
             CHECK_EQ(stats.requested_bytes, sizes[to]);
             CHECK(stats.block_bytes <= 2 * sizes[to] + 16);
-            CHECK(th_classes_resize(&classes, block, 0) == NULL);
+            CHECK(th_classes_realloc(&classes, block, 0) == NULL);
             CHECK_EQ(th_classes_get_stats(&classes).live, 0);
         }
     }
@@ -219,17 +219,17 @@ static void resize_keeps_the_contents(void) {
 
 static void resize_stays_where_it_can(void) {
     start(1);
-    unsigned char *block = th_classes_resize(&classes, NULL, 200);
+    unsigned char *block = th_classes_realloc(&classes, NULL, 200);
     CHECK(block != NULL);
     for (size_t bytes = 112; bytes <= 224; bytes++) {
-        CHECK_PTR_EQ(th_classes_resize(&classes, block, bytes), block);
+        CHECK_PTR_EQ(th_classes_realloc(&classes, block, bytes), block);
     }
     CHECK(th_classes_resize_in_place(&classes, block, 1));
     CHECK(th_classes_resize_in_place(&classes, block, 224));
     CHECK(!th_classes_resize_in_place(&classes, block, 225));
     CHECK(!th_classes_resize_in_place(&classes, block, 0));
     CHECK(!th_classes_resize_in_place(&classes, NULL, 5));
-    CHECK(th_classes_resize(&classes, block, 111) != block);
+    CHECK(th_classes_realloc(&classes, block, 111) != block);
     stop();
 }
 
@@ -237,10 +237,10 @@ static void a_shrinking_block_stays_when_there_is_no_room(void) {
     start(1);
     unsigned char *block = take(512, 1);
     blocks.left = 0;
-    CHECK_PTR_EQ(th_classes_resize(&classes, block, 20), block);
+    CHECK_PTR_EQ(th_classes_realloc(&classes, block, 20), block);
     CHECK(filled(block, 20, 1));
     CHECK_EQ(th_classes_requested_size(&classes, block), 20);
-    CHECK(th_classes_resize(&classes, block, 600) == NULL);
+    CHECK(th_classes_realloc(&classes, block, 600) == NULL);
     CHECK(filled(block, 20, 1));
     CHECK_EQ(th_classes_get_stats(&classes).failed_allocs, 1); /* the other one was met */
     stop();
@@ -248,13 +248,13 @@ static void a_shrinking_block_stays_when_there_is_no_room(void) {
 
 /* A large block, of `taken` bytes: down to half of them it stays, wherever it comes from. */
 static void stay_until_half(size_t bytes, size_t alignment) {
-    unsigned char *block = th_classes_alloc_aligned(&classes, alignment, bytes);
+    unsigned char *block = th_classes_alloc_aligned(&classes, bytes, alignment);
     CHECK(block != NULL);
     size_t taken = th_classes_usable_size(&classes, block);
     fill(block, bytes, 1);
     for (size_t size = taken; size >= taken / 2; size -= size % 100 + 1) {
         CHECK(th_classes_resize_in_place(&classes, block, taken));
-        CHECK_PTR_EQ(th_classes_resize_aligned(&classes, block, alignment, size), block);
+        CHECK_PTR_EQ(th_classes_realloc_aligned(&classes, block, size, alignment), block);
         CHECK(filled(block, bytes < taken / 2 ? bytes : taken / 2, 1));
         if (th_classes_usable_size(&classes, block) != taken) {
             break; /* pages went back */
@@ -269,22 +269,22 @@ static void large_blocks_stay_down_to_half(void) {
     stay_until_half(20000, 16);
     stay_until_half(513, 16);
     unsigned char *block = take(20000, 1);
-    unsigned char *moved = th_classes_resize(&classes, block, 9999);
+    unsigned char *moved = th_classes_realloc(&classes, block, 9999);
     CHECK(moved != NULL && moved != block && filled(moved, 9999, 1)); /* nothing was taken back */
     CHECK_EQ(th_classes_usable_size(&classes, moved), 9999);
     blocks.left = 0;
-    CHECK_PTR_EQ(th_classes_resize(&classes, moved, 600), moved);
-    CHECK_PTR_EQ(th_classes_resize(&classes, moved, 100), moved);
-    CHECK_PTR_EQ(th_classes_resize(&classes, moved, 9999), moved);
+    CHECK_PTR_EQ(th_classes_realloc(&classes, moved, 600), moved);
+    CHECK_PTR_EQ(th_classes_realloc(&classes, moved, 100), moved);
+    CHECK_PTR_EQ(th_classes_realloc(&classes, moved, 9999), moved);
     CHECK(filled(moved, 100, 1));
-    CHECK(th_classes_resize(&classes, moved, 10000) == NULL);
+    CHECK(th_classes_realloc(&classes, moved, 10000) == NULL);
     blocks.left = SIZE_MAX;
     stop();
     CHECK_EQ(th_classes_init(&classes, &mapped), TH_OK);
     stay_until_half(8193, 16);
     stay_until_half(3000, 16384);
     block = take(100000, 2);
-    CHECK_PTR_EQ(th_classes_resize(&classes, block, 9000), block); /* pages went back */
+    CHECK_PTR_EQ(th_classes_realloc(&classes, block, 9000), block); /* pages went back */
     CHECK(th_classes_usable_size(&classes, block) < 100000);
     CHECK(filled(block, 9000, 2));
     stop();
@@ -292,22 +292,22 @@ static void large_blocks_stay_down_to_half(void) {
 
 static void alignment_is_kept_when_asked_for(void) {
     start(1);
-    unsigned char *block = th_classes_alloc_aligned(&classes, 256, 100);
+    unsigned char *block = th_classes_alloc_aligned(&classes, 100, 256);
     fill(block, 100, 1);
-    unsigned char *moved = th_classes_resize_aligned(&classes, block, 256, 3000);
+    unsigned char *moved = th_classes_realloc_aligned(&classes, block, 3000, 256);
     CHECK(moved != NULL && moved != block && (uintptr_t)moved % 256 == 0);
     CHECK(filled(moved, 100, 1));
-    CHECK(th_classes_resize_aligned(&classes, moved, 24, 50) == NULL);
-    CHECK(th_classes_resize_aligned(&classes, moved, 256, SIZE_MAX) == NULL);
+    CHECK(th_classes_realloc_aligned(&classes, moved, 50, 24) == NULL);
+    CHECK(th_classes_realloc_aligned(&classes, moved, SIZE_MAX, 256) == NULL);
     CHECK(filled(moved, 100, 1));
     unsigned char *plain = take(48, 2); /* of two neighbours, one is not at a multiple of 256 */
     unsigned char *other = take(48, 2);
     plain = (uintptr_t)plain % 256 == 0 ? other : plain;
-    CHECK(th_classes_resize_aligned(&classes, plain, 256, 40) == NULL);
+    CHECK(th_classes_realloc_aligned(&classes, plain, 40, 256) == NULL);
     CHECK(filled(plain, 48, 2));
     CHECK_EQ(faults.count, 0);
-    CHECK(th_classes_resize_aligned(&classes, plain + 1, 256, 40) == NULL);
-    if (th_heap_guard_max() > 0) {
+    CHECK(th_classes_realloc_aligned(&classes, plain + 1, 40, 256) == NULL);
+    if (th_guard_max() > 0) {
         CHECK_EQ(faults.first.kind, TH_FAULT_MISALIGNED);
     }
     faults = (fault_log){0};
@@ -340,7 +340,7 @@ static void pages_of_large_blocks_are_kept(void) {
         size_t records = th_classes_get_stats(&classes).memory_bytes - classes.large.kept_bytes;
         CHECK_EQ(classes.large.kept_bytes, tools_look() || keeps == 0 ? 0 : th_pages_round(45000));
         CHECK_EQ(records, classes.large.records.slab_bytes);
-        unsigned char *block = th_classes_alloc_zeroed(&classes, 44000, 1);
+        unsigned char *block = th_classes_alloc_array_zeroed(&classes, 44000, 1);
         CHECK(block != NULL);
         for (size_t byte = 0; byte < 44000; byte++) {
             CHECK_EQ(block[byte], 0);
@@ -360,7 +360,7 @@ static void reset_frees_everything(void) {
     for (uint32_t i = 1; i < 60; i++) {
         (void)take(i * 20, i);
     }
-    th_classes_reset(&classes);
+    CHECK_EQ(th_classes_reset(&classes), TH_OK);
     th_classes_stats stats = th_classes_get_stats(&classes);
     CHECK_EQ(stats.live, 0);
     CHECK_EQ(stats.requested_bytes, 0);
@@ -375,11 +375,11 @@ static void defaults_work(void) {
     unsigned char *small = take(8192, 1);
     unsigned char *big = take(8193, 2);
     CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
-    CHECK(th_classes_alloc_aligned(&classes, 4096, 10) != NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 10, 4096) != NULL);
     CHECK_EQ(th_classes_get_stats(&classes).live_large, 1);
-    CHECK(th_classes_alloc_aligned(&classes, 8192, 10) != NULL);
+    CHECK(th_classes_alloc_aligned(&classes, 10, 8192) != NULL);
     CHECK_EQ(th_classes_get_stats(&classes).live_large, 2);
-    big = th_classes_resize(&classes, big, 3 * th_pages_size());
+    big = th_classes_realloc(&classes, big, 3 * th_pages_size());
     CHECK(filled(big, 8193, 2) && filled(small, 8192, 1));
     stop();
 }
@@ -412,7 +412,7 @@ static void misuse_every_kind(int level, size_t bytes) {
     th_classes_free(&classes, &classes);
     CHECK_EQ(faults.first.kind, TH_FAULT_FOREIGN);
     faults.count = 0;
-    CHECK(th_classes_resize(&classes, block + 16, 8) == NULL);
+    CHECK(th_classes_realloc(&classes, block + 16, 8) == NULL);
     CHECK_EQ(faults.first.kind, TH_FAULT_NOT_A_BLOCK);
     CHECK_EQ(faults.count, 1);
     faults.count = 0;
@@ -420,7 +420,7 @@ static void misuse_every_kind(int level, size_t bytes) {
     CHECK_EQ(faults.count, 1);
     faults.count = 0;
     bool moved;
-    CHECK(th_allocator_resize(th_classes_allocator(&classes), freed, 1, 2, 16, &moved) == NULL);
+    CHECK(th_allocator_realloc(th_classes_allocator(&classes), freed, 1, 2, 16, &moved) == NULL);
     CHECK_EQ(faults.count, 1);
     faults.count = 0;
     CHECK_EQ(th_classes_get_stats(&classes).live, 1);
@@ -445,7 +445,7 @@ static void overflow(int level) {
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, due, 0x41);
     CHECK_EQ(th_classes_usable_size(&classes, block), 0);
     faults.count = 0;
-    th_classes_reset(&classes);
+    CHECK_EQ(th_classes_reset(&classes), level > 0 ? TH_ERR_CORRUPT : TH_OK);
     EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 0, 0, 40, due, 0x41);
     CHECK(filled(block, 40, 1));
     (void)poke(block + 40, due);
@@ -454,7 +454,7 @@ static void overflow(int level) {
     th_classes_free(&classes, block);
     CHECK_EQ(faults.first.kind, TH_FAULT_HEADER);
     CHECK_EQ(th_classes_requested_size(&classes, block), 0);
-    CHECK(th_classes_resize(&classes, block, 30) == NULL);
+    CHECK(th_classes_realloc(&classes, block, 30) == NULL);
     CHECK_EQ(faults.last.kind, TH_FAULT_HEADER);
     head->check ^= 1;
     faults.count = 0;
@@ -467,7 +467,7 @@ static void overflow_and_damaged_headers_are_noticed(void) {
 
 /* Level 3 looks at the other classes, and at large blocks, too. */
 static void level_3_looks_at_everything(void) {
-    if (th_heap_guard_max() < 3) {
+    if (th_guard_max() < 3) {
         return;
     }
     start(3);
@@ -491,9 +491,9 @@ static void resize_through_the_table(int level) {
     unsigned char *block = th_allocator_alloc_aligned(allocator, 100, 128);
     fill(block, 100, 1);
     bool moved;
-    CHECK_PTR_EQ(th_allocator_resize(allocator, block, 100, 128, 128, &moved), block);
+    CHECK_PTR_EQ(th_allocator_realloc(allocator, block, 100, 128, 128, &moved), block);
     CHECK(!moved);
-    unsigned char *larger = th_allocator_resize(allocator, block, 100, 3000, 128, &moved);
+    unsigned char *larger = th_allocator_realloc(allocator, block, 100, 3000, 128, &moved);
     CHECK(larger != NULL && moved && (uintptr_t)larger % 128 == 0);
     CHECK(filled(larger, 100, 1));
     CHECK_EQ(th_allocator_usable_size(allocator, larger), 3000);
@@ -503,7 +503,7 @@ static void resize_through_the_table(int level) {
     th_allocator_free_batch(allocator, batch, 20);
     th_allocator_free(allocator, larger);
     CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
-    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_reset(allocator), TH_OK);
     stop();
 }
 
@@ -529,7 +529,7 @@ static void play_at_random(int level) {
             bytes = 0;
         } else {
             size_t kept = sizes[slot] < bytes ? sizes[slot] : bytes;
-            owned[slot] = th_classes_resize(&classes, owned[slot], bytes);
+            owned[slot] = th_classes_realloc(&classes, owned[slot], bytes);
             CHECK((owned[slot] != NULL) == (bytes > 0));
             CHECK(bytes == 0 || filled(owned[slot], kept, (uint32_t)slot));
         }
@@ -571,7 +571,7 @@ static void play_on_pages(int level) {
             requested -= sizes[slot];
             live--;
         } else {
-            owned[slot] = random >> 62 == 0 ? th_classes_alloc_aligned(&classes, 4096, bytes)
+            owned[slot] = random >> 62 == 0 ? th_classes_alloc_aligned(&classes, bytes, 4096)
                                             : take(bytes, (uint32_t)slot);
             CHECK(owned[slot] != NULL);
             sizes[slot] = bytes;

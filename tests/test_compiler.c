@@ -4,6 +4,8 @@
 #include "base/bytes16.h"
 #include "base/compiler.h"
 
+#include <string.h>
+
 #include "suite.h"
 
 #define VALUES 2048u
@@ -90,6 +92,18 @@ static void sixteen_bytes_are_compared_as_one_by_one(void) {
         uint32_t largest = th_plain_bytes16_at_least(bytes, max);
         CHECK(largest != 0 && bytes[th_lowest_bit(largest)] == max);
         CHECK(max == 255 || th_plain_bytes16_at_least(bytes, (uint8_t)(max + 1)) == 0);
+        uint8_t other[TH_BYTES16];
+        memcpy(other, bytes, sizeof other);
+        CHECK(th_bytes16_same(bytes, other) && th_plain_bytes16_same(bytes, other));
+        other[round % TH_BYTES16] ^= (uint8_t)(1u << round / TH_BYTES16 % 8);
+        CHECK(!th_bytes16_same(bytes, other) && !th_plain_bytes16_same(bytes, other));
+        uint8_t many[3 * TH_BYTES16] = {0};
+        size_t count = round % 4;
+        size_t at = round / 4 % sizeof many;
+        CHECK(th_bytes16_none(many, count) && th_plain_bytes16_none(many, count));
+        many[at] = (uint8_t)(1u << round / 192 % 8);
+        CHECK_EQ(th_bytes16_none(many, count), at >= count * TH_BYTES16);
+        CHECK_EQ(th_plain_bytes16_none(many, count), at >= count * TH_BYTES16);
     }
 }
 

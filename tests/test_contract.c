@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract model and its referee: every subject that is built in keeps the contract on random
+/* The contract model and its runner: every subject that is built in keeps the contract on random
  * scripts, and a subject with a mistake is found out, for that mistake. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/track.h"
-#include "runner/contract.h"
+#include "contract/play.h"
 #include "subjects/subjects.h"
 #include "suite.h"
 
@@ -255,7 +255,7 @@ static th_status plain_check(const void *self, th_fault *fault) {
 }
 
 /* Everything goes, the mark too. */
-static void plain_reset(void *self) {
+static th_status plain_reset(void *self) {
     plain *p = self;
     bool kept = false;
     p->mark = 0;
@@ -267,12 +267,13 @@ static void plain_reset(void *self) {
             plain_free(p, p->at[i]);
         }
     }
+    return TH_OK;
 }
 
 static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     static const th_allocator_table table = {.alloc = plain_alloc,
                                              .free = plain_free,
-                                             .resize = plain_resize,
+                                             .realloc = plain_resize,
                                              .reset = plain_reset,
                                              .owns = plain_owns,
                                              .usable_size = plain_usable,
@@ -289,7 +290,7 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     p->wrong = planted;
     instance->state = p;
     instance->allocator = (th_allocator){.table = &table, .self = p};
-    instance->lacks = planted == OWNS_ALL ? LAB_SUBJECT_ENDS : 0; /* of any address */
+    instance->flags_missing = planted == OWNS_ALL ? LAB_SUBJECT_ENDS : 0; /* of any address */
     bool is_limited = planted == COUNTS_WHAT_CANNOT_FIT || planted == GIVES_TOO_MUCH ||
                       planted == OWN_GIVES_TOO_MUCH;
     instance->bytes_max = is_limited ? FITTING_BYTES : 0;
@@ -303,7 +304,7 @@ static bool plain_create(const lab_setup *setup, lab_instance *instance) {
     }
     bool is_own = planted == MEASURES_INTO_OTHERS || planted == OWN_GIVES_TOO_MUCH;
     if (!is_own && planted != LEAVES_ITS_OWN) {
-        instance->lacks |= LAB_SUBJECT_OWN_MEMORY;
+        instance->flags_missing |= LAB_SUBJECT_OWN_MEMORY;
     }
     return true;
 }
@@ -402,7 +403,7 @@ static const lab_subject framed_subject = {
 
 /* ---- random scripts ----------------------------------------------------------------------- */
 
-enum { BYTES_MAX = 4 + 10 * 120, SCRIPTS = 120 };
+enum { BYTES_MAX = 4 + 10 * 120, SCRIPTS = 200 };
 
 static void make_script(lab_script *script, uint64_t *state, unsigned long guard) {
     uint8_t bytes[BYTES_MAX];
@@ -417,14 +418,14 @@ static void make_script(lab_script *script, uint64_t *state, unsigned long guard
 /* Plays `count` scripts, until one fails. */
 static bool play(const lab_subject *subject, unsigned count, lab_failure *failure,
                  lab_run_counts *counts) {
-    lab_referee *referee = lab_referee_new();
+    lab_contract_runner *runner = lab_contract_runner_new();
     lab_script script = {0};
     uint64_t state = th_test_seed(11);
     bool passed = true;
-    CHECK(referee != NULL);
+    CHECK(runner != NULL);
     for (unsigned i = 0; passed && i < count; i++) {
         make_script(&script, &state, i % 4);
-        passed = lab_referee_play(referee, subject, &script, NULL, failure, counts);
+        passed = lab_contract_runner_play(runner, subject, &script, NULL, failure, counts);
     }
     if (!passed) {
         (void)printf("# %s: property=%s detail=%s op=%zu: %s\n", subject->name,
@@ -432,7 +433,7 @@ static bool play(const lab_subject *subject, unsigned count, lab_failure *failur
                      failure->message);
     }
     lab_script_clean_up(&script);
-    lab_referee_destroy(referee);
+    lab_contract_runner_destroy(runner);
     return passed;
 }
 
@@ -509,7 +510,7 @@ static void mistakes_are_found(void) {
             continue;
         }
         /* Where guards are compiled out, there are no attacks. */
-        if (th_heap_guard_max() < 2 && i >= SEES_NO_CANARY && i <= BUILDS_UPON) {
+        if (th_guard_max() < 2 && i >= SEES_NO_CANARY && i <= BUILDS_UPON) {
             continue;
         }
         /* Where sizes have 32 bits, nothing is lost. */
@@ -529,8 +530,8 @@ static void mistakes_are_found(void) {
 /* Whether the failure, with every fourth free, comes at an operation or only in the end. */
 static void what_was_created_is_destroyed(void) {
     lab_op ops[8];
-    lab_referee *referee = lab_referee_new();
-    CHECK(referee != NULL);
+    lab_contract_runner *runner = lab_contract_runner_new();
+    CHECK(runner != NULL);
     memset(ops, 0, sizeof ops);
     for (uint16_t i = 0; i < 8; i++) {
         ops[i].kind = i < 4 ? LAB_OP_ALLOC : LAB_OP_FREE;
@@ -540,19 +541,19 @@ static void what_was_created_is_destroyed(void) {
     planted = RETURNS_TWICE;
     for (size_t count = 4; count <= 8; count++) {
         const lab_script script = {
-            .config = {1000, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN, LAB_LAYOUT_CLASSIC},
+            .config = {1000, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN, LAB_LAYOUT_CLASSIC, 0},
             .ops = ops,
             .count = count,
             .capacity = count};
         lab_failure failure;
         created = destroyed = 0;
-        CHECK(!lab_referee_play(referee, &plain_subject, &script, NULL, &failure, NULL));
+        CHECK(!lab_contract_runner_play(runner, &plain_subject, &script, NULL, &failure, NULL));
         CHECK_EQ(failure.op, count < 8 ? count : 7);
         CHECK_EQ(created, 1);
         CHECK_EQ(destroyed, 1);
     }
     planted = NO_MISTAKE;
-    lab_referee_destroy(referee);
+    lab_contract_runner_destroy(runner);
 }
 
 static void the_same_script_gives_the_same_result(void) {
@@ -583,6 +584,8 @@ static void tables_are_looked_at(void) {
     for (unsigned i = LAB_SUBJECT_PLUGIN + 1; i < lab_subject_names_count; i++) {
         CHECK(lab_subject_objection(lab_subject_at(i)) == NULL);
         CHECK(strcmp(lab_subject_at(i)->name, lab_subject_names[i]) == 0);
+        CHECK_EQ(lab_config_family(&(lab_config){.subject = (uint8_t)i}),
+                 lab_subject_family(lab_subject_at(i)));
     }
     CHECK(lab_subject_at(LAB_SUBJECT_HEAP) == NULL);
     CHECK(lab_subject_at(LAB_SUBJECT_PLUGIN) == NULL);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The referee at the limits of what is promised: right allocators are not accused there, and wrong
+/* The runner at the limits of what is promised: right allocators are not accused there, and wrong
  * ones are. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runner/contract.h"
+#include "contract/play.h"
 #include "suite.h"
 
 enum { DWORDS = 1000, BUDGET = 4 * DWORDS };
 
 static bool play(const lab_subject *subject, lab_op *ops, size_t count, lab_failure *failure) {
     const lab_script script = {
-        .config = {DWORDS, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN, LAB_LAYOUT_CLASSIC},
+        .config = {DWORDS, 4, 0, 0, 0, 8, LAB_SUBJECT_PLUGIN, LAB_LAYOUT_CLASSIC, 0},
         .ops = ops,
         .count = count,
         .capacity = count};
-    lab_referee *referee = lab_referee_new();
-    CHECK(referee != NULL);
-    bool passed = lab_referee_play(referee, subject, &script, NULL, failure, NULL);
-    lab_referee_destroy(referee);
+    lab_contract_runner *runner = lab_contract_runner_new();
+    CHECK(runner != NULL);
+    bool passed = lab_contract_runner_play(runner, subject, &script, NULL, failure, NULL);
+    lab_contract_runner_destroy(runner);
     return passed;
 }
 

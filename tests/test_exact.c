@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The exact model against docs/heap.md, sections 1 to 4 and 6 without compaction: each rule with
- * numbers worked out by hand, placed where a model that is wrong by one, or that forgets a
- * condition, gives another answer. test_exact_compact.c has the rest. How the numbers come about:
+/* The exact model against docs/heap.md, sections 1 to 4: each rule with numbers worked out by
+ * hand, placed where a model that is wrong by one, or that forgets a condition, gives another
+ * answer. test_exact_compact.c and test_exact_queries.c have the rest. How the numbers come about:
  *
  *   100 dwords at alignment 4: header 6, SPLIT 10, LAST at 94, FIRST is free with 88 dwords.
  *   200 dwords: LAST at 194, 188 dwords. 300 dwords: LAST at 294, 288 dwords.
@@ -534,10 +534,10 @@ static void trim_has_three_outcomes(void) {
     CHECK_EQ(head(40), 16);
     CHECK_EQ(trim(0), 0);
     CHECK_EQ(resize(0, 4), 0);
-    CHECK_EQ(trim(0), 0); /* 9 to spare, the next block is live */
+    CHECK_EQ(trim(0), 0); /* 9 too many, the next block is live */
     BLOCKS({0, 10, H}, {16, 10, H}, {32, 156, F});
     CHECK_EQ(resize(16, 36), 16);
-    CHECK_EQ(trim(16), 4); /* 1 to spare, the next block is free */
+    CHECK_EQ(trim(16), 4); /* 1 too many, the next block is free */
     BLOCKS({0, 10, H}, {16, 9, H}, {31, 157, F});
     CHECK_EQ(trim(16), 0);
     CHECK_EQ(trim(NONE), 0);
@@ -546,7 +546,7 @@ static void trim_has_three_outcomes(void) {
     CHECK_EQ(head(44), 0);
     CHECK_EQ(head(40), 17);
     CHECK_EQ(resize(0, 4), 0);
-    CHECK_EQ(trim(0), 16); /* 10 to spare: a block of its own */
+    CHECK_EQ(trim(0), 16); /* 10 too many: a block of its own */
     BLOCKS({0, 1, H}, {7, 4, F}, {17, 10, H}, {33, 155, F});
     CHECK_EQ(stats().used, 92);
     CHECK_EQ(stats().high_water, 132);
@@ -578,153 +578,6 @@ static void trim_has_three_outcomes(void) {
     BLOCKS({0, 72, H}, {78, 10, F});
 }
 
-/* ---- section 6 and queries ---------------------------------------------------------------- */
-
-static void high_water_sees_inside_a_resize(void) {
-    start(200, 4, BASE);
-    CHECK_EQ(head(40), 0);
-    CHECK_EQ(head(40), 16);
-    CHECK_EQ(stats().high_water, 128);
-    CHECK_EQ(resize(0, 44), 32);
-    CHECK_EQ(stats().used, 132);
-    CHECK_EQ(stats().high_water, 196); /* 16 + 16 + 17 dwords */
-    CHECK_EQ(resize(32, 4000), NONE);
-    CHECK_EQ(resize(32, 48), 32);
-    CHECK_EQ(lab_exact_free_tags(&model, H, H), 2);
-    CHECK_EQ(stats().used, 0);
-    CHECK_EQ(stats().high_water, 196);
-
-    start(200, 4, BASE);
-    CHECK_EQ(head(40), 0);
-    CHECK_EQ(resize(0, 80), 0);
-    CHECK_EQ(stats().high_water, 104);
-    CHECK_EQ(resize(0, 4), 0);
-    CHECK_EQ(trim(0), 76);
-    CHECK_EQ(stats().used, 28);
-    CHECK_EQ(resize(0, 8), 0);
-    CHECK_EQ(stats().used, 32);
-    CHECK_EQ(stats().high_water, 104);
-
-    start(100, 4, BASE); /* slack is used memory */
-    CHECK_EQ(head(40), 0);
-    CHECK_EQ(resize(0, 316), 0);
-    CHECK_EQ(stats().high_water, 376);
-    start(100, 4, BASE);
-    CHECK_EQ(head(316), 0);
-    CHECK_EQ(stats().high_water, 376);
-}
-
-static void stats_by_hand(void) {
-    start(300, 4, BASE);
-    CHECK_EQ(stats().free_head, 1152);
-    CHECK_EQ(head(37), 0);
-    CHECK_EQ(head(40), 16);
-    CHECK_EQ(head(40), 32);
-    CHECK_EQ(stats().free_head, 960);
-    CHECK_EQ(tail(40), 278);
-    CHECK_EQ(tail(100), 247);
-    CHECK_EQ(tail(40), 231);
-    release(16);
-    release(247);
-    CHECK_EQ(head(4000), NONE);
-    BLOCKS({0, 10, H}, {16, 10, F}, {32, 10, H}, {48, 177, F}, {231, 10, T}, {247, 25, F},
-           {278, 10, T});
-    lab_exact_stats s = stats();
-    CHECK_EQ(s.region, 1200);
-    CHECK_EQ(s.used, 256);
-    CHECK_EQ(s.high_water, 444);
-    CHECK_EQ(s.head, 80);
-    CHECK_EQ(s.tail, 80);
-    CHECK_EQ(s.free, 848);
-    CHECK_EQ(s.free_head, 748);
-    CHECK_EQ(s.largest_free, 708);
-    CHECK_EQ(s.head_blocks, 2);
-    CHECK_EQ(s.tail_blocks, 2);
-    CHECK_EQ(s.free_blocks, 3);
-    CHECK_EQ(s.failed_allocs, 1);
-
-    start(300, 4, BASE); /* the largest one above the TAIL side's lowest block */
-    CHECK_EQ(tail(400), 188);
-    CHECK_EQ(tail(40), 172);
-    CHECK_EQ(head(664), 0);
-    release(188);
-    CHECK_EQ(stats().free_head, 0);
-    CHECK_EQ(stats().free, 400);
-    CHECK_EQ(stats().largest_free, 400);
-}
-
-static void find_includes_headers(void) {
-    start(100, 4, BASE);
-    CHECK_EQ(head(40), 0);
-    const uint32_t cases[][2] = {{0, 0}, {5, 0}, {15, 0}, {16, 16}, {93, 16}, {94, 94}, {99, 94}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        CHECK_EQ(lab_exact_find(&model, cases[i][0])->offset, cases[i][1]);
-    }
-    CHECK(lab_exact_find(&model, 100) == NULL);
-    CHECK(lab_exact_find(&model, UINT32_MAX) == NULL);
-}
-
-/* ---- what has changed --------------------------------------------------------------------- */
-
-static void expect_changed(uint32_t low, uint32_t high) {
-    CHECK_EQ(model.changed_low, low);
-    CHECK_EQ(model.changed_high, high);
-    lab_exact_forget_changes(&model);
-}
-
-static void expect_unchanged(void) {
-    CHECK(model.changed_low >= model.changed_high);
-}
-
-/* Blocks at 0, 16, 32 and 48 with 10 dwords each; the rest, 64 to 194, is free. */
-static void changes_are_said(void) {
-    start_with_four();
-    expect_changed(0, 200);
-    expect_unchanged();
-    CHECK_EQ(tagged(20, 9), 64);
-    expect_changed(64, 194);
-    CHECK_EQ(tail(4), 187);
-    expect_changed(75, 194);
-    release(16);
-    expect_changed(16, 32);
-    release(32);
-    expect_changed(16, 48);
-    CHECK_EQ(resize(48, 36), 48);
-    expect_changed(48, 64);
-    trim(48);
-    expect_unchanged();
-    CHECK_EQ(resize(0, 60), 0); /* 15 of the 42 dwords up to 48 */
-    expect_changed(0, 48);
-    CHECK_EQ(resize(0, 4), 0);
-    expect_changed(0, 21);
-    trim(0);
-    expect_changed(0, 48);
-    CHECK_EQ(resize(48, 8), 48);
-    expect_changed(48, 64);
-    trim(48); /* too little to split off, and nothing free above */
-    expect_unchanged();
-    CHECK_EQ(head(800), LAB_EXACT_NONE);
-    expect_unchanged();
-    CHECK_EQ(resize(48, 800), LAB_EXACT_NONE);
-    CHECK(!lab_exact_rebase(&model, BASE + 2));
-    CHECK_EQ(lab_exact_find(&model, 50)->offset, 48);
-    expect_unchanged();
-    lab_exact_free_tags(&model, 0, 0);
-    expect_changed(0, 200);
-}
-
-/* A block that moves: from where it goes to where it was. */
-static void changes_add_up(void) {
-    start_with_four();
-    lab_exact_forget_changes(&model);
-    CHECK_EQ(resize(16, 100), 64);
-    expect_changed(16, 194);
-    CHECK_EQ(lab_exact_compact(&model, NULL, NULL).moved, 3);
-    expect_changed(16, 194);
-    lab_exact_compact(&model, NULL, NULL);
-    expect_unchanged();
-}
-
 TH_SUITE("exact", TEST(start_measures_the_region), TEST(start_refuses_and_changes_nothing),
          TEST(start_again_is_afresh), TEST(need_rounds_up_to_the_unit), TEST(largest_block),
          TEST(absurd_sizes_fail), TEST(head_splits_from_split_up), TEST(tail_splits_from_split_up),
@@ -735,6 +588,4 @@ TH_SUITE("exact", TEST(start_measures_the_region), TEST(start_refuses_and_change
          TEST(free_merges_in_four_ways), TEST(free_does_not_merge_last),
          TEST(free_tags_has_inclusive_bounds), TEST(resize_without_placing),
          TEST(resize_grows_in_place), TEST(resize_moves), TEST(resize_does_not_count_its_own_place),
-         TEST(resize_keeps_alignment_tag_and_site), TEST(trim_has_three_outcomes),
-         TEST(high_water_sees_inside_a_resize), TEST(stats_by_hand), TEST(find_includes_headers),
-         TEST(changes_are_said), TEST(changes_add_up))
+         TEST(resize_keeps_alignment_tag_and_site), TEST(trim_has_three_outcomes))

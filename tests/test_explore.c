@@ -64,7 +64,7 @@ static void explores_a_small_heap(void) {
         lab_explore_config config = small;
         config.dwords = DWORDS;
         config.jobs = jobs;
-        config.guard = th_heap_guard_max() < 2 ? th_heap_guard_max() : 2;
+        config.guard = th_guard_max() < 2 ? th_guard_max() : 2;
         expect_complete(&config, STATES, TRANSITIONS, DEPTH);
     }
 }
@@ -72,7 +72,7 @@ static void explores_a_small_heap(void) {
 static void explores_aligned_blocks(void) {
     lab_explore_config config = {.dwords = ALIGNED_DWORDS,
                                  .alignment = 8,
-                                 .guard = th_heap_guard_max(),
+                                 .guard = th_guard_max(),
                                  .sizes = {{1, 24}, 2},
                                  .tags = {{0x1001, 0x4001}, 2},
                                  .aligned = {{16, 32}, 2}};
@@ -86,7 +86,7 @@ static void explores_each_layout(void) {
     expect_complete(&config, 2215, 62479, 16);
     config.dwords = 30;
     config.layout = LAB_LAYOUT_WIDE;
-    config.guard = th_heap_guard_max();
+    config.guard = th_guard_max();
     expect_complete(&config, 295, 7591, 5);
     config.dwords = 28; /* as small as that it is classic */
     config.layout = LAB_LAYOUT_AUTO;
@@ -214,7 +214,7 @@ static void free_secretly(void *context, th_heap *heap) {
     th_heap_stats stats;
     th_heap_block block;
     (void)context;
-    th_heap_get_stats(heap, &stats);
+    stats = th_heap_get_stats(heap);
     if (stats.tail_blocks == 1 && stats.head_blocks == 1 && th_heap_first(heap, &block)) {
         (void)th_heap_free(heap, block.payload);
     }
@@ -274,8 +274,7 @@ static void sees_the_cursor(void) {
 
 static void crash(void *context, th_heap *heap) {
     (void)context;
-    th_heap_stats stats;
-    th_heap_get_stats(heap, &stats);
+    th_heap_stats stats = th_heap_get_stats(heap);
     if (stats.head_blocks == 3) {
         abort();
     }
@@ -353,7 +352,7 @@ static void refuses_bad_configurations(void) {
     CHECK(lab_explore_refusal(&config) != NULL);
     config = small, config.alignment = 2;
     CHECK(lab_explore_refusal(&config) != NULL);
-    config = small, config.guard = th_heap_guard_max() + 1;
+    config = small, config.guard = th_guard_max() + 1;
     CHECK(lab_explore_refusal(&config) != NULL);
     config = small, config.layout = LAB_LAYOUT_LEAN;
     CHECK(lab_explore_refusal(&config) == NULL);

@@ -132,7 +132,7 @@ static void a_copy_never_reaches_the_file(void) {
 static void a_shared_map_is_the_file(void) {
     start();
     th_file_map map;
-    CHECK_EQ(th_file_map_create(&map, path, 20), TH_OK);
+    CHECK_EQ(th_file_map_open_new(&map, path, 20), TH_OK);
     static const unsigned char zeros[20];
     CHECK_EQ(map.bytes, 20);
     CHECK_EQ(memcmp(map.start, zeros, 20), 0);
@@ -163,7 +163,7 @@ static void no_descriptor_is_held(void) {
     start();
     int next = next_descriptor();
     th_file_map map;
-    CHECK_EQ(th_file_map_create(&map, path, 20), TH_OK);
+    CHECK_EQ(th_file_map_open_new(&map, path, 20), TH_OK);
     CHECK_EQ(next_descriptor(), next);
     th_file_map_close(&map);
     map = open_map(TH_FILE_MAP_SHARED);
@@ -293,9 +293,12 @@ static void a_file_that_tells_nothing_is_refused(void) {
     expect_open_refused(path, TH_FILE_MAP_READ, TH_ERR_EXHAUSTED, EOVERFLOW);
     CHECK_EQ(unlink(path), 0);
     th_file_map map = {.start = folder, .bytes = 5};
-    th_status status = th_file_map_create(&map, path, 100);
+    errno = 0;
+    th_status status = th_file_map_open_new(&map, path, 100);
+    int reason = errno;
     refuses_fstat = false;
     CHECK_EQ(status, TH_ERR_EXHAUSTED);
+    CHECK_EQ(reason, EOVERFLOW);
     CHECK(map.start == (void *)folder && map.bytes == 5);
     CHECK(access(path, F_OK) != 0);
     stop();
@@ -306,7 +309,7 @@ static void a_file_that_tells_nothing_is_refused(void) {
 static void expect_create_refused(const char *name, size_t bytes, th_status expected, int reason) {
     th_file_map map = {.start = folder, .bytes = 5};
     errno = 0;
-    CHECK_EQ(th_file_map_create(&map, name, bytes), expected);
+    CHECK_EQ(th_file_map_open_new(&map, name, bytes), expected);
     CHECK_EQ(errno, reason);
     CHECK(map.start == (void *)folder && map.bytes == 5);
 }
@@ -321,7 +324,7 @@ static void files_that_cannot_be_made(void) {
     expect_create_refused(path, (size_t)PTRDIFF_MAX + 1, TH_ERR_TOO_LARGE, 0);
     expect_create_refused(path, SIZE_MAX, TH_ERR_TOO_LARGE, 0);
     expect_create_refused(NULL, 100, TH_ERR_NULL, 0);
-    CHECK_EQ(th_file_map_create(NULL, path, 100), TH_ERR_NULL);
+    CHECK_EQ(th_file_map_open_new(NULL, path, 100), TH_ERR_NULL);
     CHECK(access(path, F_OK) != 0);
     write_file("precious", 8);
     expect_create_refused(path, 100, TH_ERR_EXHAUSTED, EEXIST);
@@ -338,7 +341,7 @@ static void a_file_that_does_not_fit_is_not_left_behind(void) {
     void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
     CHECK_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
     th_file_map map = {.start = folder, .bytes = 5};
-    th_status status = th_file_map_create(&map, path, (1 << 16) + 1);
+    th_status status = th_file_map_open_new(&map, path, (1 << 16) + 1);
     int reason = errno;
     CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
     (void)signal(SIGXFSZ, before);
@@ -405,18 +408,18 @@ static bool go_on(void *first_start) {
 }
 
 static void a_heap_in_a_file_is_opened_elsewhere(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start();
         th_file_map map;
         th_heap heap;
-        const th_heap_config config = {.alignment = 16, .guard = level};
-        CHECK_EQ(th_file_map_create(&map, path, sizeof(image)), TH_OK);
+        const th_heap_config config = {.alignment = 16, .guarding.level = level};
+        CHECK_EQ(th_file_map_open_new(&map, path, sizeof(image)), TH_OK);
         void *first_start = map.start;
         image *file = map.start;
         CHECK_EQ(th_heap_init(&heap, file->region, REGION_BYTES, &config), TH_OK);
         fill(th_heap_alloc(&heap, 99, 1), 99, 1);
         fill(th_heap_alloc(&heap, 40, 2), 40, 4);
-        fill(th_heap_alloc_aligned(&heap, 64, 700, 0x4001), 700, 2);
+        fill(th_heap_alloc_aligned(&heap, 700, 64, 0x4001), 700, 2);
         th_file_map keeps_the_place = open_map(TH_FILE_MAP_READ);
         th_heap_detach(&heap);
         memcpy(&file->heap, &heap, sizeof heap);
@@ -441,7 +444,7 @@ static void a_damaged_file_is_refused(void) {
     start();
     th_file_map map;
     th_heap heap;
-    CHECK_EQ(th_file_map_create(&map, path, sizeof(image)), TH_OK);
+    CHECK_EQ(th_file_map_open_new(&map, path, sizeof(image)), TH_OK);
     image *file = map.start;
     CHECK_EQ(th_heap_init(&heap, file->region, REGION_BYTES, NULL), TH_OK);
     CHECK(th_heap_alloc(&heap, 100, 1) != NULL);

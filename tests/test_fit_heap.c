@@ -6,6 +6,7 @@
 #include "alloc_fixture.h"
 #include "base/track.h"
 #include "suite.h"
+#include "tagheap/fit_heap.h"
 #include "tagheap/offsets.h"
 
 enum { BYTES = 4096, NODES = 160 };
@@ -31,8 +32,7 @@ static void stop(void) {
 }
 
 static th_offsets_stats stats(void) {
-    th_offsets_stats s;
-    th_offsets_get_stats(&heap.offsets, &s);
+    th_offsets_stats s = th_offsets_get_stats(&heap.offsets);
     return s;
 }
 
@@ -72,8 +72,8 @@ static void without_memory_calls_do_nothing(void) {
     CHECK(!th_allocator_resize_in_place(allocator, block, 5));
     CHECK_EQ(th_allocator_usable_size(allocator, block), 0);
     CHECK(!th_allocator_owns(allocator, block));
-    CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
-    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_check(allocator, NULL), TH_ERR_NULL);
+    CHECK_EQ(th_allocator_reset(allocator), TH_ERR_NULL);
     th_fit_heap_clean_up(&heap);
     th_fit_heap_clean_up(NULL);
 }
@@ -82,7 +82,7 @@ static void without_memory_calls_do_nothing(void) {
 
 static void blocks_hold_contents(void) {
     for (int policy = TH_OFFSETS_GOOD_FIT; policy <= TH_OFFSETS_WORST_FIT; policy++) {
-        start(th_heap_guard_max(), region, BYTES, 1, (th_offsets_policy)policy);
+        start(th_guard_max(), region, BYTES, 1, (th_offsets_policy)policy);
         unsigned char *a = th_allocator_alloc_aligned(allocator, 100, 1);
         unsigned char *b = th_allocator_alloc_aligned(allocator, 33, 4);
         unsigned char *c = th_allocator_alloc_aligned(allocator, 50, 1024);
@@ -99,7 +99,7 @@ static void blocks_hold_contents(void) {
         CHECK(a[0] == 1 && a[99] == 1 && b[0] == 2 && b[32] == 2 && c[0] == 3 && c[49] == 3);
         th_allocator_free(allocator, b);
         CHECK(!th_allocator_owns(allocator, b));
-        CHECK(th_allocator_reset(allocator));
+        CHECK_EQ(th_allocator_reset(allocator), TH_OK);
         CHECK_EQ(stats().largest_free_bytes, BYTES);
         stop();
     }
@@ -107,7 +107,7 @@ static void blocks_hold_contents(void) {
 
 /* All bytes of a block are its owner's, to the granule, whatever size it is given. */
 static void resize_within_and_beyond_the_granule(void) {
-    start(th_heap_guard_max(), region, 256, 16, TH_OFFSETS_FIRST_FIT);
+    start(th_guard_max(), region, 256, 16, TH_OFFSETS_FIRST_FIT);
     unsigned char *block = th_allocator_alloc(allocator, 5);
     CHECK_EQ(th_allocator_usable_size(allocator, block), 16);
     memset(block, 7, 16);
@@ -248,7 +248,7 @@ static void play_random(int level, th_offsets_policy policy, uint64_t *state) {
         size_t bytes = (size_t)(r >> 8) % 300 + 1;
         size_t kept = sizes[slot] < bytes ? sizes[slot] : bytes;
         unsigned char *at =
-            th_allocator_resize(allocator, blocks[slot], sizes[slot], bytes, 8, NULL);
+            th_allocator_realloc(allocator, blocks[slot], sizes[slot], bytes, 8, NULL);
         if (at != NULL) {
             CHECK(at >= region && at + bytes <= region + BYTES);
             CHECK(kept == 0 || (at[0] == slot && at[kept - 1] == slot));
@@ -273,7 +273,7 @@ static void random_work_keeps_contents(void) {
     uint64_t state = th_test_seed(29);
     for (int policy = TH_OFFSETS_GOOD_FIT; policy <= TH_OFFSETS_WORST_FIT; policy++) {
         play_random(0, (th_offsets_policy)policy, &state);
-        play_random(th_heap_guard_max(), (th_offsets_policy)policy, &state);
+        play_random(th_guard_max(), (th_offsets_policy)policy, &state);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Fragmentation (runner/fragmentation.h): figures that were computed by hand. */
+/* Fragmentation (fragmentation/fragmentation.h): figures that were computed by hand. */
 #include <string.h>
 
-#include "runner/fragmentation.h"
+#include "fragmentation/fragmentation.h"
 #include "suite.h"
 
 static lab_fragmentation measure(lab_contestant contestant, const char *text) {

@@ -34,7 +34,7 @@ static void stop(void) {
 }
 
 static unsigned char *take(size_t bytes, size_t alignment) {
-    unsigned char *block = th_large_alloc(&large, bytes, alignment);
+    unsigned char *block = th_large_alloc_aligned(&large, bytes, alignment);
     CHECK(block != NULL);
     CHECK_EQ((uintptr_t)block % alignment, 0);
     fill(block, bytes, (uint32_t)bytes);
@@ -87,7 +87,7 @@ static void a_freed_block_faults(void) {
     expect_access(block, false);
     expect_access(block + 4999, false);
     expect_access(other, true);
-    th_large_reset(&large);
+    CHECK_EQ(th_large_reset(&large), TH_OK);
     expect_access(other, false);
     stop();
 }
@@ -113,7 +113,7 @@ static void align_blocks(int level) {
 
 static void every_alignment_keeps_the_page_near(void) {
     align_blocks(0);
-    align_blocks(th_heap_guard_max());
+    align_blocks(th_guard_max());
 }
 
 /* The last chunk of an arena, written over. */
@@ -158,11 +158,11 @@ static void the_gap_is_watched(void) {
 static void resize_blocks(int level) {
     start(level);
     unsigned char *block = take(100, 64);
-    CHECK(!th_large_resize(&large, block, 99));
-    CHECK(!th_large_resize(&large, block, 129));
+    CHECK(!th_large_resize_in_place(&large, block, 99));
+    CHECK(!th_large_resize_in_place(&large, block, 129));
     CHECK_EQ(th_large_requested_size(&large, block), 100);
-    CHECK(th_large_resize(&large, block, 100));
-    CHECK(th_large_resize(&large, block, 128));
+    CHECK(th_large_resize_in_place(&large, block, 100));
+    CHECK(th_large_resize_in_place(&large, block, 128));
     CHECK(filled(block, 100, 100));
     memset(block + 100, 0x11, 28);
     CHECK(!may_access(block + 128, false));
@@ -170,10 +170,10 @@ static void resize_blocks(int level) {
     CHECK_EQ(th_large_get_stats(&large).bytes, 128);
     th_allocator allocator = th_large_allocator(&large);
     bool moved;
-    unsigned char *shorter = th_allocator_resize(allocator, block, 100, 50, 1, &moved);
+    unsigned char *shorter = th_allocator_realloc(allocator, block, 100, 50, 1, &moved);
     CHECK(shorter != NULL && moved && filled(shorter, 50, 100));
     CHECK(!may_access(shorter + 50, false));
-    unsigned char *longer = th_allocator_resize(allocator, shorter, 50, 2 * page, 1, &moved);
+    unsigned char *longer = th_allocator_realloc(allocator, shorter, 50, 2 * page, 1, &moved);
     CHECK(longer != NULL && moved && filled(longer, 50, 100));
     CHECK(!may_access(longer + 2 * page, false));
     CHECK_EQ(th_large_get_stats(&large).live, 1);
@@ -203,10 +203,10 @@ static void all_pages_come_back(void) {
 static void what_cannot_be_had_is_refused(void) {
     start(0);
     const size_t half = SIZE_MAX / 2 + 1;
-    CHECK(th_large_alloc(&large, PTRDIFF_MAX, 1) == NULL);
-    CHECK(th_large_alloc(&large, (size_t)PTRDIFF_MAX - page + 1, 1) == NULL);
-    CHECK(th_large_alloc(&large, (size_t)PTRDIFF_MAX - page + 1, half) == NULL);
-    CHECK(th_large_alloc(&large, 1, half) == NULL);
+    CHECK(th_large_alloc_aligned(&large, PTRDIFF_MAX, 1) == NULL);
+    CHECK(th_large_alloc_aligned(&large, (size_t)PTRDIFF_MAX - page + 1, 1) == NULL);
+    CHECK(th_large_alloc_aligned(&large, (size_t)PTRDIFF_MAX - page + 1, half) == NULL);
+    CHECK(th_large_alloc_aligned(&large, 1, half) == NULL);
     CHECK_EQ(th_large_get_stats(&large).failed_allocs, 4);
     stop();
     const th_large_config both = {.guard_pages = true, .backing = th_system_allocator()};
@@ -239,7 +239,7 @@ static void memory_that_is_refused_leaves_nothing(void) {
     long before = pages_in_use();
     for (size_t alignment = 1; alignment <= 4 * page; alignment *= 4 * page) {
         refuses_memory = true;
-        CHECK(th_large_alloc(&large, 5000, alignment) == NULL);
+        CHECK(th_large_alloc_aligned(&large, 5000, alignment) == NULL);
         refuses_memory = false;
         CHECK(refused != NULL);
         CHECK_EQ(th_pages_commit(refused, page), TH_ERR_EXHAUSTED); /* not mapped */

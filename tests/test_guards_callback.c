@@ -208,6 +208,27 @@ static void zero_in_callbacks(void) {
     sc.heap.config.low_memory = NULL;
 }
 
+static bool count_for_low_memory(void *context, th_heap *heap, size_t bytes) {
+    (void)context;
+    (void)bytes;
+    heap->head_blocks ^= 1;
+    return true;
+}
+
+static void damage_the_counter(void) {
+    sc.heap.config.low_memory = count_for_low_memory;
+    scene_remember();
+    CHECK(th_heap_alloc(&sc.heap, SCENE_DWORDS * 4, 0x1001) == NULL);
+    CHECK_EQ(sc.faults, 1); /* the validator does not say it again when the call ends */
+    CHECK_EQ(sc.first.kind, TH_FAULT_COUNT);
+    sc.heap = sc.before;
+    sc.heap.config.low_memory = NULL;
+}
+
+static void a_damaged_counter_is_reported_once(void) {
+    scene_play(3, damage_the_counter);
+}
+
 static void a_heap_that_is_zeroed_is_missed(void) {
     scene_play(3, zero_in_callbacks);
 }
@@ -215,4 +236,5 @@ static void a_heap_that_is_zeroed_is_missed(void) {
 TH_SUITE("guards_callback", TEST(headers_are_verified_again),
          TEST(what_is_merged_is_verified_again), TEST(the_canary_is_verified_again),
          TEST(the_target_is_verified_again), TEST(level_0_looks_at_nothing_again),
-         TEST(damage_outlives_a_veto), TEST(a_heap_that_is_zeroed_is_missed))
+         TEST(damage_outlives_a_veto), TEST(a_heap_that_is_zeroed_is_missed),
+         TEST(a_damaged_counter_is_reported_once))

@@ -12,7 +12,7 @@ static alignas(64) unsigned char region[DWORDS * 4];
 static th_heap heap;
 
 static void start(size_t alignment) {
-    const th_heap_config config = {.alignment = alignment, .guard = 1};
+    const th_heap_config config = {.alignment = alignment, .guarding.level = 1};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
 }
 
@@ -47,7 +47,7 @@ static void smash_with_each_byte(size_t bytes) {
 }
 
 static void no_byte_can_be_written_over_a_canary(void) {
-    if (th_heap_guard_max() >= 1) {
+    if (th_guard_max() >= 1) {
         smash_with_each_byte(4);
         smash_with_each_byte(1);
     }
@@ -58,12 +58,12 @@ static void no_byte_can_be_written_over_a_canary(void) {
 static void canaries_are_bytes_of_all_kinds(void) {
     static unsigned char found[12000];
     unsigned seen[4][UINT8_MAX + 1] = {0};
-    if (th_heap_guard_max() < 1) {
+    if (th_guard_max() < 1) {
         return;
     }
     start(4);
     unsigned char *payload = take(12000);
-    CHECK_PTR_EQ(th_heap_resize(&heap, payload, 1), payload);
+    CHECK_PTR_EQ(th_heap_realloc(&heap, payload, 1), payload);
     for (size_t at = 4; at < 12000; at++) {
         unsigned char value = poke(payload + at, 0);
         seen[at % 4][value]++;
@@ -92,7 +92,7 @@ static void canaries_are_bytes_of_all_kinds(void) {
 static void another_heap_has_other_canaries(void) {
     unsigned char before[12];
     unsigned same = 0;
-    if (th_heap_guard_max() < 1) {
+    if (th_guard_max() < 1) {
         return;
     }
     start(16);
@@ -114,5 +114,48 @@ static void another_heap_has_other_canaries(void) {
     th_heap_clean_up(&heap);
 }
 
+static unsigned told; /* of smashed canaries */
+
+static void note(void *context, const th_fault *fault) {
+    (void)context;
+    told += fault->kind == TH_FAULT_CANARY;
+}
+
+/* Of a block of 96 bytes, of which fewer and fewer are asked for, each byte that is canary: the
+ * checker finds it, and a free, which keeps the block then. */
+static void spoil_each_byte(size_t alignment) {
+    enum { BYTES = 96 };
+    const th_heap_config config = {
+        .alignment = alignment, .guarding.level = 1, .guarding.on_fault = note};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+    unsigned char *payload = take(BYTES);
+    CHECK(take(16) != NULL);
+    for (size_t bytes = BYTES - 1; bytes > 0; bytes--) {
+        CHECK_PTR_EQ(th_heap_realloc(&heap, payload, bytes), payload);
+        for (size_t at = bytes; at < BYTES; at++) {
+            th_fault fault;
+            unsigned char kept = poke(payload + at, 0);
+            (void)poke(payload + at, kept ^ 0x10);
+            CHECK_EQ(th_heap_check(&heap, &fault), TH_ERR_CORRUPT);
+            CHECK_EQ(fault.kind, TH_FAULT_CANARY);
+            CHECK_EQ(fault.offset, (size_t)(payload - heap.base) + at);
+            told = 0;
+            CHECK_EQ(th_heap_free(&heap, payload), 0);
+            CHECK_EQ(told, 1);
+            (void)poke(payload + at, kept);
+        }
+    }
+    CHECK(th_heap_free(&heap, payload) > 0);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    th_heap_clean_up(&heap);
+}
+
+static void each_byte_of_a_canary_is_verified(void) {
+    for (size_t alignment = 4; alignment <= 16 && th_guard_max() >= 1; alignment *= 2) {
+        spoil_each_byte(alignment);
+    }
+}
+
 TH_SUITE("guards_canary", TEST(no_byte_can_be_written_over_a_canary),
-         TEST(canaries_are_bytes_of_all_kinds), TEST(another_heap_has_other_canaries))
+         TEST(each_byte_of_a_canary_is_verified), TEST(canaries_are_bytes_of_all_kinds),
+         TEST(another_heap_has_other_canaries))

@@ -227,11 +227,11 @@ static void call_and_look(void) {
     unsigned char *payload = th_heap_alloc(&sc.heap, free_dwords * 4 - 3, 0x1006);
     CHECK(payload != NULL);
     expect_only_headers_written();
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, payload, 1), payload);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, payload, 1), payload);
     expect_only_headers_written();
     CHECK(th_heap_trim(&sc.heap, payload) != 0);
     expect_only_headers_written();
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, payload, 40), payload);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, payload, 40), payload);
     expect_only_headers_written();
     CHECK_EQ(th_heap_free_tags(&sc.heap, 0, 0x7FFE), 6);
     CHECK_EQ(stats_of(&sc.heap).free_blocks, 1);
@@ -284,8 +284,8 @@ static void level_0_keeps_no_check_word(void) {
 static void a_level_above_what_is_built_is_lowered(void) {
     for (int level = 0; level <= 3; level++) {
         scene_start(4, level);
-        CHECK_EQ(sc.heap.guard, level < th_heap_guard_max() ? level : th_heap_guard_max());
-        CHECK_EQ(sc.heap.config.guard, level);
+        CHECK_EQ(sc.heap.guard, level < th_guard_max() ? level : th_guard_max());
+        CHECK_EQ(sc.heap.config.guarding.level, level);
         scene_stop();
     }
 }
@@ -355,7 +355,7 @@ static uint64_t play(twin *w, uint64_t random) {
     case 5:
     case 6:
         if (*slot != NULL) {
-            unsigned char *grown = th_heap_resize(&w->heap, *slot, bytes);
+            unsigned char *grown = th_heap_realloc(&w->heap, *slot, bytes);
             *slot = grown != NULL ? grown : *slot;
             return place_of(w, grown);
         }
@@ -369,7 +369,7 @@ static uint64_t play(twin *w, uint64_t random) {
         return gained;
     }
     size_t alignment = (size_t)4 << (random >> 48 & 7);
-    *slot = th_heap_alloc_aligned(&w->heap, alignment, bytes, tag);
+    *slot = th_heap_alloc_aligned(&w->heap, bytes, alignment, tag);
     if (*slot != NULL) {
         memset(*slot, (int)(random & 0xFF), bytes);
     }
@@ -380,9 +380,9 @@ static void play_in_step(size_t alignment, uint64_t seed) {
     for (int level = 0; level < LEVELS; level++) {
         twin *w = &twins[level];
         const th_heap_config config = {.alignment = alignment,
-                                       .guard = level,
+                                       .guarding.level = level,
                                        .poison_unused = (seed >> level & 1) != 0,
-                                       .on_fault = expect_no_fault};
+                                       .guarding.on_fault = expect_no_fault};
         memset(w->slots, 0, sizeof w->slots);
         w->moves = 0;
         CHECK_EQ(th_heap_init(&w->heap, w->region, sizeof w->region, &config), TH_OK);

@@ -78,7 +78,7 @@ static void compaction_verifies_what_it_slides(void) {
 static void expect_no_growth(unsigned char *payload, uint32_t damaged) {
     scene_flip(damaged + 3, 0x100);
     scene_remember();
-    CHECK(th_heap_resize(&sc.heap, payload, 60) == NULL);
+    CHECK(th_heap_realloc(&sc.heap, payload, 60) == NULL);
     expect_fault(__FILE__, __LINE__, header_fault(damaged));
     expect_unchanged();
     scene_flip(damaged + 3, 0x100);
@@ -123,6 +123,78 @@ static void a_block_must_end_at_a_possible_place(void) {
     scene_play(0, end_where_none_can_begin);
 }
 
-TH_SUITE("guards_links", TEST(a_skipped_block_is_noticed_by_every_walk),
+/* ---- headers that were made up, check word and all --------------------------------------------
+ */
+
+/* Met by the block's own free, and by a walk. */
+static void expect_impossible(uint32_t expected, uint32_t found) {
+    uint32_t c = header_of(sc.c);
+    scene_remember();
+    CHECK_EQ(th_heap_free(&sc.heap, sc.c), 0);
+    EXPECT_CHAIN(c, expected, found);
+    scene_remember();
+    CHECK(compaction_fails(false));
+    EXPECT_CHAIN(c, expected, found);
+}
+
+static void make_up_a_size(uint32_t size) {
+    uint32_t c = header_of(sc.c), was = scene_word(c + 2), next = scene_word(c + 1);
+    uint32_t end = c + sc.header + size;
+    scene_forge(c, 2, UINT32_MAX, (was & 0x7FFF) | size << 15);
+    scene_forge(c, 1, UINT32_MAX, end);
+    expect_impossible(end, end);
+    scene_forge(c, 2, UINT32_MAX, was);
+    scene_forge(c, 1, UINT32_MAX, next);
+}
+
+static void make_up_what_cannot_be(void) {
+    uint32_t c = header_of(sc.c), d = header_of(sc.d), asked = scene_word(c + 3);
+    uint32_t room = 4 * (d - c - sc.header);
+    make_up_a_size(last_offset() - c + 1);
+    make_up_a_size(0x1FFFF);
+    scene_forge(c, 1, UINT32_MAX, d + 4);
+    expect_impossible(d, d + 4);
+    scene_forge(c, 1, UINT32_MAX, d);
+    scene_forge(c, 3, UINT32_MAX, room + 1);
+    expect_impossible(room, room + 1);
+    scene_forge(c, 3, UINT32_MAX, asked);
+    CHECK_EQ(th_heap_check(&sc.heap, NULL), TH_OK);
+}
+
+static void what_cannot_be_is_noticed_before_it_is_followed(void) {
+    scene_play(1, make_up_what_cannot_be);
+}
+
+/* A change of a header that agrees with everything but with what the heap wrote there. */
+static void expect_not_as_written(uint32_t dword, uint32_t mask, uint32_t value) {
+    uint32_t c = header_of(sc.c), was = scene_word(c + dword);
+    th_fault fault = {0};
+    scene_forge(c, dword, mask, value);
+    bool noticed = sc.level >= 3;
+    CHECK_EQ(th_heap_check(&sc.heap, &fault), noticed ? TH_ERR_CORRUPT : TH_OK);
+    CHECK_EQ(fault.kind, noticed ? TH_FAULT_COUNT : TH_FAULT_NONE);
+    CHECK(!noticed || fault.expected != fault.found);
+    scene_remember();
+    CHECK_EQ(th_heap_free_tags(&sc.heap, 0x2000, 0x2000), 0);
+    CHECK_EQ(sc.faults, noticed);
+    scene_forge(c, dword, UINT32_MAX, was);
+    CHECK_EQ(th_heap_check(&sc.heap, NULL), TH_OK);
+}
+
+static void make_up_what_can_be(void) {
+    expect_not_as_written(2, 0x7FFF, 0x1005); /* another tag */
+    expect_not_as_written(4, UINT32_MAX, 77); /* another site */
+    CHECK(th_heap_realloc(&sc.heap, sc.c, 44) == sc.c);
+    CHECK(th_heap_retag(&sc.heap, sc.c, 0x1009)); /* what the heap writes is as written */
+    CHECK_EQ(th_heap_check(&sc.heap, NULL), TH_OK);
+    CHECK(th_heap_retag(&sc.heap, sc.c, 0x1003));
+}
+
+static void level_3_knows_what_it_wrote(void) {
+    scene_play(1, make_up_what_can_be);
+}
+
+TH_SUITE("guards_links", TEST(what_cannot_be_is_noticed_before_it_is_followed),
+         TEST(level_3_knows_what_it_wrote), TEST(a_skipped_block_is_noticed_by_every_walk),
          TEST(compaction_verifies_what_it_slides), TEST(growth_verifies_both_neighbours),
          TEST(a_block_must_end_at_a_possible_place))

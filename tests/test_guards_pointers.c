@@ -203,7 +203,7 @@ static void free_twice(void) {
     EXPECT_INSIDE(sc.b, 0, FREE);
     EXPECT_INSIDE(c, 0, FREE);
 
-    CHECK(th_heap_resize(&sc.heap, sc.d, 0) == NULL); /* all of it */
+    CHECK(th_heap_realloc(&sc.heap, sc.d, 0) == NULL); /* all of it */
     CHECK(th_heap_free(&sc.heap, sc.t) != 0);
     unsigned char *dead[] = {sc.a, sc.b, sc.c, sc.d, sc.e, sc.v, sc.u, sc.t};
     for (size_t i = 0; i < sizeof dead / sizeof dead[0]; i++) {
@@ -226,7 +226,7 @@ static void free_after_reuse(void) {
     CHECK(th_heap_find(&sc.heap, c, &rest));
     EXPECT_INSIDE(c, rest.offset, FREE);
 
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, part, gap + 60), part);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, part, gap + 60), part);
     memset(part, 0x33, gap + 60);
     EXPECT_INSIDE(c, header_of(part), 0x1010);
 
@@ -284,11 +284,11 @@ static void stale_pointers_after_free_tags_are_refused(void) {
 }
 
 static void free_after_move(void) {
-    unsigned char *moved = th_heap_resize(&sc.heap, sc.c, 100);
+    unsigned char *moved = th_heap_realloc(&sc.heap, sc.c, 100);
     CHECK(moved != NULL && moved != sc.c);
     EXPECT_INSIDE(sc.c, hole_offset(), FREE);
     CHECK(filled(moved, 45, 0x1003));
-    unsigned char *tail = th_heap_resize(&sc.heap, sc.t, 60);
+    unsigned char *tail = th_heap_realloc(&sc.heap, sc.t, 60);
     CHECK(tail != NULL && tail != sc.t);
     EXPECT_INSIDE(sc.t, gap_offset(), FREE);
 }
@@ -299,9 +299,9 @@ static void stale_pointers_after_a_moving_resize_are_refused(void) {
 
 /* What grew over a free block, or was trimmed to one, has no second payload there. */
 static void free_after_growth_and_trim(void) {
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.a, 90), sc.a);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.a, 90), sc.a);
     EXPECT_INSIDE(sc.b, 0, 0x1001);
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.a, 8), sc.a);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.a, 8), sc.a);
     CHECK(th_heap_trim(&sc.heap, sc.a) != 0);
     EXPECT_INSIDE(sc.b, (uint32_t)sc.alignment == 16 ? 12 : 8, FREE);
 }
@@ -341,7 +341,7 @@ static void free_after_init_in_a_gap(void) {
     unsigned char *stale = th_heap_alloc(&heap, 64, 0x1002);
     CHECK(stale != NULL);
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
-    CHECK_PTR_EQ(th_heap_alloc_aligned(&heap, 1024, 40, 0x1001), region + 1024);
+    CHECK_PTR_EQ(th_heap_alloc_aligned(&heap, 40, 1024, 0x1001), region + 1024);
     sc.faults = 0;
     CHECK_EQ(th_heap_free(&heap, stale), 0);
     CHECK(sc.faults == 1 && sc.first.kind == TH_FAULT_DOUBLE_FREE && sc.first.block == 0);

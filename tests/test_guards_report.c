@@ -54,6 +54,12 @@ static const golden goldens[] = {
      "tagheap: control structure smashed: expected 0x12345678 found 0x9abcdef0"},
     {{TH_FAULT_INDEX, NOWHERE, 0, NOWHERE, 3, 0},
      "tagheap: index wrong: expected 0x00000003 found 0x00000000"},
+    {{TH_FAULT_STALE, 5, 0, NOWHERE, 7, 3},
+     "tagheap: stale handle: block 5 tag 0x0000 expected 0x00000007 found 0x00000003"},
+    {{TH_FAULT_UNPINNED, 5, 0, NOWHERE, 1, 0},
+     "tagheap: unpin without pin: block 5 tag 0x0000 expected 0x00000001 found 0x00000000"},
+    {{TH_FAULT_FROZEN, NOWHERE, 0, NOWHERE, 0, 1},
+     "tagheap: change of a frozen heap: expected 0x00000000 found 0x00000001"},
     {{TH_FAULT_NONE, NOWHERE, 0, NOWHERE, 0, 0},
      "tagheap: no fault: expected 0x00000000 found 0x00000000"},
     {{(th_fault_kind)99, NOWHERE, 0, NOWHERE, 0, 0},
@@ -117,7 +123,7 @@ static alignas(16) unsigned char region[400];
 static th_heap heap;
 
 static void start(void) {
-    const th_heap_config config = {.alignment = 4, .guard = th_heap_guard_max()};
+    const th_heap_config config = {.alignment = 4, .guarding.level = th_guard_max()};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
 }
 
@@ -168,14 +174,14 @@ static void spoil_a_counter(void) {
 }
 
 static void misuse_aborts_with_its_line(void) {
-    if (th_heap_guard_max() < 1) {
+    if (th_guard_max() < 1) {
         return; /* undefined there */
     }
     expect_death(free_twice, "tagheap: double free: block 0 tag 0x7fff byte 24 expected 0x00000018 "
                              "found 0x00000018");
     expect_death(misalign,
                  "tagheap: misaligned pointer: byte 25 expected 0x00000018 found 0x00000019");
-    if (th_heap_guard_max() == 3) {
+    if (th_guard_max() == 3) {
         expect_death(spoil_a_counter,
                      "tagheap: counter wrong: expected 0x00000001 found 0x00000002");
     }

@@ -97,11 +97,11 @@ static void exactly_the_requested_bytes_are_open(void) {
 
 static void resize_in_all_steps(void) {
     for (uint32_t bytes = 1; bytes <= 30; bytes++) {
-        CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.a, bytes), sc.a);
-        CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.t, 34 - bytes), sc.t);
+        CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.a, bytes), sc.a);
+        CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.t, 34 - bytes), sc.t);
         give_contents();
         expect_views();
-        CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.a, 31 - bytes), sc.a);
+        CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.a, 31 - bytes), sc.a);
         give_contents();
         expect_views();
     }
@@ -115,8 +115,8 @@ static void a_resize_opens_and_closes_by_the_byte(void) {
 static void look_at_new_blocks(void) {
     const unsigned char *fresh = th_heap_alloc(&sc.heap, 20, 0x1010);
     CHECK_PTR_EQ(fresh, sc.b);
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.a, 16), sc.a);
-    CHECK_PTR_EQ(th_heap_resize(&sc.heap, sc.a, 24), sc.a);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.a, 16), sc.a);
+    CHECK_PTR_EQ(th_heap_realloc(&sc.heap, sc.a, 24), sc.a);
 #if TH_TRACK_MSAN
     CHECK_EQ(__msan_test_shadow(fresh, 20), 0);
     CHECK_EQ(__msan_test_shadow(sc.a, 24), 16);

@@ -22,8 +22,10 @@ static void record(void *context, const th_fault *fault) {
 }
 
 static void start(size_t alignment, int level, bool poisoned) {
-    const th_heap_config config = {
-        .alignment = alignment, .guard = level, .poison_unused = poisoned, .on_fault = record};
+    const th_heap_config config = {.alignment = alignment,
+                                   .guarding.level = level,
+                                   .poison_unused = poisoned,
+                                   .guarding.on_fault = record};
     memset(region, UNTOUCHED, sizeof region);
     faults = 0;
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
@@ -31,7 +33,7 @@ static void start(size_t alignment, int level, bool poisoned) {
 
 /* Runs at every alignment, at the levels from `lowest` up. */
 static void at_each(int lowest, void (*play)(size_t alignment, int level)) {
-    for (int level = lowest; level <= th_heap_guard_max(); level++) {
+    for (int level = lowest; level <= th_guard_max(); level++) {
         for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
             play(alignment, level);
         }
@@ -60,13 +62,14 @@ static void only_level_2_and_up_write_it_if_asked(void) {
 }
 
 /* Any byte, at any distance from what is used: the checker finds it, level 3 reports it at the next
- * call, level 2 when the block is used. */
+ * call, level 2 when that part of the block is used. */
 static void write_anywhere(size_t alignment, int level) {
     size_t header = alignment == 16 ? 32 : 24;
     for (size_t byte = header; byte < sizeof region - header; byte += 7) {
         th_fault fault;
         start(alignment, level, true);
         CHECK_EQ(th_heap_check(&heap, &fault), TH_OK);
+        size_t all = th_heap_largest_free_bytes(&heap);
         CHECK_EQ(poke(region + byte, 0x41), POISON);
         CHECK_EQ(th_heap_check(&heap, &fault), TH_ERR_CORRUPT);
         CHECK_EQ(fault.kind, TH_FAULT_POISON);
@@ -76,14 +79,14 @@ static void write_anywhere(size_t alignment, int level) {
             CHECK_EQ(faults, 1);
         }
         faults = 0;
-        CHECK(th_heap_alloc(&heap, 8, byte % 2 != 0 ? 0x1001 : 0x4001) == NULL);
+        CHECK(th_heap_alloc(&heap, all, byte % 2 != 0 ? 0x1001 : 0x4001) == NULL);
         CHECK(faults > 0);
         CHECK_EQ(first.kind, TH_FAULT_POISON);
         CHECK_EQ(first.offset, byte / 4 * 4);
         (void)poke(region + byte, POISON);
         CHECK(th_heap_alloc(&heap, 8, 0x4001) != NULL);
-        CHECK(th_heap_alloc_aligned(&heap, 64, 8, 0x4002) != NULL);
-        CHECK(th_heap_alloc_aligned(&heap, 64, 8, 0x1001) != NULL);
+        CHECK(th_heap_alloc_aligned(&heap, 8, 64, 0x4002) != NULL);
+        CHECK(th_heap_alloc_aligned(&heap, 8, 64, 0x1001) != NULL);
         CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
         th_heap_clean_up(&heap);
     }

@@ -70,11 +70,11 @@ static void init_refuses_alignments(void) {
 static void init_refuses_guards_and_half_locks(void) {
     static const int refused[] = {-1, 4, 5, INT_MIN, INT_MAX};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        th_heap_config config = {.guard = refused[i]};
+        th_heap_config config = {.guarding.level = refused[i]};
         expect_refused(arena, 4000, &config, TH_ERR_CONFIG);
     }
-    th_heap_config lock_only = {.lock = lock_nothing};
-    th_heap_config unlock_only = {.unlock = lock_nothing};
+    th_heap_config lock_only = {.lock.acquire = lock_nothing};
+    th_heap_config unlock_only = {.lock.release = lock_nothing};
     expect_refused(arena, 4000, &lock_only, TH_ERR_CONFIG);
     expect_refused(arena, 4000, &unlock_only, TH_ERR_CONFIG);
 }
@@ -127,14 +127,14 @@ static void init_refuses_large_regions(void) {
 
 /* What docs/heap.md names first wins when several things are wrong. */
 static void init_refuses_in_the_documented_order(void) {
-    th_heap_config all_wrong = {.alignment = 5, .guard = 9, .lock = lock_nothing};
+    th_heap_config all_wrong = {.alignment = 5, .guarding.level = 9, .lock.acquire = lock_nothing};
     expect_refused(NULL, 0, &all_wrong, TH_ERR_NULL);
     expect_refused(arena + 1, 0, &all_wrong, TH_ERR_ALIGNMENT);
     all_wrong.alignment = 8;
     expect_refused(arena + 1, 0, &all_wrong, TH_ERR_CONFIG);
-    all_wrong.guard = 0;
+    all_wrong.guarding.level = 0;
     expect_refused(arena + 1, 0, &all_wrong, TH_ERR_CONFIG);
-    all_wrong.lock = NULL;
+    all_wrong.lock.acquire = NULL;
     expect_refused(arena + 4, 0, &all_wrong, TH_ERR_MISALIGNED);
     expect_refused(arena + 4, SIZE_MAX, &all_wrong, TH_ERR_MISALIGNED);
     expect_refused(arena, 0, &all_wrong, TH_ERR_TOO_SMALL);
@@ -143,13 +143,13 @@ static void init_refuses_in_the_documented_order(void) {
 
 static void init_accepts_defaults(void) {
     static const th_heap_config zeroed;
-    static const th_heap_config guarded = {.guard = 3};
+    static const th_heap_config guarded = {.guarding.level = 3};
     /* At 16: two headers of 8; 8: two of 6. What suits every object: test_heap_default.c. */
     uint32_t first = alignof(max_align_t) >= 16 ? 984 : 988;
     expect_accepted(arena, 4000, NULL, first);
     expect_accepted(arena + 16, 4000, &zeroed, first);
     expect_accepted(arena, 4000, &guarded, first);
-    CHECK(th_heap_guard_max() >= 0 && th_heap_guard_max() <= 3);
+    CHECK(th_guard_max() >= 0 && th_guard_max() <= 3);
 }
 
 static void init_leaves_what_is_beyond_the_alignment(void) {
@@ -181,14 +181,14 @@ static void a_heap_that_has_ended_does_nothing(void) {
     th_heap other;
     th_heap_stats stats;
     th_heap_block block;
-    CHECK_EQ(th_heap_init(&heap, arena, 4000, &(th_heap_config){.guard = 3}), TH_OK);
+    CHECK_EQ(th_heap_init(&heap, arena, 4000, &(th_heap_config){.guarding.level = 3}), TH_OK);
     void *old = th_heap_alloc(&heap, 100, 1);
     CHECK(old != NULL && th_heap_first(&heap, &block));
     th_heap_clean_up(&heap);
     CHECK(!th_heap_next(&heap, &block) && !th_heap_first(&heap, &block));
     CHECK(!th_heap_find(&heap, old, &block));
-    CHECK(th_heap_alloc(&heap, 4, 1) == NULL && th_heap_resize(&heap, old, 200) == NULL);
-    CHECK(th_heap_resize(&heap, old, 0) == NULL && th_heap_trim(&heap, old) == 0);
+    CHECK(th_heap_alloc(&heap, 4, 1) == NULL && th_heap_realloc(&heap, old, 200) == NULL);
+    CHECK(th_heap_realloc(&heap, old, 0) == NULL && th_heap_trim(&heap, old) == 0);
     CHECK(th_heap_free(&heap, old) == 0 && th_heap_free_tags(&heap, 0, UINT32_MAX) == 0);
     CHECK(!th_heap_compact(&heap, NULL, NULL).done);
     CHECK(!th_heap_compact_some(&heap, 100, NULL, NULL).done);
@@ -197,7 +197,7 @@ static void a_heap_that_has_ended_does_nothing(void) {
     th_heap_detach(&heap);
     CHECK_EQ(th_heap_requested_size(&heap, old) + th_heap_usable_size(&heap, old), 0);
     CHECK_EQ(th_heap_region_bytes(&heap) + th_heap_largest_free_bytes(&heap), 0);
-    th_heap_get_stats(&heap, &stats);
+    stats = th_heap_get_stats(&heap);
     CHECK_EQ(stats.free_bytes + stats.used_bytes + stats.free_head_bytes, 0);
     CHECK_EQ(th_heap_check(&heap, NULL), TH_ERR_NULL);
     th_heap_clean_up(&heap);
@@ -225,7 +225,7 @@ static void expect_damage_is_said(th_heap *heap) {
     copy = *heap;
     CHECK_EQ(th_heap_attach(&copy, fx.region), TH_ERR_CORRUPT);
     CHECK(!th_heap_first(heap, &block));
-    th_heap_get_stats(heap, &stats);
+    stats = th_heap_get_stats(heap);
     CHECK_EQ(stats.free_bytes, 0);
     fx.faults = 0;
 }
@@ -365,7 +365,7 @@ static void the_block_limit_is_exact(void) {
         void *whole = th_heap_alloc(&heap, limits[i], 0x0001);
         CHECK(whole != NULL);
         EXPECT_BLOCKS(&heap, {0x0001, (uint32_t)(limits[i] / 4)});
-        CHECK(th_heap_resize(&heap, whole, limits[i] + 1) == NULL);
+        CHECK(th_heap_realloc(&heap, whole, limits[i] + 1) == NULL);
         CHECK_EQ(stats_of(&heap).failed_allocs, 2);
         CHECK_EQ(th_heap_free(&heap, whole), limits[i]);
         whole = th_heap_alloc(&heap, limits[i] - 3, 0x4001);

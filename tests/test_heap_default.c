@@ -24,7 +24,7 @@ static size_t skipped(size_t skew) {
 }
 
 static unsigned char *start_with(size_t skew, size_t bytes, th_heap_index index) {
-    const th_heap_config config = {.guard = th_heap_guard_max(), .index = index};
+    const th_heap_config config = {.guarding.level = th_guard_max(), .index = index};
     unsigned char *region = arena + WALL + skew;
     memset(arena, UNTOUCHED, sizeof arena);
     CHECK_EQ(th_heap_init(&heap, region, bytes, &config), TH_OK);
@@ -52,7 +52,7 @@ static void take_of_all_sizes(const unsigned char *region) {
         CHECK_EQ((uintptr_t)payload % SUITABLE, 0);
         CHECK(payload >= region && payload + bytes <= region + 8000);
         memset(payload, 0x5A, bytes);
-        payload = th_heap_resize(&heap, payload, bytes + 50);
+        payload = th_heap_realloc(&heap, payload, bytes + 50);
         CHECK(payload != NULL);
         CHECK_EQ((uintptr_t)payload % SUITABLE, 0);
         if (bytes % 3 == 0) {

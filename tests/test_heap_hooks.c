@@ -49,8 +49,10 @@ static bool help(void *context, th_heap *heap, size_t bytes) {
 
 /* Blocks 1 to 4 of 20 dwords, and 6 left. */
 static void start_helped(helper *h) {
-    th_heap_config config = {
-        .alignment = 4, .guard = th_heap_guard_max(), .low_memory = help, .low_memory_context = h};
+    th_heap_config config = {.alignment = 4,
+                             .guarding.level = th_guard_max(),
+                             .low_memory = help,
+                             .low_memory_context = h};
     fixture_start_with(&fx, 0, 122 * 4, &config);
     for (uint32_t i = 1; i <= 4; i++) {
         fill(take(20, i), 80, i);
@@ -177,7 +179,7 @@ static void a_copy_made_in_low_memory_asks_its_own(void) {
     th_heap copy = {0};
     unsigned calls = 0;
     th_heap_config config = {.alignment = 4,
-                             .guard = th_heap_guard_max(),
+                             .guarding.level = th_guard_max(),
                              .low_memory = copy_to_context,
                              .low_memory_context = &copy};
     fixture_start_with(&fx, 0, 122 * 4, &config);
@@ -201,7 +203,7 @@ static void an_image_saved_in_low_memory_asks_its_own(void) {
     th_heap image = {0};
     unsigned calls = 0;
     th_heap_config config = {.alignment = 4,
-                             .guard = th_heap_guard_max(),
+                             .guarding.level = th_guard_max(),
                              .low_memory = save_to_context,
                              .low_memory_context = &image};
     fixture_start_with(&fx, 0, 122 * 4, &config);
@@ -270,12 +272,13 @@ static void every_changing_call_takes_the_lock_and_gives_it_back(void) {
     void *hole = th_heap_alloc(&fx.heap, 40, 1);
     void *a = NULL;
     EXPECT_LOCKED(a = th_heap_alloc(&fx.heap, 40, 2));
-    EXPECT_LOCKED(th_heap_alloc_aligned(&fx.heap, 64, 40, 3));
-    EXPECT_LOCKED(th_heap_alloc_at(&fx.heap, 64, 40, 4, 5));
+    EXPECT_LOCKED(th_heap_alloc_aligned(&fx.heap, 40, 64, 3));
+    EXPECT_LOCKED(th_heap_alloc_at(&fx.heap, 40, 64, 4, 5));
     EXPECT_LOCKED(th_heap_alloc(&fx.heap, 4000, 5));
-    EXPECT_LOCKED(th_heap_resize(&fx.heap, a, 20));
-    EXPECT_LOCKED(th_heap_resize(&fx.heap, a, 4000));
+    EXPECT_LOCKED(th_heap_realloc(&fx.heap, a, 20));
+    EXPECT_LOCKED(th_heap_realloc(&fx.heap, a, 4000));
     EXPECT_LOCKED(th_heap_trim(&fx.heap, a));
+    EXPECT_LOCKED(th_heap_retag(&fx.heap, a, 6));
     EXPECT_LOCKED(th_heap_free(&fx.heap, hole));
     EXPECT_LOCKED(th_heap_free_tags(&fx.heap, 0x4000, 0x4001));
     EXPECT_LOCKED(th_heap_compact_some(&fx.heap, 0, expect_locked, NULL));
@@ -284,22 +287,35 @@ static void every_changing_call_takes_the_lock_and_gives_it_back(void) {
     fixture_stop(&fx);
 }
 
-static void queries_take_no_lock(void) {
+/* Each is of one moment. The walk takes no lock, so that a crash handler can use it. */
+static void queries_take_the_lock_and_the_walk_does_not(void) {
     fixture_start(&fx, 4, 200);
     void *a = take(10, 1);
     unsigned before = fx.locks;
     th_heap_block block;
+    fx.lock_depth_max = 0;
     for (bool more = th_heap_first(&fx.heap, &block); more; more = th_heap_next(&fx.heap, &block)) {
         CHECK_EQ(fx.lock_depth, 0);
     }
-    CHECK(th_heap_find(&fx.heap, a, &block));
-    CHECK_EQ(th_heap_requested_size(&fx.heap, a), 40);
-    CHECK_EQ(th_heap_usable_size(&fx.heap, a), 40);
-    (void)stats_of(&fx.heap);
-    (void)th_heap_free_head_bytes(&fx.heap);
-    (void)th_heap_largest_free_bytes(&fx.heap);
     (void)th_heap_region_bytes(&fx.heap);
     CHECK_EQ(fx.locks, before);
+    EXPECT_LOCKED(CHECK(th_heap_find(&fx.heap, a, &block)));
+    EXPECT_LOCKED(CHECK(!th_heap_find(&fx.heap, &before, &block)));
+    EXPECT_LOCKED(CHECK(th_heap_requested_size(&fx.heap, a) == 40));
+    EXPECT_LOCKED(CHECK(th_heap_usable_size(&fx.heap, a) == 40));
+    EXPECT_LOCKED(CHECK(th_heap_site(&fx.heap, a) == 0));
+    EXPECT_LOCKED((void)th_heap_get_stats(&fx.heap));
+    EXPECT_LOCKED((void)th_heap_free_head_bytes(&fx.heap));
+    EXPECT_LOCKED((void)th_heap_largest_free_bytes(&fx.heap));
+    EXPECT_LOCKED((void)th_heap_plan_compaction(&fx.heap, expect_locked, NULL));
+    EXPECT_LOCKED(CHECK(th_heap_check(&fx.heap, NULL) == TH_OK));
+    CHECK_EQ(fx.lock_depth_max, 1);
+    before = fx.locks;
+    th_heap_lock(&fx.heap);
+    CHECK_EQ(fx.lock_depth, 1);
+    th_heap_unlock(&fx.heap);
+    CHECK_EQ(fx.lock_depth, 0);
+    CHECK_EQ(fx.locks, before + 1);
     fixture_stop(&fx);
 }
 
@@ -321,7 +337,7 @@ static void a_heap_needs_no_locks(void) {
 /* ---- re-entry
  * ------------------------------------------------------------------------------------ */
 
-static void *spare_block;
+static void *trimmable;
 static unsigned refused;
 
 /* One refused call: a fault of the right kind, and no block, statistic or payload is changed. */
@@ -340,22 +356,24 @@ static void allocate_from_inside(const th_heap_stats *before) {
     expect_refused(before);
     CHECK(th_heap_alloc(&fx.heap, 4, 0x4009) == NULL);
     expect_refused(before);
-    CHECK(th_heap_alloc_aligned(&fx.heap, 64, 4, 9) == NULL);
+    CHECK(th_heap_alloc_aligned(&fx.heap, 4, 64, 9) == NULL);
     expect_refused(before);
     CHECK(th_heap_alloc_at(&fx.heap, 4, 4, 9, 1) == NULL);
     expect_refused(before);
-    CHECK(th_heap_resize(&fx.heap, spare_block, 8) == NULL);
+    CHECK(th_heap_realloc(&fx.heap, trimmable, 8) == NULL);
     expect_refused(before);
-    CHECK(th_heap_resize(&fx.heap, spare_block, 0) == NULL);
+    CHECK(th_heap_realloc(&fx.heap, trimmable, 0) == NULL);
     expect_refused(before);
-    CHECK(th_heap_resize(&fx.heap, spare_block, 200) == NULL);
+    CHECK(th_heap_realloc(&fx.heap, trimmable, 200) == NULL);
     expect_refused(before);
 }
 
 static void free_from_inside(const th_heap_stats *before, void *moving) {
-    CHECK_EQ(th_heap_trim(&fx.heap, spare_block), 0);
+    CHECK_EQ(th_heap_trim(&fx.heap, trimmable), 0);
     expect_refused(before);
-    CHECK_EQ(th_heap_free(&fx.heap, spare_block), 0);
+    CHECK(!th_heap_retag(&fx.heap, trimmable, 9));
+    expect_refused(before);
+    CHECK_EQ(th_heap_free(&fx.heap, trimmable), 0);
     expect_refused(before);
     CHECK_EQ(th_heap_free(&fx.heap, moving), 0);
     expect_refused(before);
@@ -407,16 +425,16 @@ static void expect_reentry_refused(bool answer) {
     fixture_start(&other, 4, 200);
     void *hole = take(10, 1);
     fill(take(12, 2), 48, 2);
-    spare_block = take(20, 3);
-    CHECK_PTR_EQ(checked_resize(&fx, spare_block, 4), spare_block);
-    fill(spare_block, 4, 3);
+    trimmable = take(20, 3);
+    CHECK_PTR_EQ(checked_resize(&fx, trimmable, 4), trimmable);
+    fill(trimmable, 4, 3);
     CHECK(checked_free(&fx, hole) == 40);
     refused = 0;
     th_heap_compaction result = th_heap_compact(&fx.heap, call_everything, &answer);
     CHECK(result.done);
     CHECK_EQ(result.blocks_moved, answer ? 2 : 0);
     CHECK_EQ(result.blocks_vetoed, answer ? 0 : 1);
-    CHECK_EQ(refused, answer ? 2 * 17 : 17);
+    CHECK_EQ(refused, answer ? 2 * 18 : 18);
     CHECK_EQ(fx.lock_depth, 0);
     fx.faults = 0;
     if (answer) {
@@ -471,6 +489,7 @@ TH_SUITE("heap_hooks", TEST(low_memory_frees_and_the_allocation_succeeds),
          TEST(a_copy_made_in_low_memory_asks_its_own),
          TEST(an_image_saved_in_low_memory_asks_its_own),
          TEST(low_memory_lets_a_resize_grow_in_place), TEST(low_memory_lets_a_resize_move),
-         TEST(every_changing_call_takes_the_lock_and_gives_it_back), TEST(queries_take_no_lock),
-         TEST(a_heap_needs_no_locks), TEST(calls_from_a_move_callback_are_refused),
+         TEST(every_changing_call_takes_the_lock_and_gives_it_back),
+         TEST(queries_take_the_lock_and_the_walk_does_not), TEST(a_heap_needs_no_locks),
+         TEST(calls_from_a_move_callback_are_refused),
          TEST(they_are_refused_when_the_callback_vetoes_too), TEST(a_step_refuses_calls_as_well))

@@ -11,7 +11,7 @@ static fixture twin;
 
 /* HEAD 1 and 3 and TAIL 0x4001 in use, a hole between them, 99 bytes requested of 25 dwords. */
 static void start_with_blocks(size_t alignment, size_t skew) {
-    th_heap_config config = {.alignment = alignment, .guard = th_heap_guard_max()};
+    th_heap_config config = {.alignment = alignment, .guarding.level = th_guard_max()};
     fixture_start_with(&fx, skew, 1600, &config);
     fill(checked_alloc(&fx, 99, 1), 99, 1);
     void *hole = checked_alloc(&fx, 120, 2);
@@ -29,7 +29,7 @@ static void expect_contents(const th_heap *heap) {
 
 /* Room for a copy of fx's heap, with twin's own hooks. */
 static th_heap_config prepare_twin(size_t skew) {
-    th_heap_config config = {.alignment = fx.alignment, .guard = th_heap_guard_max()};
+    th_heap_config config = {.alignment = fx.alignment, .guarding.level = th_guard_max()};
     fixture_prepare(&twin, skew, th_heap_region_bytes(&fx.heap), &config);
     return config;
 }
@@ -162,6 +162,15 @@ static void translate_gives_the_counterpart(void) {
         CHECK_PTR_EQ(there, twin.region + i);
         CHECK_PTR_EQ(th_heap_translate(&twin.heap, &fx.heap, there), fx.region + i);
     }
+    size_t managed = (size_t)fx.heap.dwords * 4;
+    unsigned char *first = fx.heap.base;
+    CHECK_PTR_EQ(th_heap_translate(&fx.heap, &twin.heap, first + managed),
+                 twin.heap.base + managed);
+    CHECK(th_heap_translate(&fx.heap, &twin.heap, first + managed + 1) == NULL);
+    CHECK(th_heap_translate(&fx.heap, &twin.heap, first - 1) == NULL);
+    CHECK(th_heap_translate(&fx.heap, &twin.heap, twin.heap.base + 8) == NULL);
+    const th_heap none = {0};
+    CHECK(th_heap_translate(&none, &twin.heap, first) == NULL);
     fixture_stop(&fx);
     fixture_stop(&twin);
 }
@@ -217,10 +226,10 @@ static void an_attached_image_goes_on(void) {
 static void attach_lowers_the_guard_level_to_the_builds(void) {
     start_with_blocks(4, 0);
     th_heap_detach(&fx.heap);
-    fx.heap.guard = (uint8_t)(th_heap_guard_max() + 1);
+    fx.heap.guard = (uint8_t)(th_guard_max() + 1);
     th_seal(&fx.heap);
     CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
-    CHECK_EQ(fx.heap.guard, th_heap_guard_max());
+    CHECK_EQ(fx.heap.guard, th_guard_max());
     expect_contents(&fx.heap);
     CHECK(checked_alloc(&fx, 20, 6) != NULL);
     fixture_stop(&fx);
@@ -424,7 +433,7 @@ static void go_on_in_both(void) {
 }
 
 static void play_until_the_image(size_t alignment, uint64_t seed) {
-    th_heap_config config = {.alignment = alignment, .guard = th_heap_guard_max()};
+    th_heap_config config = {.alignment = alignment, .guarding.level = th_guard_max()};
     fixture_start_with(&fx, 0, 4000, &config);
     player_start(&original, &fx, seed);
     for (int step = 0; step < 300; step++) {

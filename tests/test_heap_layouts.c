@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The layouts of docs/heap.md: what a header holds and where, which layout a heap gets, how far
  * each reaches, what its tags mean, and images of one that are taken for another. The random runs
- * of test_heap_random.c are played here in each layout. */
-#define _DEFAULT_SOURCE
+ * of test_heap_random.c are played here in each layout. test_heap_regions.c has regions of GiB. */
 #include <limits.h>
 #include <string.h>
-#ifdef __unix__
-#include <sys/mman.h>
-#endif
 
 #include "base/track.h"
 #include "heap/chain.h"
@@ -32,11 +28,12 @@ static const layout_facts layouts[] = {
 #define LAYOUTS (sizeof layouts / sizeof layouts[0])
 
 static int guard_of(const layout_facts *facts) {
-    return facts->guard_max < th_heap_guard_max() ? facts->guard_max : th_heap_guard_max();
+    return facts->guard_max < th_guard_max() ? facts->guard_max : th_guard_max();
 }
 
 static void start_in(const layout_facts *facts, size_t alignment, uint32_t dwords, int guard) {
-    const th_heap_config config = {.alignment = alignment, .guard = guard, .layout = facts->layout};
+    const th_heap_config config = {
+        .alignment = alignment, .guarding.level = guard, .layout = facts->layout};
     fixture_start_with(&fx, 0, (size_t)dwords * 4, &config);
 }
 
@@ -94,23 +91,25 @@ static void what_is_no_layout_is_refused(void) {
 
 static void lean_heaps_take_no_guard(void) {
     for (int guard = 1; guard <= 3; guard++) {
-        th_heap_config config = {.layout = TH_HEAP_LAYOUT_LEAN, .guard = guard};
+        th_heap_config config = {.layout = TH_HEAP_LAYOUT_LEAN, .guarding.level = guard};
         expect_refused(4000, &config, TH_ERR_CONFIG);
     }
 }
 
 /* What docs/heap.md names first wins. */
 static void refusals_come_in_the_documented_order(void) {
-    th_heap_config config = {
-        .alignment = 8, .guard = 4, .layout = (th_heap_layout)9, .index = TH_HEAP_INDEX_NONE};
+    th_heap_config config = {.alignment = 8,
+                             .guarding.level = 4,
+                             .layout = (th_heap_layout)9,
+                             .index = TH_HEAP_INDEX_NONE};
     expect_refused(0, &config, TH_ERR_CONFIG);
-    config.guard = 3;
+    config.guarding.level = 3;
     expect_refused(0, &config, TH_ERR_LAYOUT);
     config.layout = TH_HEAP_LAYOUT_LEAN;
     expect_refused(0, &config, TH_ERR_CONFIG);
     th_heap heap;
     CHECK_EQ(th_heap_init(&heap, arena + 4, 0, &config), TH_ERR_CONFIG);
-    config.guard = 0;
+    config.guarding.level = 0;
     CHECK_EQ(th_heap_init(&heap, arena + 4, 0, &config), TH_ERR_MISALIGNED);
     expect_refused(0, &config, TH_ERR_TOO_SMALL);
     expect_refused(sizeof arena, &config, TH_ERR_TOO_LARGE);
@@ -440,7 +439,8 @@ static void images_of_another_layout_are_refused(void) {
         memcpy(image, fx.region, sizeof image);
         CHECK_EQ(th_heap_attach(&fx.heap, fx.region), TH_OK);
         for (size_t other = 0; other < LAYOUTS; other++) {
-            th_heap_config config = {.alignment = 8, .layout = layouts[other].layout, .guard = 0};
+            th_heap_config config = {
+                .alignment = 8, .layout = layouts[other].layout, .guarding.level = 0};
             fixture_start_with(&twin, 0, 400, &config);
             th_heap before = twin.heap;
             th_heap after = twin.heap;
@@ -473,7 +473,7 @@ static void images_of_no_layout_are_refused(void) {
 }
 
 static void a_sealed_layout_is_not_another(void) {
-    if (th_heap_guard_max() < 3) {
+    if (th_guard_max() < 3) {
         return;
     }
     start_in(&layouts[0], 4, 100, 3);
@@ -496,7 +496,8 @@ static player players[2];
 
 /* Every 200 steps the heap goes on at another address. */
 static void play(const layout_facts *facts, size_t alignment, int guard, uint64_t seed) {
-    const th_heap_config config = {.alignment = alignment, .guard = guard, .layout = facts->layout};
+    const th_heap_config config = {
+        .alignment = alignment, .guarding.level = guard, .layout = facts->layout};
     fixture *at[] = {&fx, &twin};
     fixture_start_with(at[0], 256, 6000, &config);
     player_start(&players[0], at[0], seed);
@@ -541,229 +542,6 @@ static void random_runs_in_wide(void) {
     play_layout(2);
 }
 
-/* ---- the fast path -------------------------------------------------------------------------- */
-
-enum { TWIN_BYTES = 40000, TWIN_SLOTS = 40, TWIN_STEPS = 1500 };
-
-/* Without guards and locks, plain allocations of an indexed heap go a way of their own. The same
- * calls on a heap without an index come to the same blocks. */
-static void play_fast(const layout_facts *facts, size_t alignment, uint64_t seed) {
-    static alignas(16) unsigned char regions[2][TWIN_BYTES];
-    static uint64_t index[2048];
-    size_t slots[TWIN_SLOTS] = {0}; /* payloads, as places in the regions */
-    th_heap heaps[2];
-    for (size_t i = 0; i < 2; i++) {
-        const th_heap_config config = {.alignment = alignment,
-                                       .layout = facts->layout,
-                                       .index = i == 0 ? TH_HEAP_INDEX_GIVEN : TH_HEAP_INDEX_NONE,
-                                       .index_memory = index,
-                                       .index_bytes = sizeof index};
-        CHECK_EQ(th_heap_init(&heaps[i], regions[i], TWIN_BYTES, &config), TH_OK);
-    }
-    for (int step = 0; step < TWIN_STEPS; step++) {
-        size_t slot = (size_t)(th_test_random(&seed) % TWIN_SLOTS);
-        if (slots[slot] == 0) {
-            uint64_t shape = th_test_random(&seed);
-            size_t bytes = 1 + (size_t)(shape % (shape >> 60 == 0 ? 9000 : 700));
-            uint32_t tag =
-                (uint32_t)(shape >> 32 & 7) + (shape >> 40 & 1 ? facts->free / 2 + 1 : 0);
-            unsigned char *fast = th_heap_alloc(&heaps[0], bytes, tag);
-            unsigned char *slow = th_heap_alloc(&heaps[1], bytes, tag);
-            CHECK_EQ(fast == NULL, slow == NULL);
-            if (fast != NULL) {
-                slots[slot] = (size_t)(fast - regions[0]);
-                CHECK_EQ(slow - regions[1], slots[slot]);
-                CHECK_EQ(th_heap_requested_size(&heaps[0], fast),
-                         th_heap_requested_size(&heaps[1], slow));
-            }
-        } else {
-            CHECK_EQ(th_heap_free(&heaps[0], regions[0] + slots[slot]),
-                     th_heap_free(&heaps[1], regions[1] + slots[slot]));
-            slots[slot] = 0;
-        }
-        expect_same_heaps(&heaps[0], &heaps[1]);
-        CHECK_EQ(th_heap_check(&heaps[0], NULL), TH_OK);
-    }
-    th_heap_clean_up(&heaps[0]);
-    th_heap_clean_up(&heaps[1]);
-}
-
-static void the_fast_path_decides_nothing_else(void) {
-    uint64_t seed = th_test_seed(0x66617374);
-    for (size_t i = 0; i < LAYOUTS; i++) {
-        for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
-            play_fast(&layouts[i], alignment, seed + alignment);
-        }
-    }
-}
-
-/* ---- large regions -------------------------------------------------------------------------- */
-
-#ifdef __unix__
-
-static unsigned char *map(size_t bytes) {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(at != MAP_FAILED);
-    return at;
-}
-
-static unsigned faults;
-static th_fault last_fault;
-
-static void note_fault(void *context, const th_fault *fault) {
-    (void)context;
-    faults++;
-    last_fault = *fault;
-}
-
-/* Nobody has to ask for a layout: pages that are not touched cost nothing. */
-static void a_large_region_just_works(void) {
-    const size_t bytes = (size_t)64 << 20;
-    unsigned char *region = map(bytes);
-    th_heap heap;
-    const th_heap_config config = {.alignment = 16,
-                                   .guard = th_heap_guard_max(),
-                                   .index = TH_HEAP_INDEX_NONE,
-                                   .on_fault = note_fault};
-    faults = 0;
-    CHECK_EQ(th_heap_init(&heap, region, bytes, &config), TH_OK);
-    CHECK_EQ(heap.layout, TH_HEAP_LAYOUT_WIDE);
-    CHECK_EQ(th_heap_region_bytes(&heap), bytes);
-    unsigned char *head = th_heap_alloc(&heap, 40000000, 1);
-    unsigned char *tail = th_heap_alloc(&heap, 5000000, 0x4001);
-    CHECK_PTR_EQ(head, region + 32);
-    CHECK_PTR_EQ(tail, region + bytes - 32 - 5000000);
-    CHECK(th_heap_alloc(&heap, 4, 0x7FFF) == NULL);
-    CHECK(th_heap_alloc(&heap, 4, 0x10000) == NULL);
-    CHECK(th_heap_alloc(&heap, 30000000, 1) == NULL);
-    fill(head + 39999000, 1000, 1);
-    CHECK_PTR_EQ(th_heap_resize(&heap, head, 50000000), head);
-    CHECK(filled(head + 39999000, 1000, 1));
-    CHECK_EQ(th_heap_requested_size(&heap, head), 50000000);
-    CHECK_EQ(th_heap_largest_free_bytes(&heap),
-             bytes - 4 * 32 - (size_t)50000000 - (size_t)5000000);
-    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
-    CHECK(th_heap_resize(&heap, head, 1000) == head);
-    CHECK_EQ(th_heap_trim(&heap, head), (size_t)50000000 - 1008);
-    validate_heap(&heap, 16);
-    CHECK_EQ(th_heap_free_tags(&heap, 0, 0x7FFE), 2);
-    validate_heap(&heap, 16);
-    CHECK_EQ(faults, 0);
-    th_heap_clean_up(&heap);
-    CHECK_EQ(munmap(region, bytes), 0);
-}
-
-/* The tools would write their shadow of it. */
-#if SIZE_MAX > UINT32_MAX && !TH_TRACK_ANY
-
-#define GIB ((size_t)1 << 30)
-
-static void all_of_16_gib_but_the_last_16_bytes(void) {
-    unsigned char *region = map(16 * GIB);
-    for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
-        for (size_t less = 0; less <= 32; less += 4) {
-            th_heap heap;
-            const th_heap_config config = {.alignment = alignment, .index = TH_HEAP_INDEX_NONE};
-            size_t bytes = 16 * GIB - less;
-            size_t managed = less < 16 ? 16 * GIB - 16 : bytes / alignment * alignment;
-            CHECK_EQ(th_heap_init(&heap, region, bytes, &config), TH_OK);
-            size_t headers = (alignment == 4 ? 2 * 7 : 2 * 8) * 4;
-            CHECK_EQ(th_heap_region_bytes(&heap), managed);
-            CHECK_EQ(th_heap_largest_free_bytes(&heap), managed - headers);
-            unsigned char *all = th_heap_alloc(&heap, managed - headers, 1);
-            CHECK_PTR_EQ(all, region + headers / 2);
-            CHECK_EQ(th_heap_requested_size(&heap, all), managed - headers);
-            CHECK_EQ(stats_of(&heap).used_bytes, managed - headers / 2);
-            CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
-            CHECK_EQ(th_heap_free(&heap, all), managed - headers);
-            CHECK(th_heap_alloc(&heap, managed - headers + 1, 1) == NULL);
-            CHECK(th_heap_alloc(&heap, 16 * GIB, 1) == NULL);
-            CHECK(th_heap_alloc(&heap, 16 * GIB + 64, 1) == NULL);
-            th_heap_clean_up(&heap);
-        }
-    }
-    CHECK_EQ(munmap(region, 16 * GIB), 0);
-}
-
-/* Offsets in bytes have more than 32 bits, and so have requested sizes. */
-static void faults_above_4_gib_say_where(void) {
-    if (th_heap_guard_max() < 1) {
-        return;
-    }
-    unsigned char *region = map(16 * GIB);
-    th_heap heap;
-    const th_heap_config config = {
-        .alignment = 8, .guard = 1, .index = TH_HEAP_INDEX_NONE, .on_fault = note_fault};
-    CHECK_EQ(th_heap_init(&heap, region, 16 * GIB, &config), TH_OK);
-    const size_t bytes = 9 * GIB + 3;
-    unsigned char *block = th_heap_alloc(&heap, bytes, 7);
-    CHECK_PTR_EQ(block, region + 32);
-    CHECK_EQ(th_heap_requested_size(&heap, block), bytes);
-    faults = 0;
-    unsigned char right = block[bytes];
-    block[bytes] ^= 0x41;
-    CHECK_EQ(th_heap_free(&heap, block), 0);
-    CHECK_EQ(faults, 1);
-    CHECK_EQ(last_fault.kind, TH_FAULT_CANARY);
-    CHECK_EQ(last_fault.block, 0);
-    CHECK_EQ(last_fault.offset, 32 + bytes);
-    CHECK_EQ(last_fault.expected, right);
-    block[bytes] = right;
-    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
-    unsigned char *above = th_heap_alloc(&heap, 8, 8);
-    CHECK_EQ(th_heap_free(&heap, above + 8), 0);
-    CHECK_EQ(last_fault.kind, TH_FAULT_DOUBLE_FREE);
-    CHECK_EQ(last_fault.offset, (size_t)(above + 8 - region));
-    CHECK_EQ(last_fault.block, (size_t)(above + 8 - region) / 4);
-    CHECK_EQ(th_heap_free(&heap, above + 2), 0);
-    CHECK_EQ(last_fault.kind, TH_FAULT_MISALIGNED);
-    CHECK_EQ(last_fault.offset, (size_t)(above + 2 - region));
-    CHECK_PTR_EQ(th_heap_resize(&heap, block, bytes + 1), block);
-    CHECK_EQ(th_heap_requested_size(&heap, block), bytes + 1);
-    CHECK_EQ(th_heap_requested_size(&heap, above), 8);
-    CHECK_EQ(faults, 3);
-    th_heap_clean_up(&heap);
-    CHECK_EQ(munmap(region, 16 * GIB), 0);
-}
-
-/* Below a block at the last multiple of 2 GiB, a hole that is too small to be a gap: the next such
- * place has a number beyond 32 bits, and is none. */
-static void places_do_not_wrap_around(void) {
-    unsigned char *region = map(16 * GIB);
-    unsigned char *end = region + 16 * GIB;
-    unsigned char *top = end - (uintptr_t)end % (2 * GIB);
-    th_heap heap;
-    const th_heap_config config = {.alignment = 4, .index = TH_HEAP_INDEX_NONE};
-    CHECK_EQ(th_heap_init(&heap, region, 16 * GIB, &config), TH_OK);
-    if (end - top < 64) {
-        top -= 2 * GIB;
-    }
-    /* Three headers, and a dword for the hole. */
-    size_t most = (size_t)(top - region) - (size_t)(3 * 7 + 1) * 4;
-    CHECK_PTR_EQ(th_heap_alloc(&heap, most, 1), region + 28);
-    void *hole = th_heap_alloc(&heap, 4, 2);
-    CHECK_PTR_EQ(th_heap_alloc_aligned(&heap, 2 * GIB, 4, 3), top);
-    CHECK_EQ(th_heap_free(&heap, hole), 4);
-    CHECK_EQ(th_heap_compact(&heap, NULL, NULL).blocks_moved, 0);
-    CHECK(th_heap_alloc_aligned(&heap, 2 * GIB, 4, 4) == NULL);
-    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
-    th_heap_clean_up(&heap);
-    CHECK_EQ(munmap(region, 16 * GIB), 0);
-}
-
-#define FAR_TESTS                                                                                  \
-    TEST(all_of_16_gib_but_the_last_16_bytes), TEST(faults_above_4_gib_say_where),                 \
-        TEST(places_do_not_wrap_around),
-#else
-#define FAR_TESTS
-#endif
-#define LARGE_TESTS TEST(a_large_region_just_works), FAR_TESTS
-
-#else
-#define LARGE_TESTS /* such machines have no such memory */
-#endif
-
 /* A region that is wide because of its size keeps 15-bit tags: what is above FREE is broken. */
 static void a_tag_above_free_is_broken(void) {
     th_heap heap;
@@ -792,5 +570,4 @@ TH_SUITE("heap_layouts", TEST(every_layout_is_contained), TEST(what_is_no_layout
          TEST(free_tags_takes_31_bits), TEST(lean_blocks_are_as_large_as_they_are),
          TEST(lean_blocks_keep_their_slack), TEST(images_of_another_layout_are_refused),
          TEST(images_of_no_layout_are_refused), TEST(a_sealed_layout_is_not_another),
-         TEST(random_runs_in_lean), TEST(random_runs_in_wide),
-         TEST(the_fast_path_decides_nothing_else), LARGE_TESTS TEST(a_tag_above_free_is_broken))
+         TEST(random_runs_in_lean), TEST(random_runs_in_wide), TEST(a_tag_above_free_is_broken))

@@ -374,7 +374,7 @@ static void every_place_is_the_documented_one(void) {
     uint64_t state = th_test_seed(0x7468706C);
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
         void *slots[40] = {NULL};
-        th_heap_config config = {.alignment = alignment, .guard = th_heap_guard_max()};
+        th_heap_config config = {.alignment = alignment, .guarding.level = th_guard_max()};
         fixture_start_with(&fx, alignment * 5, 3200, &config);
         for (int step = 0; step < 1500; step++) {
             place_at_random(&state, slots, sizeof slots / sizeof slots[0]);

@@ -3,6 +3,7 @@
  * numbers worked out by hand. Offsets and sizes are dwords unless they end in bytes. */
 #include <string.h>
 
+#include "heap/guard.h"
 #include "heap_fixture.h"
 
 static fixture fx;
@@ -268,10 +269,40 @@ static void the_checker_wants_a_heap(void) {
     fixture_stop(&fx);
 }
 
+/* All that is counted is counted anew; and memory that live blocks lie in has been used, whatever
+ * is said of it, while no more is said to be unused. */
+static void a_recount_brings_all_counters_into_line(void) {
+    start_with_both_sides();
+    th_heap *heap = &fx.heap;
+    const th_heap sound = *heap;
+    for (unsigned forgotten = 0; forgotten < 2; forgotten++) {
+        heap->head_blocks = heap->tail_blocks = heap->free_blocks = heap->high_free_blocks = 77;
+        heap->head_dwords = heap->tail_dwords = heap->first_tail = heap->middle = 78;
+        heap->live_sum++;
+        heap->low_used = forgotten != 0 ? 0 : sound.low_used;
+        heap->high_used = forgotten != 0 ? sound.last : sound.high_used;
+        th_fault fault;
+        CHECK(th_check_recount(heap, &fault));
+        CHECK_EQ(heap->head_blocks, sound.head_blocks);
+        CHECK_EQ(heap->tail_blocks, sound.tail_blocks);
+        CHECK_EQ(heap->free_blocks, sound.free_blocks);
+        CHECK_EQ(heap->high_free_blocks, sound.high_free_blocks);
+        CHECK_EQ(heap->head_dwords, sound.head_dwords);
+        CHECK_EQ(heap->tail_dwords, sound.tail_dwords);
+        CHECK_EQ(heap->first_tail, sound.first_tail);
+        CHECK_EQ(heap->middle, sound.middle);
+        CHECK_EQ(heap->low_used, sound.low_used);
+        CHECK_EQ(heap->high_used, sound.high_used);
+        CHECK_EQ(heap->live_sum, sound.live_sum);
+    }
+    *heap = sound;
+    fixture_stop(&fx);
+}
+
 TH_SUITE("heap_query", TEST(the_walk_shows_every_block_once),
          TEST(the_walk_shows_what_the_caller_said), TEST(every_byte_of_a_heap_has_an_owner),
          TEST(addresses_outside_have_no_owner), TEST(an_interior_pointer_leads_to_its_payload),
          TEST(sizes_of_a_payload), TEST(statistics_of_a_fresh_heap), TEST(statistics_of_both_sides),
          TEST(free_head_ends_at_the_lowest_tail_block), TEST(high_water_never_falls),
          TEST(high_water_counts_slack), TEST(failures_are_counted_one_by_one),
-         TEST(the_checker_wants_a_heap))
+         TEST(a_recount_brings_all_counters_into_line), TEST(the_checker_wants_a_heap))

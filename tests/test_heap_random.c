@@ -10,7 +10,7 @@ static player players[2];
 
 /* Every 200 steps the heap goes on at another address, which is as good a multiple of 256. */
 static void play(size_t alignment, int guard, uint64_t seed) {
-    th_heap_config config = {.alignment = alignment, .guard = guard};
+    th_heap_config config = {.alignment = alignment, .guarding.level = guard};
     size_t at = 0;
     fixture_start_with(&fixtures[0], 256, 6000, &config);
     player_start(&players[0], &fixtures[0], seed);
@@ -41,7 +41,7 @@ static void play(size_t alignment, int guard, uint64_t seed) {
 static void play_at_alignment(size_t alignment) {
     uint64_t seed = th_test_seed(0x7461676865617000 + alignment);
     play(alignment, 0, seed);
-    play(alignment, th_heap_guard_max(), seed + 1);
+    play(alignment, th_guard_max(), seed + 1);
 }
 
 static void random_run_at_alignment_4(void) {
@@ -66,7 +66,7 @@ static void guards_decide_nothing(void) {
         player_step(&players[0]);
     }
     for (int guard = 1; guard <= 3; guard++) {
-        config.guard = guard;
+        config.guarding.level = guard;
         fixture_start_with(&fixtures[1], 256, 6000, &config);
         player_start(&players[1], &fixtures[1], seed);
         for (int step = 0; step < 600; step++) {

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* The checker's look at the index: each bit of it that a search may come to for memory that was
- * ever used is verified, and no other (src/heap/index.h draws the arrays). Sizes are chosen so that
- * both trees have three levels, and one. */
+ * ever used is verified, and of all others no more than lie beside those or have their parent
+ * there, so that a check does not cost more in a larger region (src/heap/index.h draws the arrays).
+ * Sizes are chosen so that the small tree has two levels, three and four, and the large one one,
+ * two and four. */
 #include "suite.h"
 #include "tagheap/heap.h"
 
+#include <stdalign.h>
 #include <string.h>
 
-enum { DWORDS = 75000, SEGMENT = 64, STRETCH = 256, SMALL_FAN = 16, LARGE_FAN = 8 };
+enum { DWORDS = 75000, SLOT = 4, STRETCH = 64, SMALL_FAN = 16, LARGE_FAN = 8, STOP = 255 };
 
-static uint32_t region[DWORDS];
+static alignas(16) uint32_t region[DWORDS];
 static uint64_t memory[4096];
 static th_heap heap;
 
-/* The heap's index, as its header draws it, and how many nodes each part has. */
-typedef struct parts {
-    uint8_t *starts, *large, *small, *large_at;
-    uint32_t segments, stretches;
-} parts;
-
-static void start(uint32_t dwords) {
-    const th_heap_config config = {.alignment = 4,
+static void start(uint32_t dwords, size_t alignment) {
+    const th_heap_config config = {.alignment = alignment,
                                    .index = TH_HEAP_INDEX_GIVEN,
                                    .index_memory = memory,
                                    .index_bytes = sizeof memory};
@@ -44,16 +41,6 @@ static void fill(void) {
     CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
 }
 
-static parts parts_of_heap(void) {
-    const th_heap_index_arrays *index = &heap.index;
-    return (parts){.starts = (uint8_t *)index->starts,
-                   .large = (uint8_t *)index->large,
-                   .small = index->small,
-                   .large_at = index->large_at,
-                   .segments = (heap.dwords - 1) / SEGMENT + 1,
-                   .stretches = (heap.dwords - 1) / STRETCH + 1};
-}
-
 /* Is it noticed that this byte is another one? It is put back. */
 static bool notices(uint8_t *at, uint8_t mask) {
     th_fault fault = {0};
@@ -70,15 +57,6 @@ static bool is_used(uint32_t node, uint64_t width) {
     return node <= heap.low_used / width || node >= heap.high_used / width;
 }
 
-static void expect_starts(const parts *p) {
-    for (uint32_t i = 0; i < p->segments; i++) {
-        for (uint32_t byte = 0; byte < 8; byte++) {
-            CHECK_EQ(notices(p->starts + 8 * i + byte, (uint8_t)(1u << i % 8)),
-                     is_used(i, SEGMENT));
-        }
-    }
-}
-
 /* Does it, or one of those beside it, which a search looks at as well? */
 static bool is_beside_used(uint32_t node, uint32_t count, uint32_t fan, uint64_t width) {
     bool used = false;
@@ -88,78 +66,94 @@ static bool is_beside_used(uint32_t node, uint32_t count, uint32_t fan, uint64_t
     return used;
 }
 
-/* One level of a tree: `count` nodes of `bytes` each, which stand for `width` dwords. */
-static void expect_level(uint8_t *nodes, uint32_t count, uint32_t bytes, uint32_t fan,
-                         uint64_t width) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (is_beside_used(i, count, fan, width)) {
-            CHECK(notices(nodes + (size_t)i * bytes, 0x10));
-        }
-    }
+static uint32_t up_to(uint32_t count, uint32_t fan) {
+    return (count + fan - 1) / fan * fan;
 }
 
-/* All levels, from the leaves up, and all nodes of the highest one: those without children, too. */
-static void expect_tree(uint8_t *tree, uint32_t leaf, uint32_t count, uint32_t bytes, uint32_t fan,
-                        uint64_t width) {
-    for (;;) {
-        expect_level(tree + (size_t)leaf * bytes, count, bytes, fan, width);
+/* One level of a tree: `count` nodes of `bytes` each, which stand for `width` dwords, and those
+ * that stand for nothing, up to the end of their group. Noticed are those beside a used one, and
+ * by their parent, as long as there is one, the children of such. So no more than two groups of
+ * groups, one at each end of what was never used, are looked at for nothing. */
+static void expect_level(uint8_t *nodes, uint32_t count, uint32_t bytes, uint32_t fan,
+                         uint64_t width, bool highest) {
+    uint32_t all = up_to(count, fan);
+    uint32_t parents = up_to(all / fan, fan);
+    uint32_t used = 0, noticed = 0;
+    for (uint32_t i = 0; i < all; i++) {
+        bool due = is_beside_used(i, all, fan, width) ||
+                   (!highest && is_beside_used(i / fan, parents, fan, width * fan));
+        bool one = notices(nodes + (size_t)i * bytes, (uint8_t)(1u << i % 8));
+        CHECK_EQ(one, due);
+        noticed += one;
+        used += is_used(i, width);
+    }
+    CHECK(noticed <= used + 2 * fan * fan);
+}
+
+/* From the leaves up; above the highest level the stop. */
+static void expect_small(uint32_t unit, uint32_t top) {
+    uint32_t count = (heap.dwords / unit - 1) / SLOT + 1;
+    uint64_t width = (uint64_t)SLOT * unit;
+    CHECK_EQ(heap.index.small_top, top);
+    for (uint32_t level = 0; level <= top; level++) {
+        expect_level(heap.index.small[level], count, 1, SMALL_FAN, width, level == top);
+        count = (count - 1) / SMALL_FAN + 1;
+        width *= SMALL_FAN;
+    }
+    CHECK_EQ(count, 1);
+    CHECK_EQ(heap.index.small[top + 1][0], STOP);
+}
+
+static void expect_large(uint32_t unit, uint32_t leaf) {
+    uint32_t count = (heap.dwords / unit - 1) / STRETCH + 1;
+    uint64_t width = (uint64_t)STRETCH * unit;
+    CHECK_EQ(heap.index.large_leaf, leaf);
+    for (;; leaf = leaf / LARGE_FAN - 1) {
+        expect_level((uint8_t *)(heap.index.large + leaf), count, 4, LARGE_FAN, width, leaf == 0);
         if (leaf == 0) {
             break;
         }
-        leaf = leaf / fan - 1;
-        count = (count - 1) / fan + 1;
-        width *= fan;
-    }
-    for (uint32_t i = count; i < fan; i++) {
-        CHECK(notices(tree + (size_t)i * bytes, 0x20));
+        count = (count - 1) / LARGE_FAN + 1;
+        width *= LARGE_FAN;
     }
 }
 
-/* Where a large block begins in its stretch counts if there is one. */
-static void expect_large_at(const parts *p) {
-    for (uint32_t i = 0; i < p->stretches; i++) {
-        CHECK_EQ(notices(p->large_at + i, 1), heap.index.large[heap.index.large_leaf + i] != 0);
-    }
-}
-
-static void expect_all(uint32_t dwords, uint32_t small_leaf, uint32_t large_leaf) {
-    start(dwords);
+static void expect_all(uint32_t dwords, size_t alignment, uint32_t small_top, uint32_t large_leaf) {
+    start(dwords, alignment);
     fill();
-    parts p = parts_of_heap();
-    CHECK_EQ(heap.index.small_leaf, small_leaf);
-    CHECK_EQ(heap.index.large_leaf, large_leaf);
-    expect_starts(&p);
-    expect_tree(p.small, small_leaf, p.segments, 1, SMALL_FAN, SEGMENT);
-    expect_tree(p.large, large_leaf, p.stretches, 4, LARGE_FAN, STRETCH);
-    expect_large_at(&p);
+    expect_small((uint32_t)alignment / 4, small_top);
+    expect_large((uint32_t)alignment / 4, large_leaf);
     th_heap_clean_up(&heap);
 }
 
-static void trees_of_three_levels(void) {
-    expect_all(DWORDS, 272, 72);
+static void trees_of_four_levels(void) {
+    expect_all(DWORDS, 4, 3, 584);
+}
+
+static void trees_of_three_levels_and_two(void) {
+    expect_all(4000, 4, 2, 8);
 }
 
 static void trees_of_two_levels(void) {
-    expect_all(4000, 16, 8);
+    expect_all(1020, 4, 1, 8);
 }
 
-static void trees_of_one_level(void) {
-    expect_all(1020, 0, 0);
+static void trees_of_two_levels_and_one(void) {
+    expect_all(2000, 16, 1, 0);
 }
 
 /* Nothing is left out where all memory has been used. */
 static void a_region_that_was_full(void) {
-    start(4000);
+    start(4000, 4);
     void *whole = th_heap_alloc(&heap, th_heap_largest_free_bytes(&heap), 1);
     CHECK(whole != NULL);
     th_heap_free(&heap, whole);
     fill();
-    parts p = parts_of_heap();
-    for (uint32_t i = 0; i < 8 * p.segments; i++) {
-        CHECK(notices(p.starts + i, 4));
+    for (uint32_t i = 0; i < 4000 / SLOT; i++) {
+        CHECK(notices(heap.index.small[0] + i, 4));
     }
     th_heap_clean_up(&heap);
 }
 
-TH_SUITE("index_check", TEST(trees_of_three_levels), TEST(trees_of_two_levels),
-         TEST(trees_of_one_level), TEST(a_region_that_was_full))
+TH_SUITE("index_check", TEST(trees_of_four_levels), TEST(trees_of_three_levels_and_two),
+         TEST(trees_of_two_levels), TEST(trees_of_two_levels_and_one), TEST(a_region_that_was_full))

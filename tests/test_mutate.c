@@ -516,7 +516,7 @@ static void interesting_values_occur(void) {
         for (size_t at = 0; at < script.count; at++) {
             const lab_op *op = &script.ops[at];
             uint32_t all = 4 * script.config.dwords - 48;
-            bool allocates = op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED;
+            bool allocates = lab_op_allocates(op);
             whole += allocates && op->size.kind == LAB_SIZE_BYTES && op->size.value == all;
             edges += allocates && (op->tag == 0x3FFF || op->tag == 0x4000 || op->tag == 0x7FFE);
             absurd += allocates && op->size.kind != LAB_SIZE_BYTES;
@@ -588,7 +588,7 @@ static void text_stays_text(void) {
 static void numbered_scripts_keep_their_number(void) {
     lab_mutator *mutator = lab_mutator_new(1, LAB_MUTATE_NUMBERED, NULL);
     static uint8_t bytes[500], again[500];
-    unsigned subjects = 0;
+    uint64_t subjects = 0;
     lab_script script = fresh(0);
     CHECK_EQ(lab_mutate(mutator, bytes, 0, LAB_HEADER_BYTES, 1), 0);
     for (unsigned i = 0; i < 2000; i++) {
@@ -598,11 +598,26 @@ static void numbered_scripts_keep_their_number(void) {
         CHECK(lab_script_is_valid(&script) && script.config.subject != LAB_SUBJECT_HEAP);
         CHECK_EQ(lab_script_encode_input(&script, again, sizeof again), size);
         CHECK(memcmp(bytes, again, size) == 0);
-        subjects |= 1u << script.config.subject;
+        subjects |= UINT64_C(1) << script.config.subject;
     }
     CHECK((subjects & (subjects - 1)) != 0);
     lab_script_clean_up(&script);
     lab_mutator_destroy(mutator);
+}
+
+static void check_family(const lab_script *before, const lab_script *after) {
+    bool plugin = after->config.subject == before->config.subject;
+    CHECK_EQ(after->config.plugin_family, plugin ? before->config.plugin_family : 0);
+}
+
+/* Text may be a plug-in's, of any family; once it is another subject's, that has none. */
+static void a_plugin_takes_its_family_with_it(void) {
+    lab_script start = numbered(3);
+    start.config.subject = LAB_SUBJECT_PLUGIN;
+    start.config.plugin_family = LAB_FAMILY_HEAP - 1;
+    CHECK(apply_often(LAB_MUTATION_CONFIG, &start, NULL, check_family) > 0);
+    CHECK(apply_often(LAB_MUTATION_RENEW, &start, NULL, check_family) > 0);
+    lab_script_clean_up(&start);
 }
 
 static void bytes_are_not_all_canonical(void) {
@@ -676,5 +691,5 @@ TH_SUITE("mutate", TEST(results_are_canonical_and_fit), TEST(no_room_for_a_scrip
          TEST(cross_has_parts_of_both), TEST(bytes_change_the_script),
          TEST(every_mutation_occurs_in_a_run), TEST(interesting_values_occur),
          TEST(what_is_new_is_short_at_first_and_may_grow), TEST(numbered_scripts_keep_their_number),
-         TEST(text_stays_text), TEST(bytes_are_not_all_canonical),
-         TEST(trimming_keeps_what_matters))
+         TEST(text_stays_text), TEST(a_plugin_takes_its_family_with_it),
+         TEST(bytes_are_not_all_canonical), TEST(trimming_keeps_what_matters))

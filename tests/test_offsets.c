@@ -39,21 +39,20 @@ static void stop(void) {
 }
 
 static th_offsets_stats stats(void) {
-    th_offsets_stats s;
-    th_offsets_get_stats(&range, &s);
+    th_offsets_stats s = th_offsets_get_stats(&range);
     CHECK_EQ(s.bytes, s.live_bytes + s.free_bytes);
     return s;
 }
 
 static th_offsets_block get(uint64_t bytes, uint64_t offset) {
-    th_offsets_block block = th_offsets_alloc(&range, bytes, 1);
+    th_offsets_block block = th_offsets_alloc_aligned(&range, bytes, 1);
     CHECK(block.generation != 0);
     CHECK_EQ(block.offset, offset);
     return block;
 }
 
 static bool fails(uint64_t bytes, uint64_t alignment) {
-    th_offsets_block block = th_offsets_alloc(&range, bytes, alignment);
+    th_offsets_block block = th_offsets_alloc_aligned(&range, bytes, alignment);
     return block.generation == 0 && block.offset == 0 && block.node == 0;
 }
 
@@ -143,13 +142,13 @@ static void without_a_range_calls_do_nothing(void) {
     th_offsets_clean_up(&range);
     CHECK(fails(1, 1));
     CHECK(!th_offsets_free(&range, block));
-    CHECK(!th_offsets_resize(&range, block, 1));
+    CHECK(!th_offsets_resize_in_place(&range, block, 1));
     CHECK_EQ(th_offsets_size(&range, block), 0);
     CHECK_EQ(th_offsets_find(&range, 0).generation, 0);
-    th_offsets_reset(&range);
+    CHECK_EQ(th_offsets_reset(&range), TH_ERR_NULL);
     CHECK_EQ(stats().bytes, 0);
     CHECK_EQ(stats().largest_free_bytes, 0);
-    CHECK_EQ(th_offsets_check(&range, NULL), TH_OK);
+    CHECK_EQ(th_offsets_check(&range, NULL), TH_ERR_NULL);
     th_offsets_clean_up(&range);
     th_offsets_clean_up(NULL);
     CHECK_EQ(th_offsets_check(NULL, NULL), TH_ERR_NULL);
@@ -177,10 +176,10 @@ static void requests_that_are_refused(void) {
         CHECK(fails(1, 1024));
         CHECK_EQ(stats().failed_allocs, 7);
         CHECK(th_offsets_free(&range, low));
-        low = th_offsets_alloc(&range, 1, (uint64_t)1 << 62);
+        low = th_offsets_alloc_aligned(&range, 1, (uint64_t)1 << 62);
         CHECK(low.generation != 0 && low.offset == 0);
         CHECK(fails(1, (uint64_t)1 << 63));
-        CHECK_EQ(stats().live_blocks, 1);
+        CHECK_EQ(stats().live, 1);
         CHECK(th_offsets_free(&range, (th_offsets_block){0}));
         stop();
     }
@@ -191,7 +190,7 @@ static void alignments_hold(void) {
         start(0, 5000, policies[i]);
         (void)get(3, 0);
         for (uint64_t alignment = 1; alignment <= 2048; alignment *= 2) {
-            th_offsets_block block = th_offsets_alloc(&range, 7, alignment);
+            th_offsets_block block = th_offsets_alloc_aligned(&range, 7, alignment);
             CHECK(block.generation != 0);
             CHECK_EQ(block.offset % alignment, 0);
             CHECK_EQ(th_offsets_check(&range, NULL), TH_OK);
@@ -247,18 +246,18 @@ static void each_policy_places_as_it_says(void) {
     stop();
 }
 
-/* A gap in front of an aligned block and a rest behind it stay free. */
+/* A gap in front of an aligned block and a rest after it stay free. */
 static void gaps_and_rests_stay_free(void) {
     for (size_t i = 0; i < 4; i++) {
         start(0, 256, policies[i]);
         th_offsets_block low = get(5, 0);
-        th_offsets_block block = th_offsets_alloc(&range, 10, 64);
+        th_offsets_block block = th_offsets_alloc_aligned(&range, 10, 64);
         CHECK_EQ(block.offset, 64);
         CHECK_EQ(stats().free_extents, 2); /* [5, 64) and [74, 256) */
         CHECK_EQ(stats().free_bytes, 256 - 15);
         CHECK(th_offsets_free(&range, low));
         CHECK_EQ(stats().free_extents, 2);
-        low = th_offsets_alloc(&range, 64, 64);
+        low = th_offsets_alloc_aligned(&range, 64, 64);
         CHECK(low.offset == 0 || low.offset == 128);
         CHECK(th_offsets_free(&range, block));
         CHECK(th_offsets_free(&range, low));
@@ -273,13 +272,14 @@ static void nodes_run_out(void) {
     th_offsets_block blocks[4];
     start_with(0, 100, 1, TH_OFFSETS_FIRST_FIT, 2 * 4 + 1);
     for (size_t i = 0; i < 4; i++) {
-        blocks[i] = th_offsets_alloc(&range, 2, 16); /* a gap in front of each, but the first */
+        blocks[i] =
+            th_offsets_alloc_aligned(&range, 2, 16); /* a gap in front of each, but the first */
         CHECK_EQ(blocks[i].offset, 16 * i);
     }
     CHECK(fails(1, 1));
     CHECK_EQ(stats().failed_allocs, 1);
     CHECK(th_offsets_free(&range, blocks[2]));
-    CHECK_EQ(th_offsets_alloc(&range, 2, 16).offset, 32);
+    CHECK_EQ(th_offsets_alloc_aligned(&range, 2, 16).offset, 32);
     stop();
     start_with(0, 100, 1, TH_OFFSETS_FIRST_FIT, 3);
     blocks[0] = get(40, 0);
@@ -295,25 +295,26 @@ static void resize_without_nodes(void) {
     start_with(0, 100, 1, TH_OFFSETS_FIRST_FIT, 4);
     th_offsets_block a = get(40, 0);
     th_offsets_block b = get(60, 40);
-    CHECK(th_offsets_resize(&range, b, 50));
-    CHECK(th_offsets_resize(&range, b, 45)); /* into the free extent: its node is at hand */
+    CHECK(th_offsets_resize_in_place(&range, b, 50));
+    CHECK(
+        th_offsets_resize_in_place(&range, b, 45)); /* into the free extent: its node is at hand */
     CHECK_EQ(stats().free_extents, 1);
-    CHECK(th_offsets_resize(&range, a, 39)); /* the last node */
-    CHECK(th_offsets_resize(&range, a, 38));
+    CHECK(th_offsets_resize_in_place(&range, a, 39)); /* the last node */
+    CHECK(th_offsets_resize_in_place(&range, a, 38));
     CHECK_EQ(stats().free_extents, 2);
-    CHECK(th_offsets_resize(&range, b, 60));
-    CHECK(th_offsets_resize(&range, a, 40));
+    CHECK(th_offsets_resize_in_place(&range, b, 60));
+    CHECK(th_offsets_resize_in_place(&range, a, 40));
     stop();
     start_with(0, 100, 1, TH_OFFSETS_FIRST_FIT, 5);
     a = get(10, 0);
     b = get(10, 10);
     th_offsets_block c = get(10, 20);
-    CHECK(th_offsets_resize(&range, a, 9));
-    CHECK(!th_offsets_resize(&range, b, 9));
+    CHECK(th_offsets_resize_in_place(&range, a, 9));
+    CHECK(!th_offsets_resize_in_place(&range, b, 9));
     CHECK_EQ(th_offsets_size(&range, b), 10);
-    CHECK(th_offsets_resize(&range, c, 9));
-    CHECK(th_offsets_resize(&range, c, 80));
-    CHECK(th_offsets_resize(&range, b, 9));
+    CHECK(th_offsets_resize_in_place(&range, c, 9));
+    CHECK(th_offsets_resize_in_place(&range, c, 80));
+    CHECK(th_offsets_resize_in_place(&range, b, 9));
     stop();
 }
 
@@ -321,21 +322,21 @@ static void resize_in_place(void) {
     start(0, 100, TH_OFFSETS_GOOD_FIT);
     th_offsets_block a = get(10, 0);
     th_offsets_block b = get(10, 10);
-    CHECK(!th_offsets_resize(&range, a, 11));
-    CHECK(th_offsets_resize(&range, a, 10));
-    CHECK(th_offsets_resize(&range, b, 90)); /* to the end */
+    CHECK(!th_offsets_resize_in_place(&range, a, 11));
+    CHECK(th_offsets_resize_in_place(&range, a, 10));
+    CHECK(th_offsets_resize_in_place(&range, b, 90)); /* to the end */
     CHECK_EQ(stats().free_extents, 0);
-    CHECK(!th_offsets_resize(&range, b, 91));
-    CHECK(!th_offsets_resize(&range, b, 0));
-    CHECK(!th_offsets_resize(&range, b, 101));
-    CHECK(!th_offsets_resize(&range, b, UINT64_MAX));
-    CHECK(th_offsets_resize(&range, b, 30));
+    CHECK(!th_offsets_resize_in_place(&range, b, 91));
+    CHECK(!th_offsets_resize_in_place(&range, b, 0));
+    CHECK(!th_offsets_resize_in_place(&range, b, 101));
+    CHECK(!th_offsets_resize_in_place(&range, b, UINT64_MAX));
+    CHECK(th_offsets_resize_in_place(&range, b, 30));
     CHECK_EQ(stats().live_bytes, 40);
     CHECK_EQ(stats().high_water_bytes, 100);
     CHECK_EQ(stats().largest_free_bytes, 60);
-    CHECK(th_offsets_resize(&range, b, 31));
+    CHECK(th_offsets_resize_in_place(&range, b, 31));
     CHECK_EQ(th_offsets_size(&range, b), 31);
-    CHECK(th_offsets_resize(&range, a, 1));
+    CHECK(th_offsets_resize_in_place(&range, a, 1));
     CHECK_EQ(get(9, 1).offset, 1);
     CHECK(th_offsets_free(&range, b));
     CHECK_EQ(stats().free_extents, 1);
@@ -378,16 +379,16 @@ static void find_leads_to_the_block(void) {
 }
 
 static void reset_frees_everything(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start(level, 100, TH_OFFSETS_WORST_FIT);
         for (unsigned round = 0; round < 3; round++) {
             th_offsets_block block;
-            while ((block = th_offsets_alloc(&range, 7, 1)).generation != 0) {
+            while ((block = th_offsets_alloc_aligned(&range, 7, 1)).generation != 0) {
                 CHECK(block.offset % 7 == 0);
             }
-            CHECK_EQ(stats().live_blocks, 14);
-            th_offsets_reset(&range);
-            CHECK_EQ(stats().live_blocks, 0);
+            CHECK_EQ(stats().live, 14);
+            CHECK_EQ(th_offsets_reset(&range), TH_OK);
+            CHECK_EQ(stats().live, 0);
             CHECK_EQ(stats().live_bytes, 0);
             CHECK_EQ(stats().high_water_bytes, 98);
             CHECK_EQ(stats().failed_allocs, round + 1);
@@ -413,7 +414,7 @@ static void ranges_beyond_four_gigabytes(void) {
             CHECK_EQ(th_offsets_size(&range, block), bytes);
             CHECK_EQ(stats().largest_free_bytes, most - bytes);
             uint64_t alignment = ((uint64_t)1 << power) / 2 + (power == 0);
-            th_offsets_block high = th_offsets_alloc(&range, 1, alignment);
+            th_offsets_block high = th_offsets_alloc_aligned(&range, 1, alignment);
             CHECK(high.generation != 0 && high.offset >= bytes);
             CHECK_EQ(high.offset % alignment, 0);
             CHECK(th_offsets_free(&range, block));
@@ -422,7 +423,7 @@ static void ranges_beyond_four_gigabytes(void) {
     }
     th_offsets_block all = get(most, 0);
     CHECK(fails(1, 1));
-    CHECK(th_offsets_resize(&range, all, (uint64_t)5 << 32));
+    CHECK(th_offsets_resize_in_place(&range, all, (uint64_t)5 << 32));
     CHECK_EQ(get(7, (uint64_t)5 << 32).offset, (uint64_t)5 << 32);
     stop();
 }
@@ -435,19 +436,20 @@ static void nothing_is_touched(void) {
     uint64_t state = th_test_seed(5);
     CHECK(memory != MAP_FAILED);
     for (size_t policy = 0; policy < 4; policy++) {
-        start_with(th_heap_guard_max(), bytes, 256, policies[policy], NODES);
+        start_with(th_guard_max(), bytes, 256, policies[policy], NODES);
         for (unsigned i = 0; i < 800; i++) {
             uint64_t r = th_test_random(&state);
             th_offsets_block *slot = &blocks[r % 24];
             if (slot->generation == 0) {
-                *slot = th_offsets_alloc(&range, (r >> 8) % 300000 + 1, 1u << (r >> 40) % 13);
+                *slot =
+                    th_offsets_alloc_aligned(&range, (r >> 8) % 300000 + 1, 1u << (r >> 40) % 13);
                 CHECK(slot->generation == 0 || memory + slot->offset < memory + bytes);
-            } else if (!th_offsets_resize(&range, *slot, (r >> 8) % 300000 + 1)) {
+            } else if (!th_offsets_resize_in_place(&range, *slot, (r >> 8) % 300000 + 1)) {
                 CHECK(th_offsets_free(&range, *slot));
                 *slot = (th_offsets_block){0};
             }
         }
-        CHECK(stats().live_blocks > 4);
+        CHECK(stats().live > 4);
         memset(blocks, 0, sizeof blocks);
         stop();
     }
@@ -507,7 +509,7 @@ static void do_alloc(model *m, size_t slot, uint64_t bytes, uint64_t alignment) 
     size_t need = (size_t)((bytes + m->granule - 1) / m->granule);
     uint64_t coarse = alignment > m->granule ? alignment / m->granule : 1;
     size_t due = expect_place(m, need, (size_t)coarse, &any);
-    th_offsets_block block = th_offsets_alloc(&range, bytes, alignment);
+    th_offsets_block block = th_offsets_alloc_aligned(&range, bytes, alignment);
     CHECK_EQ(block.generation != 0, any);
     if (!any) {
         return;
@@ -525,7 +527,7 @@ static void do_resize(model *m, size_t slot, uint64_t bytes) {
     size_t need = (size_t)((bytes + m->granule - 1) / m->granule);
     mark(m, slot, false);
     bool possible = run_at(m, (size_t)(m->slots[slot].offset / m->granule)) >= need;
-    CHECK_EQ(th_offsets_resize(&range, m->slots[slot], bytes), possible);
+    CHECK_EQ(th_offsets_resize_in_place(&range, m->slots[slot], bytes), possible);
     m->sizes[slot] = possible ? need : m->sizes[slot];
     mark(m, slot, true);
 }
@@ -571,7 +573,7 @@ static void random_work_agrees_with_the_model(void) {
     uint64_t state = th_test_seed(23);
     for (size_t policy = 0; policy < 4; policy++) {
         for (size_t i = 0; i < 3; i++) {
-            for (int level = 0; level <= th_heap_guard_max(); level += 3) {
+            for (int level = 0; level <= th_guard_max(); level += 3) {
                 play_random(level, policies[policy], granules[i], &state);
             }
         }

@@ -29,10 +29,10 @@ static void stop(void) {
 static void refuse_at(int level, th_offsets_block block, th_fault_kind kind) {
     th_offsets_stats before, after;
     size_t offset = block.offset < TH_FAULT_NOWHERE ? (size_t)block.offset : TH_FAULT_NOWHERE;
-    th_offsets_get_stats(&range, &before);
+    before = th_offsets_get_stats(&range);
     const uint64_t sizes[] = {0, 1, UINT64_MAX};
     for (size_t i = 0; i < 3; i++) {
-        CHECK(!th_offsets_resize(&range, block, sizes[i]));
+        CHECK(!th_offsets_resize_in_place(&range, block, sizes[i]));
         EXPECT_LOGGED(&faults, level, kind, block.node, 0, offset, 0, block.generation);
     }
     CHECK_EQ(th_offsets_size(&range, block), 0);
@@ -41,15 +41,15 @@ static void refuse_at(int level, th_offsets_block block, th_fault_kind kind) {
         CHECK(!th_offsets_free(&range, block));
         EXPECT_LOGGED(&faults, level, kind, block.node, 0, offset, 0, block.generation);
     }
-    th_offsets_get_stats(&range, &after);
+    after = th_offsets_get_stats(&range);
     CHECK(memcmp(&before, &after, sizeof before) == 0);
     CHECK_EQ(th_offsets_check(&range, NULL), TH_OK);
 }
 
 static void wrong_blocks_at(int level) {
     start(level, (uint64_t)1 << 40);
-    th_offsets_block a = th_offsets_alloc(&range, 100, 1);
-    th_offsets_block b = th_offsets_alloc(&range, 100, (uint64_t)1 << 33);
+    th_offsets_block a = th_offsets_alloc_aligned(&range, 100, 1);
+    th_offsets_block b = th_offsets_alloc_aligned(&range, 100, (uint64_t)1 << 33);
     th_offsets_block wrong = a;
     CHECK(th_offsets_free(&range, b));
     refuse_at(level, b, TH_FAULT_DOUBLE_FREE);
@@ -82,16 +82,16 @@ static void wrong_blocks_are_named(void) {
 /* A stale block is told from the one that has its node now, and its offset. */
 static void stale_at(int level) {
     start(level, 100);
-    th_offsets_block old = th_offsets_alloc(&range, 10, 1);
+    th_offsets_block old = th_offsets_alloc_aligned(&range, 10, 1);
     for (unsigned i = 0; i < 100; i++) {
         CHECK(th_offsets_free(&range, old));
-        th_offsets_block new = th_offsets_alloc(&range, 10, 1);
+        th_offsets_block new = th_offsets_alloc_aligned(&range, 10, 1);
         CHECK_EQ(new.offset, old.offset);
         refuse_at(level, old, TH_FAULT_DOUBLE_FREE);
         CHECK_EQ(th_offsets_size(&range, new), 10);
         old = new;
     }
-    th_offsets_reset(&range);
+    CHECK_EQ(th_offsets_reset(&range), TH_OK);
     refuse_at(level, old, TH_FAULT_DOUBLE_FREE);
     stop();
 }
@@ -108,14 +108,14 @@ static void furnish(void) {
     static const uint64_t sizes[6] = {20, 9, 20, 7, 300, 5};
     start(0, 1000);
     for (size_t i = 0; i < 6; i++) {
-        blocks[i] = th_offsets_alloc(&range, sizes[i], 1);
+        blocks[i] = th_offsets_alloc_aligned(&range, sizes[i], 1);
         CHECK(blocks[i].generation != 0);
     }
     CHECK(th_offsets_free(&range, blocks[0]));
     CHECK(th_offsets_free(&range, blocks[2]));
     CHECK(th_offsets_free(&range, blocks[4]));
     CHECK_EQ(range.free_extents, 4);
-    CHECK_EQ(range.live_blocks, 3);
+    CHECK_EQ(range.live, 3);
 }
 
 static void expect_corrupt(void) {
@@ -161,14 +161,14 @@ static void every_link_is_proved(void) {
         try_64(&nodes[i].offset);
         if (!live) {
             try_32(&nodes[i].before);
-            try_32(&nodes[i].behind);
+            try_32(&nodes[i].after);
         }
         nodes[i].generation++;
         expect_corrupt();
         nodes[i].generation--;
     }
-    for (uint32_t i = range.unused; i != UINT32_MAX; i = nodes[i].behind) {
-        try_32(&nodes[i].behind);
+    for (uint32_t i = range.unused; i != UINT32_MAX; i = nodes[i].after) {
+        try_32(&nodes[i].after);
         nodes[i].generation++;
         expect_corrupt();
         nodes[i].generation--;
@@ -196,7 +196,7 @@ static void every_class_is_proved(void) {
 
 static void every_count_is_proved(void) {
     furnish();
-    try_32(&range.live_blocks);
+    try_32(&range.live);
     try_32(&range.free_extents);
     try_64(&range.live_bytes);
     try_64(&range.bytes);
@@ -220,12 +220,12 @@ static void every_count_is_proved(void) {
 /* Two free neighbours, though all the rest is in order. */
 static void free_neighbours_are_noticed(void) {
     start(0, 100);
-    th_offsets_block a = th_offsets_alloc(&range, 10, 1);
-    th_offsets_block b = th_offsets_alloc(&range, 10, 1);
+    th_offsets_block a = th_offsets_alloc_aligned(&range, 10, 1);
+    th_offsets_block b = th_offsets_alloc_aligned(&range, 10, 1);
     CHECK(th_offsets_free(&range, a));
     th_offsets_node *n = &nodes[b.node];
     n->generation++;
-    range.live_blocks--;
+    range.live--;
     range.live_bytes -= 10;
     th_fault found = {0};
     CHECK_EQ(th_offsets_check(&range, &found), TH_ERR_CORRUPT);
@@ -237,18 +237,18 @@ static void free_neighbours_are_noticed(void) {
 /* At level 3 each call ends with the checker. */
 static void level_three_checks_after_each_call(void) {
     const size_t none = TH_FAULT_NOWHERE;
-    if (th_heap_guard_max() < 3) {
+    if (th_guard_max() < 3) {
         return;
     }
     start(3, 100);
-    range.live_blocks = 7;
-    th_offsets_block a = th_offsets_alloc(&range, 10, 1);
+    range.live = 7;
+    th_offsets_block a = th_offsets_alloc_aligned(&range, 10, 1);
     EXPECT_LOGGED(&faults, 3, TH_FAULT_COUNT, none, 0, none, 1, 8);
-    CHECK(th_offsets_resize(&range, a, 20));
+    CHECK(th_offsets_resize_in_place(&range, a, 20));
     EXPECT_LOGGED(&faults, 3, TH_FAULT_COUNT, none, 0, none, 1, 8);
     CHECK(th_offsets_free(&range, a));
     EXPECT_LOGGED(&faults, 3, TH_FAULT_COUNT, none, 0, none, 0, 7);
-    th_offsets_reset(&range);
+    CHECK_EQ(th_offsets_reset(&range), TH_OK);
     stop();
 }
 

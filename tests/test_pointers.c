@@ -45,7 +45,7 @@ static th_fault_kind fault_of_free(void *pointer) {
 static th_fault_kind fault_of_resize(void *pointer) {
     caught = (th_fault){0};
     if (setjmp(caught_at) == 0) {
-        th_heap_resize(&heap, pointer, 100);
+        th_heap_realloc(&heap, pointer, 100);
     }
     return caught.kind;
 }
@@ -53,7 +53,7 @@ static th_fault_kind fault_of_resize(void *pointer) {
 static th_fault_kind fault_of_resize_to_nothing(void *pointer) {
     caught = (th_fault){0};
     if (setjmp(caught_at) == 0) {
-        th_heap_resize(&heap, pointer, 0);
+        th_heap_realloc(&heap, pointer, 0);
     }
     return caught.kind;
 }
@@ -62,6 +62,14 @@ static th_fault_kind fault_of_trim(void *pointer) {
     caught = (th_fault){0};
     if (setjmp(caught_at) == 0) {
         th_heap_trim(&heap, pointer);
+    }
+    return caught.kind;
+}
+
+static th_fault_kind fault_of_retag(void *pointer) {
+    caught = (th_fault){0};
+    if (setjmp(caught_at) == 0) {
+        (void)th_heap_retag(&heap, pointer, 1);
     }
     return caught.kind;
 }
@@ -107,8 +115,8 @@ static th_fault_kind fault_of_alloc(size_t bytes) {
 }
 
 static const fault_of_call every_call[] = {
-    fault_of_free, fault_of_resize,         fault_of_resize_to_nothing,
-    fault_of_trim, fault_of_requested_size, fault_of_usable_size};
+    fault_of_free,  fault_of_resize,         fault_of_resize_to_nothing, fault_of_trim,
+    fault_of_retag, fault_of_requested_size, fault_of_usable_size};
 
 #define CALLS (sizeof every_call / sizeof every_call[0])
 
@@ -119,8 +127,10 @@ static unsigned char *a, *b, *c, *tail;
 
 /* a (10 bytes), b (30) and c (50) from the bottom, and a TAIL block of 20. */
 static void start_level(int level) {
-    th_heap_config config = {
-        .alignment = 4, .guard = level, .on_fault = jump_out, .fault_context = &heap};
+    th_heap_config config = {.alignment = 4,
+                             .guarding.level = level,
+                             .guarding.on_fault = jump_out,
+                             .guarding.fault_context = &heap};
     CHECK_EQ(th_heap_init(&heap, region, REGION_DWORDS * 4, &config), TH_OK);
     a = th_heap_alloc(&heap, 10, 1);
     b = th_heap_alloc(&heap, 30, 2);
@@ -148,7 +158,7 @@ static void let_pass(void *context, const th_fault *fault) {
 
 /* At level 3 the end of a damaged heap is a fault, too: then there is nowhere to jump to. */
 static void stop_level(void) {
-    heap.config.on_fault = let_pass;
+    heap.config.guarding.on_fault = let_pass;
     th_heap_clean_up(&heap);
 }
 
@@ -181,14 +191,14 @@ static th_fault_kind found_by_check(void) {
  * -------------------------------------------------------------------------------------------- */
 
 static void null_is_safe_everywhere(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         for (size_t i = 0; i < CALLS; i++) {
             CHECK_EQ(every_call[i](NULL), TH_FAULT_NONE);
         }
         CHECK_EQ(th_heap_free(&heap, NULL), 0);
         CHECK_EQ(th_heap_trim(&heap, NULL), 0);
-        CHECK(th_heap_resize(&heap, NULL, 100) == NULL);
+        CHECK(th_heap_realloc(&heap, NULL, 100) == NULL);
         CHECK_EQ(th_heap_requested_size(&heap, NULL), 0);
         CHECK_EQ(th_heap_usable_size(&heap, NULL), 0);
         CHECK(th_heap_translate(&heap, &heap, NULL) == NULL);
@@ -221,7 +231,7 @@ static void pointers_outside_the_region_are_foreign(void) {
     void *other_heaps = th_heap_alloc(&another, 20, 1);
     void *foreign[] = {&outside,     other_heaps,  elsewhere,    &heap,
                        region + 800, region + 804, region + 863, (unsigned char *)&outside + 0};
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
             th_heap_block block;
@@ -241,7 +251,7 @@ static void pointers_outside_the_region_are_foreign(void) {
 
 /* Every pointer that arithmetic on b can give: only b itself is b. */
 static void pointer_arithmetic_gives_no_other_payload(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         for (int distance = -24; distance < 32; distance++) {
             unsigned char *pointer = b + distance;
@@ -260,7 +270,7 @@ static void pointer_arithmetic_gives_no_other_payload(void) {
 }
 
 static void the_bottom_of_the_region_is_no_payload(void) {
-    for (int level = 1; level <= th_heap_guard_max(); level++) {
+    for (int level = 1; level <= th_guard_max(); level++) {
         start_level(level);
         for (size_t i = 0; i < 24; i++) {
             expect_refused(region + i, TH_FAULT_MISALIGNED);
@@ -298,7 +308,7 @@ static void expect_dangling(int level, void *pointer, th_fault_kind kind, uint32
 }
 
 static void freed_pointers_are_noticed(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         CHECK_EQ(th_heap_free(&heap, b), 32);
         expect_dangling(level, b, TH_FAULT_DOUBLE_FREE, 3);
@@ -315,13 +325,13 @@ static void freed_pointers_are_noticed(void) {
 }
 
 static void pointers_into_the_old_place_of_a_resize_are_noticed(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
-        unsigned char *moved = th_heap_resize(&heap, b, 200);
+        unsigned char *moved = th_heap_realloc(&heap, b, 200);
         CHECK(moved != NULL && moved != b);
         expect_dangling(level, b, TH_FAULT_DOUBLE_FREE, 4);
         CHECK(filled(moved, 30, 2));
-        CHECK(th_heap_resize(&heap, c, 0) == NULL);
+        CHECK(th_heap_realloc(&heap, c, 0) == NULL);
         expect_dangling(level, c, TH_FAULT_DOUBLE_FREE, 3);
         stop_level();
     }
@@ -330,7 +340,7 @@ static void pointers_into_the_old_place_of_a_resize_are_noticed(void) {
 /* a was 9 dwords long in all, so b and c slid down by 9: b's old place is inside c now, or
  * free. */
 static void pointers_into_the_old_place_of_a_compaction_are_noticed(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         CHECK_EQ(th_heap_free(&heap, a), 12);
         CHECK_EQ(th_heap_compact(&heap, NULL, NULL).blocks_moved, 2);
@@ -345,13 +355,13 @@ static void pointers_into_the_old_place_of_a_compaction_are_noticed(void) {
 
 /* Here b goes down far beyond its old place, which is free as a whole: its old header too. */
 static void pointers_into_a_place_left_far_behind_are_noticed(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
-        CHECK(th_heap_resize(&heap, a, 200) != NULL);
+        CHECK(th_heap_realloc(&heap, a, 200) != NULL);
         CHECK_EQ(th_heap_free_tags(&heap, 2, 3), 2);
         EXPECT_BLOCKS(&heap, {FREE, 36}, {1, 50}, {FREE, 79}, {0x4001, 5});
         a = block_tagged(&heap, 1).payload;
-        CHECK(th_heap_resize(&heap, a, 4) == a);
+        CHECK(th_heap_realloc(&heap, a, 4) == a);
         CHECK_EQ(th_heap_trim(&heap, a), 49 * 4);
         CHECK_EQ(th_heap_compact(&heap, NULL, NULL).blocks_moved, 1);
         EXPECT_BLOCKS(&heap, {1, 1}, {FREE, 170}, {0x4001, 5});
@@ -364,7 +374,7 @@ static void pointers_into_a_place_left_far_behind_are_noticed(void) {
 /* Init writes two headers only, so an old one may still look sound; from level 2 on its neighbours
  * give it away before anything is changed. */
 static void pointers_from_before_init_are_dead(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         th_heap_config config = heap.config;
         CHECK_EQ(th_heap_init(&heap, region, 800, &config), TH_OK);
@@ -403,7 +413,7 @@ static th_fault_kind fault_of_overflown(unsigned way) {
 }
 
 static void an_overflow_into_the_slack_is_noticed(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         for (unsigned way = 0; way < 5; way++) {
             for (uint32_t byte = 30; byte < 32; byte++) {
                 start_level(level);
@@ -441,7 +451,7 @@ static void an_overflow_into_the_next_header_is_noticed(void) {
     CHECK_EQ(found_by_check(), TH_FAULT_NONE);
     CHECK_EQ(th_heap_free(&heap, c), 52 + 24);
     stop_level();
-    for (int level = 1; level <= th_heap_guard_max(); level++) {
+    for (int level = 1; level <= th_guard_max(); level++) {
         for (uint32_t byte = 32; byte < 56; byte++) {
             start_level(level);
             poke(b + byte, (unsigned char)~peek(b + byte));
@@ -470,7 +480,7 @@ static void an_underflow_into_the_header_is_noticed(void) {
     fill(b, 30, 2);
     expect_untouched();
     stop_level();
-    for (int level = 1; level <= th_heap_guard_max(); level++) {
+    for (int level = 1; level <= th_guard_max(); level++) {
         for (int byte = 1; byte <= 24; byte++) {
             start_level(level);
             unsigned char good = peek(b - byte);
@@ -494,9 +504,9 @@ static void an_underflow_into_the_header_is_noticed(void) {
 
 /* Every bit of every canary byte counts, and the right value put back is right again. */
 static void every_bit_of_a_canary_counts(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
-        CHECK(th_heap_resize(&heap, c, 9) == c);
+        CHECK(th_heap_realloc(&heap, c, 9) == c);
         fill(c, 9, 3);
         for (uint32_t bit = 9 * 8; bit < 52 * 8; bit++) {
             unsigned char good = peek(c + bit / 8);
@@ -514,7 +524,7 @@ static void every_bit_of_a_canary_counts(void) {
 /* Freed payloads are poisoned from level 2 on; the poison is verified before they are used
  * again. */
 static void every_byte_of_a_freed_payload_is_watched(void) {
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         for (uint32_t byte = 0; byte < 32; byte++) {
             start_level(level);
             CHECK_EQ(fault_of_free(b), TH_FAULT_NONE);
@@ -539,7 +549,7 @@ static void every_byte_of_a_freed_payload_is_watched(void) {
 /* FIRST and LAST are sentinels too: at level 1 and up every bit of their headers counts. */
 static void every_bit_of_the_outer_headers_counts(void) {
     static const uint32_t headers[] = {0, 194};
-    for (int level = 0; level <= th_heap_guard_max(); level++) {
+    for (int level = 0; level <= th_guard_max(); level++) {
         start_level(level);
         for (uint32_t bit = 0; level >= 1 && bit < 2 * 24 * 8; bit++) {
             unsigned char *at = region + headers[bit / (24 * 8)] * 4 + bit % (24 * 8) / 8;

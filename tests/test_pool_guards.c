@@ -64,7 +64,7 @@ static void free_bad_pointers(int level) {
     CHECK_EQ(th_allocator_usable_size(allocator, objects[4]), 0);
     CHECK_EQ(faults.first.kind, TH_FAULT_DOUBLE_FREE);
     faults.count = 0;
-    CHECK(th_allocator_resize(allocator, objects[4], 1, 2, 16, NULL) == NULL);
+    CHECK(th_allocator_realloc(allocator, objects[4], 1, 2, 16, NULL) == NULL);
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 4, 0, 4 * STRIDE, 4 * STRIDE, 4 * STRIDE);
     stop();
 }
@@ -89,7 +89,7 @@ static void smash_canaries(int level) {
         th_pool_free(&pool, objects[1]);
         EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 1, 0, STRIDE + i, due, 0x41);
         CHECK_EQ(th_pool_check(&pool, NULL), TH_ERR_CORRUPT);
-        th_pool_reset(&pool);
+        CHECK_EQ(th_pool_reset(&pool), TH_ERR_CORRUPT);
         EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 1, 0, STRIDE + i, due, 0x41);
         CHECK_EQ(th_pool_trim(&pool, 0), 0);
         EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, 1, 0, STRIDE + i, due, 0x41);

@@ -172,7 +172,7 @@ static void every_failing_step_cleans_up_behind_itself(void) {
  * ---------------------------------------------------------------------------------------- */
 
 static void save(void) {
-    th_heap_config config = {.alignment = 4, .guard = th_heap_guard_max()};
+    th_heap_config config = {.alignment = 4, .guarding.level = th_guard_max()};
     fixture_prepare(&saved, 0, 800, &config);
     CHECK_EQ(th_heap_copy(&fx.heap, &saved.heap, saved.region), TH_OK);
     saved.live = true;
@@ -336,7 +336,7 @@ static th_status open_store(th_heap *heap, void *region, size_t bytes, const th_
 static void expect_store(void *region, size_t bytes, size_t alignment, int guard,
                          th_heap_layout layout, th_status status, const char *name) {
     th_heap heap;
-    th_heap_config config = {.alignment = alignment, .guard = guard, .layout = layout};
+    th_heap_config config = {.alignment = alignment, .guarding.level = guard, .layout = layout};
     th_status found = open_store(&heap, region, bytes, &config);
     CHECK_EQ(found, status);
     CHECK_EQ(strcmp(th_status_name(found), name), 0);
@@ -360,6 +360,11 @@ static void every_cause_has_its_own_status(void) {
     expect_store(region, 200, 4, 0, classic, TH_ERR_EXHAUSTED, "TH_ERR_EXHAUSTED");
     CHECK_EQ(strcmp(th_status_name(TH_ERR_CORRUPT), "TH_ERR_CORRUPT"), 0);
     CHECK_EQ(strcmp(th_status_name(TH_ERR_BUSY), "TH_ERR_BUSY"), 0);
+    CHECK_EQ(strcmp(th_status_name(TH_ERR_UNSUPPORTED), "TH_ERR_UNSUPPORTED"), 0);
+    CHECK_EQ(strcmp(th_status_name(TH_ERR_STALE), "TH_ERR_STALE"), 0);
+    CHECK_EQ(strcmp(th_status_name(TH_ERR_PINNED), "TH_ERR_PINNED"), 0);
+    CHECK_EQ(strcmp(th_status_name(TH_ERR_UNKNOWN), "TH_ERR_UNKNOWN"), 0);
+    CHECK_EQ(strcmp(th_status_name(TH_ERR_CYCLE), "TH_ERR_CYCLE"), 0);
     CHECK_EQ(strcmp(th_status_name((th_status)99), "TH_ERR_?"), 0);
 }
 

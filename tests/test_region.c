@@ -37,7 +37,7 @@ static void start(int level) {
 }
 
 static th_region *begin(th_region *parent) {
-    th_region *child = th_region_begin(parent);
+    th_region *child = th_region_create(parent);
     CHECK(child != NULL);
     return child;
 }
@@ -53,7 +53,7 @@ static void stop(void) {
     static const th_region zeroed;
     th_fault fault;
     CHECK_EQ(th_region_check(&root, &fault), TH_OK);
-    CHECK_EQ(th_region_end(&root), TH_OK);
+    CHECK_EQ(th_region_destroy(&root), TH_OK);
     CHECK(memcmp(&root, &zeroed, sizeof root) == 0);
     CHECK_EQ(faults.count, 0);
     backing_stop(&own);
@@ -74,9 +74,16 @@ static void nest(int level) {
     CHECK_EQ(stats.tree_reserved_bytes, own.live_bytes);
     CHECK_EQ(th_region_get_stats(first).depth, 2);
     CHECK_EQ(th_region_get_stats(session).regions, 3);
-    CHECK_EQ(th_region_end(first), TH_OK); /* the older one: any order will do */
+    CHECK_EQ(th_region_get_stats(second).regions, 1); /* without `first`, which is older */
+    /* What the tree has is what each of its regions has. */
+    CHECK(stats.reserved_bytes > 0);
+    CHECK_EQ(stats.tree_reserved_bytes, stats.reserved_bytes +
+                                            th_region_get_stats(session).reserved_bytes +
+                                            th_region_get_stats(first).reserved_bytes +
+                                            th_region_get_stats(second).reserved_bytes);
+    CHECK_EQ(th_region_destroy(first), TH_OK); /* the older one: any order will do */
     CHECK(filled(blocks[0], 100, 0) && filled(blocks[1], 100, 1) && filled(blocks[3], 3000, 3));
-    CHECK_EQ(th_region_end(session), TH_OK);
+    CHECK_EQ(th_region_destroy(session), TH_OK);
     CHECK(filled(blocks[0], 100, 0));
     CHECK_EQ(th_region_get_stats(&root).regions, 1);
     CHECK_EQ(th_region_get_stats(&root).tree_reserved_bytes, own.live_bytes);
@@ -99,7 +106,7 @@ static void begin_in_memory(int level) {
     CHECK((uintptr_t)inner - (uintptr_t)memory >= sizeof memory);
     CHECK(filled(outer, 100, 1) && filled(inner, 100, 2));
     CHECK_EQ(own.live, 1);
-    CHECK_EQ(th_region_end(child), TH_OK);
+    CHECK_EQ(th_region_destroy(child), TH_OK);
     CHECK_EQ(own.live, 0);
     CHECK(filled(outer, 100, 1));
     stop();
@@ -127,7 +134,8 @@ static void clean_up_in_order(int level) {
     th_region *u = begin(z);
     defer(u, 'g');
     defer(&root, 'h');
-    CHECK_EQ(th_region_end(x), TH_OK);
+    CHECK_EQ(th_region_defer(u, NULL, letters), TH_ERR_NULL);
+    CHECK_EQ(th_region_destroy(x), TH_OK);
     CHECK(strcmp(trace, "gfedcb") == 0);
     stop();
     CHECK(strcmp(trace, "gfedcbha") == 0);
@@ -148,9 +156,9 @@ static void repeat(int level) {
         (void)take(inner, 500, round);
         defer(inner, 'a');
         traced = 0;
-        CHECK_EQ(th_region_end(round % 2 == 0 ? inner : phase), TH_OK);
+        CHECK_EQ(th_region_destroy(round % 2 == 0 ? inner : phase), TH_OK);
         if (round % 2 == 0) {
-            CHECK_EQ(th_region_end(phase), TH_OK);
+            CHECK_EQ(th_region_destroy(phase), TH_OK);
         }
         bytes = round == 0 ? own.live_bytes : bytes;
         CHECK_EQ(own.live_bytes, bytes);
@@ -161,6 +169,29 @@ static void repeat(int level) {
 
 static void repeated_phases_need_no_more_memory(void) {
     at_levels(0, repeat);
+}
+
+/* Every place is used again, not only that of the child that ended last. */
+static void begin_many_again(int level) {
+    enum { CHILDREN = 3 };
+    start(level);
+    th_region *children[CHILDREN];
+    size_t bytes = 0;
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < CHILDREN; i++) {
+            children[i] = begin(&root);
+        }
+        bytes = round == 0 ? th_region_get_stats(&root).used_bytes : bytes;
+        CHECK_EQ(th_region_get_stats(&root).used_bytes, bytes);
+        for (size_t i = 0; i < CHILDREN; i++) {
+            CHECK_EQ(th_region_destroy(children[i]), TH_OK);
+        }
+    }
+    stop();
+}
+
+static void places_of_all_ended_children_are_used_again(void) {
+    at_levels(0, begin_many_again);
 }
 
 static void reset(int level) {
@@ -198,21 +229,21 @@ static void bad_arguments_are_refused(void) {
     CHECK_EQ(th_region_init(&root, &config), TH_ERR_TOO_SMALL);
     CHECK(memcmp(&root, &same, sizeof root) == 0);
     memset(&root, 0, sizeof root);
-    CHECK(th_region_begin(NULL) == NULL && th_region_begin(&root) == NULL);
-    CHECK_EQ(th_region_defer(&root, note, letters), TH_ERR_BUSY);
+    CHECK(th_region_create(NULL) == NULL && th_region_create(&root) == NULL);
+    CHECK_EQ(th_region_defer(&root, note, letters), TH_ERR_NULL);
     CHECK_EQ(th_region_defer(NULL, note, letters), TH_ERR_NULL);
     CHECK_EQ(th_region_defer(&root, NULL, letters), TH_ERR_NULL);
     CHECK(th_region_alloc(&root, 8) == NULL);
-    CHECK_EQ(th_region_end(&root), TH_OK);
-    CHECK_EQ(th_region_end(NULL), TH_OK);
+    CHECK_EQ(th_region_destroy(&root), TH_OK);
+    CHECK_EQ(th_region_destroy(NULL), TH_OK);
     CHECK_EQ(th_region_get_stats(&root).regions, 0);
-    CHECK_EQ(th_region_check(&root, NULL), TH_OK);
+    CHECK_EQ(th_region_check(&root, NULL), TH_ERR_NULL);
 }
 
 static void run_out(int level) {
     start(level);
     own.left = 0;
-    CHECK(th_region_begin(&root) == NULL);
+    CHECK(th_region_create(&root) == NULL);
     CHECK_EQ(th_region_defer(&root, note, letters), TH_ERR_EXHAUSTED);
     own.left = 1;
     th_region *child = begin(&root);
@@ -237,19 +268,19 @@ typedef struct attempt {
 static void misbehave(void *context) {
     attempt *a = context;
     a->runs++;
-    CHECK_EQ(th_region_end(a->region), TH_ERR_BUSY);
+    CHECK_EQ(th_region_destroy(a->region), TH_ERR_BUSY);
     CHECK_EQ(faults.count, 1);
     CHECK_EQ(faults.first.kind, TH_FAULT_REENTRY);
     CHECK_EQ(th_region_reset(a->region), TH_ERR_BUSY);
     CHECK_EQ(faults.count, 2);
     faults.count = 0;
-    CHECK(th_region_begin(a->region) == NULL);
+    CHECK(th_region_create(a->region) == NULL);
     CHECK_EQ(th_region_defer(a->region, note, letters), TH_ERR_BUSY);
     CHECK(th_region_alloc(a->region, 20) != NULL);
     if (a->other != NULL) { /* an older child of the same parent, which is ending */
-        CHECK_EQ(th_region_end(a->other), TH_ERR_BUSY);
+        CHECK_EQ(th_region_destroy(a->other), TH_ERR_BUSY);
         CHECK_EQ(th_region_reset(a->other), TH_ERR_BUSY);
-        CHECK(th_region_begin(a->other) != NULL);
+        CHECK(th_region_create(a->other) != NULL);
     }
     CHECK_EQ(faults.count, 0);
 }
@@ -270,7 +301,7 @@ static void enter_again(int level) {
 static void end_cousin(void *context) {
     attempt *a = context;
     a->runs++;
-    CHECK_EQ(th_region_end(a->other), TH_ERR_BUSY);
+    CHECK_EQ(th_region_destroy(a->other), TH_ERR_BUSY);
     CHECK_EQ(th_region_reset(a->other), TH_ERR_BUSY);
     CHECK_EQ(faults.count, 0);
     CHECK(th_region_alloc(a->other, 20) != NULL);
@@ -300,13 +331,13 @@ static void end_all_above(void *context) {
     attempt *a = context;
     a->runs++;
     for (th_region *above = a->region; above != NULL; above = above->parent) {
-        CHECK_EQ(th_region_end(above), TH_ERR_BUSY);
+        CHECK_EQ(th_region_destroy(above), TH_ERR_BUSY);
         CHECK_EQ(th_region_reset(above), TH_ERR_BUSY);
         CHECK_EQ(faults.count, 2);
         CHECK_EQ(faults.first.kind, TH_FAULT_REENTRY);
         faults.count = 0;
     }
-    CHECK_EQ(th_region_end(a->other), TH_OK); /* beside it */
+    CHECK_EQ(th_region_destroy(a->other), TH_OK); /* beside it */
 }
 
 static void end_from_below(int level) {
@@ -316,7 +347,7 @@ static void end_from_below(int level) {
     attempt first = {.region = inner->parent, .other = begin(inner->parent)};
     CHECK_EQ(th_region_defer(inner, end_all_above, &last), TH_OK);
     CHECK_EQ(th_region_defer(inner, end_all_above, &first), TH_OK);
-    CHECK_EQ(th_region_end(inner), TH_OK);
+    CHECK_EQ(th_region_destroy(inner), TH_OK);
     CHECK(first.runs == 1 && last.runs == 1);
     attempt at_reset = {.region = &root};
     th_region *child = begin(&root);
@@ -368,8 +399,8 @@ static void cleanups_cannot_end_their_region(void) {
 static void end_twice(int level) {
     start(level);
     th_region *child = begin(&root);
-    CHECK_EQ(th_region_end(child), TH_OK);
-    CHECK_EQ(th_region_end(child), TH_ERR_CORRUPT);
+    CHECK_EQ(th_region_destroy(child), TH_OK);
+    CHECK_EQ(th_region_destroy(child), TH_ERR_CORRUPT);
     if (level > 0) {
         EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE,
                       1, 3);
@@ -377,7 +408,7 @@ static void end_twice(int level) {
     CHECK_EQ(th_region_reset(child), TH_ERR_CORRUPT);
     faults.count = 0;
     CHECK(th_region_alloc(child, 8) == NULL);
-    CHECK(th_region_begin(child) == NULL);
+    CHECK(th_region_create(child) == NULL);
     CHECK_EQ(th_region_get_stats(child).regions, 0);
     CHECK_EQ(th_region_check(child, NULL), TH_OK);
     faults.count = 0;
@@ -397,7 +428,7 @@ static void damage(int level) {
     CHECK_EQ(th_region_reset(child), TH_ERR_CORRUPT);
     CHECK_EQ(faults.first.kind, TH_FAULT_CANARY);
     faults.count = 0;
-    CHECK_EQ(th_region_end(child), TH_OK);
+    CHECK_EQ(th_region_destroy(child), TH_OK);
     CHECK(faults.count > 0);
     faults.count = 0;
     stop();
@@ -412,7 +443,7 @@ static void break_links(int level) {
     th_region *older = begin(&root);
     th_region *child = begin(&root);
     th_region *ended = begin(&root);
-    CHECK_EQ(th_region_end(ended), TH_OK);
+    CHECK_EQ(th_region_destroy(ended), TH_OK);
     th_fault fault;
     child->parent = child;
     CHECK_EQ(th_region_check(&root, &fault), TH_ERR_CORRUPT);
@@ -445,15 +476,15 @@ static void use_as_allocator(int level) {
     unsigned char *block = th_allocator_alloc(allocator, 30);
     fill(block, 30, 1);
     CHECK(th_allocator_alloc_aligned(allocator, 10, 64) != NULL);
-    block = th_allocator_resize(allocator, block, 30, 60, 16, &moved);
+    block = th_allocator_realloc(allocator, block, 30, 60, 16, &moved);
     CHECK(moved && filled(block, 30, 1));
-    CHECK(th_allocator_resize(allocator, block, 60, 90, 16, &moved) == block && !moved);
+    CHECK(th_allocator_realloc(allocator, block, 60, 90, 16, &moved) == block && !moved);
     CHECK(th_allocator_owns(allocator, block));
     CHECK(!th_allocator_owns(th_region_allocator(&root), block));
     CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
     th_allocator_free(allocator, block);
     defer(child, 'a');
-    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_reset(allocator), TH_OK);
     CHECK(strcmp(trace, "a") == 0);
     CHECK_EQ(th_region_get_stats(child).used_bytes, 0);
     CHECK(th_region_alloc_aligned(child, 8, 3) == NULL);
@@ -496,7 +527,7 @@ static void expect_ended(size_t ended) {
 
 static void begin_or_end(size_t i, size_t parent) {
     if (nodes[i].region != NULL) {
-        CHECK_EQ(th_region_end(nodes[i].region), TH_OK);
+        CHECK_EQ(th_region_destroy(nodes[i].region), TH_OK);
         expect_ended(i);
     } else if (nodes[parent].region != NULL && parent != i) {
         nodes[i] = (node){.region = begin(nodes[parent].region), .parent = parent};
@@ -539,7 +570,8 @@ static void a_simple_model_agrees(void) {
 
 TH_SUITE("region", TEST(what_ends_anyway_cannot_be_ended), TEST(phases_nest),
          TEST(the_callers_memory_is_the_roots), TEST(cleanups_run_in_reverse_and_children_first),
-         TEST(repeated_phases_need_no_more_memory), TEST(a_region_can_be_reset),
+         TEST(repeated_phases_need_no_more_memory),
+         TEST(places_of_all_ended_children_are_used_again), TEST(a_region_can_be_reset),
          TEST(bad_arguments_are_refused), TEST(exhaustion_changes_nothing),
          TEST(cleanups_cannot_end_their_region),
          TEST(cleanups_cannot_end_what_their_region_lies_in), TEST(a_cleanup_may_ask),

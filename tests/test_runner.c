@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The runner as a judge: each test spoils a sound heap behind its back, between two operations,
  * and the runner must say which property fails. A check that has stopped to look fails here. */
+#include "runner/attack_plan.h"
 #include "runner/plain.h"
 #include "runner/runner.h"
 #include "script/script.h"
@@ -111,7 +112,7 @@ static void shift_by_a_word(th_heap *heap) {
 }
 
 static void every_byte_of_contents(void) {
-    for (int guard = 0; guard <= th_heap_guard_max(); guard++) {
+    for (int guard = 0; guard <= th_guard_max(); guard++) {
         expect_failure(guard, spoil_head, NEXT, LAB_PROPERTY_CONTENTS);
         expect_failure(guard, spoil_tail, NEXT, LAB_PROPERTY_CONTENTS);
     }
@@ -197,18 +198,18 @@ static LAB_PLAIN void spoil_canary(th_heap *heap) {
 }
 
 static void what_the_checker_alone_can_see(void) {
-    for (int guard = 1; guard <= 2 && guard <= th_heap_guard_max(); guard++) {
+    for (int guard = 1; guard <= 2 && guard <= th_guard_max(); guard++) {
         expect_failure(guard, spoil_canary, NEXT, LAB_PROPERTY_CHECKER);
     }
 }
 
 static void raise_a_fault(th_heap *heap) {
     const th_fault fault = {.kind = TH_FAULT_CHAIN};
-    heap->config.on_fault(heap->config.fault_context, &fault);
+    heap->config.guarding.on_fault(heap->config.guarding.fault_context, &fault);
 }
 
 static void a_fault_without_a_cause(void) {
-    for (int guard = 0; guard <= th_heap_guard_max(); guard++) {
+    for (int guard = 0; guard <= th_guard_max(); guard++) {
         expect_failure(guard, raise_a_fault, NEXT, LAB_PROPERTY_FAULT);
     }
 }
@@ -218,7 +219,7 @@ static void no_unlock(void *context) {
 }
 
 static void forget_to_unlock(th_heap *heap) {
-    heap->config.unlock = no_unlock;
+    heap->config.lock.release = no_unlock;
 }
 
 static void a_lock_that_is_kept(void) {
@@ -274,7 +275,7 @@ static void note_level(th_heap *heap) {
 }
 
 static void the_script_sets_the_guard_level(void) {
-    for (int guard = 0; guard <= th_heap_guard_max(); guard++) {
+    for (int guard = 0; guard <= th_guard_max(); guard++) {
         level_seen = -1;
         CHECK(plays(guard, note_level, NEXT));
         CHECK_EQ(level_seen, guard);
@@ -330,8 +331,8 @@ static void the_script_sets_the_layout(void) {
         for (int guard = GUARD_ANY; guard <= 3; guard++) {
             seen_heap seen = play_layout(rows[i].line, guard);
             int due = rows[i].layout == TH_HEAP_LAYOUT_LEAN || guard < 0 ? 0
-                      : guard < th_heap_guard_max()                      ? guard
-                                                                         : th_heap_guard_max();
+                      : guard < th_guard_max()                           ? guard
+                                                                         : th_guard_max();
             CHECK_EQ(seen.layout, rows[i].layout);
             CHECK_EQ(seen.tag_free, rows[i].tag_free);
             CHECK_EQ(seen.blocks, 2);
@@ -340,10 +341,46 @@ static void the_script_sets_the_layout(void) {
     }
 }
 
+/* The forged link leads to any block but the one below: for each block, at each level, it is what
+ * the plan says, and the heap stands up to it. */
+static void a_forged_link(void) {
+    for (int guard = 0; guard <= 3; guard++) {
+        for (unsigned at = 0; at < 7; at++) {
+            char attacks[128];
+            (void)snprintf(attacks, sizeof attacks,
+                           "attack s0 on=link at=%u\nattack s1 on=link at=%u\n"
+                           "attack s2 on=link at=%u",
+                           at, at, at);
+            CHECK(plays(guard, NULL, attacks));
+            CHECK_EQ(counts.by_kind[LAB_OP_ATTACK], 3);
+        }
+    }
+}
+
+static void a_forged_link_leads_elsewhere(void) {
+    lab_exact model = {0};
+    CHECK(lab_exact_start(&model, 0, 4 * 100, 4, LAB_EXACT_CLASSIC));
+    uint32_t below = lab_exact_alloc(&model, 4, 4, 1, 1);
+    uint32_t own = lab_exact_alloc(&model, 4, 4, 1, 2);
+    const lab_heap_history history = lab_heap_history_none(&model);
+    for (uint32_t at = 0; at < 2 * model.count; at++) {
+        const lab_op op = {.kind = LAB_OP_ATTACK, .attack = LAB_ATTACK_LINK, .size = {.value = at}};
+        const lab_attack_target target = {.model = &model, .history = &history, .block = own};
+        const lab_attack_plan plan = lab_attack_plan_of(&target, &op);
+        CHECK(plan.possible && plan.found && plan.damage == LAB_DAMAGE_DWORD);
+        CHECK_EQ(plan.place, own);
+        uint32_t forged = plan.mask ^ below, due = at % model.count == 0 ? 1 : at % model.count;
+        CHECK(forged != below);
+        CHECK_EQ(forged, model.extents[due].offset);
+    }
+    lab_exact_clean_up(&model);
+}
+
 TH_SUITE("runner", TEST(every_byte_of_contents), TEST(contents_of_another_block_or_place),
          TEST(contents_before_a_move_and_after_a_resize), TEST(every_field_of_a_block),
          TEST(every_statistic), TEST(both_edges_of_the_region),
          TEST(what_the_checker_alone_can_see), TEST(a_fault_without_a_cause),
          TEST(a_lock_that_is_kept), TEST(a_low_memory_callback_that_is_not_asked),
          TEST(a_block_that_went), TEST(skipped_operations_are_not_checked),
-         TEST(the_script_sets_the_guard_level), TEST(the_script_sets_the_layout))
+         TEST(the_script_sets_the_guard_level), TEST(the_script_sets_the_layout),
+         TEST(a_forged_link), TEST(a_forged_link_leads_elsewhere))

@@ -14,7 +14,8 @@
 
 /* ---- help --------------------------------------------------------------------------------- */
 
-static const lab_config plain_config = {750, 4, 0, 3, 0, 16, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC};
+static const lab_config plain_config = {750, 4, 0, 3, 0, 16, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC,
+                                        0};
 
 /* An operation of `kind` with all fields 0. */
 static lab_op op_of(lab_op_kind kind) {
@@ -148,6 +149,7 @@ static void every_field_counts_for_equality(void) {
     DIFFERS(b.config.dwords);
     DIFFERS(b.config.alignment);
     DIFFERS(b.config.skew);
+    DIFFERS(b.config.plugin_family);
     DIFFERS(b.config.guard);
     DIFFERS(b.config.low_memory);
     DIFFERS(b.config.slots);
@@ -169,15 +171,17 @@ static void every_field_counts_for_equality(void) {
 }
 
 static void invalid_values_are_seen(void) {
-    const lab_config configs[] = {{LAB_DWORDS_MAX + 1, 4, 0, 3, 0, 16, 0, 0},
-                                  {750, 12, 0, 3, 0, 16, 0, 0},
-                                  {750, 4, 16, 3, 0, 16, 0, 0},
-                                  {750, 4, 0, 4, 0, 16, 0, 0},
-                                  {750, 4, 0, 3, 2, 16, 0, 0},
-                                  {750, 4, 0, 3, 0, 32, 0, 0},
-                                  {750, 4, 0, 3, 0, 16, lab_subject_names_count, 0},
-                                  {750, 4, 0, 3, 0, 16, 0, LAB_LAYOUT_COUNT},
-                                  {750, 4, 0, 1, 0, 16, 0, LAB_LAYOUT_LEAN}};
+    const lab_config configs[] = {{LAB_DWORDS_MAX + 1, 4, 0, 3, 0, 16, 0, 0, 0},
+                                  {750, 12, 0, 3, 0, 16, 0, 0, 0},
+                                  {750, 4, 16, 3, 0, 16, 0, 0, 0},
+                                  {750, 4, 0, 4, 0, 16, 0, 0, 0},
+                                  {750, 4, 0, 3, 2, 16, 0, 0, 0},
+                                  {750, 4, 0, 3, 0, 32, 0, 0, 0},
+                                  {750, 4, 0, 3, 0, 16, lab_subject_names_count, 0, 0},
+                                  {750, 4, 0, 3, 0, 16, 0, LAB_LAYOUT_COUNT, 0},
+                                  {750, 4, 0, 1, 0, 16, 0, LAB_LAYOUT_LEAN, 0},
+                                  {750, 4, 0, 3, 0, 16, 0, 0, LAB_FAMILY_MARKS},
+                                  {750, 4, 0, 3, 0, 16, LAB_SUBJECT_PLUGIN, 0, LAB_FAMILY_HEAP}};
     CHECK(lab_config_is_valid(&plain_config));
     for (size_t i = 0; i < COUNT_OF(configs); i++) {
         CHECK(!lab_config_is_valid(&configs[i]));

@@ -5,6 +5,7 @@
 
 #include "script/script.h"
 #include "suite.h"
+#include "text_fixture.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -16,34 +17,11 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
-static void parse(lab_script *script, const char *text) {
-    lab_text_error error;
-    CHECK(lab_script_parse(script, text, strlen(text), &error));
-    CHECK(lab_script_is_valid(script));
-}
-
-/* The text is a script, and its printed form is `printed`. */
-static void check_prints(const char *text, const char *printed) {
-    lab_script script = {0};
-    char *bytes = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&bytes, &size);
-    CHECK(out != NULL);
-    parse(&script, text);
-    lab_script_print(&script, out);
-    CHECK_EQ(fclose(out), 0);
-    CHECK_EQ(size, strlen(printed));
-    CHECK(memcmp(bytes, printed, size) == 0);
-    free(bytes);
-    lab_script_clean_up(&script);
-}
-
-#define PLAIN "heap dwords=750 align=4 guard=3 slots=16 lowmem=0 skew=0\n"
-
 /* ---- what is accepted --------------------------------------------------------------------- */
 
 static void printed_form_is_as_documented(void) {
-    const char *text = "heap dwords=786432 align=16 guard=0 slots=65536 lowmem=1 skew=15\n"
+    const char *text = "heap dwords=786432 align=16 guard=0 slots=65536 lowmem=1 start=240 locks=0 "
+                       "index=0\n"
                        "alloc s65535 tag=0x7ffe bytes=100\n"
                        "aligned s3 tag=0x4001 bytes=half+3 align=2147483648\n"
                        "aligned s3 tag=0xff00 bytes=max-16777215 align=96\n"
@@ -66,46 +44,78 @@ static void printed_form_is_as_documented(void) {
                        "alloc s1 tag=0x0000 bytes=2^63-131072\n"
                        "aligned s1 tag=0x0000 bytes=2^0+131071 align=9223372036854775808\n"
                        "aligned s1 tag=0x0000 bytes=2^31-1 align=4294967296\n";
-    check_prints(text, text);
+    text_prints(text, text);
 }
 
 static void heap_line_has_defaults(void) {
-    check_prints("heap dwords=750", PLAIN);
-    check_prints("heap dwords=750 layout=classic", PLAIN);
-    check_prints("heap layout=wide dwords=750",
-                 "heap dwords=750 align=4 guard=3 slots=16 lowmem=0 skew=0 layout=wide\n");
-    check_prints("heap guard=0 layout=lean dwords=750",
-                 "heap dwords=750 align=4 guard=0 slots=16 lowmem=0 skew=0 layout=lean\n");
-    check_prints("heap subject=malloc layout=auto dwords=750",
-                 "heap dwords=750 align=4 guard=3 slots=16 lowmem=0 skew=0 layout=auto "
-                 "subject=malloc\n");
-    check_prints("heap\tskew=0x2 slots=8 dwords=0x2eE lowmem=1 align=8 guard=00",
-                 "heap dwords=750 align=8 guard=0 slots=8 lowmem=1 skew=2\n");
+    text_prints("heap dwords=750", PLAIN);
+    text_prints("heap dwords=750 layout=classic", PLAIN);
+    text_prints("heap layout=wide dwords=750",
+                "heap dwords=750 align=4 guard=3 slots=16 lowmem=0 start=0 locks=1 index=1 "
+                "layout=wide\n");
+    text_prints("heap guard=0 layout=lean dwords=750",
+                "heap dwords=750 align=4 guard=0 slots=16 lowmem=0 start=0 locks=1 index=1 "
+                "layout=lean\n");
+    text_prints("heap subject=malloc layout=auto dwords=750",
+                "heap dwords=750 align=4 guard=3 slots=16 start=0 variant=0 layout=auto "
+                "subject=malloc\n");
+    text_prints("heap\tskew=0x2 slots=8 dwords=0x2eE lowmem=1 align=8 guard=00",
+                "heap dwords=750 align=8 guard=0 slots=8 lowmem=1 start=16 locks=1 index=0\n");
+}
+
+/* The lowest skew is taken that agrees with what is given. */
+static void skew_is_said_by_what_it_means(void) {
+    static const struct {
+        const char *keys;
+        unsigned skew;
+    } lines[] = {
+        {"", 0},
+        {"locks=0", 1},
+        {"index=0", 2},
+        {"locks=0 index=0", 3},
+        {"locks=0 index=1", 1},
+        {"start=20", 5},
+        {"start=80 align=16", 5},
+        {"start=24 locks=1 index=0", 6},
+        {"skew=7", 7},
+        {"skew=7 start=28 locks=0 index=0", 7},
+        {"start=8 subject=pool", 2},
+        {"variant=15 subject=pool", 15},
+        {"start=120 align=8 variant=15 subject=plugin", 15},
+    };
+    lab_script script = {0};
+    char text[128];
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        (void)snprintf(text, sizeof text, "heap dwords=9 %s\n", lines[i].keys);
+        text_parse(&script, text);
+        CHECK_EQ(script.config.skew, lines[i].skew);
+    }
+    lab_script_clean_up(&script);
 }
 
 static void layout_of_the_text_is_free(void) {
-    check_prints("\n  # one\r\n\n\theap  dwords=750\t# two\r\n\r\nfree s1#three\r\n \n copy \r",
-                 PLAIN "free s1\ncopy\n");
-    check_prints("# \xc3\xa9\theap\nheap dwords=750\ncopy", PLAIN "copy\n");
-    check_prints(PLAIN "alloc bytes=0x10 tag=16 s0x0F\n", PLAIN "alloc s15 tag=0x0010 bytes=16\n");
-    check_prints(PLAIN "aligned align=0x40 s1 tag=1 bytes=half+0x1f",
-                 PLAIN "aligned s1 tag=0x0001 bytes=half+31 align=64\n");
-    check_prints(PLAIN "null bytes=2^0x20+0x10\nnull bytes=2^5-0\n",
-                 PLAIN "null bytes=2^32+16\nnull bytes=2^5\n");
-    check_prints(PLAIN "compact\ncompact reenter\ncompact reenter budget=1\n",
-                 PLAIN "compact veto=0x00\ncompact veto=0x00 reenter\n"
-                       "compact budget=1 veto=0x00 reenter\n");
+    text_prints("\n  # one\r\n\n\theap  dwords=750\t# two\r\n\r\nfree s1#three\r\n \n copy \r",
+                PLAIN "free s1\ncopy\n");
+    text_prints("# \xc3\xa9\theap\nheap dwords=750\ncopy", PLAIN "copy\n");
+    text_prints(PLAIN "alloc bytes=0x10 tag=16 s0x0F\n", PLAIN "alloc s15 tag=0x0010 bytes=16\n");
+    text_prints(PLAIN "aligned align=0x40 s1 tag=1 bytes=half+0x1f",
+                PLAIN "aligned s1 tag=0x0001 bytes=half+31 align=64\n");
+    text_prints(PLAIN "null bytes=2^0x20+0x10\nnull bytes=2^5-0\n",
+                PLAIN "null bytes=2^32+16\nnull bytes=2^5\n");
+    text_prints(PLAIN "compact\ncompact reenter\ncompact reenter budget=1\n",
+                PLAIN "compact veto=0x00\ncompact veto=0x00 reenter\n"
+                      "compact budget=1 veto=0x00 reenter\n");
 }
 
 static void lines_are_cut_to_capacity(void) {
     lab_script script = {0};
     char line[LAB_OP_LINE_BYTES_MAX];
-    parse(&script, PLAIN "alloc s3 tag=0x1001 bytes=100\n");
-    CHECK_EQ(lab_op_format(script.ops, line, sizeof line), 29);
+    text_parse(&script, PLAIN "alloc s3 tag=0x1001 bytes=100\n");
+    CHECK_EQ(lab_op_format(&script.config, script.ops, line, sizeof line), 29);
     CHECK(strcmp(line, "alloc s3 tag=0x1001 bytes=100") == 0);
-    CHECK_EQ(lab_op_format(script.ops, line, 9), 8);
+    CHECK_EQ(lab_op_format(&script.config, script.ops, line, 9), 8);
     CHECK(strcmp(line, "alloc s3") == 0);
-    CHECK_EQ(lab_op_format(script.ops, line, 1), 0);
+    CHECK_EQ(lab_op_format(&script.config, script.ops, line, 1), 0);
     CHECK(strcmp(line, "") == 0);
     lab_script_clean_up(&script);
 }
@@ -113,8 +123,8 @@ static void lines_are_cut_to_capacity(void) {
 static void parse_replaces_what_was_there(void) {
     lab_script script = {0};
     lab_text_error error;
-    parse(&script, "heap dwords=1\ncopy\ncopy\n");
-    parse(&script, "heap dwords=2\ninit\n");
+    text_parse(&script, "heap dwords=1\ncopy\ncopy\n");
+    text_parse(&script, "heap dwords=2\ninit\n");
     CHECK_EQ(script.config.dwords, 2);
     CHECK_EQ(script.count, 1);
     CHECK_EQ(script.ops[0].kind, LAB_OP_INIT);
@@ -127,25 +137,6 @@ static void parse_replaces_what_was_there(void) {
 
 /* ---- what is refused ---------------------------------------------------------------------- */
 
-typedef struct refusal {
-    const char *text;
-    unsigned line, column;
-    const char *message;
-} refusal;
-
-static void check_refused(const refusal *expected, size_t size) {
-    lab_script script = {0};
-    lab_text_error error;
-    CHECK(!lab_script_parse(&script, expected->text, size, &error));
-    if (strcmp(error.message, expected->message) != 0) {
-        th_check_failed(__FILE__, __LINE__, error.message);
-    }
-    CHECK_EQ(error.line, expected->line);
-    CHECK_EQ(error.column, expected->column);
-    CHECK_EQ(script.count, 0);
-    lab_script_clean_up(&script);
-}
-
 #define NO_HEAP_LINE "expected the heap line (heap dwords=N ...); found "
 
 #define DWORDS "expected dwords=N, N up to 0xc0000; found "
@@ -153,17 +144,15 @@ static void check_refused(const refusal *expected, size_t size) {
 #define BYTES  "expected bytes=N, half+N, max-N, N up to 0xffffff, or 2^K, 2^K+N, 2^K-N; found "
 #define ALIGN  "expected align=N, a power of two or 0, 3, 5, 6, 12, 24, 48, 96; found "
 #define TAGS   "expected LOW..HIGH, LOW a tag, HIGH up to 0xffff; found "
-#define VETO   "expected veto=N, N up to 0xff; found "
-#define ON                                                                                         \
-    "expected on=WHAT: canary, header, below, above, beyond, poison, counts or pointer; found "
-#define SLOT "expected sN, N less than the heap's slots; found "
-#define OPS                                                                                        \
-    "expected alloc, aligned, resize, trim, free, freetags, compact, copy, find, null, init, "     \
-    "attack; "                                                                                     \
-    "found "
+#define ON     "expected on=WHAT, one that `heaplab operations` lists; found "
+#define SLOT   "expected sN, N less than the heap's slots; found "
+
+#define TOGETHER                                                                                   \
+    "expected start=N, N / align = K from 0 to 15, locks=1 iff K is even, index=1 iff K modulo 4 " \
+    "is 0 or 1"
 
 static void heap_line_errors_are_located(void) {
-    static const refusal refusals[] = {
+    static const text_refusal refusals[] = {
         {"", 1, 1, NO_HEAP_LINE "the end"},
         {"\n# x\n", 3, 1, NO_HEAP_LINE "the end"},
         {" # x", 1, 5, NO_HEAP_LINE "the end"},
@@ -185,7 +174,7 @@ static void heap_line_errors_are_located(void) {
         {"heap dwords=1 lowmem=2", 1, 15, "expected lowmem=0 or 1; found \"lowmem=2\""},
         {"heap dwords=1 skew=16", 1, 15, "expected skew=0 to 15; found \"skew=16\""},
         {"heap dwords=1 slots=32", 1, 15,
-         "expected slots=8, 16, 64, 256, 1024, 4096, 16384 or 65536; found \"slots=32\""},
+         "expected slots=8, 16, 64, 256, 1024, 4096, 16384, 65536; found \"slots=32\""},
         {"heap dwords=1 layout=thin", 1, 15,
          "expected layout=classic, lean, wide or auto; found \"layout=thin\""},
         {"heap dwords=1 layout=2", 1, 15,
@@ -195,18 +184,41 @@ static void heap_line_errors_are_located(void) {
         {"heap guard=1 layout=lean dwords=1", 1, 1,
          "expected guard=0 beside layout=lean, which has no guards"},
         {"heap dwords=1 slots=24", 1, 15,
-         "expected slots=8, 16, 64, 256, 1024, 4096, 16384 or 65536; found \"slots=24\""},
+         "expected slots=8, 16, 64, 256, 1024, 4096, 16384, 65536; found \"slots=24\""},
         {"heap x dwords=1", 1, 6,
-         "expected dwords=, align=, guard=, slots=, lowmem=, skew=, layout= or subject=; found "
-         "\"x\""},
+         "expected dwords=, align=, guard=, slots=, lowmem=, start=, locks=, index=, variant=, "
+         "layout=, subject= or family=; found \"x\""},
+        {"heap dwords=1 start=241", 1, 15,
+         "expected start=N, N up to 15 x align; found \"start=241\""},
+        {"heap dwords=1 index=2", 1, 15, "expected index=0 or 1; found \"index=2\""},
+        {"heap dwords=1 locks=2", 1, 15, "expected locks=0 or 1; found \"locks=2\""},
+        {"heap dwords=1 variant=16 subject=pool", 1, 15,
+         "expected variant=0 to 15; found \"variant=16\""},
+        {"heap dwords=1 start=2", 1, 1, TOGETHER},
+        {"heap dwords=1 start=64", 1, 1, TOGETHER},
+        {"heap dwords=1 start=4 locks=1", 1, 1, TOGETHER},
+        {"heap dwords=1 start=4 index=0", 1, 1, TOGETHER},
+        {"heap dwords=1 skew=3 start=8", 1, 1, TOGETHER},
+        {"heap dwords=1 variant=3", 1, 1, "expected variant= beside another subject than the heap"},
+        {"heap dwords=1 locks=1 subject=pool", 1, 1,
+         "expected locks= and index= beside no subject but the heap"},
+        {"heap dwords=1 index=1 subject=pool", 1, 1,
+         "expected locks= and index= beside no subject but the heap"},
+        {"heap dwords=1 start=8 variant=1 subject=pool", 1, 1,
+         "expected start=N, N / align from 0 to 15, and variant= the same"},
+        {"heap dwords=1 skew=2 variant=1 subject=pool", 1, 1,
+         "expected start=N, N / align from 0 to 15, and variant= the same"},
+        {"heap dwords=1 family=marks", 1, 1, "expected family= beside subject=plugin only"},
+        {"heap dwords=1 family=heap subject=plugin", 1, 15,
+         "expected family=blocks, marks, frames or tags; found \"family=heap\""},
     };
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
-        check_refused(&refusals[i], strlen(refusals[i].text));
+        text_is_refused(&refusals[i], strlen(refusals[i].text));
     }
 }
 
 static void operation_errors_are_located(void) {
-    static const refusal refusals[] = {
+    static const text_refusal refusals[] = {
         {PLAIN "frobnicate s1", 2, 1, OPS "\"frobnicate\""},
         {PLAIN "frees s1", 2, 1, OPS "\"frees\""},
         {PLAIN "fre s1", 2, 1, OPS "\"fre\""},
@@ -284,11 +296,11 @@ static void operation_errors_are_located(void) {
         {PLAIN "\vcopy", 2, 1, "expected text; found the control byte \"\\x0b\""},
     };
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
-        check_refused(&refusals[i], strlen(refusals[i].text));
+        text_is_refused(&refusals[i], strlen(refusals[i].text));
     }
-    const refusal with_nul = {PLAIN "copy\nfree s1\0", 3, 8,
-                              "expected text; found the control byte \"\\x00\""};
-    check_refused(&with_nul, sizeof(PLAIN "copy\nfree s1\0") - 1);
+    const text_refusal with_nul = {PLAIN "copy\nfree s1\0", 3, 8,
+                                   "expected text; found the control byte \"\\x00\""};
+    text_is_refused(&with_nul, sizeof(PLAIN "copy\nfree s1\0") - 1);
 }
 
 /* ---- files -------------------------------------------------------------------------------- */
@@ -366,7 +378,7 @@ static void both_forms_are_read(void) {
     lab_script expected = {0};
     char message[256];
     open_folder();
-    parse(&expected, "heap dwords=750\ncopy\ninit\n");
+    text_parse(&expected, "heap dwords=750\ncopy\ninit\n");
     const char *text = "# a comment\nheap dwords=750\ncopy\ninit\n";
     store("text", text, strlen(text));
     CHECK(lab_script_read_file(&script, path_of("text"), message, sizeof message));
@@ -386,7 +398,7 @@ static void long_files_are_read(void) {
     lab_script again = {0};
     char message[256];
     open_folder();
-    parse(&script, "heap dwords=750 slots=65536\n");
+    text_parse(&script, "heap dwords=750 slots=65536\n");
     lab_op op;
     memset(&op, 0, sizeof op);
     op.kind = LAB_OP_FREE;
@@ -448,7 +460,7 @@ static void writing_keeps_existing_files(void) {
     lab_script script = {0};
     char message[256];
     open_folder();
-    parse(&script, "heap dwords=750\ncopy\n");
+    text_parse(&script, "heap dwords=750\ncopy\n");
     store("old", "precious", 8);
     CHECK(!lab_script_write_file(&script, path_of("old"), LAB_FORM_TEXT, false, message,
                                  sizeof message));
@@ -472,7 +484,7 @@ static void full_disk_loses_nothing(void) {
     char message[256];
     struct rlimit before;
     open_folder();
-    parse(&script, "heap dwords=750\ncopy\n");
+    text_parse(&script, "heap dwords=750\ncopy\n");
     store("old", "precious", 8);
     CHECK_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
     struct rlimit tight = before;
@@ -496,6 +508,7 @@ static void full_disk_loses_nothing(void) {
 TH_SUITE("script_text", TEST(printed_form_is_as_documented), TEST(heap_line_has_defaults),
          TEST(layout_of_the_text_is_free), TEST(lines_are_cut_to_capacity),
          TEST(parse_replaces_what_was_there), TEST(heap_line_errors_are_located),
-         TEST(operation_errors_are_located), TEST(unreadable_files_are_refused),
-         TEST(both_forms_are_read), TEST(long_files_are_read), TEST(forms_are_told_apart),
-         TEST(writing_keeps_existing_files), TEST(full_disk_loses_nothing))
+         TEST(operation_errors_are_located), TEST(skew_is_said_by_what_it_means),
+         TEST(unreadable_files_are_refused), TEST(both_forms_are_read), TEST(long_files_are_read),
+         TEST(forms_are_told_apart), TEST(writing_keeps_existing_files),
+         TEST(full_disk_loses_nothing))

@@ -5,6 +5,8 @@
 #include "heap_fixture.h"
 #include "tagheap/buddy.h"
 #include "tagheap/classes.h"
+#include "tagheap/fit_heap.h"
+#include "tagheap/heap_allocator.h"
 #include "tagheap/large.h"
 #include "tagheap/offsets.h"
 #include "tagheap/pages.h"
@@ -42,7 +44,7 @@ static th_pool pool;
 static TH_ALLOCATOR_ALIGNAS unsigned char nodes[1 << 17];
 
 static th_allocator start_heap(int level) {
-    const th_heap_config config = {.alignment = 16, .guard = level};
+    const th_heap_config config = {.alignment = 16, .guarding.level = level};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     return th_heap_allocator(&adapter, &heap, 0x1001);
 }
@@ -146,7 +148,7 @@ static void shorten(subject which, int level) {
             CHECK(left >= (in_place ? to : from));
             CHECK(!in_place || to >= usable / 2 || left <= 2 * to || left <= least);
             CHECK(in_place || left == usable);
-            block = th_allocator_resize(allocator, block, from, to, 16, NULL);
+            block = th_allocator_realloc(allocator, block, from, to, 16, NULL);
             CHECK(block != NULL && filled(block, to, (uint32_t)from));
             left = th_allocator_usable_size(allocator, block);
             CHECK(to >= usable / 2 || left <= 2 * to || left <= least);
@@ -208,14 +210,14 @@ static void shorten_many(int level) {
         for (size_t k = 0; k < SHORT_BLOCKS; k++) {
             unsigned char *block = th_allocator_alloc(allocator, LARGE_BYTES);
             CHECK(block != NULL);
-            CHECK(th_allocator_resize(allocator, block, LARGE_BYTES, 16, 16, NULL) != NULL);
+            CHECK(th_allocator_realloc(allocator, block, LARGE_BYTES, 16, 16, NULL) != NULL);
         }
         if (whiches[i] == CLASSES || whiches[i] == CLASSES_BACKED) {
             CHECK(th_classes_get_stats(&classes).memory_bytes <= REGION_BYTES);
         }
         CHECK(whiches[i] != LARGE_BACKED ||
               th_large_get_stats(&large).bytes == (size_t)16 * SHORT_BLOCKS);
-        CHECK(th_allocator_reset(allocator));
+        CHECK_EQ(th_allocator_reset(allocator), TH_OK);
         stop(whiches[i]);
     }
 }
@@ -234,7 +236,7 @@ static void stay(int level) {
     fill(block, LARGE_BYTES, 1);
     blocks.left = 0;
     CHECK(!th_allocator_resize_in_place(allocator, block, 16));
-    CHECK(th_allocator_resize(allocator, block, LARGE_BYTES, 16, 16, NULL) == block);
+    CHECK(th_allocator_realloc(allocator, block, LARGE_BYTES, 16, 16, NULL) == block);
     CHECK(filled(block, 16, 1));
     th_allocator_free(allocator, block);
     stop(CLASSES_BACKED);

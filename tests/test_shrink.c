@@ -18,7 +18,7 @@
 /* ---- the stand-in ------------------------------------------------------------------------- */
 
 struct lab_runner {
-    int unused;
+    unsigned plays; /* what it says has acted */
 };
 
 /* How a script fails. */
@@ -55,10 +55,6 @@ void lab_runner_destroy(lab_runner *runner) {
     free(runner);
 }
 
-const char *lab_property_name(lab_property property) {
-    return property == LAB_PROPERTY_BLOCKS ? "blocks" : "find";
-}
-
 static bool fail(lab_failure *failure, size_t op, lab_property property, const char *detail) {
     failure->property = property;
     failure->op = op;
@@ -67,7 +63,7 @@ static bool fail(lab_failure *failure, size_t op, lab_property property, const c
 }
 
 static void follow(stand_in *s, const lab_op *op) {
-    bool makes = op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED;
+    bool makes = lab_op_allocates(op);
     if (makes && !s->live[op->slot]) {
         s->live[op->slot] = true;
         s->live_count++;
@@ -140,9 +136,8 @@ static bool play_op(stand_in *s, const lab_script *script, size_t i, lab_failure
 bool lab_runner_play(lab_runner *runner, const lab_script *script, const lab_run_options *options,
                      lab_failure *failure, lab_run_counts *counts) {
     static stand_in s;
-    (void)runner;
-    (void)counts;
     plays++;
+    counts->acted += ++runner->plays;
     memset(&s, 0, sizeof s);
     memset(failure, 0, sizeof *failure);
     failure->detail = "";
@@ -179,7 +174,7 @@ static lab_op random_op(uint64_t *state, uint32_t slots) {
 
 static void make_long(lab_script *script, uint64_t seed, size_t count) {
     uint64_t state = seed;
-    script->config = (lab_config){5000, 16, 7, 3, 1, 64, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC};
+    script->config = (lab_config){5000, 16, 7, 3, 1, 64, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC, 0};
     for (size_t i = 0; i < count; i++) {
         CHECK(lab_script_append(script, random_op(&state, script->config.slots)));
     }
@@ -314,17 +309,17 @@ static void shrinks_what_never_ends(void) {
 }
 
 static lab_end judged_with_little_patience(const lab_script *script) {
-    lab_verdict verdict = {0};
-    lab_judge *judge = lab_judge_new(script->count);
-    lab_judge_set_patience(judge, 50);
-    CHECK(lab_judge_try(judge, script, &verdict));
-    lab_judge_destroy(judge);
+    lab_outcome verdict = {0};
+    lab_trial *judge = lab_trial_new(script->count);
+    lab_trial_set_patience(judge, 50);
+    CHECK(lab_trial_try(judge, script, &verdict));
+    lab_trial_destroy(judge);
     return verdict.end;
 }
 
 static void who_waits_hangs_and_who_is_slow_does_not(void) {
     static lab_op ops[] = {{.kind = LAB_OP_ALLOC}, {.kind = LAB_OP_TRIM}};
-    const lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC},
+    const lab_script script = {.config = {.dwords = 16, .alignment = 4, .slots = 8},
                                .ops = ops,
                                .count = 2,
                                .capacity = 2};
@@ -335,9 +330,9 @@ static void who_waits_hangs_and_who_is_slow_does_not(void) {
 }
 
 static void long_scripts_may_take_longer(void) {
-    CHECK_EQ(lab_judge_limit_ms(0), 2000);
-    CHECK_EQ(lab_judge_limit_ms(1000000), 22000);
-    CHECK(lab_judge_limit_ms(SIZE_MAX) > lab_judge_limit_ms(1000000));
+    CHECK_EQ(lab_trial_limit_ms(0), 2000);
+    CHECK_EQ(lab_trial_limit_ms(1000000), 22000);
+    CHECK(lab_trial_limit_ms(SIZE_MAX) > lab_trial_limit_ms(1000000));
 }
 
 static void leaves_a_passing_script_alone(void) {
@@ -363,27 +358,27 @@ static bool allow_runs(void *context, const lab_shrink_state *state) {
 /* Whenever it is told to, and with what it has: by itself, this needs a hundred runs. */
 static void stops_when_told(void) {
     const lab_shrink_options options = {.limit_ms = 200, .go_on = allow_runs};
-    lab_judge *judge = lab_judge_new(600);
+    lab_trial *judge = lab_trial_new(600);
     size_t before = 600;
     CHECK(judge != NULL);
     mistake = TWO_FREED_THEN_COMPACT;
     for (runs_allowed = 0; runs_allowed <= 75; runs_allowed += 15) {
         lab_script script = {0};
         lab_shrink_result result;
-        lab_verdict verdict;
+        lab_outcome verdict;
         make_long(&script, 12, 600);
         CHECK_EQ(lab_shrink(&script, &options, &result), LAB_SHRINK_STOPPED);
         CHECK_EQ(result.state.runs, runs_allowed);
         CHECK((result.state.round == 0) == (runs_allowed == 0));
         CHECK_EQ(result.state.ops, script.count);
-        CHECK(lab_judge_try(judge, &script, &verdict));
+        CHECK(lab_trial_try(judge, &script, &verdict));
         CHECK(runs_allowed == 0 || strcmp(verdict.signature, result.verdict.signature) == 0);
         CHECK(script.count <= before);
         before = script.count;
         lab_script_clean_up(&script);
     }
     CHECK(before < 300);
-    lab_judge_destroy(judge);
+    lab_trial_destroy(judge);
 }
 
 static void leaves_a_flaky_script_alone(void) {
@@ -422,42 +417,76 @@ static void shrinks_what_fails_at_times(void) {
 }
 
 static void shrinks_a_script_without_operations(void) {
-    lab_script script = {.config = {16, 4, 0, 0, 0, 8, LAB_SUBJECT_HEAP, LAB_LAYOUT_CLASSIC}};
+    lab_script script = {.config = {.dwords = 16, .alignment = 4, .slots = 8}};
     lab_shrink_result result;
     mistake = PASSES;
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_PASSES);
     lab_script_clean_up(&script);
 }
 
+/* A judge of a script, and of the same without its last operation, of `last` bytes. */
+static lab_trial *start_with(const char *text, size_t last, lab_script *whole,
+                             lab_script *beginning) {
+    lab_text_error error;
+    CHECK(lab_script_parse(whole, text, strlen(text), &error));
+    CHECK(lab_script_parse(beginning, text, strlen(text) - last, &error));
+    lab_trial *judge = lab_trial_new(2);
+    CHECK(judge != NULL);
+    return judge;
+}
+
 /* A child that died is followed by another, and answers of old ones are not taken for new ones. */
 static void judge_goes_on_after_an_end(void) {
     lab_script dies = {0};
     lab_script lives = {0};
-    lab_verdict verdict;
+    lab_outcome verdict;
     static const char text[] = "heap dwords=16\nalloc s0 tag=0 bytes=1\ntrim s0\n";
-    lab_text_error error;
     mistake = BY_SIGNAL;
-    CHECK(lab_script_parse(&dies, text, sizeof text - 1, &error));
-    CHECK(lab_script_parse(&lives, text, sizeof text - 9, &error));
+    lab_trial *judge = start_with(text, strlen("trim s0\n"), &dies, &lives);
     CHECK_EQ(lives.count, 1);
-    lab_judge *judge = lab_judge_new(2);
-    CHECK(judge != NULL);
     for (unsigned i = 0; i < 3; i++) {
-        CHECK(lab_judge_try(judge, &lives, &verdict));
+        CHECK(lab_trial_try(judge, &lives, &verdict));
         CHECK_EQ(verdict.end, LAB_END_PASSED);
         CHECK(verdict.signature[0] == '\0');
-        CHECK(lab_judge_try(judge, &dies, &verdict));
+        CHECK(lab_trial_try(judge, &dies, &verdict));
         CHECK_EQ(verdict.end, LAB_END_DIED);
         CHECK_EQ(verdict.op, 1);
     }
     CHECK(lab_script_reserve(&lives, 3));
     lives.ops[1] = lives.ops[2] = lives.ops[0];
     lives.count = 3;
-    CHECK(!lab_judge_try(judge, &lives, &verdict)); /* more operations than were announced */
-    lab_judge_destroy(judge);
-    lab_judge_destroy(NULL);
+    CHECK(!lab_trial_try(judge, &lives, &verdict)); /* more operations than were announced */
+    lab_trial_destroy(judge);
+    lab_trial_destroy(NULL);
     lab_script_clean_up(&dies);
     lab_script_clean_up(&lives);
+}
+
+/* A runner is fresh, or was kept since the last failure. */
+static void judge_keeps_a_runner_when_told(void) {
+    lab_script fails = {0};
+    lab_script passes = {0};
+    lab_outcome verdict;
+    static const char text[] = "heap dwords=16\nalloc s0 tag=0 bytes=1\ncopy\n";
+    mistake = TWO_MISTAKES;
+    lab_trial *judge = start_with(text, strlen("copy\n"), &fails, &passes);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(lab_trial_try(judge, &passes, &verdict));
+        CHECK_EQ(verdict.acted, 1);
+    }
+    lab_trial_keep_player(judge);
+    for (unsigned i = 0; i < 6; i++) {
+        CHECK(lab_trial_try(judge, &passes, &verdict));
+        CHECK_EQ(verdict.end, LAB_END_PASSED);
+        CHECK_EQ(verdict.acted, 1 + i % 3);
+        if (i == 2) {
+            CHECK(lab_trial_try(judge, &fails, &verdict));
+            CHECK_EQ(verdict.end, LAB_END_FAILED);
+        }
+    }
+    lab_trial_destroy(judge);
+    lab_script_clean_up(&fails);
+    lab_script_clean_up(&passes);
 }
 
 TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matter),
@@ -467,4 +496,4 @@ TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matt
          TEST(long_scripts_may_take_longer), TEST(leaves_a_passing_script_alone),
          TEST(stops_when_told), TEST(leaves_a_flaky_script_alone),
          TEST(shrinks_what_fails_at_times), TEST(shrinks_a_script_without_operations),
-         TEST(judge_goes_on_after_an_end))
+         TEST(judge_goes_on_after_an_end), TEST(judge_keeps_a_runner_when_told))

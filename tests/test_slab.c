@@ -6,6 +6,7 @@
 #include "alloc/slab.h"
 #include "alloc_fixture.h"
 #include "heap_fixture.h"
+#include "tagheap/heap_allocator.h"
 #include "tagheap/pages.h"
 
 enum { OBJECTS_MAX = 4096 };
@@ -28,10 +29,10 @@ static void stop(void) {
     CHECK(th_slab_alloc(&slab) == NULL);
     CHECK(th_slab_alloc_bytes(&slab, 1) == NULL);
     th_slab_free(&slab, &slab);
-    CHECK(!th_slab_resize(&slab, &slab, 1));
+    CHECK(!th_slab_resize_in_place(&slab, &slab, 1));
     CHECK_EQ(th_slab_requested_size(&slab, &slab), 0);
     CHECK(!th_slab_owns(&slab, &slab));
-    th_slab_reset(&slab);
+    CHECK_EQ(th_slab_reset(&slab), TH_ERR_NULL);
     CHECK_EQ(th_slab_trim(&slab), 0);
     CHECK(memcmp(&slab, &zeroed, sizeof slab) == 0);
 }
@@ -134,16 +135,16 @@ static void requested_sizes(int level) {
     unsigned char *object = take(1, 5);
     CHECK(!th_slab_owns(&slab, object + slab.stride)); /* never used */
     for (size_t bytes = 1; bytes <= 700; bytes++) {
-        CHECK(th_slab_resize(&slab, object, bytes));
+        CHECK(th_slab_resize_in_place(&slab, object, bytes));
         CHECK_EQ(th_slab_requested_size(&slab, object), bytes);
         fill(object, bytes, 5);
         size_t smaller = 1 + bytes * 7 % bytes;
-        CHECK(th_slab_resize(&slab, object, smaller));
+        CHECK(th_slab_resize_in_place(&slab, object, smaller));
         CHECK(filled(object, smaller, 5));
     }
-    CHECK(!th_slab_resize(&slab, object, 701));
-    CHECK(!th_slab_resize(&slab, object, 0));
-    CHECK(!th_slab_resize(&slab, NULL, 5));
+    CHECK(!th_slab_resize_in_place(&slab, object, 701));
+    CHECK(!th_slab_resize_in_place(&slab, object, 0));
+    CHECK(!th_slab_resize_in_place(&slab, NULL, 5));
     CHECK_EQ(th_slab_requested_size(&slab, NULL), 0);
     CHECK(th_slab_alloc_bytes(&slab, 0) == NULL);
     CHECK(th_slab_alloc_bytes(&slab, 701) == NULL);
@@ -304,7 +305,7 @@ static void reset_at(int level) {
         for (uint32_t i = 0; i < 14; i++) {
             (void)take(400, i);
         }
-        th_slab_reset(&slab);
+        CHECK_EQ(th_slab_reset(&slab), TH_OK);
         CHECK_EQ(th_slab_get_stats(&slab).live, 0);
         CHECK_EQ(th_slab_get_stats(&slab).slabs, 2);
         CHECK_EQ(slabs.live, 2);
@@ -404,14 +405,14 @@ static void use_as_allocator(int level) {
     CHECK(th_allocator_owns(allocator, text));
     CHECK(!th_allocator_owns(allocator, &slab));
     bool moved = true;
-    CHECK_PTR_EQ(th_allocator_resize(allocator, text, 5, 40, 16, &moved), text);
+    CHECK_PTR_EQ(th_allocator_realloc(allocator, text, 5, 40, 16, &moved), text);
     CHECK(!moved && strcmp(text, "slab") == 0);
-    CHECK(th_allocator_resize(allocator, text, 5, 41, 16, &moved) == NULL);
+    CHECK(th_allocator_realloc(allocator, text, 5, 41, 16, &moved) == NULL);
     th_allocator_free(allocator, text);
     CHECK(!th_allocator_owns(allocator, text));
     CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
     CHECK(th_allocator_alloc(allocator, 1) != NULL);
-    CHECK(th_allocator_reset(allocator));
+    CHECK_EQ(th_allocator_reset(allocator), TH_OK);
     stop();
     backing_stop(&slabs);
 }
@@ -425,7 +426,7 @@ static void slabs_may_come_from_the_tagged_heap(void) {
     static uint32_t region[8 * 1024];
     static th_heap heap;
     th_tagged_allocator adapter;
-    const th_heap_config heap_config = {.guard = th_heap_guard_max()};
+    const th_heap_config heap_config = {.guarding.level = th_guard_max()};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &heap_config), TH_OK);
     th_slab_config config = {.object_bytes = 100,
                              .slab_bytes = 1024,
@@ -506,7 +507,7 @@ static void twins_step(uint64_t random, uint32_t step) {
     for (size_t i = 0; i < 2; i++) {
         twin *t = &twins[i];
         if (random >> 52 == 5) {
-            th_slab_reset(&t->slab);
+            CHECK_EQ(th_slab_reset(&t->slab), TH_OK);
             memset(t->objects, 0, sizeof t->objects);
         } else if (t->objects[slot] != NULL) {
             th_slab_free(&t->slab, t->objects[slot]);
@@ -590,7 +591,7 @@ static void play_at_random(int level, uint64_t seed, th_slab_config config) {
         CHECK(filled(objects[slot], sizes[slot], (uint32_t)slot));
         CHECK_EQ(th_slab_requested_size(&slab, objects[slot]), sizes[slot]);
         if (random >> 60 == 0) {
-            CHECK(th_slab_resize(&slab, objects[slot], bytes));
+            CHECK(th_slab_resize_in_place(&slab, objects[slot], bytes));
             CHECK(filled(objects[slot], bytes < sizes[slot] ? bytes : sizes[slot], (uint32_t)slot));
             sizes[slot] = bytes;
             fill(objects[slot], bytes, (uint32_t)slot);

@@ -72,7 +72,7 @@ static void free_bad_pointers(int level) {
     EXPECT_LOGGED(&faults, level, TH_FAULT_NOT_A_BLOCK, 2, 0, 2 * STRIDE, 2 * STRIDE, 2 * STRIDE);
     th_slab_free(&slab, objects[5]);
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 1, 0, STRIDE, STRIDE, STRIDE);
-    CHECK(!th_slab_resize(&slab, objects[4], 5));
+    CHECK(!th_slab_resize_in_place(&slab, objects[4], 5));
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 0, 0, 0);
     CHECK_EQ(th_slab_requested_size(&slab, objects[4]), 0);
     EXPECT_LOGGED(&faults, level, TH_FAULT_DOUBLE_FREE, 0, 0, 0, 0, 0);
@@ -115,16 +115,18 @@ static void smash_canaries(int level) {
         size_t end = STRIDE - sizes[i] > TH_SLAB_SLACK_MAX ? STRIDE - 4 : STRIDE;
         for (size_t byte = sizes[i]; byte < end; byte++) {
             uint32_t offset = (uint32_t)(i * STRIDE + byte);
-            unsigned char due = poke(objects[i] + byte, 0x42);
+            unsigned char due = poke(objects[i] + byte, 0);
+            unsigned char wrong = (unsigned char)~due;
+            (void)poke(objects[i] + byte, wrong);
             th_slab_free(&slab, objects[i]);
-            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, 0x42);
-            CHECK(!th_slab_resize(&slab, objects[i], BYTES));
-            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, 0x42);
+            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, wrong);
+            CHECK(!th_slab_resize_in_place(&slab, objects[i], BYTES));
+            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, wrong);
             CHECK_EQ(th_slab_requested_size(&slab, objects[i]), 0);
             faults.count = 0;
-            th_slab_reset(&slab);
-            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, 0x42);
-            CHECK_EQ(poke(objects[i] + byte, due), 0x42);
+            CHECK_EQ(th_slab_reset(&slab), TH_ERR_CORRUPT);
+            EXPECT_LOGGED(&faults, level, TH_FAULT_CANARY, i, 0, offset, due, wrong);
+            CHECK_EQ(poke(objects[i] + byte, due), wrong);
         }
     }
     stop();
@@ -341,10 +343,10 @@ static void look_at_every_byte(int level) {
     for (size_t byte = 0; byte < 4 * STRIDE; byte++) {
         CHECK_EQ(is_closed(objects[4] + byte), tools_look());
     }
-    CHECK(th_slab_resize(&slab, objects[1], 101));
+    CHECK(th_slab_resize_in_place(&slab, objects[1], 101));
     CHECK(!is_closed(objects[1] + 99));
     CHECK_EQ(is_closed(objects[1] + 101), tools_look());
-    CHECK(th_slab_resize(&slab, objects[1], 100));
+    CHECK(th_slab_resize_in_place(&slab, objects[1], 100));
     CHECK_EQ(is_closed(objects[1] + 100), tools_look());
     stop();
 }

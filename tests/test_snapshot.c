@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The runner's three ways of comparing (lab_comparison) come to the same result: for each byte in
- * and around the region that is not what it was, for what else a walk depends on, and for scripts
- * that nobody wrote; and the fast one compares all blocks as seldom as it says. */
+/* The runner's ways of comparing (lab_comparison) come to the same result: for each byte in and
+ * around the region that is not what it was, for what else a walk depends on, and for scripts that
+ * nobody wrote; and the fast ones compare all blocks as seldom as they say. What SPARSE may miss is
+ * what puts itself right before it looks. */
 #include "runner/plain.h"
 #include "runner/runner.h"
 #include "suite.h"
@@ -27,18 +28,22 @@ static const char text[] = "heap dwords=400 align=4 guard=%d slots=8 lowmem=0 sk
                            "compact\n"
                            "resize s0 bytes=80\n";
 
-/* One for each way: what a spoiler leaves where no heap ever was is the same for all three. */
-enum { WAYS = LAB_COMPARE_BOTH + 1 };
+/* One for each way: what a spoiler leaves where no heap ever was is the same for all of them. */
+enum { WAYS = LAB_COMPARE_SPARSE + 1 };
 static lab_runner *runners[WAYS];
 
 /* What is done to the heap after one operation. */
 static void (*spoil)(th_heap *heap);
-static ptrdiff_t spoilt_byte; /* from the region's start */
+static void (*mend)(th_heap *heap); /* the same after the next one */
+static ptrdiff_t spoilt_byte;       /* from the region's start */
 
 static void after_op(void *context, const th_heap *heap, const lab_op *op, size_t index) {
     (void)context;
     if (op != NULL && index == SPOILED_AFTER && spoil != NULL) {
         spoil((th_heap *)(uintptr_t)heap);
+    }
+    if (op != NULL && index == SPOILED_AFTER + 1 && mend != NULL) {
+        mend((th_heap *)(uintptr_t)heap);
     }
 }
 
@@ -80,6 +85,7 @@ static void begin(void) {
         CHECK(runners[way] != NULL);
     }
     spoil = NULL;
+    mend = NULL;
 }
 
 static void end(void) {
@@ -87,6 +93,14 @@ static void end(void) {
         lab_runner_destroy(runners[way]);
     }
     spoil = NULL;
+    mend = NULL;
+}
+
+/* SPARSE finds nothing that ALL does not find, nothing else, and nothing at another operation. */
+static void expect_no_other(const outcome *all, const outcome *sparse) {
+    if (!sparse->passed) {
+        expect_same(all, sparse);
+    }
 }
 
 /* ---- damage ------------------------------------------------------------------------------- */
@@ -97,19 +111,25 @@ static LAB_PLAIN void flip(th_heap *heap) {
     LAB_BLIND_END;
 }
 
-/* Each byte (each `step`-th); returns how many were noticed. */
+/* Each byte (each `step`-th); returns how many were noticed, and how many by SPARSE. */
+static unsigned sparsely_noticed;
+
 static unsigned flip_each(int guard, const char *then, ptrdiff_t step) {
     lab_script script = parse(guard, then);
     unsigned noticed = 0;
     begin();
     spoil = flip;
+    sparsely_noticed = 0;
     for (spoilt_byte = -EDGE; spoilt_byte < 4 * DWORDS + EDGE; spoilt_byte += step) {
         outcome all = play(&script, LAB_COMPARE_ALL);
         outcome touched = play(&script, LAB_COMPARE_TOUCHED);
         outcome both = play(&script, LAB_COMPARE_BOTH);
         expect_same(&all, &touched);
+        outcome sparse = play(&script, LAB_COMPARE_SPARSE);
         expect_same(&all, &both);
+        expect_no_other(&all, &sparse);
         noticed += !all.passed;
+        sparsely_noticed += !sparse.passed;
     }
     end();
     lab_script_clean_up(&script);
@@ -123,6 +143,7 @@ static void every_byte_where_nothing_changes(void) {
     unsigned noticed = flip_each(0, "find byte=0", 1);
     CHECK(noticed >= 128 + 7 * 18 + 40 + 60 + 44);
     CHECK(noticed <= 128 + 7 * 20 + 40 + 60 + 44);
+    CHECK_EQ(sparsely_noticed, noticed);
 }
 
 static const char *const changes[] = {"alloc s6 tag=0x1004 bytes=12",
@@ -145,8 +166,8 @@ enum { CHANGES = sizeof changes / sizeof changes[0] };
 
 /* With guards every call is safe on a damaged heap. */
 static void bytes_around_a_change(void) {
-    for (size_t i = 0; i < CHANGES && th_heap_guard_max() > 0; i++) {
-        (void)flip_each(th_heap_guard_max(), changes[i], 13);
+    for (size_t i = 0; i < CHANGES && th_guard_max() > 0; i++) {
+        (void)flip_each(th_guard_max(), changes[i], 13);
     }
 }
 
@@ -212,20 +233,46 @@ static void count_a_block(th_heap *heap) {
     heap->free_blocks++;
 }
 
+/* Only the checker sees it. */
+static void flip_a_leaf(th_heap *heap) {
+    heap->index.small[0][1] ^= 1; /* there is no free block so low */
+}
+
 /* The attack does nothing at guard level 0. */
 static void what_a_walk_depends_on(void) {
-    static void (*const spoilers[])(th_heap *) = {move_base, lower_last, double_unit, change_layout,
-                                                  count_a_block};
+    static void (*const spoilers[])(th_heap *) = {move_base,     lower_last,    double_unit,
+                                                  change_layout, count_a_block, flip_a_leaf};
     lab_script script = parse(0, "attack s0 on=pointer at=0");
     begin();
     for (size_t i = 0; i < sizeof spoilers / sizeof spoilers[0]; i++) {
         spoil = spoilers[i];
         outcome all = play(&script, LAB_COMPARE_ALL);
         outcome touched = play(&script, LAB_COMPARE_TOUCHED);
+        outcome sparse = play(&script, LAB_COMPARE_SPARSE);
         CHECK(!all.passed);
         CHECK_EQ(all.failure.op, SPOILED_AFTER + 1);
         expect_same(&all, &touched);
+        expect_same(&all, &sparse);
     }
+    end();
+    lab_script_clean_up(&script);
+}
+
+/* What only the checker sees is missed by SPARSE, if it has gone when that asks. */
+static void what_puts_itself_right(void) {
+    lab_script script = parse(0, "find byte=0");
+    begin();
+    spoil = flip_a_leaf;
+    mend = flip_a_leaf;
+    outcome all = play(&script, LAB_COMPARE_ALL);
+    outcome sparse = play(&script, LAB_COMPARE_SPARSE);
+    CHECK(!all.passed);
+    CHECK(sparse.passed);
+    script.count = SPOILED_AFTER + 1; /* it asks in the end, before that */
+    all = play(&script, LAB_COMPARE_ALL);
+    sparse = play(&script, LAB_COMPARE_SPARSE);
+    CHECK(!all.passed);
+    expect_same(&all, &sparse);
     end();
     lab_script_clean_up(&script);
 }
@@ -247,9 +294,12 @@ static void scripts_of_random_bytes(void) {
         outcome all = play(&script, LAB_COMPARE_ALL);
         outcome touched = play(&script, LAB_COMPARE_TOUCHED);
         outcome both = play(&script, LAB_COMPARE_BOTH);
+        outcome sparse = play(&script, LAB_COMPARE_SPARSE);
         CHECK(all.passed);
         expect_same(&all, &touched);
         expect_same(&all, &both);
+        expect_same(&all, &sparse);
+        CHECK_EQ(sparse.counts.whole, touched.counts.whole);
         CHECK_EQ(all.counts.whole, both.counts.whole);
         whole += touched.counts.whole;
         checked += touched.counts.checked;
@@ -259,7 +309,7 @@ static void scripts_of_random_bytes(void) {
     CHECK(whole < checked / 4); /* each new heap, each image that is attached, every 64th */
 }
 
-/* On a new heap, after the first operation, after the 65th, and in the end. */
+/* On a new heap, after the first operation, after the 65th, and in the end; and the checker. */
 static void all_blocks_are_seldom_compared(void) {
     static const char operations[] = "alloc s%u tag=0x%x bytes=%u\nresize s%u bytes=%u\n"
                                      "trim s%u\nfree s%u\n";
@@ -276,9 +326,19 @@ static void all_blocks_are_seldom_compared(void) {
     begin();
     outcome touched = play(&script, LAB_COMPARE_TOUCHED);
     outcome all = play(&script, LAB_COMPARE_ALL);
+    CHECK(touched.passed);
+    for (uint8_t guard = 0; guard <= 3; guard++) {
+        script.config.guard = guard;
+        outcome sparse = play(&script, LAB_COMPARE_SPARSE);
+        touched = play(&script, LAB_COMPARE_TOUCHED);
+        bool itself = guard < 3 || th_guard_max() < 3;
+        CHECK_EQ(touched.counts.checkers, itself ? touched.counts.checked + 1 : 4);
+        CHECK(sparse.counts.checkers >= 1);
+        CHECK(sparse.counts.checkers <= 3 + touched.counts.checked / 8);
+        expect_same(&touched, &sparse);
+    }
     end();
     lab_script_clean_up(&script);
-    CHECK(touched.passed);
     CHECK(touched.counts.checked > 70);
     CHECK_EQ(all.counts.whole, all.counts.checked + 1);
     CHECK_EQ(touched.counts.whole, 4);
@@ -286,4 +346,5 @@ static void all_blocks_are_seldom_compared(void) {
 
 TH_SUITE("snapshot", TEST(every_byte_where_nothing_changes), TEST(bytes_around_a_change),
          TEST(parts_of_blocks_around_a_change), TEST(what_a_walk_depends_on),
-         TEST(scripts_of_random_bytes), TEST(all_blocks_are_seldom_compared))
+         TEST(what_puts_itself_right), TEST(scripts_of_random_bytes),
+         TEST(all_blocks_are_seldom_compared))

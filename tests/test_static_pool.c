@@ -14,9 +14,9 @@ typedef struct vector {
     _Alignas(32) float lanes[8];
 } vector;
 
-TH_POOL_STATIC(tasks, task, 10)
-TH_POOL_STATIC(bytes, char, 3)
-TH_POOL_STATIC(vectors, vector, 33)
+TH_POOL_STATIC(tasks, task, 10);
+TH_POOL_STATIC(bytes, char, 3);
+TH_POOL_STATIC(vectors, vector, 33);
 
 static fault_log faults;
 
@@ -26,7 +26,7 @@ static void remember(void *context, const th_fault *fault) {
     faults.count++;
 }
 
-TH_POOL_STATIC_GUARDED(guarded, task, 5, 3, remember)
+TH_POOL_STATIC_GUARDED(guarded, task, 5, 3, remember);
 
 _Static_assert(TH_POOL_STATIC_BYTES(task, 10) <= 10 * 24 + 16 + 8, "known when it is compiled");
 
@@ -45,7 +45,7 @@ static void a_static_pool_needs_no_start(void) {
         tasks_free(all[i]);
     }
     CHECK_PTR_EQ(tasks_alloc(), all[9]);
-    th_pool_reset(&tasks);
+    CHECK_EQ(th_pool_reset(&tasks), TH_OK);
     CHECK_PTR_EQ(tasks_alloc(), all[0]);
     tasks_free(all[0]);
     CHECK_EQ(th_pool_get_stats(&tasks).live, 0);
@@ -71,7 +71,7 @@ static void small_and_aligned_types(void) {
         memset(v, i, sizeof *v);
     }
     CHECK(vectors_alloc() == NULL);
-    th_pool_reset(&vectors);
+    CHECK_EQ(th_pool_reset(&vectors), TH_OK);
 }
 
 /* The same layout as over memory of the caller's. */
@@ -89,7 +89,7 @@ static void guards_work_in_static_pools(void) {
     task *two = guarded_alloc();
     CHECK(one != NULL && two != NULL);
     guarded_free(one);
-    if (th_heap_guard_max() >= 1) {
+    if (th_guard_max() >= 1) {
         guarded_free(one);
         CHECK_EQ(faults.count, 1);
         CHECK_EQ(faults.first.kind, TH_FAULT_DOUBLE_FREE);
@@ -99,7 +99,7 @@ static void guards_work_in_static_pools(void) {
     CHECK_EQ(th_pool_get_stats(&guarded).live, 0);
 }
 
-TH_POOL_STATIC(ended, task, 2)
+TH_POOL_STATIC(ended, task, 2);
 
 static void after_clean_up_there_is_no_memory(void) {
     CHECK(ended_alloc() != NULL);

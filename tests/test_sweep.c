@@ -78,28 +78,28 @@ static void chances_are_counted(void) {
     lab_sweep sweep;
     expect_sweep(plain, -1, &sweep);
     CHECK_EQ(sweep.chances[LAB_INJECT_ALLOC], 5);
-    CHECK_EQ(sweep.chances[LAB_INJECT_MORE], 0);
+    CHECK_EQ(sweep.chances[LAB_INJECT_LOW_MEMORY], 0);
     CHECK_EQ(sweep.chances[LAB_INJECT_MOVE], 2);
-    CHECK_EQ(sweep.chances[LAB_INJECT_OWN], 2);
+    CHECK_EQ(sweep.chances[LAB_INJECT_HARNESS], 2);
     /* Each n from 1 to one above the chances, once and for ever. */
     CHECK_EQ(sweep.runs, 2 * (6 + 1 + 3 + 3));
     expect_sweep(scarce, -1, &sweep);
     CHECK_EQ(sweep.chances[LAB_INJECT_ALLOC], 3);
-    CHECK_EQ(sweep.chances[LAB_INJECT_MORE], 1);
+    CHECK_EQ(sweep.chances[LAB_INJECT_LOW_MEMORY], 1);
     CHECK_EQ(sweep.chances[LAB_INJECT_MOVE], 0);
 }
 
 /* What a run with a plan came to. */
 typedef struct outcome {
     lab_run_counts counts;
-    uint32_t live;
+    uint64_t live;
 } outcome;
 
 static void count_live(void *context, const th_heap *heap, const lab_op *op, size_t index) {
     th_heap_stats stats;
     (void)op;
     (void)index;
-    th_heap_get_stats(heap, &stats);
+    stats = th_heap_get_stats(heap);
     ((outcome *)context)->live = stats.head_blocks + stats.tail_blocks;
 }
 
@@ -129,8 +129,8 @@ static void allocations_fail_for_ever(void) {
 }
 
 static void a_request_for_more_is_declined(void) {
-    CHECK_EQ(play(scarce, LAB_INJECT_MORE, 2, false).counts.failed_allocs, 0);
-    outcome found = play(scarce, LAB_INJECT_MORE, 1, false);
+    CHECK_EQ(play(scarce, LAB_INJECT_LOW_MEMORY, 2, false).counts.failed_allocs, 0);
+    outcome found = play(scarce, LAB_INJECT_LOW_MEMORY, 1, false);
     CHECK_EQ(found.counts.failed_allocs, 1);
     CHECK_EQ(found.live, 2);
 }
@@ -147,7 +147,7 @@ static void a_move_is_vetoed(void) {
 static void the_harness_without_memory_says_so(void) {
     lab_failure failure;
     for (uint64_t n = 1; n <= 2; n++) {
-        lab_injection plan = {.kind = LAB_INJECT_OWN, .n = n};
+        lab_injection plan = {.kind = LAB_INJECT_HARNESS, .n = n};
         const lab_run_options options = {.guard = -1, .inject = &plan};
         parse(plain);
         CHECK(!lab_runner_play(runner(), &script, &options, &failure, NULL));
@@ -159,10 +159,10 @@ static void the_harness_without_memory_says_so(void) {
 
 static void every_combination_agrees_with_the_model(void) {
     lab_sweep sweep;
-    for (int guard = 0; guard <= th_heap_guard_max(); guard++) {
+    for (int guard = 0; guard <= th_guard_max(); guard++) {
         expect_sweep(rich, guard, &sweep);
         CHECK(sweep.chances[LAB_INJECT_ALLOC] > 5);
-        CHECK(sweep.chances[LAB_INJECT_MORE] > 0);
+        CHECK(sweep.chances[LAB_INJECT_LOW_MEMORY] > 0);
         CHECK(sweep.chances[LAB_INJECT_MOVE] > 1);
     }
 }

@@ -27,7 +27,7 @@ static bool same(const trial *a, const trial *b) {
 
 static bool prove_each(bool (*prove)(lab_scene *s)) {
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
-        lab_scene *s = lab_scene_new(TH_HEAP_LAYOUT_CLASSIC, alignment, th_heap_guard_max(), false);
+        lab_scene *s = lab_scene_new(TH_HEAP_LAYOUT_CLASSIC, alignment, th_guard_max(), false);
         bool proved = s != NULL && prove(s);
         lab_scene_destroy(s);
         if (!proved) {
@@ -127,8 +127,8 @@ static bool is_in_sequence(lab_scene *s) {
         lab_scene_restore(s);
         hooked = &s->heap;
         hook_calls = 0;
-        s->heap.config.lock = lock ? call_from_hook : do_nothing;
-        s->heap.config.unlock = lock ? do_nothing : call_from_hook;
+        s->heap.config.lock.acquire = lock ? call_from_hook : do_nothing;
+        s->heap.config.lock.release = lock ? do_nothing : call_from_hook;
         void *outer = th_heap_alloc(&s->heap, 12, 0x1011);
         finish(s, &nested);
         lab_scene_restore(s);

@@ -92,9 +92,9 @@ static void expect_refused(const bout *b) {
     }
     bool refused = th_heap_free(&s->heap, s->victim) == 0;
     if (b->level >= 2) {
-        refused = refused && th_heap_resize(&s->heap, s->victim, 8) == NULL &&
-                  th_heap_resize(&s->heap, s->victim, 300) == NULL &&
-                  th_heap_resize(&s->heap, s->victim, 0) == NULL &&
+        refused = refused && th_heap_realloc(&s->heap, s->victim, 8) == NULL &&
+                  th_heap_realloc(&s->heap, s->victim, 300) == NULL &&
+                  th_heap_realloc(&s->heap, s->victim, 0) == NULL &&
                   th_heap_trim(&s->heap, s->victim) == 0;
     }
     if (!refused) {
@@ -125,7 +125,7 @@ static lab_notice at_once(const bout *b) {
     if (!s->gave_up || !(s->may_change || lab_scene_unchanged(s))) {
         note_problem(b, "reported, but %s", s->gave_up ? "the heap was changed" : "carried out");
     }
-    return LAB_NOTICE_ONCE;
+    return LAB_NOTICE_AT_ONCE;
 }
 
 /* Once the attack has been made. */
@@ -161,7 +161,7 @@ static bool play_apart(const bout *b, lab_notice *notice) {
         int nowhere = open("/dev/null", O_WRONLY);
         (void)dup2(nowhere, STDERR_FILENO);
         (void)alarm(2);
-        (void)b->attack->strike(b->scene, b->position, b->attack->detail);
+        (void)b->attack->carry_out(b->scene, b->position, b->attack->detail);
         _exit(b->scene->skip ? 0 : 40 + (int)judge(b));
     }
     int status = 0;
@@ -177,7 +177,7 @@ static bool play_apart(const bout *b, lab_notice *notice) {
 
 static bool has_position(const bout *b) {
     lab_scene_restore(b->scene);
-    return b->attack->strike(b->scene, b->position, b->attack->detail);
+    return b->attack->carry_out(b->scene, b->position, b->attack->detail);
 }
 
 static void keep_worst(const bout *b, lab_notice notice) {
@@ -237,8 +237,8 @@ static bool play_layout(size_t index, th_heap_layout layout, size_t alignment,
                         const lab_matrix_options *options, lab_matrix_row *row) {
     const lab_attack_row *attack = &lab_attack_rows[index];
     /* From the top, for play_level's sake. */
-    for (int level = th_heap_guard_max(); level >= 0; level--) {
-        if (level < attack->believed) {
+    for (int level = th_guard_max(); level >= 0; level--) {
+        if (level < attack->level_checked) {
             row->worst[level] = LAB_NOTICE_NOT;
             continue;
         }

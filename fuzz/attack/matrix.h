@@ -22,7 +22,7 @@
 
 typedef enum lab_notice {
     LAB_NOTICE_NONE = 0, /* this build does not contain the level, or nothing was played */
-    LAB_NOTICE_ONCE,
+    LAB_NOTICE_AT_ONCE,
     LAB_NOTICE_NEXT,
     LAB_NOTICE_CHECK,
     LAB_NOTICE_NOT

@@ -6,15 +6,17 @@
 #include "attack/matrix.h"
 #include "attack/scene.h"
 
+/* Plays an attack at this position of the restored scene. False: there is no such position, nor a
+ * higher one. What `detail` means stands in front of the functions below. */
+typedef bool lab_attack_play(lab_scene *scene, unsigned position, unsigned detail);
+
 typedef struct lab_attack_row {
     const char *name;
-    /* Plays the attack at this position of the restored scene. False: there is no such position,
-     * nor a higher one. */
-    bool (*strike)(lab_scene *scene, unsigned position, unsigned detail);
+    lab_attack_play *carry_out;
     unsigned detail;
     lab_notice least[LAB_LEVELS]; /* what each level must achieve */
     bool undefined;               /* without guards the call itself may do anything */
-    int believed;                 /* below this level nothing looks, and calls may do anything */
+    int level_checked;            /* below this level nothing looks, and calls may do anything */
     bool poisoned;                /* memory that was never used is poisoned, too */
 } lab_attack_row;
 
@@ -24,16 +26,9 @@ extern const unsigned lab_attack_row_count;
 /* The parts of the table: writes (rows_write.c), calls (rows_call.c), callbacks
  * that write (rows_callback.c). */
 enum { LAB_FIRST_BYTE, LAB_LAST_BYTE, LAB_EVERY_BYTE, LAB_ALL_BYTES };
-bool lab_strike_overflow(lab_scene *scene, unsigned position, unsigned bytes);
-bool lab_strike_canary(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_underflow(lab_scene *scene, unsigned position, unsigned bytes);
-bool lab_strike_freed(lab_scene *scene, unsigned position, unsigned where);
-bool lab_strike_merged(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_trimmed(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_resized(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_tags(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_unused(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_moved(lab_scene *scene, unsigned position, unsigned zone);
+lab_attack_play lab_attack_overflow, lab_attack_canary, lab_attack_underflow, lab_attack_freed,
+    lab_attack_merged, lab_attack_trimmed, lab_attack_resized, lab_attack_tags, lab_attack_unused,
+    lab_attack_moved;
 
 /* One bit of a header: of the live blocks above FIRST, the field `detail` (LAB_FIELD_... below); of
  * FIRST, LAST and free blocks every bit. */
@@ -49,15 +44,10 @@ enum {
     LAB_HEADER_PADDING,
     LAB_HEADER_FIELDS
 };
-bool lab_strike_field(lab_scene *scene, unsigned position, unsigned field);
-bool lab_strike_first(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_last(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_free_header(lab_scene *scene, unsigned position, unsigned detail);
+lab_attack_play lab_attack_field, lab_attack_first, lab_attack_last, lab_attack_free_header;
 
 /* One bit of a counter, or of all the other fields of the control structure. */
-bool lab_strike_counter(lab_scene *scene, unsigned position, unsigned counter);
-bool lab_strike_control(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_again(lab_scene *scene, unsigned position, unsigned detail);
+lab_attack_play lab_attack_counter, lab_attack_control, lab_attack_again;
 
 /* Pointers that are no payload, by class: handed to free, or (LAB_OTHER_CALLS set) to resize, trim
  * and the size queries. */
@@ -74,7 +64,7 @@ enum {
     LAB_POINTER_FOREIGN,
     LAB_OTHER_CALLS = 16
 };
-bool lab_strike_pointer(lab_scene *scene, unsigned position, unsigned class);
+lab_attack_play lab_attack_pointer;
 
 /* What a move callback hits, around the block that it is asked about. */
 enum {
@@ -86,11 +76,9 @@ enum {
     LAB_CALLBACK_BEYOND, /* of the one above that, if the block above is free */
     LAB_CALLBACK_FAR     /* of the block below the target */
 };
-bool lab_strike_callback(lab_scene *scene, unsigned position, unsigned part);
+lab_attack_play lab_attack_callback;
 
-bool lab_strike_reentry(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_end_inside(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_free_inside(lab_scene *scene, unsigned position, unsigned detail);
-bool lab_strike_control_inside(lab_scene *scene, unsigned position, unsigned detail);
+lab_attack_play lab_attack_reentry, lab_attack_end_inside, lab_attack_free_inside,
+    lab_attack_control_inside;
 
 #endif

@@ -70,7 +70,7 @@ static unsigned char *pointer_of(lab_scene *s, unsigned class, unsigned i) {
         return reused(s, i);
     case LAB_POINTER_RESIZED:
         at = payload(s, LAB_A);
-        (void)th_heap_resize(&s->heap, at, 200);
+        (void)th_heap_realloc(&s->heap, at, 200);
         s->holdings[LAB_A].live = false;
         return at;
     case LAB_POINTER_MOVED:
@@ -96,7 +96,7 @@ static unsigned char *pointer_of(lab_scene *s, unsigned class, unsigned i) {
 
 /* What a call on this pointer must say, by the ground truth alone. */
 static bool expect(lab_scene *s, const unsigned char *pointer) {
-    const lab_ground *block;
+    const lab_scene_block *block;
     uint32_t byte = lab_scene_byte(s, pointer);
     uint32_t first = 4 * s->header;
     if (byte >= LAB_SCENE_BYTES) {
@@ -118,11 +118,11 @@ enum { OTHER_CALLS = 6 };
 static bool gives_up(lab_scene *s, void *pointer, unsigned call) {
     switch (call) {
     case 0:
-        return th_heap_resize(&s->heap, pointer, 0) == NULL;
+        return th_heap_realloc(&s->heap, pointer, 0) == NULL;
     case 1:
-        return th_heap_resize(&s->heap, pointer, 8) == NULL;
+        return th_heap_realloc(&s->heap, pointer, 8) == NULL;
     case 2:
-        return th_heap_resize(&s->heap, pointer, 300) == NULL;
+        return th_heap_realloc(&s->heap, pointer, 300) == NULL;
     case 3:
         return th_heap_trim(&s->heap, pointer) == 0;
     case 4:
@@ -134,7 +134,7 @@ static bool gives_up(lab_scene *s, void *pointer, unsigned call) {
     }
 }
 
-bool lab_strike_pointer(lab_scene *s, unsigned position, unsigned class) {
+bool lab_attack_pointer(lab_scene *s, unsigned position, unsigned class) {
     bool other = (class & LAB_OTHER_CALLS) != 0;
     unsigned calls = other ? OTHER_CALLS : 1;
     class &= LAB_OTHER_CALLS - 1u;
@@ -163,7 +163,7 @@ static bool inner_gives_up(lab_scene *s, unsigned call) {
     case 7:
         return th_heap_alloc(&s->heap, 8, 0x1010) == NULL;
     case 8:
-        return th_heap_alloc_aligned(&s->heap, 64, 8, 0x4010) == NULL;
+        return th_heap_alloc_aligned(&s->heap, 8, 64, 0x4010) == NULL;
     case 9:
         return th_heap_free_tags(&s->heap, 0, TH_TAG_WIDE_TAIL_MAX) == 0;
     case 10:
@@ -201,7 +201,7 @@ static bool call_inside_move(void *context, uint32_t tag, void *from, void *to, 
     return false;
 }
 
-bool lab_strike_reentry(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_reentry(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     if (position >= INNER_CALLS) {
         return false;
@@ -216,7 +216,7 @@ bool lab_strike_reentry(lab_scene *s, unsigned position, unsigned detail) {
 static bool run_out(lab_scene *s, th_heap_low_memory_fn callback, unsigned char *resized) {
     s->heap.config.low_memory = callback;
     s->heap.config.low_memory_context = s;
-    void *none = resized != NULL ? th_heap_resize(&s->heap, resized, LAB_SCENE_BYTES)
+    void *none = resized != NULL ? th_heap_realloc(&s->heap, resized, LAB_SCENE_BYTES)
                                  : th_heap_alloc(&s->heap, LAB_SCENE_BYTES, 0x1010);
     s->heap.config.low_memory = NULL;
     s->may_change = true; /* the failed request counts, at least */
@@ -238,7 +238,7 @@ static bool detach_it(void *context, th_heap *heap, size_t bytes) {
 }
 
 /* By an allocation, and by a growth. */
-bool lab_strike_end_inside(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_end_inside(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     s->kinds = 1u << TH_FAULT_REENTRY;
     lab_scene_mark(s);
@@ -255,7 +255,7 @@ static bool free_it(void *context, th_heap *heap, size_t bytes) {
     return true;
 }
 
-bool lab_strike_free_inside(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_free_inside(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     if (position > 0) {
         return false;
@@ -284,7 +284,7 @@ static bool spoil_move(void *context, uint32_t tag, void *from, void *to, size_t
 }
 
 /* A counter, by a move callback, and by low-memory callbacks. */
-bool lab_strike_control_inside(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_control_inside(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     if (position > 2) {
         return false;

@@ -5,23 +5,23 @@
 
 /* One byte of what lies around the block that is asked about:
  *   [ far ][ target, free ][ block | canary ][ above ][ beyond ] */
-typedef struct striker {
+typedef struct saboteur {
     lab_scene *scene;
     uint32_t from, bytes; /* of the part that is hit, from the start of the region */
     uint32_t byte;        /* of these */
-    bool struck;
-} striker;
+    bool made;
+} saboteur;
 
 enum { BLOCKS = 3, SPAN = 64 };
 
-static bool strike_and_allow(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
-    striker *k = context;
+static bool damage_and_allow(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
+    saboteur *k = context;
     (void)tag;
     (void)from;
     (void)to;
     (void)bytes;
     lab_scene_flip(k->scene, k->from + k->byte, (unsigned char)(1u << k->byte % 8));
-    k->struck = true;
+    k->made = true;
     return true;
 }
 
@@ -35,9 +35,9 @@ static unsigned next_to_move(const lab_scene *s) {
 }
 
 /* Where the part of the marked scene is; false: there is none. */
-static bool find_part(lab_scene *s, unsigned part, striker *k) {
+static bool find_part(lab_scene *s, unsigned part, saboteur *k) {
     unsigned moving = next_to_move(s);
-    const lab_ground *block = &s->ground[moving];
+    const lab_scene_block *block = &s->ground[moving];
     uint32_t payload = 4 * (block->offset + s->header);
     k->bytes = 4 * s->header;
     switch (part) {
@@ -70,9 +70,9 @@ static bool find_part(lab_scene *s, unsigned part, striker *k) {
     return true;
 }
 
-bool lab_strike_callback(lab_scene *s, unsigned position, unsigned part) {
+bool lab_attack_callback(lab_scene *s, unsigned position, unsigned part) {
     unsigned turn = position / SPAN;
-    striker k = {.scene = s, .byte = position % SPAN};
+    saboteur k = {.scene = s, .byte = position % SPAN};
     if (turn >= BLOCKS) {
         return false;
     }
@@ -80,14 +80,14 @@ bool lab_strike_callback(lab_scene *s, unsigned position, unsigned part) {
         lab_scene_compact_step(s);
     }
     lab_scene_mark(s);
-    const lab_ground *hit;
+    const lab_scene_block *hit;
     bool there = find_part(s, part, &k) && k.byte < k.bytes;
     if (!there || (part == LAB_CALLBACK_MEMORY &&
                    lab_scene_zone(s, k.from + k.byte, &hit) != LAB_ZONE_POISON)) {
         s->skip = true;
         return true;
     }
-    th_heap_compaction result = th_heap_compact_some(&s->heap, 1, strike_and_allow, &k);
+    th_heap_compaction result = th_heap_compact_some(&s->heap, 1, damage_and_allow, &k);
     s->gave_up = result.blocks_moved == 0 && !result.done;
     return true;
 }

@@ -23,7 +23,7 @@ static bool write_beside(lab_scene *s, unsigned who, uint32_t from, uint32_t byt
     return s->written || none(s);
 }
 
-bool lab_strike_overflow(lab_scene *s, unsigned position, unsigned bytes) {
+bool lab_attack_overflow(lab_scene *s, unsigned position, unsigned bytes) {
     unsigned who = position / FILLS;
     if (who >= LAB_NAMED) {
         return false;
@@ -37,9 +37,9 @@ bool lab_strike_overflow(lab_scene *s, unsigned position, unsigned bytes) {
 }
 
 /* One byte, wherever in the canary. */
-bool lab_strike_canary(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_canary(lab_scene *s, unsigned position, unsigned detail) {
     enum { SPAN = 40 };
-    const lab_ground *block;
+    const lab_scene_block *block;
     unsigned who = position / SPAN;
     (void)detail;
     if (who >= LAB_NAMED) {
@@ -56,7 +56,7 @@ bool lab_strike_canary(lab_scene *s, unsigned position, unsigned detail) {
     return true;
 }
 
-bool lab_strike_underflow(lab_scene *s, unsigned position, unsigned bytes) {
+bool lab_attack_underflow(lab_scene *s, unsigned position, unsigned bytes) {
     unsigned who = position / FILLS;
     if (who >= LAB_NAMED) {
         return false;
@@ -73,7 +73,7 @@ bool lab_strike_underflow(lab_scene *s, unsigned position, unsigned bytes) {
 
 /* Byte `i` of memory that was freed. */
 static bool spoil(lab_scene *s, const lab_freed *freed, uint32_t i) {
-    const lab_ground *block;
+    const lab_scene_block *block;
     uint32_t byte = lab_scene_byte(s, freed->at) + i;
     if (i >= freed->bytes || lab_scene_zone(s, byte, &block) != LAB_ZONE_POISON) {
         return none(s);
@@ -82,7 +82,7 @@ static bool spoil(lab_scene *s, const lab_freed *freed, uint32_t i) {
     return true;
 }
 
-bool lab_strike_freed(lab_scene *s, unsigned position, unsigned where) {
+bool lab_attack_freed(lab_scene *s, unsigned position, unsigned where) {
     enum { SPAN = 80 };
     unsigned per = where == LAB_EVERY_BYTE ? SPAN : where == LAB_ALL_BYTES ? FILLS : 1;
     unsigned who = position / per;
@@ -108,7 +108,7 @@ static lab_freed *note_freed(lab_scene *s, unsigned char *at, uint32_t bytes) {
 }
 
 /* Where the header of c was, before c was merged with the hole below it. */
-bool lab_strike_merged(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_merged(lab_scene *s, unsigned position, unsigned detail) {
     uint32_t header = 4 * s->header;
     (void)detail;
     if (position >= header) {
@@ -122,7 +122,7 @@ bool lab_strike_merged(lab_scene *s, unsigned position, unsigned detail) {
 }
 
 /* What trimming e has given to the free block above it. */
-bool lab_strike_trimmed(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_trimmed(lab_scene *s, unsigned position, unsigned detail) {
     enum { SPAN = 64 };
     th_heap_block before, after;
     unsigned char *e = s->holdings[LAB_E].at;
@@ -142,13 +142,13 @@ bool lab_strike_trimmed(lab_scene *s, unsigned position, unsigned detail) {
 }
 
 /* The old payload of a, which a growth has moved. */
-bool lab_strike_resized(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_resized(lab_scene *s, unsigned position, unsigned detail) {
     lab_holding a = s->holdings[LAB_A];
     (void)detail;
     if (position >= a.bytes) {
         return false;
     }
-    unsigned char *moved = th_heap_resize(&s->heap, a.at, 200);
+    unsigned char *moved = th_heap_realloc(&s->heap, a.at, 200);
     if (moved == NULL || moved == a.at) {
         return none(s);
     }
@@ -159,7 +159,7 @@ bool lab_strike_resized(lab_scene *s, unsigned position, unsigned detail) {
 }
 
 /* The payloads of c and d, freed by their tags. */
-bool lab_strike_tags(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_tags(lab_scene *s, unsigned position, unsigned detail) {
     lab_holding c = s->holdings[LAB_C];
     lab_holding d = s->holdings[LAB_D];
     (void)detail;
@@ -178,7 +178,7 @@ bool lab_strike_tags(lab_scene *s, unsigned position, unsigned detail) {
 }
 
 /* Any byte between what HEAD and what TAIL blocks have ever used. */
-bool lab_strike_unused(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_unused(lab_scene *s, unsigned position, unsigned detail) {
     uint32_t below = lab_scene_byte(s, s->freed[1].at) + s->freed[1].bytes;
     uint32_t above = lab_scene_byte(s, s->freed[2].at);
     (void)detail;
@@ -192,9 +192,9 @@ bool lab_strike_unused(lab_scene *s, unsigned position, unsigned detail) {
 
 /* Through a pointer from before a compaction, where that now hits a header, a canary or free
  * memory. Where it hits a live payload: see the exclusions. */
-bool lab_strike_moved(lab_scene *s, unsigned position, unsigned zone) {
+bool lab_attack_moved(lab_scene *s, unsigned position, unsigned zone) {
     enum { SPAN = 64, BLOCKS = 3 };
-    const lab_ground *block;
+    const lab_scene_block *block;
     if (position >= SPAN * BLOCKS) {
         return false;
     }
@@ -249,7 +249,7 @@ static bool flip_bit(lab_scene *s, uint32_t header, unsigned bit) {
     return true;
 }
 
-bool lab_strike_field(lab_scene *s, unsigned position, unsigned field) {
+bool lab_attack_field(lab_scene *s, unsigned position, unsigned field) {
     const header_field *at =
         &(s->saved_heap.layout == TH_HEAP_LAYOUT_WIDE ? wide_fields : classic_fields)[field];
     if (at->bits == 0) {
@@ -267,7 +267,7 @@ bool lab_strike_field(lab_scene *s, unsigned position, unsigned field) {
 
 enum { HEADER_BITS_MAX = 8 * 32 };
 
-bool lab_strike_first(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_first(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     if (position >= HEADER_BITS_MAX) {
         return false;
@@ -277,7 +277,7 @@ bool lab_strike_first(lab_scene *s, unsigned position, unsigned detail) {
     return flip_bit(s, 0, position);
 }
 
-bool lab_strike_last(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_last(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     if (position >= HEADER_BITS_MAX) {
         return false;
@@ -286,7 +286,7 @@ bool lab_strike_last(lab_scene *s, unsigned position, unsigned detail) {
     return flip_bit(s, LAB_SCENE_DWORDS - s->header, position);
 }
 
-bool lab_strike_free_header(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_free_header(lab_scene *s, unsigned position, unsigned detail) {
     unsigned who = position / HEADER_BITS_MAX;
     (void)detail;
     if (who >= s->freed_count) {
@@ -314,7 +314,7 @@ static void flip_control(lab_scene *s, size_t bit) {
     s->kinds = 1u << TH_FAULT_COUNT | 1u << TH_FAULT_CONTROL;
 }
 
-bool lab_strike_counter(lab_scene *s, unsigned position, unsigned counter) {
+bool lab_attack_counter(lab_scene *s, unsigned position, unsigned counter) {
     if (position >= 8 * counters[counter].bytes) {
         return false;
     }
@@ -324,7 +324,7 @@ bool lab_strike_counter(lab_scene *s, unsigned position, unsigned counter) {
 }
 
 /* Every bit up to the hooks that is in no counter. */
-bool lab_strike_control(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_control(lab_scene *s, unsigned position, unsigned detail) {
     size_t byte = position / 8;
     (void)detail;
     if (byte >= offsetof(th_heap, config)) {
@@ -344,7 +344,7 @@ bool lab_strike_control(lab_scene *s, unsigned position, unsigned detail) {
 
 /* The canary of c is smashed; every call but the last, which ends the heap, may have reported it
  * before. */
-bool lab_strike_again(lab_scene *s, unsigned position, unsigned detail) {
+bool lab_attack_again(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     if (position >= LAB_CALLS - 1) {
         return false;

@@ -109,7 +109,7 @@ static lab_holding *held(lab_scene *s, const void *at) {
 unsigned char *lab_scene_take(lab_scene *s, size_t bytes, uint32_t tag, size_t alignment) {
     uint32_t side = (tag & TH_TAG_TAIL_MIN) != 0 ? s->heap.tag_free / 2 + 1 : 0;
     unsigned char *at =
-        th_heap_alloc_aligned(&s->heap, alignment, bytes, (tag & TH_TAG_HEAD_MAX) | side);
+        th_heap_alloc_aligned(&s->heap, bytes, alignment, (tag & TH_TAG_HEAD_MAX) | side);
     if (at != NULL) {
         hold(s, at, bytes);
     }
@@ -129,7 +129,7 @@ void lab_scene_give(lab_scene *s, void *payload) {
 
 static void resize(lab_scene *s, unsigned char *payload, size_t bytes) {
     lab_holding *h = held(s, payload);
-    unsigned char *at = th_heap_resize(&s->heap, h != NULL ? payload : NULL, bytes);
+    unsigned char *at = th_heap_realloc(&s->heap, h != NULL ? payload : NULL, bytes);
     if (at == NULL || h == NULL) {
         return;
     }
@@ -237,14 +237,12 @@ lab_scene *lab_scene_new(th_heap_layout layout, size_t alignment, int level, boo
     s->header = layout == TH_HEAP_LAYOUT_WIDE ? (alignment == 4 ? 7 : 8) : alignment == 16 ? 8 : 6;
     write_edges(s);
     const th_heap_config config = {.alignment = alignment,
-                                   .guard = level,
+                                   .guarding.level = level,
                                    .layout = layout,
                                    .poison_unused = poisoned,
-                                   .on_fault = on_fault,
-                                   .fault_context = s,
-                                   .lock = lock,
-                                   .unlock = unlock,
-                                   .lock_context = s};
+                                   .guarding.on_fault = on_fault,
+                                   .guarding.fault_context = s,
+                                   .lock = {.acquire = lock, .release = unlock, .context = s}};
     if (th_heap_init(&s->heap, s->region, LAB_SCENE_BYTES, &config) != TH_OK || !build(s)) {
         lab_scene_destroy(s);
         return NULL;
@@ -301,10 +299,10 @@ void lab_scene_mark(lab_scene *s) {
     s->ground_count = 0;
     for (bool more = th_heap_first(&s->heap, &block); more; more = th_heap_next(&s->heap, &block)) {
         s->ground[s->ground_count++] =
-            (lab_ground){.offset = block.offset,
-                         .end = block.offset + s->header + block.size_dwords,
-                         .requested = (uint32_t)block.requested_bytes,
-                         .free = block.tag == s->heap.tag_free};
+            (lab_scene_block){.offset = block.offset,
+                              .end = block.offset + s->header + block.size_dwords,
+                              .requested = (uint32_t)block.requested_bytes,
+                              .free = block.tag == s->heap.tag_free};
     }
     s->marked_heap = s->heap;
     lab_scene_image(s, s->marked_image);
@@ -331,8 +329,8 @@ uint32_t lab_scene_byte(const lab_scene *s, const void *address) {
     return (uint32_t)((uintptr_t)address - (uintptr_t)s->region);
 }
 
-lab_zone lab_scene_zone(const lab_scene *s, size_t byte, const lab_ground **block) {
-    const lab_ground *g = s->ground;
+lab_zone lab_scene_zone(const lab_scene *s, size_t byte, const lab_scene_block **block) {
+    const lab_scene_block *g = s->ground;
     while (byte >= 4 * g->end && g + 1 < s->ground + s->ground_count) {
         g++;
     }
@@ -399,7 +397,7 @@ bool lab_scene_names(const lab_scene *s, const th_fault *fault) {
         return s->block == TH_FAULT_NOWHERE || fault->block == s->block;
     }
     size_t byte = fault->offset;
-    const lab_ground *block;
+    const lab_scene_block *block;
     if (!s->written || byte >= LAB_SCENE_BYTES) {
         return false;
     }

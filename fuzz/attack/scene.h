@@ -42,11 +42,11 @@ typedef struct lab_freed {
 } lab_freed;
 
 /* A block as it is when the attack begins: the heap is sound then, and its walk is believed. */
-typedef struct lab_ground {
+typedef struct lab_scene_block {
     uint32_t offset, end; /* dwords; the header begins at offset */
     uint32_t requested;   /* bytes */
     bool free;
-} lab_ground;
+} lab_scene_block;
 
 typedef struct lab_scene {
     unsigned char *memory; /* owned; the region and its edges, then the same for copies */
@@ -68,7 +68,7 @@ typedef struct lab_scene {
     uint32_t saved_seed;
 
     /* The attack. */
-    lab_ground ground[LAB_SCENE_BLOCKS];
+    lab_scene_block ground[LAB_SCENE_BLOCKS];
     uint32_t ground_count;
     th_heap marked_heap;
     unsigned char marked_image[LAB_SCENE_BYTES];
@@ -119,7 +119,7 @@ typedef enum lab_zone {
     LAB_ZONE_UNUSED  /* free otherwise */
 } lab_zone;
 
-lab_zone lab_scene_zone(const lab_scene *scene, size_t byte, const lab_ground **block);
+lab_zone lab_scene_zone(const lab_scene *scene, size_t byte, const lab_scene_block **block);
 
 /* A legitimate allocation, free and compaction, with all that is known kept up to date. Tags are
  * the classic ones; a wide scene has its TAIL bit where such a heap has it. Giving what is not held

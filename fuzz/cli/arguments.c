@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the subcommands have in common: arguments, complaints, reading scripts. */
+/* What the subcommands have in common: arguments, reading scripts. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <assert.h>
@@ -10,31 +10,12 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "subjects/subjects.h"
 
 enum {
     PATH_BYTES_MAX = 4096,
     MESSAGE_BYTES_MAX = PATH_BYTES_MAX + 512 /* a path, and what is wrong with it */
 };
-
-int lab_cli_complain(const char *name, const char *message) {
-    (void)fprintf(stderr, "heaplab%s%s: ", name != NULL ? " " : "", name != NULL ? name : "");
-    for (; *message != '\0'; message++) {
-        unsigned char byte = (unsigned char)*message;
-        (void)fputc(byte < ' ' || byte == 0x7F ? '?' : byte, stderr);
-    }
-    (void)fputc('\n', stderr);
-    return LAB_CLI_BAD_INPUT;
-}
-
-int lab_cli_refuse(const char *name, const char *what, const char *which) {
-    char message[MESSAGE_BYTES_MAX];
-    const lab_cli_subcommand *subcommand = lab_cli_find(name);
-    const char *quote = which != NULL ? "'" : "";
-    (void)snprintf(message, sizeof message, "%s%s%s%.1024s%s; usage: heaplab %s%s", what,
-                   which != NULL ? " " : "", quote, which != NULL ? which : "", quote, name,
-                   subcommand != NULL ? subcommand->arguments : "");
-    return lab_cli_complain(name, message);
-}
 
 const char *lab_cli_next(lab_cli_arguments *from, bool *is_option) {
     if (from->next < from->argc && !from->options_ended &&
@@ -139,14 +120,8 @@ int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
                : lab_cli_refuse(argv[0], "no -o OUT given", NULL);
 }
 
-int lab_cli_complain_of(const char *name, const char *path, const char *what) {
-    char message[2 * MESSAGE_BYTES_MAX];
-    (void)snprintf(message, sizeof message, "%.4096s: %.4096s", path, what);
-    return lab_cli_complain(name, message);
-}
-
-int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
-                                 const lab_verdict *other) {
+int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_outcome *first,
+                                 const lab_outcome *other) {
     char what[2 * LAB_SIGNATURE_BYTES_MAX + 128];
     if (strcmp(first->signature, other->signature) == 0) {
         return lab_cli_complain_of(name, path, "does not fail in this build; nothing written");
@@ -208,7 +183,7 @@ bool lab_cli_read(const char *name, const char *path, const lab_cli_files *given
         return false;
     }
     if (given->subject >= 0) {
-        script->config.subject = (uint8_t)given->subject;
+        lab_subject_choose(&script->config, (unsigned)given->subject);
     }
     return true;
 }
@@ -218,9 +193,8 @@ int lab_cli_read_guard(const char *name, const char *value, int *guard) {
     if (value[0] < '0' || value[0] > '3' || value[1] != '\0') {
         return lab_cli_refuse(name, "no guard level:", value);
     }
-    return *guard <= th_heap_guard_max()
-               ? LAB_CLI_DONE
-               : lab_cli_refuse(name, "this build has no guard level", value);
+    return *guard <= th_guard_max() ? LAB_CLI_DONE
+                                    : lab_cli_refuse(name, "this build has no guard level", value);
 }
 
 int lab_cli_read_number(lab_cli_arguments *from, const char *option, unsigned most,
@@ -238,15 +212,6 @@ int lab_cli_read_seconds(lab_cli_arguments *from, uint64_t *seconds) {
 
 int lab_cli_read_seed(lab_cli_arguments *from, uint64_t *seed) {
     return lab_cli_read_uint64(from, "--seed", 0, UINT64_MAX, "no number that can be used:", seed);
-}
-
-bool lab_cli_find_layout(const char *name, lab_layout *layout) {
-    unsigned found = 0;
-    while (found < LAB_LAYOUT_COUNT && strcmp(name, lab_layout_names[found]) != 0) {
-        found++;
-    }
-    *layout = (lab_layout)found;
-    return found < LAB_LAYOUT_COUNT;
 }
 
 int lab_cli_read_index(lab_cli_arguments *from, th_heap_index *index) {

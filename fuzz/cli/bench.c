@@ -43,6 +43,7 @@ typedef struct results {
 typedef struct settings {
     const char *min_rate, *max_ratio; /* decimal numbers; NULL: nothing is demanded */
     unsigned rounds;
+    int guard;
     lab_comparison comparison;
 } settings;
 
@@ -135,8 +136,8 @@ static double cpu_seconds(void) {
 
 /* Nanoseconds per checked operation, the best of several passes; negative after a failure. */
 static double round_ns(lab_runner *runner, lab_script *script, const bytes *scripts,
-                       lab_comparison comparison) {
-    const lab_run_options options = {.guard = -1, .comparison = comparison};
+                       const settings *wanted) {
+    const lab_run_options options = {.guard = wanted->guard, .comparison = wanted->comparison};
     lab_run_counts counts = {0};
     double start = cpu_seconds();
     for (unsigned i = 0; i < PASSES; i++) {
@@ -166,7 +167,7 @@ static int measure(lab_runner *runner, bytes scripts[2][SCRIPTS], const settings
     for (unsigned round = 0; passed && round < wanted->rounds; round++) {
         show_round(round, wanted->rounds);
         for (unsigned which = 0; passed && which < 2; which++) {
-            double ns = round_ns(runner, &script, scripts[which], wanted->comparison);
+            double ns = round_ns(runner, &script, scripts[which], wanted);
             passed = ns >= 0;
             out->ns[which] = round == 0 || ns < out->ns[which] ? ns : out->ns[which];
         }
@@ -178,7 +179,7 @@ static int measure(lab_runner *runner, bytes scripts[2][SCRIPTS], const settings
 
 static void report(const results *r) {
     double ops = (double)r->blocks.ops;
-    (void)printf("guard level of this build: %d\n", th_heap_guard_max());
+    (void)printf("guard level of this build: %d\n", th_guard_max());
     (void)printf("blocks on average: %.1f live, %.1f free\n", (double)r->blocks.live / ops,
                  (double)r->blocks.free / ops);
     (void)printf("region of %5d dwords: %.0f checked operations/s on one core\n", SMALL_DWORDS,
@@ -235,10 +236,29 @@ static int read_demand(lab_cli_arguments *from, const char *option, const char *
     return LAB_CLI_DONE;
 }
 
+static int read_guard(lab_cli_arguments *from, int *guard) {
+    const char *value = lab_cli_value(from, "--guard");
+    if (value == NULL) {
+        return LAB_CLI_BAD_INPUT;
+    }
+    if (strlen(value) != 1 || value[0] < '0' || value[0] > '3') {
+        return lab_cli_refuse(from->argv[0], "no guard level from 0 to 3:", value);
+    }
+    *guard = value[0] - '0';
+    return LAB_CLI_DONE;
+}
+
 static int read_option(lab_cli_arguments *from, const char *option, settings *wanted) {
     if (strcmp(option, "--all") == 0) {
         wanted->comparison = LAB_COMPARE_ALL;
         return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--every-check") == 0) {
+        wanted->comparison = LAB_COMPARE_TOUCHED;
+        return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--guard") == 0) {
+        return read_guard(from, &wanted->guard);
     }
     if (strcmp(option, "--rounds") == 0) {
         return lab_cli_read_number(from, option, ROUNDS_MAX,
@@ -266,7 +286,7 @@ static int read_arguments(int argc, char **argv, settings *wanted) {
 
 int lab_cli_bench(int argc, char **argv) {
     static bytes scripts[2][SCRIPTS];
-    settings wanted = {.rounds = ROUNDS, .comparison = LAB_COMPARE_TOUCHED};
+    settings wanted = {.rounds = ROUNDS, .guard = -1, .comparison = LAB_COMPARE_SPARSE};
     results found = {0};
     int status = read_arguments(argc, argv, &wanted);
     if (status != LAB_CLI_DONE) {

@@ -5,7 +5,7 @@
 #define LAB_CLI_CLI_H
 
 #include "script/script.h"
-#include "shrink/judge.h"
+#include "shrink/trial.h"
 #include "worst/cost.h"
 
 enum {
@@ -18,12 +18,16 @@ int lab_cli_run(int argc, char **argv);
 int lab_cli_show(int argc, char **argv);
 int lab_cli_asm(int argc, char **argv);
 int lab_cli_draw(int argc, char **argv);
+int lab_cli_view(int argc, char **argv);
 int lab_cli_bench(int argc, char **argv);
 int lab_cli_explore(int argc, char **argv);
 int lab_cli_diff(int argc, char **argv);
 int lab_cli_fragmentation(int argc, char **argv);
+int lab_cli_actors(int argc, char **argv);
 int lab_cli_attack(int argc, char **argv);
+int lab_cli_synthesis(int argc, char **argv);
 int lab_cli_sweep(int argc, char **argv);
+int lab_cli_operations(int argc, char **argv);
 int lab_cli_subjects(int argc, char **argv);
 int lab_cli_minimize(int argc, char **argv);
 int lab_cli_to_c(int argc, char **argv);
@@ -39,11 +43,11 @@ int lab_cli_convert(int argc, char **argv, lab_script_form form);
 
 typedef struct lab_cli_subcommand {
     const char *name;
-    const char *arguments; /* behind the name in a usage line, so beginning with a space */
+    const char *arguments; /* after the name in a usage line, so beginning with a space */
     const char *purpose;
     const char *options;  /* its own, a line for each, as --help prints them */
     const char *statuses; /* when it ends with which; that 2 is bad input goes without saying */
-    const char *example;  /* behind the name */
+    const char *example;  /* after the name */
     int (*main)(int argc, char **argv);
 } lab_cli_subcommand;
 
@@ -53,6 +57,9 @@ const lab_cli_subcommand *lab_cli_find(const char *name);
 /* All subcommands, or all about one, on standard output. */
 void lab_cli_print_help(void);
 void lab_cli_print_help_for(const lab_cli_subcommand *subcommand);
+
+/* From here on, wrong arguments are this subcommand's. */
+void lab_cli_begin(const lab_cli_subcommand *subcommand);
 
 /* Prints "heaplab NAME: MESSAGE" to stderr (without NAME if it is NULL), as one line whatever bytes
  * the message holds. Returns LAB_CLI_BAD_INPUT. */
@@ -112,8 +119,8 @@ int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
 int lab_cli_complain_of(const char *name, const char *path, const char *what);
 
 /* The same of a script that passes, or that came to different ends in two runs. */
-int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_verdict *first,
-                                 const lab_verdict *other);
+int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_outcome *first,
+                                 const lab_outcome *other);
 
 /* The same of OUT, with what can be done about it, where `what` begins with its path. */
 int lab_cli_complain_of_out(const char *name, const lab_cli_files *given, const char *what);
@@ -199,9 +206,6 @@ int lab_cli_read_seconds(lab_cli_arguments *from, uint64_t *seconds);
 
 /* The same of --seed: any number. */
 int lab_cli_read_seed(lab_cli_arguments *from, uint64_t *seed);
-
-/* False: no layout is called so. */
-bool lab_cli_find_layout(const char *name, lab_layout *layout);
 
 /* Takes the value of --index. LAB_CLI_BAD_INPUT: there is no such index, which has been said. */
 int lab_cli_read_index(lab_cli_arguments *from, th_heap_index *index);

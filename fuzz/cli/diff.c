@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "runner/contract.h"
+#include "contract/play.h"
 #include "subjects/subjects.h"
 
 enum { SIDES_MAX = 16, LABEL_BYTES = 1024 };
@@ -13,7 +13,7 @@ enum { SIDES_MAX = 16, LABEL_BYTES = 1024 };
 typedef struct side {
     const lab_subject *subject; /* itself: its number would be that of the last plug-in */
     char label[LABEL_BYTES];    /* as it was named */
-    lab_referee *referee;
+    lab_contract_runner *runner;
     lab_failure failure;
     size_t refusals; /* that another side did not share */
     bool made;
@@ -63,8 +63,8 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
     return value != NULL ? read_subjects(from->argv[0], value, settings) : LAB_CLI_BAD_INPUT;
 }
 
-static const lab_live *slot_of(const side *s, uint32_t slot) {
-    return &lab_referee_contract(s->referee)->slots[slot];
+static const lab_contract_block *slot_of(const side *s, uint32_t slot) {
+    return &lab_contract_runner_contract(s->runner)->slots[slot];
 }
 
 static const char *name_of(const side *s) {
@@ -83,7 +83,7 @@ static bool settle(comparison *c, uint32_t slot) {
     }
     for (unsigned i = 0; i < c->count && any && !all; i++) {
         if (slot_of(&c->sides[i], slot)->at != NULL) {
-            sound = lab_referee_drop(c->sides[i].referee, slot) && sound;
+            sound = lab_contract_runner_drop(c->sides[i].runner, slot) && sound;
         } else {
             c->sides[i].refusals++;
         }
@@ -93,9 +93,9 @@ static bool settle(comparison *c, uint32_t slot) {
 
 /* The first byte that is not the same on all sides. */
 static int compare_slot(const comparison *c, size_t op, uint32_t slot) {
-    const lab_live *first = slot_of(&c->sides[0], slot);
+    const lab_contract_block *first = slot_of(&c->sides[0], slot);
     for (unsigned i = 1; first->at != NULL && i < c->count; i++) {
-        const lab_live *other = slot_of(&c->sides[i], slot);
+        const lab_contract_block *other = slot_of(&c->sides[i], slot);
         size_t least = first->bytes < other->bytes ? first->bytes : other->bytes;
         size_t at = 0;
         while (at < least && first->at[at] == other->at[at]) {
@@ -139,8 +139,8 @@ static int play(comparison *c, const lab_script *script) {
     lab_cli_progress_begin(&c->progress);
     for (unsigned i = 0; i < c->count; i++) {
         side *s = &c->sides[i];
-        bool begun = lab_referee_begin(s->referee, s->subject, script, NULL, &s->failure);
-        s->made = lab_referee_has_subject(s->referee);
+        bool begun = lab_contract_runner_begin(s->runner, s->subject, script, NULL, &s->failure);
+        s->made = lab_contract_runner_has_subject(s->runner);
         status = begun ? status : LAB_CLI_FOUND;
     }
     for (size_t op = 0; status == LAB_CLI_DONE && op < script->count; op++) {
@@ -148,14 +148,14 @@ static int play(comparison *c, const lab_script *script) {
         lab_cli_still_playing();
         lab_cli_at_operation(script, op);
         for (unsigned i = 0; i < c->count; i++) {
-            bool passed = lab_referee_step(c->sides[i].referee, op);
+            bool passed = lab_contract_runner_step(c->sides[i].runner, op);
             status = passed ? status : LAB_CLI_FOUND;
         }
         status = status == LAB_CLI_DONE ? compare(c, script, op) : status;
     }
     for (unsigned i = 0; i < c->count; i++) {
-        c->sides[i].made = c->sides[i].made || lab_referee_has_subject(c->sides[i].referee);
-        bool passed = lab_referee_end(c->sides[i].referee, NULL);
+        c->sides[i].made = c->sides[i].made || lab_contract_runner_has_subject(c->sides[i].runner);
+        bool passed = lab_contract_runner_end(c->sides[i].runner, NULL);
         status = passed ? status : LAB_CLI_FOUND;
     }
     lab_cli_progress_end(&c->progress);
@@ -209,9 +209,9 @@ int lab_cli_diff(int argc, char **argv) {
         status = LAB_CLI_BAD_INPUT;
     }
     for (unsigned i = 0; status == LAB_CLI_DONE && i < c.count; i++) {
-        c.sides[i].referee = lab_referee_new();
-        if (c.sides[i].referee == NULL) {
-            status = lab_cli_complain(argv[0], "no memory for the referees");
+        c.sides[i].runner = lab_contract_runner_new();
+        if (c.sides[i].runner == NULL) {
+            status = lab_cli_complain(argv[0], "no memory for the runners");
         }
     }
     if (status == LAB_CLI_DONE) {
@@ -222,7 +222,7 @@ int lab_cli_diff(int argc, char **argv) {
         status = report(&c, &script, given.in, status);
     }
     for (unsigned i = 0; i < c.count; i++) {
-        lab_referee_destroy(c.sides[i].referee);
+        lab_contract_runner_destroy(c.sides[i].runner);
     }
     lab_script_clean_up(&script);
     return status;

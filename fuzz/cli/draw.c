@@ -16,7 +16,7 @@
 #include "cli/drawing.h"
 #include "runner/runner.h"
 
-enum { LABEL_COLUMNS = 40, MAP_COLUMNS_MIN = 20, DEFAULT_COLUMNS = 110 };
+enum { MAP_COLUMNS_MIN = 20, DEFAULT_COLUMNS = 110 };
 
 static char letter(const th_heap_block *block) {
     if (block->tag == TH_TAG_FREE) {
@@ -48,40 +48,6 @@ static void fill_map(const th_heap *heap, char *map, int columns) {
     }
 }
 
-static void print_map(const char *map, const lab_drawing *d) {
-    char last = 0;
-    for (int i = 0; i < d->columns; i++) {
-        char kind = map[i] >= 'a' && map[i] <= 'z'   ? 'a'
-                    : map[i] >= 'A' && map[i] <= 'Z' ? 'A'
-                                                     : '.';
-        if (d->colour && kind != last) {
-            (void)fputs(kind == '.' ? "\033[0m" : kind == 'a' ? "\033[32m" : "\033[36m", stdout);
-        }
-        last = kind;
-        (void)putchar(map[i]);
-    }
-    (void)fputs(d->colour ? "\033[0m\n" : "\n", stdout);
-}
-
-void lab_drawing_line(lab_drawing *d, const lab_op *op, size_t index, const char *map) {
-    char label[LAB_OP_LINE_BYTES_MAX + 16];
-    if (op == NULL) {
-        (void)snprintf(label, sizeof label, "      (fresh)");
-    } else {
-        int at = snprintf(label, sizeof label, "%5zu ", index);
-        (void)lab_op_format(op, label + at, sizeof label - (size_t)at);
-    }
-    (void)printf("%-*.*s ", LABEL_COLUMNS, LABEL_COLUMNS, label);
-    print_map(map, d);
-    d->lines++;
-}
-
-int lab_drawing_failure(const lab_failure *failure) {
-    (void)printf("FAILURE property=%s detail=%s op=%zu: %s\n", lab_property_name(failure->property),
-                 failure->detail, failure->op, failure->message);
-    return LAB_CLI_FOUND;
-}
-
 static void draw_op(void *context, const th_heap *heap, const lab_op *op, size_t index) {
     lab_drawing *d = context;
     char map[LAB_DRAWING_COLUMNS_MAX];
@@ -102,7 +68,7 @@ static long terminal_columns(void) {
 }
 
 static int map_columns(void) {
-    long columns = terminal_columns() - (LABEL_COLUMNS + 1);
+    long columns = terminal_columns() - (LAB_DRAWING_LABEL_COLUMNS + 1);
     return columns < MAP_COLUMNS_MIN           ? MAP_COLUMNS_MIN
            : columns > LAB_DRAWING_COLUMNS_MAX ? LAB_DRAWING_COLUMNS_MAX
                                                : (int)columns;
@@ -110,7 +76,17 @@ static int map_columns(void) {
 
 static int set_option(lab_cli_arguments *from, const char *option, void *settings, bool *known) {
     lab_drawing *d = settings;
-    (void)from;
+    uint64_t operations = 0;
+    if (strcmp(option, "--svg") == 0) {
+        d->svg = true;
+        return LAB_CLI_DONE;
+    }
+    if (strcmp(option, "--at") == 0) {
+        int status = lab_cli_read_uint64(from, option, 0, INT64_MAX,
+                                         "no number of operations:", &operations);
+        d->operations = (int64_t)operations;
+        return status;
+    }
     *known = strcmp(option, "--colour") == 0;
     d->colour = d->colour || *known;
     return LAB_CLI_DONE;
@@ -129,15 +105,23 @@ static int draw_script(lab_runner *runner, const lab_script *script, lab_drawing
 }
 
 int lab_cli_draw(int argc, char **argv) {
-    static const lab_cli_syntax syntax = {.option = set_option};
-    lab_drawing d = {.columns = map_columns()};
+    static const lab_cli_syntax syntax = {.out = LAB_CLI_OUT_OPTIONAL, .option = set_option};
     lab_cli_files given;
     lab_script script = {0};
+    lab_drawing d = {.columns = map_columns(), .config = &script.config, .operations = -1};
     int status = lab_cli_read_arguments(argc, argv, &syntax, &given, &d);
+    if (status == LAB_CLI_DONE && !d.svg && (given.out != NULL || d.operations >= 0)) {
+        return lab_cli_refuse(argv[0], "goes with --svg:", given.out != NULL ? "-o" : "--at");
+    }
+    if (status == LAB_CLI_DONE) {
+        status = lab_cli_check_out(argv[0], &given);
+    }
     if (status == LAB_CLI_DONE && !lab_cli_read(argv[0], given.in, &given, &script)) {
         status = LAB_CLI_BAD_INPUT;
     }
-    if (status == LAB_CLI_DONE && script.config.subject != LAB_SUBJECT_HEAP) {
+    if (status == LAB_CLI_DONE && d.svg) {
+        status = lab_drawing_of_moment(argv[0], &given, &script, d.operations);
+    } else if (status == LAB_CLI_DONE && script.config.subject != LAB_SUBJECT_HEAP) {
         status = lab_drawing_of_subject(argv[0], &given, &script, &d);
     } else if (status == LAB_CLI_DONE) {
         lab_runner *runner = lab_runner_new();

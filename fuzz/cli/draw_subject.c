@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* heaplab draw for subjects: all memory that they get of the backing, and behind it, where blocks
- * lie elsewhere (mapped pages, malloc), the pages of those, one range behind the other.
+/* heaplab draw for subjects: all memory that they get of the backing, and after it, where blocks
+ * lie elsewhere (mapped pages, malloc), the pages of those, one range after the other.
  *
  *   a-z  a block, the letter is the slot       .  the subject has it, and hands it to nobody
  *   x    a canary in no block                  |  the same, where what it got begins
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "cli/drawing.h"
-#include "runner/contract.h"
+#include "contract/play.h"
 #include "subjects/subjects.h"
 
 #define PAGE_BYTES ((uintptr_t)4096)
@@ -25,12 +25,12 @@ typedef struct range {
 } range;
 
 typedef struct picture {
-    lab_referee *referee;
+    lab_contract_runner *runner;
     lab_drawing *drawing;
-    lab_referee_view view; /* now */
-    size_t window;         /* of the backing: bytes, in the fullest line */
-    size_t elsewhere;      /* the same of other memory */
-    range *ranges;         /* of other memory, now; owned */
+    lab_contract_runner_view view; /* now */
+    size_t window;                 /* of the backing: bytes, in the fullest line */
+    size_t elsewhere;              /* the same of other memory */
+    range *ranges;                 /* of other memory, now; owned */
     size_t count, capacity;
     size_t end; /* of the picture's bytes, now */
     bool measures;
@@ -67,7 +67,7 @@ static bool add_range(picture *p, uintptr_t from, uintptr_t to) {
 
 /* Finds what lies elsewhere: whole pages, those that touch as one range. False: no memory. */
 static bool look_elsewhere(picture *p) {
-    const lab_contract *model = lab_referee_contract(p->referee);
+    const lab_contract *model = lab_contract_runner_contract(p->runner);
     size_t kept = 0;
     p->count = 0;
     for (uint32_t i = 0; i < model->slots_used; i++) {
@@ -136,8 +136,8 @@ static void put_address(const picture *p, char *map, uintptr_t at, size_t bytes,
 }
 
 static void fill_map(const picture *p, char *map) {
-    const lab_contract *model = lab_referee_contract(p->referee);
-    const lab_referee_view *view = &p->view;
+    const lab_contract *model = lab_contract_runner_contract(p->runner);
+    const lab_contract_runner_view *view = &p->view;
     uintptr_t start = window_start(view->backing);
     memset(map, '_', LAB_DRAWING_COLUMNS_MAX);
     for (size_t i = 0; i < view->backing->count; i++) {
@@ -152,7 +152,7 @@ static void fill_map(const picture *p, char *map) {
         put_address(p, map, (uintptr_t)view->watched.at, view->watched.canary_bytes, 'x');
     }
     for (uint32_t i = 0; i < model->slots_used; i++) {
-        const lab_live *block = &model->slots[i];
+        const lab_contract_block *block = &model->slots[i];
         if (block->at != NULL) {
             put_address(p, map, (uintptr_t)block->at, block->bytes, (char)('a' + i % 26));
         }
@@ -179,7 +179,7 @@ static void note_scale(picture *p) {
 /* After an operation, or before the first. False: no memory. */
 static bool show(picture *p, const lab_op *op, size_t index) {
     char map[LAB_DRAWING_COLUMNS_MAX];
-    p->view = lab_referee_look(p->referee);
+    p->view = lab_contract_runner_look(p->runner);
     if (!look_elsewhere(p)) {
         return false;
     }
@@ -194,8 +194,8 @@ static bool show(picture *p, const lab_op *op, size_t index) {
 
 /* The last line in figures. */
 static void print_end(const picture *p) {
-    const lab_contract *model = lab_referee_contract(p->referee);
-    const lab_referee_view *view = &p->view;
+    const lab_contract *model = lab_contract_runner_contract(p->runner);
+    const lab_contract_runner_view *view = &p->view;
     (void)printf("in the end: live blocks %" PRIu32 ", bytes asked for %zu, of the backing %zu",
                  model->live, model->live_bytes, view->backing->live);
     if ((view->figures.exact & LAB_FIGURE_PEAK) != 0) {
@@ -207,18 +207,18 @@ static void print_end(const picture *p) {
 
 static int play(const char *name, picture *p, const lab_script *script, const char *path) {
     lab_failure failure;
-    bool passed = lab_referee_begin(p->referee, lab_subject_at(script->config.subject), script,
-                                    NULL, &failure);
-    bool made = lab_referee_has_subject(p->referee);
+    bool passed = lab_contract_runner_begin(p->runner, lab_subject_at(script->config.subject),
+                                            script, NULL, &failure);
+    bool made = lab_contract_runner_has_subject(p->runner);
     bool shown = !made || show(p, NULL, 0);
     for (size_t i = 0; passed && made && shown && i < script->count; i++) {
-        passed = lab_referee_step(p->referee, i);
+        passed = lab_contract_runner_step(p->runner, i);
         shown = !passed || show(p, &script->ops[i], i);
     }
     if (passed && shown && made && !p->measures) {
         print_end(p);
     }
-    passed = lab_referee_end(p->referee, NULL) && passed;
+    passed = lab_contract_runner_end(p->runner, NULL) && passed;
     if (!shown) {
         return lab_cli_complain_of(name, path, "no memory to draw it");
     }
@@ -237,9 +237,9 @@ int lab_drawing_of_subject(const char *name, const lab_cli_files *given, const l
     if (!lab_cli_has_subject(name, given->in, script->config.subject)) {
         return LAB_CLI_BAD_INPUT;
     }
-    p.referee = lab_referee_new();
-    if (p.referee == NULL) {
-        return lab_cli_complain(name, "no memory for the referee");
+    p.runner = lab_contract_runner_new();
+    if (p.runner == NULL) {
+        return lab_cli_complain(name, "no memory for the runner");
     }
     lab_cli_playing(name, given->in, lab_cli_subject_shown(script->config.subject), false);
     int status = play(name, &p, script, given->in);
@@ -249,7 +249,7 @@ int lab_drawing_of_subject(const char *name, const lab_cli_files *given, const l
         status = play(name, &p, script, given->in);
     }
     lab_cli_played();
-    lab_referee_destroy(p.referee);
+    lab_contract_runner_destroy(p.runner);
     free(p.ranges);
     return status;
 }

@@ -108,7 +108,7 @@ static bool read_value(explore_settings *out, const option_row *option, const ch
         memcpy(at, &text, sizeof text);
         return true;
     case OPTION_LAYOUT:
-        return lab_cli_find_layout(text, (lab_layout *)(void *)at);
+        return lab_layout_find(text, (lab_layout *)(void *)at);
     case OPTION_NUMBER:
         break;
     }
@@ -261,7 +261,7 @@ static int print_end(const char *name, const explore_settings *settings,
 
 int lab_cli_explore(int argc, char **argv) {
     explore_settings settings = defaults;
-    settings.guard = th_heap_guard_max() < 2 ? (uint32_t)th_heap_guard_max() : 2;
+    settings.guard = th_guard_max() < 2 ? (uint32_t)th_guard_max() : 2;
     if (read_arguments(argc, argv, &settings) != LAB_CLI_DONE) {
         return LAB_CLI_BAD_INPUT;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* heaplab fragmentation: the same requests on placement policies, buddy and tagged heap. */
-#include "runner/fragmentation.h"
+#include "fragmentation/fragmentation.h"
 
 #include <inttypes.h>
 

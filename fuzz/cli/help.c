@@ -25,11 +25,21 @@ static const lab_cli_subcommand subcommands[] = {
     {"asm", " -o OUT [-f] [FORM] [--subject NAME] FILE", "assemble a script into bytes",
      "  -o OUT           where the bytes go\n" TO_BE_WRITTEN, "0 done",
      "corpus/heap/seed/recorded-lua-start.txt -o start.bin", lab_cli_asm},
-    {"draw", " [--colour] [FORM] [--subject NAME] FILE",
+    {"draw", " [--colour | --svg [--at N] [-o OUT] [-f]] [FORM] [--subject NAME] FILE",
      "draw the heap, or another subject's memory, after each operation",
-     "  --colour         colours tell the sides apart (width: COLUMNS, or that of the terminal)\n",
+     "  --colour         colours tell the sides apart (width: COLUMNS, or that of the terminal)\n"
+     "  --svg            one moment as a picture (SVG): after the last operation\n"
+     "  --at N           or after the first N operations\n"
+     "  -o OUT           write the picture to OUT (default: standard output)\n",
      "0 drawn; 1 the script failed, which ends the drawing",
      "corpus/heap/seed/recorded-lua-start.txt", lab_cli_draw},
+    {"view", " [-o OUT] [-f] [FORM] [--subject NAME] FILE",
+     "make a page that plays a script: the memory after each operation, in a browser",
+     "  -o OUT           write to OUT (default: standard output)\n"
+     "  The page needs no other file and no network. Where the script fails, it ends there and\n"
+     "  shows what differs.\n",
+     "0 the page is written; 1 it is, and the script fails",
+     "-o view.html corpus/heap/seed/recorded-lua-start.txt", lab_cli_view},
     {"minimize", " -o OUT [-f] [--timeout MS] [--tries N] [FORM] [--subject NAME] FILE",
      "make a failing script small while it fails in the same way",
      "  -o OUT           where the small script goes, as text\n"
@@ -50,9 +60,11 @@ static const lab_cli_subcommand subcommands[] = {
      "  heaplab's own sources, for a plug-in with the plug-in's, too.\n",
      "0 done; 2 the script passes, or not always fails in the same way", "found.txt -o found.c",
      lab_cli_to_c},
-    {"bench", " [--all] [--rounds N] [--min-rate N] [--max-ratio X]",
+    {"bench", " [--all | --every-check] [--guard 0..3] [--rounds N] [--min-rate N] [--max-ratio X]",
      "measure checked operations per second, in a small and in a large region",
      "  --all            compare everything after each operation, not only what it touched\n"
+     "  --every-check    ask the heap's checker after each operation, not after every eighth\n"
+     "  --guard N        the heap's guard level, from 0 to 3 (default: 3)\n"
      "  --rounds N       measure N times, from 1 to 1000; the best counts (default: 15)\n"
      "  --min-rate N     demand N checked operations per second, in both (default: no demand)\n"
      "  --max-ratio X    demand that the large one costs at most X times the small one (default:\n"
@@ -88,9 +100,37 @@ static const lab_cli_subcommand subcommands[] = {
     {"fragmentation", " [FORM] FILE",
      "play a script's requests on several placement policies, measure what is lost", "", "0 done",
      "corpus/heap/seed/recorded-lua-start.txt", lab_cli_fragmentation},
+    {"actors", " [--most N] [--threads ROUNDS] [FORM] FILE...",
+     "play several scripts at once, each FILE an actor's: in every order, or by threads",
+     "  --most N         orders of the scripts' operations that may be played (default: 1000000)\n"
+     "  --threads N      by a real thread each, N times, for the heap and subjects for threads; "
+     "what\n"
+     "                   they called must be linearizable\n"
+     "  Ctrl-C, SIGTERM, SIGHUP end it with the summary so far; a second one ends it at once\n",
+     "0 no violation; 1 one, with its order or history; 128+N ended by signal N (Ctrl-C: 130), "
+     "none "
+     "found",
+     "fuzz/actors/scripts/share-first.txt fuzz/actors/scripts/share-second.txt", lab_cli_actors},
     {"attack", " [--quick]", "print which guard level notices which attack, and when",
      "  --quick          each position with one kind of call in turn, not with all of them\n",
      "0 each is noticed as it must be; 1 one is not", "--quick", lab_cli_attack},
+    {"synthesis",
+     " [--seconds N | --runs N] [--guard 0..3] [--layout NAME] [--seed N] [--rows] | --table | "
+     "--script TEXT",
+     "write where a bug would write, and look for harm that no guard reports",
+     "  --seconds N      how long (default: 10); level 3 has most of it\n"
+     "  --runs N         instead: so many runs in each layout at each level (level 0: fewer)\n"
+     "  --guard 0..3     only at this level (default: at each)\n"
+     "  --layout NAME    only in this layout: classic, lean, wide (default: in each)\n"
+     "  --seed N         the same seed and runs find the same (default: from the time of day)\n"
+     "  --rows           what is known is not replayed; all that escapes is printed as rows of\n"
+     "                   fuzz/synthesis/escapes.def\n"
+     "  --table          what is known to escape, as docs/synthesis.md has it\n"
+     "  --script TEXT    only this script: what it does, and what becomes of it at each level\n"
+     "  Ctrl-C, SIGTERM, SIGHUP end it with the summary so far; a second one ends it at once\n",
+     "0 nothing escaped but what is known to; 1 something did, or what is known does not; 128+N "
+     "ended by signal N (Ctrl-C: 130), nothing found",
+     "--runs 1000 --guard 3", lab_cli_synthesis},
     {"sweep", " [-v] [--guard 0..3] [--seconds N] [--only KIND:N[+]] [FORM] FILE...",
      "let the n-th allocation, low-memory request, move fail, for every n",
      "  -v               a line for each file\n"
@@ -144,6 +184,8 @@ static const lab_cli_subcommand subcommands[] = {
      "1000)\n",
      "0 counted; 2 the machine lets no process be single-stepped",
      "--samples 9 corpus/heap/seed/recorded-lua-start.txt", lab_cli_cost},
+    {"operations", "", "list the operations of scripts, as docs/script.md has them", "", "0 done",
+     "", lab_cli_operations},
     {"subjects", "", "list the allocators that scripts can be played on", "", "0 done", "",
      lab_cli_subjects},
 };

@@ -53,6 +53,7 @@ static int dispatch(int argc, char **argv) {
                        help ? "unexpected argument" : "unknown subcommand", argv[help ? 2 : 1]);
         return lab_cli_complain(NULL, message);
     }
+    lab_cli_begin(found);
     return found->main(argc - 1, argv + 1);
 }
 

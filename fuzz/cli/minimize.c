@@ -58,7 +58,7 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
     lab_cli_progress progress;
     const lab_shrink_options options = {.limit_ms = settings->limit_ms != 0
                                                         ? settings->limit_ms
-                                                        : lab_judge_limit_ms(script->count),
+                                                        : lab_trial_limit_ms(script->count),
                                         .tries = settings->tries,
                                         .go_on = go_on,
                                         .context = &progress};

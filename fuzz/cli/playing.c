@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "script/deeds.h"
 #include "script/words.h"
 #include "shrink/frames.h"
 
@@ -34,13 +35,11 @@ static void say(lab_line *line) {
 }
 
 static void put_operation(lab_line *line, const lab_script *of, size_t at) {
-    char kind[32];
     if (of != NULL && at < of->count) {
-        lab_kind_format((lab_op_kind)of->ops[at].kind, kind, sizeof kind);
         lab_put_text(line, " at operation ");
         lab_put_decimal(line, at);
         lab_put_text(line, " (");
-        lab_put_text(line, kind);
+        lab_put_text(line, lab_op_word(&of->config, &of->ops[at]));
         lab_put_text(line, ")");
     } else if (of != NULL) {
         lab_put_text(line, " in the end");

@@ -15,7 +15,9 @@
 #include "cli/cli.h"
 #include "mutate/mutate.h"
 #include "mutate/swarm.h"
+#include "script/deeds.h"
 #include "shrink/known.h"
+#include "subjects/subjects.h"
 
 enum {
     POOL = 64, /* scripts that further ones are made from */
@@ -44,7 +46,7 @@ typedef struct failure {
 typedef struct run {
     const settings *wanted;
     lab_mutator *mutator;
-    lab_judge *judge;
+    lab_trial *judge;
     lab_script script;
     uint8_t bytes[POOL][BYTES_MAX];
     size_t sizes[POOL];
@@ -114,7 +116,7 @@ static bool make_script(run *r) {
     size_t size = lab_mutate(r->mutator, r->bytes[at], r->sizes[at], BYTES_MAX, r->scripts);
     r->sizes[at] = size;
     bool made = size > 0 && lab_script_decode(&r->script, r->bytes[at], size);
-    r->script.config.subject = (uint8_t)r->wanted->given.subject;
+    lab_subject_choose(&r->script.config, (unsigned)r->wanted->given.subject);
     return made;
 }
 
@@ -139,13 +141,11 @@ static bool note_failure(run *r, const char *signature) {
 }
 
 /* The first script of its kind; to OUT, if there is one, and it is the first of all. */
-static int report(const run *r, const lab_verdict *verdict) {
+static int report(const run *r, const lab_outcome *verdict) {
     const lab_cli_files *given = &r->wanted->given;
     char message[1024];
-    char kind[32] = "end";
-    if (verdict->op < r->script.count) {
-        lab_kind_format((lab_op_kind)r->script.ops[verdict->op].kind, kind, sizeof kind);
-    }
+    bool ended = verdict->op >= r->script.count;
+    const char *kind = ended ? "end" : lab_op_word(&r->script.config, &r->script.ops[verdict->op]);
     lab_cli_progress_end(&r->progress);
     (void)printf("script %" PRIu64 " with seed %" PRIu64 " fails: %s (operation %zu of %zu: %s, on "
                  "subject %s)\n",
@@ -217,13 +217,13 @@ static int summarize(const run *r) {
 
 static int play(run *r) {
     time_t end = time(NULL) + (time_t)r->wanted->seconds;
-    lab_verdict verdict;
+    lab_outcome verdict;
     r->start_ms = lab_cli_now_ms();
     lab_cli_progress_begin(&r->progress);
     lab_cli_await_interrupt();
     while (!is_over(r, end)) {
         show_progress(r);
-        if (!make_script(r) || !lab_judge_try(r->judge, &r->script, &verdict)) {
+        if (!make_script(r) || !lab_trial_try(r->judge, &r->script, &verdict)) {
             int error = errno;
             lab_cli_progress_end(&r->progress);
             return lab_cli_complain("random", strerror(error));
@@ -258,11 +258,14 @@ int lab_cli_random(int argc, char **argv) {
     if (r != NULL) {
         r->wanted = &wanted;
         r->mutator = lab_mutator_new(wanted.seed, LAB_MUTATE_SCRIPT, NULL);
-        r->judge = lab_judge_new(OPS_MAX);
+        r->judge = lab_trial_new(OPS_MAX);
         bool ready = r->mutator != NULL && r->judge != NULL;
+        if (ready) {
+            lab_trial_keep_player(r->judge);
+        }
         status = ready ? play(r) : lab_cli_complain(argv[0], "no memory");
         lab_mutator_destroy(r->mutator);
-        lab_judge_destroy(r->judge);
+        lab_trial_destroy(r->judge);
         lab_script_clean_up(&r->script);
         free(r);
     }

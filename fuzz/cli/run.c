@@ -2,9 +2,9 @@
 /* heaplab run: plays script files. */
 #include <string.h>
 
+#include "bare/bare.h"
 #include "cli/cli.h"
-#include "runner/bare.h"
-#include "runner/player.h"
+#include "player/player.h"
 
 typedef struct run_settings {
     lab_run_options options;

@@ -144,7 +144,7 @@ static void sweep_file(lab_runner *runner, const char *path, const lab_cli_files
                                                     : "out of time",
                          (unsigned long long)sweep.runs,
                          (unsigned long long)sweep.chances[LAB_INJECT_ALLOC],
-                         (unsigned long long)sweep.chances[LAB_INJECT_MORE],
+                         (unsigned long long)sweep.chances[LAB_INJECT_LOW_MEMORY],
                          (unsigned long long)sweep.chances[LAB_INJECT_MOVE]);
         }
     }

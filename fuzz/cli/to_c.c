@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 #include "export/to_c.h"
-#include "shrink/judge.h"
+#include "shrink/trial.h"
 
 enum { MESSAGE_BYTES_MAX = 8192 };
 
@@ -24,7 +24,7 @@ static int write_text(const char *name, const lab_cli_files *given, const char *
 }
 
 static int write_export(const char *name, const lab_cli_files *given, const lab_script *script,
-                        const lab_verdict *verdict) {
+                        const lab_outcome *verdict) {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -45,12 +45,12 @@ static int write_export(const char *name, const lab_cli_files *given, const lab_
 
 /* The program says how the script fails in this build, so it must, and always so. */
 static int judge(const char *name, const lab_cli_files *given, const lab_script *script) {
-    lab_verdict verdict, other;
+    lab_outcome verdict, other;
     bool same = false;
-    lab_judge *judge = lab_judge_new(script->count);
-    bool judged = judge != NULL && lab_judge_settle(judge, script, &verdict, &other, &same);
+    lab_trial *judge = lab_trial_new(script->count);
+    bool judged = judge != NULL && lab_trial_settle(judge, script, &verdict, &other, &same);
     int error = errno;
-    lab_judge_destroy(judge);
+    lab_trial_destroy(judge);
     if (!judged) {
         return lab_cli_complain_of(name, given->in, strerror(error));
     }

@@ -33,7 +33,7 @@ typedef struct settings {
 static int take_layout(lab_cli_arguments *from, lab_layout *layout) {
     const char *value = lab_cli_value(from, "--layout");
     return value == NULL ? LAB_CLI_BAD_INPUT
-           : lab_cli_find_layout(value, layout)
+           : lab_layout_find(value, layout)
                ? LAB_CLI_DONE
                : lab_cli_refuse(from->argv[0], "no layout (auto, classic, lean, wide):", value);
 }

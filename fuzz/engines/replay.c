@@ -139,6 +139,7 @@ static bool replay_path(const char *path) {
 
 int main(int argc, char **argv) {
     program = argv[0];
+    (void)setenv("LAB_EVERY_CHECK", "1", 0); /* for the target heap: a replay has the time */
     int first = 1;
     for (; first < argc && argv[first][0] == '-'; first++) {
         verbose = verbose || strcmp(argv[first], "-v") == 0;

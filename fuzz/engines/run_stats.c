@@ -17,13 +17,12 @@ static_assert(KNOWN + LAB_KNOWN_MAX <= LAB_STATS_COUNTERS_MAX, "one counter for 
 static lab_known known;
 
 static void name_kinds(void) {
-    char names[LAB_OP_COUNT][LAB_STATS_NAME_BYTES_MAX];
     for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
-        lab_kind_format((lab_op_kind)kind, names[kind], sizeof names[kind]);
+        const char *name = lab_op_rules[kind].name;
         for (unsigned other = 0; other < kind; other++) {
-            assert(strcmp(names[other], names[kind]) != 0); /* one would hide the other */
+            assert(strcmp(lab_op_rules[other].name, name) != 0); /* one would hide the other */
         }
-        lab_stats_name(BY_KIND + kind, names[kind]);
+        lab_stats_name(BY_KIND + kind, name);
     }
 }
 

@@ -59,7 +59,7 @@ const char *lab_explore_refusal(const lab_explore_config *config) {
     if (config->alignment != 4 && config->alignment != 8 && config->alignment != 16) {
         return "the heap's alignment is 4, 8 or 16";
     }
-    if (config->guard < 0 || config->guard > th_heap_guard_max()) {
+    if (config->guard < 0 || config->guard > th_guard_max()) {
         return "this build has no such guard level";
     }
     if (config->layout == LAB_LAYOUT_LEAN && config->guard != 0) {
@@ -287,16 +287,16 @@ static bool add_states(search *s, const lab_slice *slice, lab_explore_result *re
 /* The steps to the slice's state and the one tried there, as a script. */
 static void write_script(search *s, const lab_slice *slice, lab_explore_result *result) {
     lab_explore_config config = *s->config;
-    lab_judge judge;
+    lab_pair_checker checker;
     lab_pair pair;
     uint32_t length = 1;
     for (uint32_t state = slice->state; state != 0; state = lab_states_parent(s->states, state)) {
         length++;
     }
     config.tamper = NULL;
-    lab_judge_init(&judge, &config, s->noise);
+    lab_pair_checker_init(&checker, &config, s->noise);
     lab_step *steps = malloc(length * sizeof steps[0]);
-    bool ready = lab_pair_init(&pair, &judge) && steps != NULL;
+    bool ready = lab_pair_init(&pair, &checker) && steps != NULL;
     uint32_t state = slice->state;
     if (ready) {
         steps[length - 1] = slice->step;
@@ -309,8 +309,8 @@ static void write_script(search *s, const lab_slice *slice, lab_explore_result *
     for (uint32_t i = 0; ready && i < length; i++) {
         ready = lab_script_append(&result->script, lab_pair_op(&pair, &config, steps[i]));
         if (ready && i + 1 < length) {
-            (void)lab_pair_step(&pair, &judge, steps[i]);
-            lab_pair_settle(&pair, &judge);
+            (void)lab_pair_step(&pair, &checker, steps[i]);
+            lab_pair_settle(&pair, &checker);
         }
     }
     free(steps);
@@ -384,7 +384,7 @@ static bool prepare(search *s) {
         }
     }
     lab_key key;
-    lab_pair_key(&s->workers[0].work, &s->workers[0].judge, &key);
+    lab_pair_key(&s->workers[0].work, &s->workers[0].checker, &key);
     return lab_states_add(s->states, &key, 0, 0) && start_threads(s);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A heap and its exact model, always in the same state, and the judge that compares them. Each
- * thread of the explorer has one judge and several pairs. */
+/* A heap and its exact model, always in the same state, and the checker that compares them. Each
+ * thread of the explorer has one checker and several pairs. */
 #ifndef LAB_EXPLORE_PAIR_H
 #define LAB_EXPLORE_PAIR_H
 
@@ -39,13 +39,13 @@ typedef struct lab_question {
     bool vetoed;
 } lab_question;
 
-typedef struct lab_judge {
+typedef struct lab_pair_checker {
     const lab_explore_config *config;
     const unsigned char *noise; /* what is written into payloads */
     lab_failure failure;
     uint8_t size_index[LAB_EXPLORE_BYTES_MAX + 1];
 
-    /* The step being judged. */
+    /* The step being checked. */
     const lab_exact *model;
     unsigned char *base;
     uint8_t veto;
@@ -56,7 +56,7 @@ typedef struct lab_judge {
     uint32_t kept;                          /* its bytes that are known */
     bool faulted;
     th_fault fault;
-} lab_judge;
+} lab_pair_checker;
 
 typedef struct lab_pair {
     uint32_t state; /* of which this is the heap; LAB_STATE_NONE: none */
@@ -73,23 +73,24 @@ typedef struct lab_pair {
 #define LAB_NOISE_BYTES  (LAB_SLOTS * LAB_NOISE_STRIDE + LAB_EXPLORE_BYTES_MAX)
 void lab_noise_fill(unsigned char noise[LAB_NOISE_BYTES]);
 
-/* Prepares a judge, which refers to the configuration and the noise from then on. */
-void lab_judge_init(lab_judge *judge, const lab_explore_config *config, const unsigned char *noise);
+/* Prepares a checker, which refers to the configuration and the noise from then on. */
+void lab_pair_checker_init(lab_pair_checker *checker, const lab_explore_config *config,
+                           const unsigned char *noise);
 
-/* A pair with a fresh heap; the judge must outlive it. False if there is no memory, or where the
+/* A pair with a fresh heap; the checker must outlive it. False if there is no memory, or where the
  * heap and the model refuse, or do not both accept, the region. */
-bool lab_pair_init(lab_pair *pair, lab_judge *judge);
+bool lab_pair_init(lab_pair *pair, lab_pair_checker *checker);
 void lab_pair_clean_up(lab_pair *pair);
 
 /* Makes `to` a copy of `from`: the model's blocks are copied, the heap by th_heap_copy. False: the
- * heap was not copied, and the judge says why. */
-bool lab_pair_copy(lab_pair *to, const lab_pair *from, lab_judge *judge);
+ * heap was not copied, and the checker says why. */
+bool lab_pair_copy(lab_pair *to, const lab_pair *from, lab_pair_checker *checker);
 
-/* Carries out one step on both and compares everything. False: the judge knows the failure. */
-bool lab_pair_step(lab_pair *pair, lab_judge *judge, lab_step step);
+/* Carries out one step on both and compares everything. False: the checker knows the failure. */
+bool lab_pair_step(lab_pair *pair, lab_pair_checker *checker, lab_step step);
 
 /* After a step: gives the block that it wrote its contents in full. */
-void lab_pair_settle(lab_pair *pair, const lab_judge *judge);
+void lab_pair_settle(lab_pair *pair, const lab_pair_checker *checker);
 
 /* The heap line of a script of what is explored. */
 lab_config lab_explore_script_config(const lab_explore_config *config);
@@ -98,13 +99,13 @@ lab_config lab_explore_script_config(const lab_explore_config *config);
 bool lab_pair_same(const lab_pair *a, const lab_pair *b);
 
 /* What tells the state from others. */
-void lab_pair_key(const lab_pair *pair, const lab_judge *judge, lab_key *key);
+void lab_pair_key(const lab_pair *pair, const lab_pair_checker *checker, lab_key *key);
 
 /* The operation of a script for this step, in the state before it. */
 lab_op lab_pair_op(const lab_pair *pair, const lab_explore_config *config, lab_step step);
 
 /* Records a failure unless there is one; always false. */
-bool lab_judge_fail(lab_judge *judge, lab_property property, const char *detail, const char *format,
-                    ...) __attribute__((format(printf, 4, 5)));
+bool lab_pair_checker_fail(lab_pair_checker *checker, lab_property property, const char *detail,
+                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

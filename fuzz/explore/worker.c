@@ -11,8 +11,8 @@ bool lab_worker_init(lab_worker *worker, const lab_explore_config *config, const
     memset(worker, 0, sizeof *worker);
     worker->config = config;
     worker->states = states;
-    lab_judge_init(&worker->judge, config, noise);
-    return lab_pair_init(&worker->work, &worker->judge);
+    lab_pair_checker_init(&worker->checker, config, noise);
+    return lab_pair_init(&worker->work, &worker->checker);
 }
 
 void lab_worker_clean_up(lab_worker *worker) {
@@ -37,7 +37,7 @@ static bool lengthen_line(lab_worker *w, uint32_t depth) {
             w->line_capacity = capacity;
         }
         lab_pair *pair = &w->line[w->line_count++];
-        if (!lab_pair_init(pair, &w->judge)) {
+        if (!lab_pair_init(pair, &w->checker)) {
             return false;
         }
         if (w->line_count == 1) {
@@ -60,14 +60,14 @@ static bool make_again(lab_worker *w, uint32_t state, uint32_t depth) {
     lab_key key;
     w->state = lab_states_parent(w->states, state);
     w->step = lab_step_unpack(lab_states_step(w->states, state));
-    if (!lab_pair_copy(pair, pair - 1, &w->judge) || !lab_pair_step(pair, &w->judge, w->step)) {
+    if (!lab_pair_copy(pair, pair - 1, &w->checker) || !lab_pair_step(pair, &w->checker, w->step)) {
         return false;
     }
-    lab_pair_settle(pair, &w->judge);
-    lab_pair_key(pair, &w->judge, &key);
+    lab_pair_settle(pair, &w->checker);
+    lab_pair_key(pair, &w->checker, &key);
     if (!lab_states_is(w->states, state, &key)) {
-        return lab_judge_fail(&w->judge, LAB_PROPERTY_RESULT, "repeat",
-                              "the same step from the same state led to another state");
+        return lab_pair_checker_fail(&w->checker, LAB_PROPERTY_RESULT, "repeat",
+                                     "the same step from the same state led to another state");
     }
     pair->state = state;
     return true;
@@ -131,10 +131,10 @@ bool lab_slice_next(const lab_slice *slice, size_t *at, lab_key *key, uint32_t *
  * work pair good for the next one. */
 static bool try_step(lab_worker *w, const lab_pair *from, lab_step step) {
     w->step = step;
-    if (!w->work_is_fresh && !lab_pair_copy(&w->work, from, &w->judge)) {
+    if (!w->work_is_fresh && !lab_pair_copy(&w->work, from, &w->checker)) {
         return false;
     }
-    if (!lab_pair_step(&w->work, &w->judge, step)) {
+    if (!lab_pair_step(&w->work, &w->checker, step)) {
         return false;
     }
     atomic_fetch_add_explicit(&w->transitions, 1, memory_order_relaxed);
@@ -143,7 +143,7 @@ static bool try_step(lab_worker *w, const lab_pair *from, lab_step step) {
         return true;
     }
     lab_key key;
-    lab_pair_key(&w->work, &w->judge, &key);
+    lab_pair_key(&w->work, &w->checker, &key);
     return lab_states_contains(w->states, &key) || note_state(w, &key, step);
 }
 
@@ -189,12 +189,12 @@ static bool try_free_tags(lab_worker *w, const lab_pair *from) {
  * was answered before. The next one in order is found by turning the last yes into a no. An answer
  * is a bit of the veto byte, as in scripts; a bit that was asked twice counts where it was asked
  * first. False: that was the last one. */
-static bool next_veto(const lab_judge *judge, uint8_t *veto) {
+static bool next_veto(const lab_pair_checker *checker, uint8_t *veto) {
     uint8_t bits[8];
     unsigned count = 0;
     unsigned seen = 0;
-    for (uint32_t i = 0; i < judge->asked; i++) {
-        unsigned bit = 1u << judge->questions[i].slot % 8;
+    for (uint32_t i = 0; i < checker->asked; i++) {
+        unsigned bit = 1u << checker->questions[i].slot % 8;
         if ((seen & bit) == 0) {
             bits[count++] = (uint8_t)bit;
         }
@@ -217,7 +217,7 @@ static bool try_compactions(lab_worker *w, const lab_pair *from, lab_step step) 
         if (!try_step(w, from, step)) {
             return false;
         }
-    } while (next_veto(&w->judge, &step.c));
+    } while (next_veto(&w->checker, &step.c));
     return true;
 }
 
@@ -253,7 +253,7 @@ __attribute__((noinline)) static void expand(lab_worker *w, uint32_t depth) {
             w->state = state;
         }
         if (!made || !try_all(w, &w->line[depth])) {
-            slice->failure = w->judge.failure;
+            slice->failure = w->checker.failure;
             slice->state = w->state;
             slice->step = w->step;
             return;
@@ -265,11 +265,11 @@ __attribute__((noinline)) static void expand(lab_worker *w, uint32_t depth) {
 static void note_crash(lab_worker *w, int number) {
     lab_slice *slice = w->slice;
     const char *detail = number == LAB_TRAP_HANG ? "hang" : number == SIGABRT ? "abort" : "crash";
-    (void)lab_judge_fail(&w->judge, LAB_PROPERTY_FAULT, detail,
-                         number == LAB_TRAP_HANG ? "the heap did not return"
-                                                 : "the heap ended with signal %d",
-                         number);
-    slice->failure = w->judge.failure;
+    (void)lab_pair_checker_fail(&w->checker, LAB_PROPERTY_FAULT, detail,
+                                number == LAB_TRAP_HANG ? "the heap did not return"
+                                                        : "the heap ended with signal %d",
+                                number);
+    slice->failure = w->checker.failure;
     slice->state = w->state;
     slice->step = w->step;
     slice->crashed = true;

@@ -34,7 +34,7 @@ typedef struct lab_slice {
 typedef struct lab_worker {
     const lab_explore_config *config;
     const lab_states *states;
-    lab_judge judge;
+    lab_pair_checker checker;
     lab_pair *line; /* line[d]: an ancestor at depth d of the state being expanded, or itself */
     uint32_t line_count, line_capacity;
     lab_pair work;
@@ -48,7 +48,7 @@ typedef struct lab_worker {
     atomic_size_t expanded;
 } lab_worker;
 
-/* False: no memory, or the heap could not be made (then the judge has a failure). */
+/* False: no memory, or the heap could not be made (then the checker has a failure). */
 bool lab_worker_init(lab_worker *worker, const lab_explore_config *config, const lab_states *states,
                      const unsigned char *noise);
 void lab_worker_clean_up(lab_worker *worker);

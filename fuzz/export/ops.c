@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One operation: the model plays it, and what it expects is written down beside the call. */
+#include <ctype.h>
+#include <string.h>
+
 #include "export/state.h"
+#include "runner/calls.h"
 #include "tagheap/heap.h"
 
 bool lab_export_low_memory(void *context, lab_exact *model, size_t bytes) {
@@ -33,6 +37,54 @@ static const char *size_text(lab_size size, char *text, size_t capacity) {
         break;
     default:
         (void)snprintf(text, capacity, "%u", size.value);
+    }
+    return text;
+}
+
+enum { CALL_BYTES_MAX = 256 };
+
+/* A word of ops.def's calls as C; NULL: it is not one of them. */
+static const char *word_text(const lab_export *e, const lab_call *call, const char *word,
+                             char *text, size_t capacity) {
+    if (strcmp(word, "HEAP") == 0) {
+        return "&heap";
+    }
+    if (strcmp(word, "POINTER") == 0) {
+        (void)snprintf(text, capacity, "slot[%u]", e->op->slot);
+    } else if (strcmp(word, "BYTES") == 0) {
+        (void)size_text(e->op->size, text, capacity);
+    } else if (strcmp(word, "ALIGNMENT") == 0) {
+        (void)snprintf(text, capacity, "%zu", call->alignment);
+    } else if (strcmp(word, "TAG") == 0) {
+        (void)snprintf(text, capacity, "0x%04x", call->tag);
+    } else if (strcmp(word, "TAG_HIGH") == 0) {
+        (void)snprintf(text, capacity, "0x%04x", call->tag_high);
+    } else if (strcmp(word, "SITE") == 0) {
+        (void)snprintf(text, capacity, "%u", call->site);
+    } else if (strcmp(word, "MAY_MOVE") == 0) {
+        return lab_asks_to_move(e->op) ? "may_move" : "NULL";
+    } else {
+        return strcmp(word, "CONTEXT") == 0 ? "NULL" : NULL;
+    }
+    return text;
+}
+
+/* The operation's call of the heap as C: the words in capitals become what they stand for. */
+static const char *call_text(const lab_export *e, const lab_call *call, char text[CALL_BYTES_MAX]) {
+    size_t size = 0;
+    for (const char *at = lab_call_text(call->kind); *at != '\0';) {
+        size_t length = 0;
+        while (isupper((unsigned char)at[length]) || at[length] == '_') {
+            length++;
+        }
+        char word[16], meaning[48];
+        (void)snprintf(word, sizeof word, "%.*s", (int)length, at);
+        const char *shown = length > 0 ? word_text(e, call, word, meaning, sizeof meaning) : NULL;
+        length = shown != NULL ? length : 1;
+        int put = shown != NULL ? snprintf(text + size, CALL_BYTES_MAX - size, "%s", shown)
+                                : snprintf(text + size, CALL_BYTES_MAX - size, "%c", *at);
+        size += (size_t)put;
+        at += length;
     }
     return text;
 }
@@ -72,16 +124,14 @@ static void export_sizes(lab_export *e, const lab_extent *extent) {
     lab_export_line(e, "expect_open(slot[%u], %u);", slot, extent->requested);
 }
 
-static void export_alloc(lab_export *e, size_t alignment) {
+static void export_alloc(lab_export *e, const lab_call *call) {
     const lab_op *op = e->op;
-    size_t bytes = lab_size_bytes(op->size);
     char size[48];
+    char text[CALL_BYTES_MAX];
     (void)size_text(op->size, size, sizeof size);
-    uint32_t tag = lab_tag(&e->script->config, op->tag);
-    uint32_t block = lab_exact_alloc(&e->model, alignment, bytes, tag, op->slot + 1u);
+    uint32_t block = lab_call_model(call, &e->model, LAB_EXACT_NONE, NULL, NULL).block;
     export_low_memory(e, size);
-    lab_export_line(e, "slot[%u] = th_heap_alloc_at(&heap, %zu, %s, 0x%04x, %u);", op->slot,
-                    alignment, size, tag, op->slot + 1u);
+    lab_export_line(e, "slot[%u] = %s;", op->slot, call_text(e, call, text));
     if (block == LAB_EXACT_NONE) {
         lab_export_line(e, "expect_null(slot[%u]);", op->slot);
         export_low_calls(e);
@@ -93,22 +143,26 @@ static void export_alloc(lab_export *e, size_t alignment) {
     slot->block = block;
     slot->seed = lab_seed_of(++e->seed);
     const lab_extent *extent = lab_exact_find(&e->model, block);
-    lab_past_reach(&e->past, &e->model, extent);
+    lab_heap_history_note(&e->history, &e->model, extent);
     export_sizes(e, extent);
+    if (lab_op_rules[op->kind].effect == LAB_EFFECT_ALLOCATE_ZEROED) {
+        lab_export_line(e, "expect_zeros(slot[%u], %zu);", op->slot, call->bytes);
+    }
     lab_export_line(e, "fill(slot[%u], 0, %u, 0x%08x);", op->slot, extent->requested, slot->seed);
 }
 
-static void export_resize(lab_export *e) {
+static void export_resize(lab_export *e, const lab_call *call) {
     const lab_op *op = e->op;
     lab_slot *slot = &e->slots[op->slot];
-    size_t bytes = lab_size_bytes(op->size);
+    size_t bytes = call->bytes;
+    char text[CALL_BYTES_MAX];
     size_t kept = lab_exact_find(&e->model, slot->block)->requested;
     char size[48];
     (void)size_text(op->size, size, sizeof size);
     e->low.protected_slot = op->slot;
-    uint32_t block = lab_exact_resize(&e->model, slot->block, bytes);
+    uint32_t block = lab_call_model(call, &e->model, slot->block, NULL, NULL).block;
     export_low_memory(e, size);
-    lab_export_line(e, "resized = th_heap_resize(&heap, slot[%u], %s);", op->slot, size);
+    lab_export_line(e, "resized = %s;", call_text(e, call, text));
     if (block == LAB_EXACT_NONE) {
         lab_export_line(e, "expect_null(resized);");
         export_low_calls(e);
@@ -123,7 +177,7 @@ static void export_resize(lab_export *e) {
     lab_export_line(e, "slot[%u] = resized;", op->slot);
     slot->block = block;
     const lab_extent *extent = lab_exact_find(&e->model, block);
-    lab_past_reach(&e->past, &e->model, extent);
+    lab_heap_history_note(&e->history, &e->model, extent);
     export_sizes(e, extent);
     bytes = extent->requested;
     kept = kept < bytes ? kept : bytes;
@@ -134,35 +188,37 @@ static void export_resize(lab_export *e) {
     }
 }
 
-static void export_trim(lab_export *e) {
+/* A call that returns a number, for the slot's block or for none. */
+static void export_number(lab_export *e, const lab_call *call, uint32_t block) {
+    char text[CALL_BYTES_MAX];
+    uint64_t want = lab_call_model(call, &e->model, block, NULL, NULL).number;
+    lab_export_line(e, "expect(NAME_RESULT, \"%s\", %llu, %s);", lab_op_rules[call->kind].result,
+                    (unsigned long long)want, call_text(e, call, text));
+}
+
+static void export_change(lab_export *e, const lab_call *call) {
     uint32_t block = e->slots[e->op->slot].block;
-    lab_export_line(e, "expect(NAME_RESULT, \"trimmed\", %zu, th_heap_trim(&heap, slot[%u]));",
-                    lab_exact_trim(&e->model, block), e->op->slot);
+    export_number(e, call, block);
     export_sizes(e, lab_exact_find(&e->model, block));
 }
 
-static void export_free(lab_export *e) {
+static void export_free(lab_export *e, const lab_call *call) {
     lab_slot *slot = &e->slots[e->op->slot];
-    lab_export_line(e, "expect(NAME_RESULT, \"freed\", %zu, th_heap_free(&heap, slot[%u]));",
-                    lab_exact_free(&e->model, slot->block), e->op->slot);
+    export_number(e, call, slot->block);
     lab_export_line(e, "slot[%u] = NULL;", e->op->slot);
-    e->past.stale = slot->block;
+    e->history.stale = slot->block;
     slot->block = LAB_EXACT_NONE;
 }
 
-static void export_free_tags(lab_export *e) {
-    uint32_t low = lab_tag(&e->script->config, e->op->tag);
-    uint32_t high = lab_tag(&e->script->config, e->op->tag_high);
+static void export_free_tags(lab_export *e, const lab_call *call) {
     for (uint32_t i = 0; i < e->model.count; i++) {
         const lab_extent *extent = &e->model.extents[i];
-        if (extent->site != 0 && extent->tag >= low && extent->tag <= high) {
+        if (extent->site != 0 && extent->tag >= call->tag && extent->tag <= call->tag_high) {
             lab_export_line(e, "slot[%u] = NULL;", extent->site - 1);
             e->slots[extent->site - 1].block = LAB_EXACT_NONE;
         }
     }
-    lab_export_line(e,
-                    "expect(NAME_RESULT, \"freed\", %u, th_heap_free_tags(&heap, 0x%04x, 0x%04x));",
-                    lab_exact_free_tags(&e->model, low, high), low, high);
+    export_number(e, call, LAB_EXACT_NONE);
 }
 
 static void export_moves(lab_export *e) {
@@ -182,26 +238,19 @@ static void export_moves(lab_export *e) {
     lab_export_line(e, "reenter = %s;", e->op->reenter ? "true" : "false");
 }
 
-static void export_compact(lab_export *e, bool budgeted) {
-    const lab_op *op = e->op;
-    char size[48];
-    (void)size_text(op->size, size, sizeof size);
+static void export_compact(lab_export *e, const lab_call *call) {
+    char text[CALL_BYTES_MAX];
     e->moves.count = 0;
     lab_exact_compaction want =
-        budgeted ? lab_exact_compact_some(&e->model, lab_size_bytes(op->size), ask_move, e)
-                 : lab_exact_compact(&e->model, ask_move, e);
-    bool ask = lab_asks_to_move(op);
+        lab_call_model(call, &e->model, LAB_EXACT_NONE, ask_move, e).compaction;
+    bool ask = lab_asks_to_move(e->op);
     export_moves(e);
-    if (budgeted) {
-        lab_export_line(e, "done = th_heap_compact_some(&heap, %s, may_move, NULL);", size);
-    } else {
-        lab_export_line(e, "done = th_heap_compact(&heap, %s, NULL);", ask ? "may_move" : "NULL");
-    }
+    lab_export_line(e, "done = %s;", call_text(e, call, text));
     for (size_t i = 0; i < e->moves.count; i++) {
         const lab_move *m = &e->moves.at[i];
         if (!m->vetoed) {
             e->slots[m->slot].block = m->to;
-            e->past.stale = m->from;
+            e->history.stale = m->from;
             lab_export_line(e, "slot[%u] = at(%u);", m->slot, m->to);
             lab_export_line(e, "expect_open(slot[%u], %u);", m->slot, m->bytes);
         }
@@ -242,39 +291,15 @@ static void export_init(lab_export *e) {
     }
     e->no_memory = e->no_memory || !lab_exact_start(&e->model, e->start, 4 * (size_t)config->dwords,
                                                     config->alignment, lab_model_layout(config));
-    e->past = lab_past_none(&e->model);
+    e->history = lab_heap_history_none(&e->model);
     e->model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
     e->model.low_memory_context = e;
-    lab_export_line(e, "start(true);");
+    lab_export_start(e, true);
 }
 
-void lab_export_op(lab_export *e) {
-    e->low = LAB_LOW_MEMORY_NONE;
+/* What is no call that heap and model answer alike. */
+static void export_other(lab_export *e) {
     switch ((lab_op_kind)e->op->kind) {
-    case LAB_OP_ALLOC:
-        export_alloc(e, 4);
-        break;
-    case LAB_OP_ALIGNED:
-        export_alloc(e, lab_align_bytes(e->op->align));
-        break;
-    case LAB_OP_RESIZE:
-        export_resize(e);
-        break;
-    case LAB_OP_TRIM:
-        export_trim(e);
-        break;
-    case LAB_OP_FREE:
-        export_free(e);
-        break;
-    case LAB_OP_FREE_TAGS:
-        export_free_tags(e);
-        break;
-    case LAB_OP_COMPACT:
-        export_compact(e, false);
-        break;
-    case LAB_OP_COMPACT_SOME:
-        export_compact(e, true);
-        break;
     case LAB_OP_COPY:
         lab_export_line(e, "copy_heap();");
         break;
@@ -290,7 +315,37 @@ void lab_export_op(lab_export *e) {
     case LAB_OP_ATTACK:
         lab_export_attack(e);
         break;
+#include "script/call_cases.def"
     case LAB_OP_COUNT:
+        break;
+    }
+}
+
+void lab_export_op(lab_export *e) {
+    const lab_call call = lab_call_of(e->op, &e->script->config);
+    e->low = LAB_LOW_MEMORY_NONE;
+    switch ((lab_effect)lab_op_rules[e->op->kind].effect) {
+    case LAB_EFFECT_ALLOCATE:
+    case LAB_EFFECT_ALLOCATE_ZEROED:
+        export_alloc(e, &call);
+        break;
+    case LAB_EFFECT_RESIZE:
+        export_resize(e, &call);
+        break;
+    case LAB_EFFECT_CHANGE:
+        export_change(e, &call);
+        break;
+    case LAB_EFFECT_FREE:
+        export_free(e, &call);
+        break;
+    case LAB_EFFECT_FREE_TAGS:
+        export_free_tags(e, &call);
+        break;
+    case LAB_EFFECT_COMPACT:
+        export_compact(e, &call);
+        break;
+    case LAB_EFFECT_OTHER:
+        export_other(e);
         break;
     }
 }

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runner/player.h"
-#include "shrink/judge.h"
+#include "player/player.h"
+#include "shrink/trial.h"
 
 enum { REPRODUCED = 1, NOT_REPRODUCED = 0, ANOTHER = 2 };
 
@@ -35,10 +35,10 @@ static int play_here(const lab_script *script, const char *wanted) {
 }
 
 static int play_in_child(const lab_script *script, const char *wanted) {
-    lab_verdict verdict;
-    lab_judge *judge = lab_judge_new(script->count);
-    bool played = judge != NULL && lab_judge_try(judge, script, &verdict);
-    lab_judge_destroy(judge);
+    lab_outcome verdict;
+    lab_trial *trial = lab_trial_new(script->count);
+    bool played = trial != NULL && lab_trial_try(trial, script, &verdict);
+    lab_trial_destroy(trial);
     if (!played) {
         (void)fprintf(stderr,
                       "the script cannot be played: the subject is not there, or there is no "

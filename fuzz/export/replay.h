@@ -9,7 +9,7 @@
  *   0  it passes
  *   2  it fails in another way, or cannot be played
  * The script is played in a child, which may crash; with an argument on the command line, whatever
- * it is, in this process, for debuggers: lab_referee_step plays one operation. */
+ * it is, in this process, for debuggers: lab_contract_runner_step plays one operation. */
 int lab_replay(int argc, const char *script, const char *signature);
 
 #endif

@@ -5,15 +5,13 @@
 
 #include "export/to_c.h"
 #include "model/exact.h"
+#include "program/sanitizer.h"
 #include "runner/rules.h"
 
 /* How the program is to be built: with the tools of this build, or it may see something else. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if ASAN
 #define LAB_EXPORT_SANITIZE " -fsanitize=address,undefined -fno-sanitize-recover=all"
-#endif
-#endif
-#ifndef LAB_EXPORT_SANITIZE
+#else
 #define LAB_EXPORT_SANITIZE ""
 #endif
 #if defined(__clang__)
@@ -25,7 +23,7 @@
 typedef struct lab_export {
     FILE *out;
     const lab_script *script;
-    const lab_verdict *verdict;
+    const lab_outcome *verdict;
     lab_exact model;
     lab_slot *slots; /* [0, slots_count): what the script names */
     uint32_t slots_count;
@@ -35,13 +33,16 @@ typedef struct lab_export {
     const lab_op *op;
     size_t index;
     lab_low_memory low;
-    lab_past past;
+    lab_heap_history history;
     lab_moves moves;
     bool no_memory;
 } lab_export;
 
 /* One line of the program's main part, indented. */
 void lab_export_line(lab_export *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The line that starts a heap, which the region may refuse. */
+void lab_export_start(lab_export *e, bool accepted);
 
 /* One operation, which its slot suits (ops.c, attack.c). */
 void lab_export_op(lab_export *e);
@@ -51,7 +52,7 @@ void lab_export_attack(lab_export *e);
 void lab_export_text(FILE *out, const char *text, bool quote);
 
 /* The whole program for another subject than the heap (subject.c). False: no memory. */
-bool lab_export_subject(const lab_script *script, const lab_verdict *verdict, const char *name,
+bool lab_export_subject(const lab_script *script, const lab_outcome *verdict, const char *name,
                         FILE *out);
 
 /* The model's low-memory callback. */

@@ -9,20 +9,22 @@
 #include "export/state.h"
 #include "tagheap/heap.h"
 
-static void print_opening(const lab_script *script, const lab_verdict *verdict, const char *name,
+static void print_opening(const lab_script *script, const lab_outcome *verdict, const char *name,
                           FILE *out) {
     bool plugin = script->config.subject == LAB_SUBJECT_PLUGIN;
     (void)fprintf(
         out, "/* A script on which the subject %s fails, as a program.\n *\n *   fails: ", name);
     lab_export_text(out, verdict->signature, false);
-    (void)fprintf(out,
-                  "\n *\n * Build it in the library's folder, and run it:\n"
-                  " *   " LAB_EXPORT_COMPILER " -std=c11 -O1 -g" LAB_EXPORT_SANITIZE
-                  " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude -Isrc -Ifuzz \\\n"
-                  " *       THIS_FILE.c%s $(find src fuzz/script fuzz/model fuzz/runner "
-                  "fuzz/subjects \\\n"
-                  " *       fuzz/shrink fuzz/export -name '*.c') -ldl -lm -o repro && ./repro\n",
-                  th_heap_guard_max(), plugin ? " PLUGIN.c" : "");
+    (void)fprintf(
+        out,
+        "\n *\n * Build it in the library's folder, and run it:\n"
+        " *   " LAB_EXPORT_COMPILER " -std=c11 -O1 -g" LAB_EXPORT_SANITIZE
+        " -DTH_GUARD=%d -DTH_ASSERTS=1 -Iinclude -Isrc -Ifuzz \\\n"
+        " *       THIS_FILE.c%s fuzz/export/replay.c $(find src fuzz/script fuzz/model \\\n"
+        " *       fuzz/result fuzz/runner fuzz/contract fuzz/player fuzz/subjects fuzz/shrink "
+        "-name '*.c') -ldl -lm -o repro && "
+        "./repro\n",
+        th_guard_max(), plugin ? " PLUGIN.c" : "");
     if (plugin) {
         (void)fprintf(out,
                       " * PLUGIN.c: the plug-in's sources; or its objects, if it is not in C.\n");
@@ -44,7 +46,7 @@ static void print_script(const char *text, FILE *out) {
     (void)fprintf(out, ";\n\n");
 }
 
-bool lab_export_subject(const lab_script *script, const lab_verdict *verdict, const char *name,
+bool lab_export_subject(const lab_script *script, const lab_outcome *verdict, const char *name,
                         FILE *out) {
     char *text = NULL;
     size_t size = 0;

@@ -7,36 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export/parts.h"
+#include "export/program_text.h"
 #include "export/state.h"
 #include "tagheap/heap.h"
 
 enum { SECONDS_MAX = 20 };
 
-void lab_export_line(lab_export *e, const char *format, ...) {
-    va_list arguments;
-    (void)fputs("    ", e->out);
-    va_start(arguments, format);
-    (void)vfprintf(e->out, format, arguments);
-    va_end(arguments);
-    (void)fputc('\n', e->out);
-}
-
-static void print_part(lab_export *e, const char *const *lines) {
-    for (; *lines != NULL; lines++) {
-        (void)fprintf(e->out, "%s\n", *lines);
-    }
-}
-
 /* ---- before main -------------------------------------------------------------------------- */
-
-void lab_export_text(FILE *out, const char *text, bool quote) {
-    for (; *text != '\0'; text++) {
-        bool ends_comment = !quote && text[0] == '*' && text[1] == '/';
-        bool escape = quote && (*text == '"' || *text == '\\');
-        (void)fprintf(out, "%s%c%s", escape ? "\\" : "", *text, ends_comment ? " " : "");
-    }
-}
 
 static void print_opening(lab_export *e) {
     char line[LAB_OP_LINE_BYTES_MAX];
@@ -52,24 +29,12 @@ static void print_opening(lab_export *e) {
         "./repro\n"
         " * It exits with 1, after \"reproduced: ...\", if the library fails in this way; "
         "with 0 if\n * it does as it should, with 2 if it fails in another way.\n *\n",
-        th_heap_guard_max());
+        th_guard_max());
     for (size_t i = 0; i < e->script->count; i++) {
-        (void)lab_op_format(&e->script->ops[i], line, sizeof line);
+        (void)lab_op_format(&e->script->config, &e->script->ops[i], line, sizeof line);
         (void)fprintf(e->out, " *   %3zu  %s\n", i, line);
     }
     (void)fprintf(e->out, " */\n");
-}
-
-static void print_headers(lab_export *e) {
-    (void)fprintf(e->out, "#define _POSIX_C_SOURCE 200809L\n\n"
-                          "#include <signal.h>\n#include <stdbool.h>\n#include <stddef.h>\n"
-                          "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
-                          "#include <string.h>\n#include <unistd.h>\n\n"
-                          "#include \"tagheap/heap.h\"\n\n"
-                          "#if defined(__has_feature)\n#if __has_feature(address_sanitizer)\n"
-                          "#define ASAN 1\n#endif\n#elif defined(__SANITIZE_ADDRESS__)\n"
-                          "#define ASAN 1\n#endif\n#ifndef ASAN\n#define ASAN 0\n#endif\n"
-                          "#if ASAN\n#include <sanitizer/asan_interface.h>\n#endif\n\n");
 }
 
 static void print_names(lab_export *e) {
@@ -113,15 +78,14 @@ static void print_constants(lab_export *e) {
                   "#define ALIGNMENT %u\n#define GUARD %u\n#define LAYOUT TH_HEAP_LAYOUT_%s\n"
                   "#define TAG_TAIL 0x%04xu\n#define TAG_FREE 0x%04xu\n#define HOOKS %s\n"
                   "#define INDEX %s\n"
-                  "#define LOW_MEMORY %s\n#define SLOTS %u\n#define REGION_BYTES %zu\n"
+                  "#define SLOTS %u\n#define REGION_BYTES %zu\n"
                   "#define HEADER_DWORDS %u\n#define DWORDS %uu /* managed */\n"
                   "#define ARENA_BYTES ((size_t)%zu)\n#define START ((size_t)%zu)\n"
                   "#define EDGE_BYTES 64 /* on both sides of the region */\n"
-                  "#define SECONDS_MAX %d /* for all of it */\n\n",
+                  "#define SECONDS_MAX %d /* for all of it */\n",
                   config->alignment, config->guard, layout_words[config->layout], e->model.tag_tail,
-                  e->model.tag_free, config->skew % 2 == 0 ? "true" : "false",
-                  lab_index_wanted(config) ? "true" : "false",
-                  config->low_memory ? "low_memory" : "NULL", e->slots_count,
+                  e->model.tag_free, lab_config_has_locks(config) ? "true" : "false",
+                  lab_config_has_index(config) ? "true" : "false", e->slots_count,
                   4 * (size_t)config->dwords, e->model.header, e->model.dwords, LAB_ARENA_BYTES,
                   e->start, SECONDS_MAX);
 }
@@ -136,27 +100,46 @@ static bool has(const lab_export *e, lab_op_kind kind, lab_op_kind other) {
     return false;
 }
 
+/* A file of fuzz/program, after an empty line. */
+static void print_file(lab_export *e, const char *name) {
+    const lab_program_file *file = lab_program_files;
+    while (strcmp(file->name, name) != 0) {
+        file++; /* it is there: test_to_c exports every part */
+    }
+    (void)fputc('\n', e->out);
+    for (const char *const *line = file->lines; *line != NULL; line++) {
+        if (strcmp(*line, "#include \"program/constants.h\"") == 0) {
+            print_constants(e);
+        } else {
+            (void)fprintf(e->out, "%s\n", *line);
+        }
+    }
+}
+
+static void print_part(lab_export *e, bool needed, const char *header, const char *source) {
+    if (needed) {
+        print_file(e, header);
+        print_file(e, source);
+    }
+}
+
 static void print_parts(lab_export *e) {
-    if (e->script->config.low_memory) {
-        (void)fprintf(e->out, "static bool low_memory(void *context, th_heap *from, size_t bytes);"
-                              "\n\n");
-    }
-    print_part(e, lab_part_core);
-    if (e->script->config.low_memory) {
-        print_part(e, lab_part_low_memory);
-    }
-    if (has(e, LAB_OP_COMPACT, LAB_OP_COMPACT_SOME)) {
-        print_part(e, lab_part_moves);
-    }
-    if (has(e, LAB_OP_COPY, LAB_OP_COPY)) {
-        print_part(e, lab_part_copy);
-    }
+    bool attacks = has(e, LAB_OP_ATTACK, LAB_OP_ATTACK);
+    print_file(e, "sanitizer.h");
+    print_file(e, "core.h");
+    print_part(e, true, "forget.h", "core.c");
+    print_part(e, e->script->config.low_memory != 0, "low_memory.h", "low_memory.c");
+    print_part(e, has(e, LAB_OP_COMPACT, LAB_OP_COMPACT_SOME), "moves.h", "moves.c");
+    print_part(e, has(e, LAB_OP_COPY, LAB_OP_COPY), "image.h", "image.c");
     if (has(e, LAB_OP_NULL, LAB_OP_NULL)) {
-        print_part(e, lab_part_null);
+        print_file(e, "refused.h");
+        print_part(e, true, "refusals.h", "refusals.c");
     }
-    if (has(e, LAB_OP_ATTACK, LAB_OP_ATTACK)) {
-        print_part(e, lab_part_attack);
+    if (attacks) {
+        print_file(e, "control.h");
+        print_file(e, "saboteur.h");
     }
+    print_part(e, attacks, "attack.h", "attack.c");
 }
 
 /* ---- main --------------------------------------------------------------------------------- */
@@ -223,7 +206,7 @@ static void print_end_of_op(lab_export *e, const char *when) {
 static void print_op(lab_export *e) {
     char line[LAB_OP_LINE_BYTES_MAX];
     e->op = &e->script->ops[e->index];
-    (void)lab_op_format(e->op, line, sizeof line);
+    (void)lab_op_format(&e->script->config, e->op, line, sizeof line);
     if (!lab_op_suits(e->op, e->slots[e->op->slot].block != LAB_EXACT_NONE)) {
         (void)fprintf(e->out, "\n    /* %zu: %s: does nothing, its slot does not suit it */\n",
                       e->index, line);
@@ -267,7 +250,7 @@ static void print_main(lab_export *e, bool accepted) {
         lab_export_line(e, "(void)wild;");
     }
     lab_export_line(e, "set_up();");
-    lab_export_line(e, "start(%s);", accepted ? "true" : "false");
+    lab_export_start(e, accepted);
     if (accepted) {
         e->index = 0;
         print_state(e, "fresh");
@@ -283,7 +266,7 @@ static void print_main(lab_export *e, bool accepted) {
                           "    free(arenas[1]);\n    return 0;\n}\n");
 }
 
-static bool export_heap(const lab_script *script, const lab_verdict *verdict, FILE *out) {
+static bool export_heap(const lab_script *script, const lab_outcome *verdict, FILE *out) {
     const lab_config *config = &script->config;
     lab_export e = {.out = out, .script = script, .verdict = verdict, .slots_count = 1};
     for (size_t i = 0; i < script->count; i++) {
@@ -299,17 +282,15 @@ static bool export_heap(const lab_script *script, const lab_verdict *verdict, FI
     for (uint32_t i = 0; i < e.slots_count; i++) {
         e.slots[i] = (lab_slot){LAB_EXACT_NONE, 0};
     }
-    int guard_max = th_heap_guard_max();
+    int guard_max = th_guard_max();
     e.guard = config->guard < guard_max ? config->guard : guard_max;
     e.start = lab_region_start(config);
     bool accepted = lab_exact_start(&e.model, e.start, 4 * (size_t)config->dwords,
                                     config->alignment, lab_model_layout(config));
-    e.past = lab_past_none(&e.model);
+    e.history = lab_heap_history_none(&e.model);
     e.model.low_memory = config->low_memory ? lab_export_low_memory : NULL;
     e.model.low_memory_context = &e;
     print_opening(&e);
-    print_headers(&e);
-    print_constants(&e);
     print_parts(&e);
     print_main(&e, accepted);
     lab_exact_clean_up(&e.model);
@@ -318,7 +299,7 @@ static bool export_heap(const lab_script *script, const lab_verdict *verdict, FI
     return !e.no_memory;
 }
 
-bool lab_export_c(const lab_script *script, const lab_verdict *verdict, const char *name,
+bool lab_export_c(const lab_script *script, const lab_outcome *verdict, const char *name,
                   FILE *out) {
     return script->config.subject == LAB_SUBJECT_HEAP
                ? export_heap(script, verdict, out)

@@ -12,11 +12,11 @@
 #include <stdio.h>
 
 #include "script/script.h"
-#include "shrink/judge.h"
+#include "shrink/trial.h"
 
 /* Prints the program for a script that fails as `verdict` says. False: no memory. Write errors are
  * left to ferror(out). `name` is the subject's, for people. */
-bool lab_export_c(const lab_script *script, const lab_verdict *verdict, const char *name,
+bool lab_export_c(const lab_script *script, const lab_outcome *verdict, const char *name,
                   FILE *out);
 
 #endif

@@ -48,7 +48,7 @@ static size_t tail_of(size_t bytes) {
     return bytes <= LAB_CONTENTS_WHOLE_MAX ? bytes : bytes - LAB_CONTENTS_END_BYTES;
 }
 
-static void fill(const lab_live *block, size_t from, size_t to) {
+static void fill(const lab_contract_block *block, size_t from, size_t to) {
     size_t i = from;
     while (i < to) {
         uint64_t word = word_at(block->seed, i);
@@ -91,14 +91,14 @@ static size_t first_wrong(const unsigned char *at, uint32_t seed, size_t written
 }
 
 size_t lab_contract_wrong_byte(const lab_contract *contract, uint32_t slot) {
-    const lab_live *block = &contract->slots[slot];
+    const lab_contract_block *block = &contract->slots[slot];
     return first_wrong(block->at, block->seed, block->written, block->written);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
 /* By distances: either block may reach beyond the end of the address space. */
-static bool overlap(const lab_live *block, uintptr_t at, size_t bytes) {
+static bool overlap(const lab_contract_block *block, uintptr_t at, size_t bytes) {
     uintptr_t other = (uintptr_t)block->at;
     return block->at != NULL && (at < other ? other - at < bytes : at - other < block->extent);
 }
@@ -113,7 +113,7 @@ uint32_t lab_contract_overlap(const lab_contract *contract, const void *at, size
     return LAB_NO_SLOT;
 }
 
-static void write_all(const lab_live *block, size_t from) {
+static void write_all(const lab_contract_block *block, size_t from) {
     size_t head = head_of(block->written);
     if (from < head) {
         fill(block, from, head);
@@ -122,16 +122,17 @@ static void write_all(const lab_live *block, size_t from) {
 }
 
 void lab_contract_put(lab_contract *contract, uint32_t slot, const lab_given *given) {
-    lab_live *block = &contract->slots[slot];
-    *block = (lab_live){.at = given->at,
-                        .bytes = given->bytes,
-                        .most = given->bytes,
-                        .written = given->written,
-                        .extent = given->extent,
-                        .alignment = given->alignment,
-                        .seed = contract->seed * 0x1000003u,
-                        .frame = contract->frame,
-                        .serial = ++contract->serial};
+    lab_contract_block *block = &contract->slots[slot];
+    *block = (lab_contract_block){.at = given->at,
+                                  .bytes = given->bytes,
+                                  .most = given->bytes,
+                                  .written = given->written,
+                                  .extent = given->extent,
+                                  .alignment = given->alignment,
+                                  .seed = contract->seed * 0x1000003u,
+                                  .tag = given->tag,
+                                  .frame = contract->frame,
+                                  .serial = ++contract->serial};
     contract->slots_used = slot >= contract->slots_used ? slot + 1 : contract->slots_used;
     contract->live++;
     contract->live_bytes += given->bytes;
@@ -142,11 +143,11 @@ void lab_contract_put(lab_contract *contract, uint32_t slot, const lab_given *gi
 }
 
 size_t lab_contract_move(lab_contract *contract, uint32_t slot, const lab_given *given) {
-    lab_live *block = &contract->slots[slot];
+    lab_contract_block *block = &contract->slots[slot];
     size_t kept = given->bytes < block->bytes ? given->bytes : block->bytes;
     size_t wrong = first_wrong(given->at, block->seed, block->written, kept);
     size_t had = head_of(block->written);
-    size_t most = given->at == block->at ? block->most : 0;
+    size_t most = given->at == block->at && !block->moved ? block->most : 0;
     most = given->bytes > most ? given->bytes : most;
     contract->live_bytes += given->bytes - block->bytes;
     contract->live_most += most - block->most;
@@ -154,6 +155,7 @@ size_t lab_contract_move(lab_contract *contract, uint32_t slot, const lab_given 
     contract->mixed = true;
     block->frame = given->at != block->at ? contract->frame : block->frame;
     block->at = given->at;
+    block->moved = false;
     block->bytes = given->bytes;
     block->most = most;
     block->written = given->written;
@@ -164,13 +166,27 @@ size_t lab_contract_move(lab_contract *contract, uint32_t slot, const lab_given 
 }
 
 void lab_contract_drop(lab_contract *contract, uint32_t slot) {
-    lab_live *block = &contract->slots[slot];
+    lab_contract_block *block = &contract->slots[slot];
     contract->live--;
     contract->live_bytes -= block->bytes;
     contract->live_most -= block->most;
     contract->alignments -= block->alignment;
     contract->mixed = true;
     block->at = NULL;
+}
+
+uint32_t lab_contract_at(const lab_contract *contract, const void *at) {
+    for (uint32_t i = 0; at != NULL && i < contract->slots_used; i++) {
+        if (contract->slots[i].at == at) {
+            return i;
+        }
+    }
+    return LAB_NO_SLOT;
+}
+
+void lab_contract_relocate(lab_contract *contract, uint32_t slot, void *at) {
+    contract->slots[slot].at = at;
+    contract->slots[slot].moved = true;
 }
 
 /* ---- many at once ------------------------------------------------------------------------- */
@@ -185,6 +201,18 @@ void lab_contract_reset(lab_contract *contract) {
     contract->alignments = 0;
     contract->touched = false;
     contract->mixed = false;
+}
+
+uint32_t lab_contract_free_tags(lab_contract *contract, uint32_t low, uint32_t high) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < contract->slots_used; i++) {
+        const lab_contract_block *block = &contract->slots[i];
+        if (block->at != NULL && block->tag >= low && block->tag <= high) {
+            lab_contract_drop(contract, i);
+            count++;
+        }
+    }
+    return count;
 }
 
 void lab_contract_mark(lab_contract *contract) {

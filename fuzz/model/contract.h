@@ -14,7 +14,7 @@
 #define LAB_CONTENTS_WHOLE_MAX ((size_t)1 << 20)
 #define LAB_CONTENTS_END_BYTES ((size_t)4 << 10)
 
-typedef struct lab_live {
+typedef struct lab_contract_block {
     unsigned char *at; /* NULL: the slot is empty */
     size_t bytes;      /* asked for */
     size_t most;       /* the most bytes asked for while it was at this address */
@@ -22,12 +22,14 @@ typedef struct lab_live {
     size_t extent;     /* bytes that are its own, as the subject said last; at least `written` */
     size_t alignment;
     uint32_t seed;   /* of its contents */
+    uint32_t tag;    /* 0 where there are none */
+    bool moved;      /* by the compaction that is going on */
     uint32_t frame;  /* the number of frames that had ended when it was allocated, or moved */
     uint64_t serial; /* of its last allocation or resize */
-} lab_live;
+} lab_contract_block;
 
 typedef struct lab_contract {
-    lab_live *slots; /* slots[0 .. slots_max-1], owned */
+    lab_contract_block *slots; /* slots[0 .. slots_max-1], owned */
     uint32_t slots_max;
     uint32_t slots_used; /* no slot from here on is live */
     uint32_t live;       /* blocks */
@@ -60,9 +62,10 @@ uint32_t lab_contract_overlap(const lab_contract *contract, const void *at, size
 typedef struct lab_given {
     unsigned char *at;
     size_t bytes;
-    size_t written; /* as in lab_live */
+    size_t written; /* as in lab_contract_block */
     size_t extent;
     size_t alignment;
+    uint32_t tag;
 } lab_given;
 
 /* The block becomes the slot's; its contents are written. */
@@ -79,6 +82,15 @@ void lab_contract_drop(lab_contract *contract, uint32_t slot);
 /* The index of the first byte of the slot's block that is not as it should be; `written` if all
  * are. */
 size_t lab_contract_wrong_byte(const lab_contract *contract, uint32_t slot);
+
+/* The slot whose block begins there; LAB_NO_SLOT: none does. */
+uint32_t lab_contract_at(const lab_contract *contract, const void *at);
+
+/* The slot's block is being moved there, and not looked at before lab_contract_move is told. */
+void lab_contract_relocate(lab_contract *contract, uint32_t slot, void *at);
+
+/* Drops all blocks with low <= tag <= high; how many there were. */
+uint32_t lab_contract_free_tags(lab_contract *contract, uint32_t low, uint32_t high);
 
 /* Everything at once; what came after the mark; what is two frames old, at the end of a frame. */
 void lab_contract_reset(lab_contract *contract);

@@ -48,11 +48,15 @@ static bool is_next_free(const lab_exact *m, uint32_t index) {
     return index + 2 < m->count && lab_exact_is_free(m, &m->extents[index + 1]);
 }
 
-static lab_extent free_extent(const lab_exact *m, uint32_t f, uint32_t e) {
-    return (lab_extent){.offset = f,
-                        .size = e - f - m->header,
-                        .tag = m->tag_free,
-                        .alignment = m->unit * DWORD_BYTES};
+/* A new one, for the list. */
+static lab_extent free_extent(lab_exact *m, uint32_t f, uint32_t e) {
+    uint32_t size = e - f - m->header;
+    if (size >= m->largest_free) {
+        m->largest_free = size;
+        m->is_largest_there = true;
+    }
+    return (lab_extent){
+        .offset = f, .size = size, .tag = m->tag_free, .alignment = m->unit * DWORD_BYTES};
 }
 
 /* need(bytes); 0 if it does not exist. */
@@ -73,6 +77,14 @@ static uint32_t excess(const lab_exact *m, uint32_t n, uint32_t alignment) {
 
 /* The index of the extent that contains the dword `offset`, which must be below N. */
 static uint32_t locate(const lab_exact *m, uint32_t offset) {
+    /* Most questions are about what has just changed. */
+    uint32_t near = m->last_change;
+    if (m->extents[near].offset == offset) {
+        return near;
+    }
+    if (near + 1 < m->count && m->extents[near + 1].offset == offset) {
+        return near + 1;
+    }
     uint32_t low = 0;
     uint32_t count = m->count; /* it is one of extents[low .. low+count-1] */
     while (count > 1) {
@@ -114,6 +126,12 @@ static void make_room(lab_exact *m, uint32_t at, uint32_t before, uint32_t after
     assert(before > 0 && after > 0);
     assert(at + before <= m->count && m->count - before + after <= m->capacity);
     note_change(m, m->extents[at].offset, end_of(m, at + before - 1));
+    m->last_change = at;
+    for (uint32_t i = at; i < at + before; i++) {
+        if (lab_exact_is_free(m, &m->extents[i]) && m->extents[i].size == m->largest_free) {
+            m->is_largest_there = false;
+        }
+    }
     if (before == after) {
         return;
     }
@@ -126,11 +144,23 @@ static void set_requested(const lab_exact *m, lab_extent *x, size_t bytes) {
     x->requested = m->keeps ? (uint32_t)bytes : DWORD_BYTES * x->size;
 }
 
-static void add_used(lab_exact *m, uint32_t dwords) {
-    m->used += dwords;
-    if (m->used > m->high_water) {
-        m->high_water = m->used;
-    }
+static uint32_t used_dwords(const lab_exact *m) {
+    return m->sides[0].dwords + m->sides[1].dwords;
+}
+
+/* What live blocks take grows, or becomes less, on the side of the extent. */
+static void add_used(lab_exact *m, const lab_extent *x, uint32_t blocks, uint32_t dwords) {
+    lab_exact_side *side = &m->sides[lab_exact_is_tail(m, x)];
+    side->blocks += blocks;
+    side->dwords += dwords;
+    uint32_t used = used_dwords(m);
+    m->high_water = used > m->high_water ? used : m->high_water;
+}
+
+static void take_used(lab_exact *m, const lab_extent *x, uint32_t blocks, uint32_t dwords) {
+    lab_exact_side *side = &m->sides[lab_exact_is_tail(m, x)];
+    side->blocks -= blocks;
+    side->dwords -= dwords;
 }
 
 /* ---- start -------------------------------------------------------------------------------- */
@@ -288,7 +318,7 @@ static uint32_t place(lab_exact *m, lab_extent wanted, size_t bytes) {
     if (has_rest) {
         m->extents[i + 1] = free_extent(m, e - remainder, e);
     }
-    add_used(m, m->header + wanted.size);
+    add_used(m, &wanted, 1, m->header + wanted.size);
     return n;
 }
 
@@ -333,13 +363,13 @@ size_t lab_exact_free(lab_exact *model, uint32_t block) {
     }
     uint32_t i = locate_live(model, block);
     uint32_t size = model->extents[i].size;
+    take_used(model, &model->extents[i], 1, model->header + size);
     uint32_t first = i > 0 && lab_exact_is_free(model, &model->extents[i - 1]) ? i - 1 : i;
     uint32_t final = is_next_free(model, i) ? i + 1 : i;
     uint32_t f = model->extents[first].offset;
     uint32_t e = end_of(model, final);
     make_room(model, first, final - first + 1, 1);
     model->extents[first] = free_extent(model, f, e);
-    model->used -= model->header + size;
     return (size_t)DWORD_BYTES * (size + model->header * (final - first));
 }
 
@@ -347,10 +377,11 @@ uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high) {
     uint32_t freed = 0;
     uint32_t kept = 0; /* extents[0 .. kept-1] are done */
     note_change(model, 0, model->dwords);
+    model->last_change = 0;
     for (uint32_t i = 0; i < model->count; i++) {
         lab_extent x = model->extents[i];
         if (!lab_exact_is_free(model, &x) && low <= x.tag && x.tag <= high) {
-            model->used -= model->header + x.size;
+            take_used(model, &x, 1, model->header + x.size);
             x = free_extent(model, x.offset, end_of(model, i));
             freed++;
         }
@@ -363,6 +394,8 @@ uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high) {
         }
     }
     model->count = kept;
+    model->largest_free = model->dwords;
+    model->is_largest_there = false;
     return freed;
 }
 
@@ -381,7 +414,7 @@ static void grow_in_place(lab_exact *m, uint32_t index, uint32_t need) {
     if (has_rest) {
         m->extents[index + 1] = free_extent(m, e - remainder, e);
     }
-    add_used(m, x->size - old_size);
+    add_used(m, x, 0, x->size - old_size);
 }
 
 /* Steps 3 to 6, once; LAB_EXACT_NONE if there is no place. */
@@ -433,26 +466,37 @@ size_t lab_exact_trim(lab_exact *model, uint32_t block) {
     }
     uint32_t i = locate_live(model, block);
     lab_extent *x = &model->extents[i];
-    uint32_t spare = x->size - need_of(model, x->requested);
-    if (spare == 0) {
+    uint32_t excess = x->size - need_of(model, x->requested);
+    if (excess == 0) {
         return 0;
     }
     uint32_t e = end_of(model, i);
     if (is_next_free(model, i)) {
         make_room(model, i, 2, 2);
-        model->extents[i + 1] = free_extent(model, e - spare, end_of(model, i + 1));
-        x->size -= spare;
-        model->used -= spare;
-        return (size_t)DWORD_BYTES * spare;
+        model->extents[i + 1] = free_extent(model, e - excess, end_of(model, i + 1));
+        x->size -= excess;
+        take_used(model, x, 0, excess);
+        return (size_t)DWORD_BYTES * excess;
     }
-    if (spare >= split_min(model)) {
+    if (excess >= split_min(model)) {
         make_room(model, i, 1, 2);
-        model->extents[i + 1] = free_extent(model, e - spare, e);
-        x->size -= spare;
-        model->used -= spare;
-        return (size_t)DWORD_BYTES * (spare - model->header);
+        model->extents[i + 1] = free_extent(model, e - excess, e);
+        x->size -= excess;
+        take_used(model, x, 0, excess);
+        return (size_t)DWORD_BYTES * (excess - model->header);
     }
     return 0;
+}
+
+bool lab_exact_retag(lab_exact *model, uint32_t block, uint32_t tag) {
+    uint32_t i = locate_live(model, block);
+    bool is_tail = lab_exact_is_tail(model, &model->extents[i]);
+    if (tag >= model->tag_free || (tag >= model->tag_tail) != is_tail) {
+        return false;
+    }
+    make_room(model, i, 1, 1);
+    model->extents[i].tag = tag;
+    return true;
 }
 
 /* ---- compaction --------------------------------------------------------------------------- */
@@ -585,7 +629,7 @@ PLAIN void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats) {
     const free_sums low = sum_free(model, 0, true, &tail);
     const free_sums high = sum_free(model, tail, false, &last);
     stats->region = (size_t)DWORD_BYTES * model->dwords;
-    stats->used = (size_t)DWORD_BYTES * model->used;
+    stats->used = (size_t)DWORD_BYTES * used_dwords(model);
     stats->high_water = (size_t)DWORD_BYTES * model->high_water;
     stats->head = (size_t)DWORD_BYTES * live_dwords(model, 0, tail, low);
     stats->tail = (size_t)DWORD_BYTES * live_dwords(model, tail, last, high);
@@ -596,6 +640,58 @@ PLAIN void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats) {
     stats->head_blocks = tail - low.blocks;
     stats->tail_blocks = last - tail - high.blocks;
     stats->free_blocks = low.blocks + high.blocks;
+    stats->failed_allocs = model->failed_allocs;
+}
+
+/* The index of the lowest TAIL block, or of LAST. Of two neighbours below LAST one is live: it says
+ * on which side both are. */
+static PLAIN uint32_t first_tail(const lab_exact *m) {
+    uint32_t low = 0;
+    uint32_t count = m->count - 1; /* it is one of extents[low .. low+count] */
+    while (count > 0) {
+        uint32_t half = count / 2;
+        const lab_extent *x = &m->extents[low + half];
+        x -= lab_exact_is_free(m, x) & (low + half > 0);
+        bool above = !lab_exact_is_tail(m, x);
+        low += above ? half + 1 : 0;
+        count = above ? count - half - 1 : half;
+    }
+    return low;
+}
+
+static PLAIN uint32_t find_largest_free(const lab_exact *m) {
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint32_t size = m->extents[i].size & (0u - lab_exact_is_free(m, &m->extents[i]));
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+PLAIN void lab_exact_recall_stats(lab_exact *model, lab_exact_stats *stats) {
+    const lab_exact_side *head = &model->sides[0], *tail = &model->sides[1];
+    uint32_t last = model->count - 1;
+    uint32_t first = first_tail(model);
+    if (!model->is_largest_there) {
+        model->largest_free = find_largest_free(model);
+        model->is_largest_there = true;
+    }
+    uint32_t low = first - head->blocks;         /* free blocks below it */
+    uint32_t high = last - first - tail->blocks; /* and above */
+    uint32_t low_dwords = model->extents[first].offset - head->dwords - low * model->header;
+    uint32_t high_dwords = model->extents[last].offset - model->extents[first].offset -
+                           tail->dwords - high * model->header;
+    stats->region = (size_t)DWORD_BYTES * model->dwords;
+    stats->used = (size_t)DWORD_BYTES * used_dwords(model);
+    stats->high_water = (size_t)DWORD_BYTES * model->high_water;
+    stats->head = (size_t)DWORD_BYTES * (head->dwords - head->blocks * model->header);
+    stats->tail = (size_t)DWORD_BYTES * (tail->dwords - tail->blocks * model->header);
+    stats->free = (size_t)DWORD_BYTES * (low_dwords + high_dwords);
+    stats->free_head = (size_t)DWORD_BYTES * low_dwords;
+    stats->largest_free = (size_t)DWORD_BYTES * model->largest_free;
+    stats->head_blocks = head->blocks;
+    stats->tail_blocks = tail->blocks;
+    stats->free_blocks = low + high;
     stats->failed_allocs = model->failed_allocs;
 }
 

@@ -35,6 +35,12 @@ typedef struct lab_extent {
 typedef bool (*lab_exact_move_fn)(void *context, uint32_t tag, uint32_t from, uint32_t to,
                                   uint32_t bytes);
 
+/* The live blocks of one side. */
+typedef struct lab_exact_side {
+    uint32_t blocks;
+    uint32_t dwords; /* headers and payloads */
+} lab_exact_side;
+
 typedef struct lab_exact lab_exact;
 
 typedef bool (*lab_exact_low_memory_fn)(void *context, lab_exact *model, size_t bytes);
@@ -53,7 +59,11 @@ struct lab_exact {
     bool keeps;        /* requested sizes and sites */
     uint64_t base;     /* address of the region modulo 2^32 */
     uint32_t cursor;
-    uint32_t used, high_water;          /* dwords */
+    lab_exact_side sides[2];            /* HEAD, TAIL */
+    uint32_t high_water;                /* dwords */
+    uint32_t largest_free;              /* no free extent is larger, */
+    bool is_largest_there;              /* and one that large certainly exists */
+    uint32_t last_change;               /* an index: where extents were changed last */
     uint32_t changed_low, changed_high; /* of the dwords [0, N), those whose blocks have changed:
                                            [low, high), low > high if none; see below */
     uint64_t failed_allocs;
@@ -102,6 +112,9 @@ uint32_t lab_exact_alloc(lab_exact *model, size_t alignment, size_t bytes, uint3
  * 0: it was freed; else: it failed and is untouched). */
 uint32_t lab_exact_resize(lab_exact *model, uint32_t block, size_t bytes);
 
+/* False, and nothing changes: the tag is none, or of the other side. */
+bool lab_exact_retag(lab_exact *model, uint32_t block, uint32_t tag);
+
 size_t lab_exact_trim(lab_exact *model, uint32_t block);
 size_t lab_exact_free(lab_exact *model, uint32_t block);
 uint32_t lab_exact_free_tags(lab_exact *model, uint32_t low, uint32_t high);
@@ -122,6 +135,11 @@ bool lab_exact_rebase(lab_exact *model, uint64_t base);
 /* The extent whose header or payload contains the dword `offset`; NULL outside [0, N). */
 const lab_extent *lab_exact_find(const lab_exact *model, uint32_t offset);
 
+/* Counted from the extents. */
 void lab_exact_get_stats(const lab_exact *model, lab_exact_stats *stats);
+
+/* The same from what was counted along the way; the largest free extent is looked for where it may
+ * be gone. */
+void lab_exact_recall_stats(lab_exact *model, lab_exact_stats *stats);
 
 #endif

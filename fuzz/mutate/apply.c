@@ -39,9 +39,9 @@ typedef struct range {
 /* Short ones mostly; not empty, if the script is not. */
 static range pick_range(lab_random *random, size_t count) {
     range r = {lab_random_below(random, count), 1};
-    size_t behind = count - r.at;
+    size_t rest = count - r.at;
     if (!lab_random_once_in(random, 2)) {
-        size_t most = lab_random_once_in(random, 2) ? behind : behind < 8 ? behind : 8;
+        size_t most = lab_random_once_in(random, 2) ? rest : rest < 8 ? rest : 8;
         r.length = 1 + lab_random_below(random, most);
     }
     return r;
@@ -82,7 +82,7 @@ static bool put(lab_script *script, size_t at, const lab_script *piece) {
     return true;
 }
 
-/* The end is where most is live, and where nothing behind it is disturbed. */
+/* The end is where most is live, and where nothing after it is disturbed. */
 static size_t pick_place(lab_random *random, const lab_script *script) {
     return lab_random_once_in(random, 2) ? script->count
                                          : lab_random_below(random, script->count + 1);
@@ -238,7 +238,7 @@ static bool change_config(lab_mutator *m, lab_script *script) {
     return true;
 }
 
-/* A range of the other one goes behind this one, in between, or in place of its end. */
+/* A range of the other one goes after this one, in between, or in place of its end. */
 static bool cross(lab_mutator *m, lab_script *script, const lab_script *other, size_t ops_max) {
     lab_random *random = &m->maker.random;
     if (other == NULL || script->count == 0 || other->count == 0 || ops_max < 2) {
@@ -283,10 +283,12 @@ static bool mutate_bytes(lab_mutator *m, lab_script *script, size_t ops_max) {
         m->capacity = needed;
     }
     uint8_t subject = script->config.subject; /* not among the bytes */
+    uint8_t family = script->config.plugin_family;
     size_t size = lab_script_encode(script, m->buffer, needed);
     size = lab_mutate_plain(m, m->buffer, size, needed);
     bool done = lab_script_decode(script, m->buffer, size);
     script->config.subject = subject;
+    script->config.plugin_family = family;
     return done;
 }
 

@@ -66,3 +66,8 @@ size_t lab_havoc(lab_random *random, uint8_t *bytes, size_t size, size_t max_siz
     }
     return size;
 }
+
+size_t lab_mutate_plain(lab_mutator *m, uint8_t *bytes, size_t size, size_t max_size) {
+    return m->bytes != NULL ? m->bytes(bytes, size, max_size)
+                            : lab_havoc(&m->maker.random, bytes, size, max_size);
+}

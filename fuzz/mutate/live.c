@@ -5,7 +5,7 @@
 
 #include "tagheap/heap.h"
 
-#define HEADER_BYTES 24u
+#define HEADER_BYTES (4 * LAB_CLASSIC_HEADER_DWORDS)
 
 void lab_live_start(lab_live *live, const lab_config *config) {
     uint32_t bytes = 4 * config->dwords;
@@ -76,10 +76,6 @@ static void resize(lab_live *live, uint32_t index, lab_size size) {
 void lab_live_note(lab_live *live, const lab_op *op) {
     uint32_t index = index_of(live, op->slot);
     switch ((lab_op_kind)op->kind) {
-    case LAB_OP_ALLOC:
-    case LAB_OP_ALIGNED:
-        allocate(live, op);
-        break;
     case LAB_OP_RESIZE:
         if (index < live->count) {
             resize(live, index, op->size);
@@ -102,6 +98,9 @@ void lab_live_note(lab_live *live, const lab_op *op) {
         live->used = 0;
         break;
     default:
+        if (lab_op_allocates(op)) {
+            allocate(live, op);
+        }
         break;
     }
 }

@@ -5,8 +5,7 @@
 
 #include "tagheap/heap.h"
 
-#define HEADER_DWORDS 6u
-#define SPLIT_BYTES   40u /* the smallest remainder that is split off: a header and 4 dwords */
+#define SPLIT_BYTES 40u /* the smallest remainder that is split off: a header and 4 dwords */
 
 #define PICK(random, table) ((table)[lab_random_below((random), sizeof(table) / sizeof *(table))])
 
@@ -17,7 +16,7 @@ static uint32_t make_dwords(lab_maker *maker) {
     static const uint32_t edges[] = {
         0, 11, 12, 15, 16, 17, 0x3FF, 0x1FFFF, 0x20000, LAB_DWORDS_CLASSIC, LAB_DWORDS_MAX};
     if (lab_random_below(random, 8) < maker->swarm.dense) {
-        return lab_random_between(random, 2 * HEADER_DWORDS + 4, 240);
+        return lab_random_between(random, 2 * LAB_CLASSIC_HEADER_DWORDS + 4, 240);
     }
     switch (lab_random_below(random, 16)) {
     case 0:
@@ -40,8 +39,10 @@ static uint8_t make_alignment(lab_random *random) {
 
 static uint32_t make_slots(lab_random *random) {
     static const uint32_t slots[] = {16, 16, 16, 16, 16, 16, 8, 8, 64, 64};
-    static const uint32_t many[] = {256, 1024, 4096, 16384, 65536};
-    return lab_random_once_in(random, 64) ? PICK(random, many) : PICK(random, slots);
+    enum { MANY = 3 }; /* from this index on: 256 and more */
+    return lab_random_once_in(random, 64)
+               ? lab_slot_counts[MANY + lab_random_below(random, LAB_SLOT_COUNTS_COUNT - MANY)]
+               : PICK(random, slots);
 }
 
 static uint8_t make_skew(lab_random *random) {
@@ -65,9 +66,10 @@ static uint8_t make_layout(lab_random *random, uint8_t subject) {
     return subject == LAB_SUBJECT_HEAP ? PICK(random, layouts) : (uint8_t)LAB_LAYOUT_CLASSIC;
 }
 
-/* A lean heap has no guards. */
-static void fit_guard(lab_config *config) {
+/* A lean heap has no guards, and only a plug-in has a family of its own. */
+static void make_valid(lab_config *config) {
     config->guard = config->layout == LAB_LAYOUT_LEAN ? 0 : config->guard;
+    config->plugin_family = config->subject == LAB_SUBJECT_PLUGIN ? config->plugin_family : 0;
 }
 
 void lab_make_config(lab_maker *maker, lab_config *config) {
@@ -80,7 +82,7 @@ void lab_make_config(lab_maker *maker, lab_config *config) {
     config->low_memory = lab_random_once_in(random, 4);
     config->skew = make_skew(random);
     config->layout = make_layout(random, config->subject);
-    fit_guard(config);
+    make_valid(config);
 }
 
 void lab_make_config_key(lab_maker *maker, lab_config *config) {
@@ -89,6 +91,7 @@ void lab_make_config_key(lab_maker *maker, lab_config *config) {
     lab_make_config(maker, &other);
     if (other.subject != config->subject && lab_random_once_in(random, 4)) {
         config->subject = other.subject;
+        make_valid(config);
         return;
     }
     switch (lab_random_below(random, 9)) {
@@ -119,7 +122,7 @@ void lab_make_config_key(lab_maker *maker, lab_config *config) {
         config->dwords = other.dwords;
         break;
     }
-    fit_guard(config);
+    make_valid(config);
 }
 
 void lab_make_fit(lab_script *script) {
@@ -172,7 +175,7 @@ static uint32_t make_near_freed(lab_random *random, const lab_live *live) {
     }
     uint32_t bytes = live->freed[lab_random_below(random, known)];
     if (known > 1 && lab_random_once_in(random, 4)) { /* two of them and a header: merged */
-        bytes += 4 * HEADER_DWORDS + live->freed[lab_random_below(random, known)];
+        bytes += 4 * LAB_CLASSIC_HEADER_DWORDS + live->freed[lab_random_below(random, known)];
     }
     return near(random, bytes);
 }
@@ -235,9 +238,9 @@ static lab_size make_size(lab_maker *maker, const lab_live *live) {
 
 /* An address in the region: anywhere, or where a block is likely to begin or end. */
 static lab_size make_place(lab_random *random, const lab_live *live) {
-    uint32_t region = live->all + 2 * 4 * HEADER_DWORDS;
+    uint32_t region = live->all + 2 * 4 * LAB_CLASSIC_HEADER_DWORDS;
     if (lab_random_once_in(random, 4)) {
-        return bytes_of(4 * HEADER_DWORDS + lab_random_below(random, 9));
+        return bytes_of(4 * LAB_CLASSIC_HEADER_DWORDS + lab_random_below(random, 9));
     }
     if (lab_random_once_in(random, 4)) {
         return bytes_of(near(random, region));
@@ -305,7 +308,7 @@ static void make_range(lab_maker *maker, lab_op *op, const lab_live *live) {
         low = high;
         high = other;
     }
-    op->tag = low <= 0x7FFF || low >= 0xFF00 ? low : 0x7FFF;
+    op->tag = lab_tag_is_valid(low) ? low : 0x7FFF;
     op->tag_high = high;
 }
 
@@ -339,7 +342,7 @@ static uint16_t make_slot(lab_maker *maker, lab_op_kind kind, const lab_live *li
     if (lab_random_once_in(random, 32)) {
         return (uint16_t)slot;
     }
-    if (kind == LAB_OP_ALLOC || kind == LAB_OP_ALIGNED) {
+    if (lab_op_rules[kind].slot == LAB_SLOT_EMPTY) {
         for (uint32_t tries = 0; tries < slots; tries++) {
             if (lab_live_find(live, (uint16_t)slot) == NULL) {
                 break;

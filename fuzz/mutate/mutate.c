@@ -65,11 +65,6 @@ static void begin(lab_mutator *m, uint64_t seed) {
     m->applied_count = 0;
 }
 
-size_t lab_mutate_plain(lab_mutator *m, uint8_t *bytes, size_t size, size_t max_size) {
-    return m->bytes != NULL ? m->bytes(bytes, size, max_size)
-                            : lab_havoc(&m->maker.random, bytes, size, max_size);
-}
-
 static lab_mutation pick(lab_mutator *m, const lab_script *script) {
     if (script->count == 0) {
         return LAB_MUTATION_RENEW;

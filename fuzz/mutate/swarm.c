@@ -31,19 +31,12 @@ static const lab_swarm ordinary = {
                   [LAB_MUTATION_CONFIG] = 12,
                   [LAB_MUTATION_CROSS] = 0, /* needs another script: engines ask for it */
                   [LAB_MUTATION_BYTES] = 8},
-    .kinds = {[LAB_OP_ALLOC] = 48,
-              [LAB_OP_ALIGNED] = 24,
-              [LAB_OP_RESIZE] = 32,
-              [LAB_OP_TRIM] = 8,
-              [LAB_OP_FREE] = 40,
-              [LAB_OP_FREE_TAGS] = 8,
-              [LAB_OP_COMPACT] = 12,
-              [LAB_OP_COMPACT_SOME] = 12,
-              [LAB_OP_COPY] = 6,
-              [LAB_OP_FIND] = 6,
-              [LAB_OP_NULL] = 4,
-              [LAB_OP_INIT] = 1,
-              [LAB_OP_ATTACK] = 14},
+    .kinds =
+        {
+#define LAB_OP(KIND, name, word, size, slot, fields, optional, opcode, of_32, bytes, weight, ...)  \
+    [LAB_OP_##KIND] = (weight),
+#include "script/ops.def"
+        },
     .sources = {[LAB_SOURCE_TINY] = 24,
                 [LAB_SOURCE_SMALL] = 32,
                 [LAB_SOURCE_LIVE] = 16,
@@ -52,7 +45,11 @@ static const lab_swarm ordinary = {
                 [LAB_SOURCE_SHARE] = 16,
                 [LAB_SOURCE_POWER] = 8,
                 [LAB_SOURCE_ABSURD] = 4},
-    .attacks = {4, 4, 4, 4, 4, 4, 4, 4},
+    .attacks =
+        {
+#define LAB_ATTACK(KIND, name, weight, ...) [LAB_ATTACK_##KIND] = (weight),
+#include "script/attacks.def"
+        },
     .guards = {4, 4, 4, 8},
     .tails = 3,
     .slots = 16,
@@ -108,27 +105,15 @@ static void print_weight(const char *name, unsigned weight, FILE *out) {
 static void print_kinds(const lab_swarm *swarm, FILE *out) {
     (void)fputs("operations:", out);
     for (unsigned kind = 0; kind < LAB_OP_COUNT; kind++) {
-        char word[LAB_OP_LINE_BYTES_MAX];
-        lab_kind_format((lab_op_kind)kind, word, sizeof word);
-        print_weight(word, swarm->kinds[kind], out);
+        print_weight(lab_op_rules[kind].name, swarm->kinds[kind], out);
     }
     (void)fputc('\n', out);
 }
 
-/* Attacks are called what the text form calls them: on=WHAT. */
 static void print_attacks(const lab_swarm *swarm, FILE *out) {
     (void)fputs("attacks:", out);
     for (unsigned attack = 0; attack < LAB_ATTACK_COUNT; attack++) {
-        char line[LAB_OP_LINE_BYTES_MAX];
-        lab_op op;
-        memset(&op, 0, sizeof op);
-        op.kind = LAB_OP_ATTACK;
-        op.attack = (uint8_t)attack;
-        (void)lab_op_format(&op, line, sizeof line);
-        char *word = strstr(line, "on=");
-        word += strlen("on=");
-        word[strcspn(word, " ")] = '\0';
-        print_weight(word, swarm->attacks[attack], out);
+        print_weight(lab_attack_rules[attack].name, swarm->attacks[attack], out);
     }
     (void)fputc('\n', out);
 }

@@ -23,7 +23,7 @@ typedef enum lab_mutation {
     LAB_MUTATION_KIND,      /* one operation becomes one of another kind, on the same slot */
     LAB_MUTATION_RELEASE,   /* frees of blocks that are live, at a random place or at the end */
     LAB_MUTATION_CONFIG,    /* one key of the configuration */
-    LAB_MUTATION_CROSS,     /* operations of another script: in between, instead or behind */
+    LAB_MUTATION_CROSS,     /* operations of another script: in between, instead or after */
     LAB_MUTATION_BYTES,     /* the engine's own mutation of the bytes */
     LAB_MUTATION_COUNT
 } lab_mutation;

@@ -33,10 +33,10 @@ size_t lab_trim_next(lab_trim *trim, uint8_t *bytes, size_t capacity) {
         return 0;
     }
     lab_script *script = &trim->candidate;
-    size_t behind = script->count - trim->at;
-    size_t length = trim->length < behind ? trim->length : behind;
+    size_t rest = script->count - trim->at;
+    size_t length = trim->length < rest ? trim->length : rest;
     memmove(&script->ops[trim->at], &script->ops[trim->at + length],
-            (behind - length) * sizeof *script->ops);
+            (rest - length) * sizeof *script->ops);
     script->count -= length;
     trim->steps++;
     size_t size = lab_script_encode(script, bytes, capacity);
@@ -44,7 +44,7 @@ size_t lab_trim_next(lab_trim *trim, uint8_t *bytes, size_t capacity) {
 }
 
 void lab_trim_judge(lab_trim *trim, bool same) {
-    if (same) { /* the range behind it is now at the same place */
+    if (same) { /* the range after it is now at the same place */
         lab_script shorter = trim->candidate;
         trim->candidate = trim->script;
         trim->script = shorter;

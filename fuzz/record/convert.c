@@ -51,7 +51,8 @@ static const char usage[] =
     "  --ops N           operations in the window (1000)\n"
     "  --window START:N  the window: N operations from START on\n"
     "  --dwords N        region size (default: what everything fits into)\n"
-    "  --slots N         8, 16, 64, 256, 1024, 4096, 16384 or 65536 (default: what it takes)\n"
+    "  --slots N         one of " LAB_SLOT_COUNTS_TEXT
+    "\n                    (default: what it takes)\n"
     "  --align N         4, 8 or 16 (4)\n"
     "  --low-memory      set lowmem=1 in the script\n"
     "  --max-size BYTES  drop larger requests (65536)\n"
@@ -112,7 +113,6 @@ static bool is_choice(const char *option, uint64_t value, const uint32_t *choice
 /* The options that take a number. */
 static bool parse_numeric(lab_plan_options *plan, const char *option, const char *text,
                           bool *known) {
-    static const uint32_t slots[] = {8, 16, 64, 256, 1024, 4096, 16384, 65536};
     static const uint32_t alignments[] = {4, 8, 16};
     const struct {
         const char *name;
@@ -125,7 +125,7 @@ static bool parse_numeric(lab_plan_options *plan, const char *option, const char
         {"--long", 1, UINT32_MAX, &plan->long_ops},
         {"--epoch", 0, UINT32_MAX, &plan->epoch_ops},
         {"--compact", 0, UINT32_MAX, &plan->compact_every},
-        {"--slots", 8, 65536, &plan->slots},
+        {"--slots", 8, LAB_SLOTS_MAX, &plan->slots},
     };
     uint64_t value = 0;
     *known = true;
@@ -133,7 +133,7 @@ static bool parse_numeric(lab_plan_options *plan, const char *option, const char
         if (strcmp(option, fields[i].name) == 0) {
             bool ok = parse_number(option, text, fields[i].low, fields[i].high, &value) &&
                       (fields[i].to != &plan->slots ||
-                       is_choice(option, value, slots, sizeof slots / sizeof slots[0]));
+                       is_choice(option, value, lab_slot_counts, LAB_SLOT_COUNTS_COUNT));
             *fields[i].to = (uint32_t)value;
             return ok;
         }
@@ -229,13 +229,13 @@ static void print_label(FILE *out, const char *label) {
 typedef struct conversion {
     const arguments *a;
     lab_trace trace;
-    lab_history history;
+    lab_trace_history history;
     lab_script script;
     lab_plan_report report;
 } conversion;
 
 static void print_dropped(FILE *out, const conversion *c) {
-    const lab_history *history = &c->history;
+    const lab_trace_history *history = &c->history;
     if (c->report.not_carried > 0) {
         fprintf(out, "# left out: %zu blocks from before the window that it does not touch\n",
                 c->report.not_carried);
@@ -319,14 +319,14 @@ static bool write_script(const conversion *c, char *message, size_t capacity) {
 
 static bool convert(conversion *c, char *message, size_t capacity) {
     char why[LINE_CAPACITY / 2] = "";
-    if (!lab_history_build(&c->history, &c->trace)) {
+    if (!lab_trace_history_build(&c->history, &c->trace)) {
         return refuse(message, capacity, c->a->trace, "too large for the memory of this machine");
     }
     bool ok = lab_plan_make(&c->history, &c->a->plan, &c->script, &c->report, why, sizeof why)
                   ? write_script(c, message, capacity)
                   : refuse(message, capacity, c->a->trace, why);
     lab_script_clean_up(&c->script);
-    lab_history_clean_up(&c->history);
+    lab_trace_history_clean_up(&c->history);
     return ok;
 }
 

@@ -81,7 +81,7 @@ static void put_in(table *t, uint64_t address, uint32_t block) {
 
 /* ---- lives ---------------------------------------------------------------------------------- */
 
-static void add_event(lab_history *history, lab_event_kind kind, uint32_t block, size_t op,
+static void add_event(lab_trace_history *history, lab_event_kind kind, uint32_t block, size_t op,
                       const lab_trace_record *record) {
     history->events[history->count++] = (lab_event){.kind = (uint8_t)kind,
                                                     .block = block,
@@ -91,7 +91,7 @@ static void add_event(lab_history *history, lab_event_kind kind, uint32_t block,
 }
 
 /* `block` now lives at the record's result. */
-static void settle(lab_history *history, table *live, uint32_t block, size_t op,
+static void settle(lab_trace_history *history, table *live, uint32_t block, size_t op,
                    const lab_trace_record *record) {
     uint32_t before = take_out(live, record->result);
     if (before != NO_BLOCK) {
@@ -101,7 +101,7 @@ static void settle(lab_history *history, table *live, uint32_t block, size_t op,
     put_in(live, record->result, block);
 }
 
-static void follow_birth(lab_history *history, table *live, size_t op,
+static void follow_birth(lab_trace_history *history, table *live, size_t op,
                          const lab_trace_record *record) {
     if (record->result == 0) {
         history->failed++;
@@ -112,7 +112,7 @@ static void follow_birth(lab_history *history, table *live, size_t op,
     add_event(history, LAB_EVENT_BIRTH, block, op, record);
 }
 
-static void follow_resize(lab_history *history, table *live, size_t op,
+static void follow_resize(lab_trace_history *history, table *live, size_t op,
                           const lab_trace_record *record) {
     if (record->result == 0 && record->size != 0) {
         history->failed++;
@@ -134,7 +134,7 @@ static void follow_resize(lab_history *history, table *live, size_t op,
     add_event(history, LAB_EVENT_RESIZE, block, op, record);
 }
 
-static void follow_free(lab_history *history, table *live, size_t op,
+static void follow_free(lab_trace_history *history, table *live, size_t op,
                         const lab_trace_record *record) {
     uint32_t block = take_out(live, record->old);
     if (block == NO_BLOCK) {
@@ -144,7 +144,7 @@ static void follow_free(lab_history *history, table *live, size_t op,
     }
 }
 
-bool lab_history_build(lab_history *history, const lab_trace *trace) {
+bool lab_trace_history_build(lab_trace_history *history, const lab_trace *trace) {
     memset(history, 0, sizeof *history);
     table live = {0};
     history->ops = trace->count;
@@ -173,12 +173,12 @@ bool lab_history_build(lab_history *history, const lab_trace *trace) {
     }
     free(live.entries);
     if (!ok) {
-        lab_history_clean_up(history);
+        lab_trace_history_clean_up(history);
     }
     return ok;
 }
 
-void lab_history_clean_up(lab_history *history) {
+void lab_trace_history_clean_up(lab_trace_history *history) {
     free(history->events);
     memset(history, 0, sizeof *history);
 }

@@ -26,7 +26,7 @@ typedef struct lab_event {
     uint8_t align_log2;
 } lab_event;
 
-typedef struct lab_history {
+typedef struct lab_trace_history {
     lab_event *events; /* in the order of the trace; owned */
     size_t count;
     size_t ops;      /* records in the trace */
@@ -35,10 +35,10 @@ typedef struct lab_history {
     size_t foreign;  /* frees and resizes of blocks from before the recording: a resize counts as
                         a birth, a free leaves no event */
     size_t lost;     /* blocks whose address came back without a free: they die there */
-} lab_history;
+} lab_trace_history;
 
 /* Follows every address through the trace. False only if there is no memory. */
-bool lab_history_build(lab_history *history, const lab_trace *trace);
-void lab_history_clean_up(lab_history *history);
+bool lab_trace_history_build(lab_trace_history *history, const lab_trace *trace);
+void lab_trace_history_clean_up(lab_trace_history *history);
 
 #endif

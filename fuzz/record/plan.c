@@ -12,11 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runner/bare.h"
+#include "bare/bare.h"
 
-#define HEADER_DWORDS(unit) ((6u + (unit)-1u) / (unit) * (unit))
+#define HEADER_DWORDS(unit) ((LAB_CLASSIC_HEADER_DWORDS + (unit)-1u) / (unit) * (unit))
 #define SIZE_MAX_DWORDS     0x1FFFFu
-#define SLOTS_MAX           65536u
 #define ALIGN_LOG2_MAX      12u /* the region holds no more than a few pages of padding */
 #define SHIFT_MAX           24u
 #define REGION_STEP         64u /* dwords: what a region's size is a multiple of */
@@ -57,7 +56,7 @@ typedef struct step {
 } step;
 
 typedef struct plan {
-    const lab_history *history;
+    const lab_trace_history *history;
     lab_plan_options options;
     lab_plan_report *report;
     size_t start, end;
@@ -275,12 +274,7 @@ static void measure(plan *p, lab_config *config) {
 }
 
 static void choose_slots(plan *p, lab_config *config) {
-    static const uint32_t choices[] = {8, 16, 64, 256, 1024, 4096, 16384, SLOTS_MAX};
-    size_t choice = 0;
-    while (choices[choice] < p->report->peak_blocks && choices[choice] != SLOTS_MAX) {
-        choice++;
-    }
-    p->slots = p->options.slots != 0 ? p->options.slots : choices[choice];
+    p->slots = p->options.slots != 0 ? p->options.slots : lab_slots_for(p->report->peak_blocks);
     config->slots = p->slots;
     config->alignment = p->options.alignment;
     config->low_memory = p->options.low_memory;
@@ -416,7 +410,7 @@ static void start_emitting(plan *p) {
     for (uint32_t i = 0; i < p->history->blocks; i++) {
         p->blocks[i].slot = NO_SLOT;
     }
-    for (size_t i = 0; i < SLOTS_MAX; i++) {
+    for (size_t i = 0; i < LAB_SLOTS_MAX; i++) {
         p->by_slot[i] = NO_SLOT;
     }
     p->lowest = 0;
@@ -506,7 +500,7 @@ static bool allocate(plan *p) {
     size_t blocks = (size_t)p->history->blocks + 1;
     p->blocks = calloc(blocks, sizeof *p->blocks);
     p->steps = calloc(blocks + p->history->count, sizeof *p->steps);
-    p->by_slot = calloc(SLOTS_MAX, sizeof *p->by_slot);
+    p->by_slot = calloc(LAB_SLOTS_MAX, sizeof *p->by_slot);
     return p->blocks != NULL && p->steps != NULL && p->by_slot != NULL;
 }
 
@@ -525,8 +519,8 @@ static bool set_window(plan *p, char *message, size_t capacity) {
     return true;
 }
 
-bool lab_plan_make(const lab_history *history, const lab_plan_options *options, lab_script *script,
-                   lab_plan_report *report, char *message, size_t capacity) {
+bool lab_plan_make(const lab_trace_history *history, const lab_plan_options *options,
+                   lab_script *script, lab_plan_report *report, char *message, size_t capacity) {
     memset(report, 0, sizeof *report);
     plan p = {.history = history, .options = *options, .report = report, .script = script};
     bool ok = set_window(&p, message, capacity);

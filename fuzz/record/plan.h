@@ -45,7 +45,7 @@ typedef struct lab_plan_report {
 /* Makes the script (an empty, zeroed one is filled). False with one line in message[0 ..
  * capacity-1] if the window lies outside the history, nothing is left in it, or there is no
  * memory; the script is empty then. */
-bool lab_plan_make(const lab_history *history, const lab_plan_options *options, lab_script *script,
-                   lab_plan_report *report, char *message, size_t capacity);
+bool lab_plan_make(const lab_trace_history *history, const lab_plan_options *options,
+                   lab_script *script, lab_plan_report *report, char *message, size_t capacity);
 
 #endif

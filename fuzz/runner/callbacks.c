@@ -42,7 +42,7 @@ void lab_unlock(void *context) {
 bool lab_model_may_move(void *context, uint32_t tag, uint32_t from, uint32_t to, uint32_t bytes) {
     lab_runner *r = context;
     const lab_move move = {.tag = tag, .from = from, .to = to, .bytes = bytes};
-    if (lab_inject(r->inject, LAB_INJECT_OWN) ||
+    if (lab_inject(r->inject, LAB_INJECT_HARNESS) ||
         !lab_moves_add(&r->moves, &r->model, r->op, move)) {
         return lab_fail(r, LAB_PROPERTY_MEMORY, "moves", "no memory for %zu moves",
                         r->moves.count + 1);
@@ -58,9 +58,9 @@ static void reenter(lab_runner *r, void *payload) {
     uint32_t before = r->reentries;
     r->expect_reentry = true;
     bool refused = th_heap_alloc(&r->heap, 4, 0) == NULL &&
-                   th_heap_alloc_aligned(&r->heap, 64, 4, r->model.tag_tail) == NULL &&
-                   th_heap_resize(&r->heap, payload, 1000) == NULL &&
-                   th_heap_resize(&r->heap, payload, 0) == NULL &&
+                   th_heap_alloc_aligned(&r->heap, 4, 64, r->model.tag_tail) == NULL &&
+                   th_heap_realloc(&r->heap, payload, 1000) == NULL &&
+                   th_heap_realloc(&r->heap, payload, 0) == NULL &&
                    th_heap_trim(&r->heap, payload) == 0 && th_heap_free(&r->heap, payload) == 0 &&
                    th_heap_free_tags(&r->heap, 0, r->model.tag_free) == 0 &&
                    th_heap_compact(&r->heap, NULL, NULL).blocks_moved == 0 &&
@@ -91,7 +91,7 @@ bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t
                         r->moves.count);
     }
     const lab_move *move = &r->moves.at[r->moves_seen++];
-    bool same = lab_expect(r, LAB_PROPERTY_LOCK, "in move", r->heap.config.lock != NULL,
+    bool same = lab_expect(r, LAB_PROPERTY_LOCK, "in move", r->heap.config.lock.acquire != NULL,
                            (uint64_t)r->lock_depth) &&
                 lab_expect(r, LAB_PROPERTY_CALLBACK, "tag", move->tag, tag) &&
                 expect_address(r, "from", move->from, from) &&
@@ -117,7 +117,7 @@ bool lab_heap_may_move(void *context, uint32_t tag, void *from, void *to, size_t
 bool lab_model_low_memory(void *context, lab_exact *model, size_t bytes) {
     lab_runner *r = context;
     (void)bytes;
-    if (lab_inject(r->inject, LAB_INJECT_MORE)) {
+    if (lab_inject(r->inject, LAB_INJECT_LOW_MEMORY)) {
         r->low.calls++;
         return false;
     }

@@ -108,10 +108,16 @@ LAB_PLAIN_PART bool are_same(const unsigned char *a, const unsigned char *b, ran
 }
 
 LAB_PLAIN_PART void copy_dwords(unsigned char *to, const unsigned char *from, range at) {
-    lab_dword *x = (void *)(to + 4 * (size_t)at.from);
-    const lab_dword *y = (const void *)(from + 4 * (size_t)at.from);
-    for (uint32_t i = 0; at.from + i < at.to; i++) {
-        x[i] = y[i];
+    lab_content_dword *x = (void *)(to + 4 * (size_t)at.from);
+    const lab_content_dword *y = (const void *)(from + 4 * (size_t)at.from);
+    uint32_t count = at.from < at.to ? at.to - at.from : 0;
+    if (count % 2 != 0) {
+        *x++ = *y++;
+    }
+    lab_content_word *to_words = (void *)x;
+    const lab_content_word *words = (const void *)y;
+    for (uint32_t i = 0; i < count / 2; i++) {
+        to_words[i] = words[i];
     }
 }
 
@@ -136,11 +142,11 @@ static LAB_PLAIN bool is_unchanged_outside(const lab_runner *r, range changed) {
 
 /* Keeps what has changed. */
 static LAB_PLAIN void keep(lab_runner *r, range changed) {
-    const lab_past *past = &r->past;
+    const lab_heap_history *history = &r->history;
     const uint32_t last = r->model.dwords - r->model.header;
-    uint32_t low = past->ever_low + r->model.header;
+    uint32_t low = history->ever_low + r->model.header;
     lab_snapshot *s = &r->snapshot;
-    s->high = past->ever_high < last ? past->ever_high : last;
+    s->high = history->ever_high < last ? history->ever_high : last;
     s->low = low < s->high ? low : s->high;
     s->layout = r->heap.layout;
     LAB_BLIND_BEGIN;
@@ -197,9 +203,11 @@ static bool agrees_by_snapshot(lab_runner *r) {
 }
 
 bool lab_check_blocks(lab_runner *r) {
-    bool due = r->comparison != LAB_COMPARE_TOUCHED || lab_comparison_is_due(r->index, r->script);
+    bool sampled = r->comparison == LAB_COMPARE_TOUCHED || r->comparison == LAB_COMPARE_SPARSE;
     bool agrees = r->comparison != LAB_COMPARE_ALL && agrees_by_snapshot(r);
-    if (agrees && !due) {
+    r->unexplained = !agrees;
+    r->whole = !(agrees && sampled && !lab_comparison_is_due(r->index, r->script));
+    if (!r->whole) {
         return true;
     }
     bool same = compare_all(r);
@@ -225,24 +233,42 @@ bool lab_check_blocks(lab_runner *r) {
     X("tail-blocks", tail_blocks, tail_blocks)                                                     \
     X("free-blocks", free_blocks, free_blocks)                                                     \
     X("failed-allocs", failed_allocs, failed_allocs)
-#define DIFFERS(name, model, heap) | (want.model ^ have.heap)
+#define DIFFERS(name, model, heap) | (want->model ^ have->heap)
 #define EXPECT_SAME(name, model, heap)                                                             \
     &&lab_expect(r, LAB_PROPERTY_STATS, name, want.model, have.heap)
 
+/* Without branches: nearly always all are the same. */
+LAB_PLAIN_PART bool are_stats(const lab_exact_stats *want, const th_heap_stats *have) {
+    return (0 STATS(DIFFERS)) == 0;
+}
+
+/* The model counts along the way. Where all blocks are compared, and where these counts differ, it
+ * counts anew. */
 LAB_PLAIN bool lab_check_stats(lab_runner *r) {
     lab_exact_stats want;
-    th_heap_stats have;
+    th_heap_stats have = th_heap_get_stats(&r->heap);
+    lab_exact_recall_stats(&r->model, &want);
+    bool recalled = are_stats(&want, &have);
+    if (recalled && !r->whole) {
+        return true;
+    }
     lab_exact_get_stats(&r->model, &want);
-    th_heap_get_stats(&r->heap, &have);
-    /* Without branches first: nearly always all are the same. */
-    return (0 STATS(DIFFERS)) == 0 || (true STATS(EXPECT_SAME));
+    assert(recalled == are_stats(&want, &have));
+    return true STATS(EXPECT_SAME);
+}
+
+/* Where bytes have changed and the blocks do not say why, it is asked in any case. */
+static bool skips_checker(const lab_runner *r) {
+    return r->comparison == LAB_COMPARE_SPARSE && !r->unexplained &&
+           !lab_sparse_is_due(r->index, r->script);
 }
 
 bool lab_check_checker(lab_runner *r) {
     th_fault fault = {.kind = TH_FAULT_COUNT};
-    if (!lab_checker_is_due(r->heap.guard, r->index, r->script)) {
+    if (!lab_checker_is_due(r->heap.guard, r->index, r->script) || skips_checker(r)) {
         return true;
     }
+    r->counts.checkers++;
     if (th_heap_check(&r->heap, &fault) == TH_OK) {
         return lab_expect(r, LAB_PROPERTY_CHECKER, "nothing found", TH_FAULT_NONE, fault.kind);
     }
@@ -278,7 +304,7 @@ void lab_write_edges(const lab_runner *r, unsigned arena) {
 
 /* Regions are made of dwords, so both edges begin at a multiple of 4. */
 static LAB_PLAIN bool is_edge(const unsigned char *at, unsigned byte) {
-    const lab_word *words = (const void *)at;
+    const lab_content_word *words = (const void *)at;
     uint64_t expected = byte * (UINT64_MAX / UINT8_MAX);
     uint64_t difference = 0;
     for (size_t i = 0; i < LAB_EDGE_BYTES / LAB_WORD_BYTES; i++) {

@@ -3,14 +3,8 @@
  * instrumentation; whether the bytes are accessible at all is lab_content_is_open's question. */
 #include "runner/content.h"
 
-/* LAB_ASAN=1 comes from the build where this file itself is not instrumented (sanitize/fuzz.mk). */
-#ifndef LAB_ASAN
-#if defined(__has_feature)
-#define LAB_ASAN __has_feature(address_sanitizer)
-#else
-#define LAB_ASAN 0
-#endif
-#endif
+#include "program/sanitizer.h"
+
 #if LAB_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
@@ -20,7 +14,7 @@ LAB_PLAIN void lab_content_fill(unsigned char *payload, size_t from, size_t to, 
         payload[from] = lab_byte_at(from, seed);
         from++;
     }
-    lab_word *words = (void *)payload;
+    lab_content_word *words = (void *)payload;
     for (; to >= LAB_WORD_BYTES && from <= to - LAB_WORD_BYTES; from += LAB_WORD_BYTES) {
         words[from / LAB_WORD_BYTES] = lab_word_at(from, seed);
     }
@@ -39,6 +33,14 @@ LAB_PLAIN size_t lab_content_first_wrong(const unsigned char *payload, uint32_t 
 
 LAB_PLAIN size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed) {
     return lab_content_peek(payload, bytes, seed);
+}
+
+size_t lab_content_zeros(const unsigned char *payload, size_t bytes) {
+    size_t count = 0;
+    while (count < bytes && payload[count] == 0) {
+        count++;
+    }
+    return count;
 }
 
 LAB_PLAIN void lab_content_flip(unsigned char *at, unsigned char mask) {

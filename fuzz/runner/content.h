@@ -11,8 +11,8 @@
 #include "runner/plain.h"
 
 /* Payloads are aligned to 4 at least. */
-typedef uint64_t __attribute__((may_alias, aligned(4))) lab_word;
-typedef uint32_t __attribute__((may_alias)) lab_dword;
+typedef uint64_t __attribute__((may_alias, aligned(4))) lab_content_word;
+typedef uint32_t __attribute__((may_alias)) lab_content_dword;
 
 #define LAB_WORD_BYTES 8u
 #define LAB_STEP       0x9E3779B97F4A7C15u /* odd: no two words of a payload are equal */
@@ -45,7 +45,7 @@ size_t lab_content_first_wrong(const unsigned char *payload, uint32_t seed);
 /* The index of the first of the `bytes` bytes that is not as filled; `bytes` if all are. The last
  * word may reach beyond them, but not beyond the header above, which every block has. */
 LAB_PLAIN_PART size_t lab_content_peek(const unsigned char *payload, size_t bytes, uint32_t seed) {
-    const lab_word *words = (const void *)payload;
+    const lab_content_word *words = (const void *)payload;
     size_t count = bytes / LAB_WORD_BYTES;
     uint64_t expected = seed * LAB_STEP;
     uint64_t difference = 0;
@@ -60,17 +60,20 @@ LAB_PLAIN_PART size_t lab_content_peek(const unsigned char *payload, size_t byte
     return difference == 0 ? bytes : lab_content_first_wrong(payload, seed);
 }
 
-/* The same, for functions that are instrumented. */
+/* The number of zeros that the payload begins with, `bytes` at most. */
+size_t lab_content_zeros(const unsigned char *payload, size_t bytes);
+
+/* As lab_content_peek, for functions that are instrumented. */
 size_t lab_content_check(const unsigned char *payload, size_t bytes, uint32_t seed);
 
 /* Changes a byte that may be closed. */
 void lab_content_flip(unsigned char *at, unsigned char mask);
 
 /* With AddressSanitizer: are exactly the first `bytes` bytes of the payload accessible, and the
- * byte behind them not? Elsewhere always true. */
+ * byte after them not? Elsewhere always true. */
 bool lab_content_is_open(const unsigned char *payload, size_t bytes);
 
-/* The same, whatever lies behind. */
+/* The same, whatever comes after. */
 bool lab_content_is_accessible(const unsigned char *payload, size_t bytes);
 
 #endif

@@ -6,6 +6,7 @@ void lab_run_counts_add(lab_run_counts *to, const lab_run_counts *from) {
     to->acted += from->acted;
     to->checked += from->checked;
     to->whole += from->whole;
+    to->checkers += from->checkers;
     to->failed_allocs += from->failed_allocs;
     to->moves += from->moves;
     to->vetoes += from->vetoes;

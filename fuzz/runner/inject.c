@@ -20,8 +20,8 @@ bool lab_inject(lab_injection *plan, lab_inject_kind kind) {
 
 const lab_op *lab_inject_op(lab_injection *plan, const lab_op *op, uint32_t region_dwords,
                             lab_op *other) {
-    bool asks = op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED ||
-                (op->kind == LAB_OP_RESIZE && lab_size_bytes(op->size) != 0);
+    bool asks =
+        lab_op_allocates(op) || (op->kind == LAB_OP_RESIZE && lab_size_bytes(op->size) != 0);
     if (!asks || !lab_inject(plan, LAB_INJECT_ALLOC)) {
         return op;
     }

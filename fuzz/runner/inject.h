@@ -14,11 +14,11 @@ typedef enum lab_inject_kind {
     LAB_INJECT_ALLOC, /* an allocation, or a resize to more than nothing, that finds no room: the
                          size asked for is replaced by that of the whole region, which never fits,
                          so that the subject takes its own way to failure */
-    LAB_INJECT_MORE,  /* a request for more memory that is declined: for the heap, the low-memory
-                         callback, which then frees nothing and says so */
-    LAB_INJECT_MOVE,  /* a move callback that vetoes */
-    LAB_INJECT_OWN,   /* heaplab's own memory, where it writes down a move: the run must end with
-                         property memory, and with nothing else */
+    LAB_INJECT_LOW_MEMORY, /* a request for more memory that is declined: for the heap, the
+                        low-memory callback, which then frees nothing and says so */
+    LAB_INJECT_MOVE,       /* a move callback that vetoes */
+    LAB_INJECT_HARNESS, /* heaplab's own memory, where it writes down a move: the run must end with
+                       property memory, and with nothing else */
     LAB_INJECT_KINDS
 } lab_inject_kind;
 

@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One function per kind of operation: the model first, then the heap, then the results. */
+/* One function for each effect of an operation, and one for each that is no call: the model first,
+ * then the heap, then the results. */
 #include <string.h>
 
+#include "runner/calls.h"
 #include "runner/content.h"
 #include "runner/state.h"
-
-bool lab_expect_block(lab_runner *r, uint32_t expected, const void *payload) {
-    uint32_t found = lab_block_of(r, payload);
-    if (expected == found) {
-        return true;
-    }
-    if (expected == LAB_EXACT_NONE) {
-        return lab_fail(r, LAB_PROPERTY_RESULT, "not-null",
-                        "expected NULL, found byte %td from the region's start",
-                        lab_place_of(r, payload));
-    }
-    if (found == LAB_EXACT_NONE) {
-        return lab_fail(r, LAB_PROPERTY_RESULT, "null", "expected block %u, found NULL", expected);
-    }
-    if (found == LAB_BLOCK_FOREIGN) {
-        return lab_fail(r, LAB_PROPERTY_RESULT, "block",
-                        "expected block %u, found byte %td from the region's start, which is no "
-                        "payload",
-                        expected, lab_place_of(r, payload));
-    }
-    return lab_fail(r, LAB_PROPERTY_RESULT, "block", "expected block %u, found block %u", expected,
-                    found);
-}
 
 static bool expect_low_memory(lab_runner *r) {
     return lab_expect(r, LAB_PROPERTY_LOW_MEMORY, "calls", r->low.calls, r->low_calls);
@@ -52,13 +31,17 @@ static bool expect_sizes(lab_runner *r, const lab_extent *extent) {
     return sizes && expect_open(r, block, extent->requested);
 }
 
-static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
+/* If the operation promises so: are all bytes asked for zeros? (In lean there may be more.) */
+static bool expect_zeros(lab_runner *r, const lab_call *call, const void *payload) {
+    return lab_op_rules[call->kind].effect != LAB_EFFECT_ALLOCATE_ZEROED ||
+           lab_expect(r, LAB_PROPERTY_CONTENTS, "zeros", call->bytes,
+                      lab_content_zeros(payload, call->bytes));
+}
+
+static bool allocate(lab_runner *r, const lab_op *op, const lab_call *call) {
     lab_slot *slot = &r->slots[op->slot];
-    size_t bytes = lab_size_bytes(op->size);
-    uint32_t site = op->slot + 1u;
-    uint32_t tag = lab_tag(&r->script->config, op->tag);
-    uint32_t block = lab_exact_alloc(&r->model, alignment, bytes, tag, site);
-    void *payload = th_heap_alloc_at(&r->heap, alignment, bytes, tag, site);
+    uint32_t block = lab_call_model(call, &r->model, LAB_EXACT_NONE, NULL, NULL).block;
+    void *payload = lab_call_heap(call, &r->heap, NULL, NULL, NULL).payload;
     if (!lab_expect_block(r, block, payload) || !expect_low_memory(r)) {
         return false;
     }
@@ -72,27 +55,26 @@ static bool allocate(lab_runner *r, const lab_op *op, size_t alignment) {
         r->slots_used = op->slot + 1u;
     }
     const lab_extent *extent = lab_exact_find(&r->model, block);
-    lab_past_reach(&r->past, &r->model, extent);
-    if (!expect_sizes(r, extent)) {
+    lab_heap_history_note(&r->history, &r->model, extent);
+    if (!expect_sizes(r, extent) || !expect_zeros(r, call, payload)) {
         return false;
     }
     lab_content_fill(payload, 0, extent->requested, slot->seed);
     return true;
 }
 
-static bool resize(lab_runner *r, const lab_op *op) {
+static bool resize(lab_runner *r, const lab_op *op, const lab_call *call) {
     lab_slot *slot = &r->slots[op->slot];
-    size_t bytes = lab_size_bytes(op->size);
     void *old = lab_payload(r, slot->block);
     size_t kept = lab_exact_find(&r->model, slot->block)->requested;
     r->low.protected_slot = op->slot;
-    uint32_t block = lab_exact_resize(&r->model, slot->block, bytes);
-    void *payload = th_heap_resize(&r->heap, old, bytes);
+    uint32_t block = lab_call_model(call, &r->model, slot->block, NULL, NULL).block;
+    void *payload = lab_call_heap(call, &r->heap, old, NULL, NULL).payload;
     if (!lab_expect_block(r, block, payload) || !expect_low_memory(r)) {
         return false;
     }
     if (block == LAB_EXACT_NONE) {
-        if (bytes == 0) {
+        if (call->bytes == 0) {
             slot->block = LAB_EXACT_NONE;
         } else {
             r->counts.failed_allocs++;
@@ -101,7 +83,7 @@ static bool resize(lab_runner *r, const lab_op *op) {
     }
     slot->block = block;
     const lab_extent *extent = lab_exact_find(&r->model, block);
-    lab_past_reach(&r->past, &r->model, extent);
+    lab_heap_history_note(&r->history, &r->model, extent);
     if (!expect_sizes(r, extent)) {
         return false;
     }
@@ -115,55 +97,51 @@ static bool resize(lab_runner *r, const lab_op *op) {
     return true;
 }
 
-static bool trim(lab_runner *r, const lab_op *op) {
+/* A call that returns a number, for the slot's block or for none. */
+static bool expect_number(lab_runner *r, const lab_call *call, uint32_t block) {
+    void *payload = lab_payload(r, block);
+    uint64_t want = lab_call_model(call, &r->model, block, NULL, NULL).number;
+    uint64_t have = lab_call_heap(call, &r->heap, payload, NULL, NULL).number;
+    return lab_expect(r, LAB_PROPERTY_RESULT, lab_op_rules[call->kind].result, want, have);
+}
+
+static bool change(lab_runner *r, const lab_op *op, const lab_call *call) {
     uint32_t block = r->slots[op->slot].block;
-    size_t want = lab_exact_trim(&r->model, block);
-    size_t have = th_heap_trim(&r->heap, lab_payload(r, block));
-    return lab_expect(r, LAB_PROPERTY_RESULT, "trimmed", want, have) &&
-           expect_sizes(r, lab_exact_find(&r->model, block));
+    return expect_number(r, call, block) && expect_sizes(r, lab_exact_find(&r->model, block));
 }
 
-static bool release(lab_runner *r, const lab_op *op) {
+static bool release(lab_runner *r, const lab_op *op, const lab_call *call) {
     lab_slot *slot = &r->slots[op->slot];
-    void *payload = lab_payload(r, slot->block);
-    size_t want = lab_exact_free(&r->model, slot->block);
-    size_t have = th_heap_free(&r->heap, payload);
-    r->past.stale = slot->block;
+    uint32_t block = slot->block;
+    r->history.stale = block;
     slot->block = LAB_EXACT_NONE;
-    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", want, have);
+    return expect_number(r, call, block);
 }
 
-static bool free_tags(lab_runner *r, const lab_op *op) {
-    uint32_t low = lab_tag(&r->script->config, op->tag);
-    uint32_t high = lab_tag(&r->script->config, op->tag_high);
+static bool free_tags(lab_runner *r, const lab_call *call) {
     for (uint32_t i = 0; i < r->model.count; i++) {
         const lab_extent *extent = &r->model.extents[i];
-        if (extent->site != 0 && extent->tag >= low && extent->tag <= high) {
+        if (extent->site != 0 && extent->tag >= call->tag && extent->tag <= call->tag_high) {
             r->slots[extent->site - 1].block = LAB_EXACT_NONE;
         }
     }
-    uint32_t want = lab_exact_free_tags(&r->model, low, high);
-    uint32_t have = th_heap_free_tags(&r->heap, low, high);
-    return lab_expect(r, LAB_PROPERTY_RESULT, "freed", want, have);
+    return expect_number(r, call, LAB_EXACT_NONE);
 }
 
-static bool compact(lab_runner *r, const lab_op *op, bool budgeted) {
+static bool compact(lab_runner *r, const lab_op *op, const lab_call *call) {
     r->moves.count = 0;
     r->moves_seen = 0;
-    size_t budget = lab_size_bytes(op->size);
     lab_exact_compaction want =
-        budgeted ? lab_exact_compact_some(&r->model, budget, lab_model_may_move, r)
-                 : lab_exact_compact(&r->model, lab_model_may_move, r);
+        lab_call_model(call, &r->model, LAB_EXACT_NONE, lab_model_may_move, r).compaction;
     bool ask = lab_asks_to_move(op) || (r->inject != NULL && r->inject->kind == LAB_INJECT_MOVE);
-    th_heap_compaction have = budgeted
-                                  ? th_heap_compact_some(&r->heap, budget, lab_heap_may_move, r)
-                                  : th_heap_compact(&r->heap, ask ? lab_heap_may_move : NULL, r);
+    th_heap_compaction have =
+        lab_call_heap(call, &r->heap, NULL, ask ? lab_heap_may_move : NULL, r).compaction;
     r->counts.moves += want.moved;
     r->counts.vetoes += want.vetoed;
     for (size_t i = 0; i < r->moves.count; i++) {
         const lab_move *move = &r->moves.at[i];
         if (!move->vetoed) {
-            r->past.stale = move->from;
+            r->history.stale = move->from;
             r->slots[move->slot].block = move->to;
             if (!expect_open(r, move->to, move->bytes)) {
                 return false;
@@ -226,35 +204,13 @@ static bool find(lab_runner *r, const lab_op *op) {
 
 static bool restart(lab_runner *r) {
     bool accepted = false;
-    return lab_start(r, r->heap.config.guard, &accepted) &&
+    return lab_start(r, r->heap.config.guarding.level, &accepted) &&
            lab_expect(r, LAB_PROPERTY_INIT, "again", true, accepted);
 }
 
-bool lab_perform(lab_runner *r, const lab_op *op, bool *acted) {
-    *acted = lab_op_suits(op, r->slots[op->slot].block != LAB_EXACT_NONE);
-    if (!*acted) {
-        return true;
-    }
-    r->op = op;
-    r->low = LAB_LOW_MEMORY_NONE;
-    r->low_calls = 0;
+/* What is no call that heap and model answer alike. */
+static bool perform_other(lab_runner *r, const lab_op *op) {
     switch ((lab_op_kind)op->kind) {
-    case LAB_OP_ALLOC:
-        return allocate(r, op, 4);
-    case LAB_OP_ALIGNED:
-        return allocate(r, op, lab_align_bytes(op->align));
-    case LAB_OP_RESIZE:
-        return resize(r, op);
-    case LAB_OP_TRIM:
-        return trim(r, op);
-    case LAB_OP_FREE:
-        return release(r, op);
-    case LAB_OP_FREE_TAGS:
-        return free_tags(r, op);
-    case LAB_OP_COMPACT:
-        return compact(r, op, false);
-    case LAB_OP_COMPACT_SOME:
-        return compact(r, op, true);
     case LAB_OP_COPY:
         return copy(r);
     case LAB_OP_FIND:
@@ -265,8 +221,38 @@ bool lab_perform(lab_runner *r, const lab_op *op, bool *acted) {
         return restart(r);
     case LAB_OP_ATTACK:
         return lab_attack_heap(r, op);
+#include "script/call_cases.def"
     case LAB_OP_COUNT:
         break;
     }
     return true;
+}
+
+bool lab_perform(lab_runner *r, const lab_op *op, bool *acted) {
+    *acted = lab_op_suits(op, r->slots[op->slot].block != LAB_EXACT_NONE);
+    if (!*acted) {
+        return true;
+    }
+    const lab_call call = lab_call_of(op, &r->script->config);
+    r->op = op;
+    r->low = LAB_LOW_MEMORY_NONE;
+    r->low_calls = 0;
+    switch ((lab_effect)lab_op_rules[op->kind].effect) {
+    case LAB_EFFECT_ALLOCATE:
+    case LAB_EFFECT_ALLOCATE_ZEROED:
+        return allocate(r, op, &call);
+    case LAB_EFFECT_RESIZE:
+        return resize(r, op, &call);
+    case LAB_EFFECT_CHANGE:
+        return change(r, op, &call);
+    case LAB_EFFECT_FREE:
+        return release(r, op, &call);
+    case LAB_EFFECT_FREE_TAGS:
+        return free_tags(r, &call);
+    case LAB_EFFECT_COMPACT:
+        return compact(r, op, &call);
+    case LAB_EFFECT_OTHER:
+        break;
+    }
+    return perform_other(r, op);
 }

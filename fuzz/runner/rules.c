@@ -6,41 +6,27 @@
 
 #include "tagheap/heap.h"
 
-enum { CHECKER_INTERVAL = 64, COMPARISON_INTERVAL = 64, MOVES_FIRST = 64 };
+enum { CHECKER_INTERVAL = 64, COMPARISON_INTERVAL = 64, SPARSE_INTERVAL = 8, MOVES_FIRST = 64 };
 
 size_t lab_region_start(const lab_config *config) {
-    return LAB_ARENA_START + (size_t)config->skew * config->alignment;
+    return LAB_ARENA_START + lab_config_start_bytes(config);
 }
 
 uint32_t lab_seed_of(uint32_t number) {
     return number * 0x85EBCA6Bu;
 }
 
-lab_past lab_past_none(const lab_exact *model) {
-    return (lab_past){.ever_low = 0, .ever_high = model->dwords, .stale = 0};
+lab_heap_history lab_heap_history_none(const lab_exact *model) {
+    return (lab_heap_history){.ever_low = 0, .ever_high = model->dwords, .stale = 0};
 }
 
-void lab_past_reach(lab_past *past, const lab_exact *model, const lab_extent *extent) {
+void lab_heap_history_note(lab_heap_history *history, const lab_exact *model,
+                           const lab_extent *extent) {
     uint32_t end = extent->offset + model->header + extent->size;
-    if (lab_exact_is_head(model, extent) && end > past->ever_low) {
-        past->ever_low = end;
-    } else if (!lab_exact_is_head(model, extent) && extent->offset < past->ever_high) {
-        past->ever_high = extent->offset;
-    }
-}
-
-uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at) {
-    const lab_extent *extent = &model->extents[at / 8 % model->count];
-    switch (at % 8) {
-    case 1:
-    case 3:
-        return 4 * (extent->offset + model->header);
-    case 5:
-        return 4 * extent->offset;
-    case 7:
-        return 4 * (past->stale + model->header);
-    default:
-        return at / 2 % (4 * model->dwords + 64) - 32;
+    if (lab_exact_is_head(model, extent) && end > history->ever_low) {
+        history->ever_low = end;
+    } else if (!lab_exact_is_head(model, extent) && extent->offset < history->ever_high) {
+        history->ever_high = extent->offset;
     }
 }
 
@@ -50,6 +36,10 @@ bool lab_checker_is_due(int guard, size_t index, const lab_script *script) {
 
 bool lab_comparison_is_due(size_t index, const lab_script *script) {
     return index % COMPARISON_INTERVAL == 0 || index == script->count;
+}
+
+bool lab_sparse_is_due(size_t index, const lab_script *script) {
+    return (script->count - index) % SPARSE_INTERVAL == 0;
 }
 
 bool lab_asks_to_move(const lab_op *op) {
@@ -90,30 +80,6 @@ bool lab_low_memory_ask(lab_low_memory *low, lab_exact *model, const lab_slot *s
     return false;
 }
 
-bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail, uint32_t block) {
-    const lab_extent *first = model->extents;
-    const lab_extent *last = first + model->count - 1;
-    const lab_extent *carved = tail ? last - 1 : first;
-    if (tail) {
-        while (carved > first && lab_exact_is_tail(model, carved)) {
-            carved--;
-        }
-    } else {
-        while (lab_exact_is_head(model, carved)) {
-            carved++;
-        }
-    }
-    if (!lab_exact_is_free(model, carved) || carved == last) {
-        return false;
-    }
-    bool walked = !indexed || guard >= 3;
-    uint32_t above = walked && tail ? last->offset : carved[1].offset;
-    uint32_t below = walked && !tail               ? 0
-                     : guard > 1 && carved > first ? carved[-1].offset
-                                                   : carved->offset;
-    return block >= below && block <= above;
-}
-
 static_assert((int)LAB_LAYOUT_CLASSIC == (int)LAB_EXACT_CLASSIC &&
                   (int)LAB_LAYOUT_LEAN == (int)LAB_EXACT_LEAN &&
                   (int)LAB_LAYOUT_WIDE == (int)LAB_EXACT_WIDE &&
@@ -122,6 +88,12 @@ static_assert((int)LAB_LAYOUT_CLASSIC == (int)LAB_EXACT_CLASSIC &&
 static_assert(LAB_ARENA_START + 15 * 16 + 4 * LAB_DWORDS_MAX + 4096 < LAB_ARENA_BYTES,
               "a region and its edges fit");
 
+th_heap_config lab_heap_config(const lab_config *config, int asked) {
+    return (th_heap_config){.alignment = config->alignment,
+                            .guarding.level = lab_guard(config, asked),
+                            .layout = lab_heap_layout(config)};
+}
+
 th_heap_layout lab_heap_layout(const lab_config *config) {
     static const th_heap_layout layouts[LAB_LAYOUT_COUNT] = {
         [LAB_LAYOUT_CLASSIC] = TH_HEAP_LAYOUT_CLASSIC,
@@ -129,16 +101,6 @@ th_heap_layout lab_heap_layout(const lab_config *config) {
         [LAB_LAYOUT_WIDE] = TH_HEAP_LAYOUT_WIDE,
         [LAB_LAYOUT_AUTO] = TH_HEAP_LAYOUT_AUTO};
     return layouts[config->layout];
-}
-
-/* ---- headers ------------------------------------------------------------------------------ */
-
-const lab_header_rule *lab_header_rule_of(const lab_exact *model) {
-    static const lab_header_rule rules[] = {
-        [LAB_EXACT_CLASSIC] = {6, {0x07FFFFFF, 0xFFFFFFFF, 0xFFFF8000}},
-        [LAB_EXACT_LEAN] = {2, {0x07FFFFFF, 0xFFFF8000}},
-        [LAB_EXACT_WIDE] = {7, {0xFFFFFFFF, 0xFFFFFFFF}}};
-    return &rules[model->layout];
 }
 
 /* ---- the heap's index --------------------------------------------------------------------- */
@@ -154,14 +116,10 @@ void lab_index_close(lab_index *index) {
     index->store = NULL;
 }
 
-bool lab_index_wanted(const lab_config *config) {
-    return config->skew / 2 % 2 == 0;
-}
-
 void lab_index_choose(lab_index *index, const lab_config *config) {
     index->bytes = th_heap_index_bytes((size_t)config->dwords * 4, config->alignment);
     index->memory =
-        lab_index_wanted(config) ? index->store + (index->store_bytes - index->bytes) : NULL;
+        lab_config_has_index(config) ? index->store + (index->store_bytes - index->bytes) : NULL;
 }
 
 void lab_index_tell(const lab_index *index, th_heap_config *config) {

@@ -19,7 +19,7 @@
 size_t lab_region_start(const lab_config *config);
 
 /* Memory for the index of a heap in an arena: the last `bytes` bytes of an allocation, so that a
- * sanitizer notices what is written behind it. */
+ * sanitizer notices what is written after it. */
 typedef struct lab_index {
     unsigned char *store;
     size_t store_bytes;
@@ -30,9 +30,6 @@ typedef struct lab_index {
 /* False if there is no memory. */
 bool lab_index_open(lab_index *index);
 void lab_index_close(lab_index *index);
-
-/* Half of all skews have no index. */
-bool lab_index_wanted(const lab_config *config);
 
 /* Chooses what a heap of that config gets. */
 void lab_index_choose(lab_index *index, const lab_config *config);
@@ -60,39 +57,21 @@ static inline int lab_guard(const lab_config *config, int asked) {
     return config->layout == LAB_LAYOUT_LEAN ? 0 : asked >= 0 ? asked : config->guard;
 }
 
+/* A heap as the script wants it, but for its hooks and its index. */
+th_heap_config lab_heap_config(const lab_config *config, int asked);
+
 /* What of the blocks that were there before attacks can still meet. */
-typedef struct lab_past {
+typedef struct lab_heap_history {
     uint32_t ever_low;  /* dwords [0, ever_low) have been part of a HEAD block, or lay below one */
     uint32_t ever_high; /* dwords [ever_high, end): the same with TAIL and above */
     uint32_t stale;     /* where a block was that was freed, or moved by compaction, last */
-} lab_past;
+} lab_heap_history;
 
-lab_past lab_past_none(const lab_exact *model);
+lab_heap_history lab_heap_history_none(const lab_exact *model);
 
 /* `extent` was allocated, or grew. */
-void lab_past_reach(lab_past *past, const lab_exact *model, const lab_extent *extent);
-
-/* Where an attack by a bad pointer aims: the distance in bytes from the start of the region, modulo
- * 2^32, as it may lie below. Most addresses around a region mean little: every other attack goes
- * to the payload or the header of a block, LAST included, or to the stale payload. */
-uint32_t lab_aim(const lab_past *past, const lab_exact *model, uint32_t at);
-
-/* With guards: does an allocation of one byte load the header at `block`? It carves the free block
- * at the side's end; a walk, or the comparison with it at level 3, passes everything up to there,
- * an index leads to it, and the block above it is loaded in any case, the one below from level 2
- * on. */
-bool lab_alloc_meets(const lab_exact *model, bool indexed, int guard, bool tail, uint32_t block);
-
-/* ---- headers ------------------------------------------------------------------------------ */
-
-/* What an attack on a header has to know of it. */
-typedef struct lab_header_rule {
-    uint32_t dwords;        /* without padding */
-    uint32_t structural[7]; /* the bits of each that hold links and sizes: at guard level 0, what
-                               the checker must find wrong */
-} lab_header_rule;
-
-const lab_header_rule *lab_header_rule_of(const lab_exact *model);
+void lab_heap_history_note(lab_heap_history *history, const lab_exact *model,
+                           const lab_extent *extent);
 
 /* A well-formed request that no heap of this region can serve. */
 static inline size_t lab_impossible_bytes(const lab_exact *model) {
@@ -112,6 +91,10 @@ bool lab_checker_is_due(int guard, size_t index, const lab_script *script);
 
 /* With LAB_COMPARE_TOUCHED: is everything compared all the same? */
 bool lab_comparison_is_due(size_t index, const lab_script *script);
+
+/* With LAB_COMPARE_SPARSE, below guard level 3: is the checker asked? Counted back from the end, so
+ * that the end is one of the places, and scripts of other lengths have others. */
+bool lab_sparse_is_due(size_t index, const lab_script *script);
 
 /* ---- moves -------------------------------------------------------------------------------- */
 

@@ -11,50 +11,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "model/exact.h"
+#include "result/failure.h"
 #include "runner/inject.h"
 #include "script/script.h"
 #include "tagheap/heap.h"
 
-/* What can differ. The name (lab_property_name) is part of a failure's signature. */
-typedef enum lab_property {
-    LAB_PROPERTY_NONE = 0,
-    LAB_PROPERTY_INIT,       /* init's status against the model's acceptance */
-    LAB_PROPERTY_RESULT,     /* returned pointer, size or count */
-    LAB_PROPERTY_CALLBACK,   /* the sequence of move callbacks and their arguments */
-    LAB_PROPERTY_LOW_MEMORY, /* the calls of the low-memory callback */
-    LAB_PROPERTY_REENTRY,    /* a call from inside a callback was not refused as it must be */
-    LAB_PROPERTY_BLOCKS,     /* the block list */
-    LAB_PROPERTY_STATS,      /* a statistic */
-    LAB_PROPERTY_FIND,       /* an owner lookup */
-    LAB_PROPERTY_CONTENTS,   /* the bytes of a live payload */
-    LAB_PROPERTY_CHECKER,    /* th_heap_check found the heap broken */
-    LAB_PROPERTY_FAULT,      /* a fault was raised though the script broke no rule */
-    LAB_PROPERTY_ATTACK,     /* damage or misuse was not reported, or not as it must be */
-    LAB_PROPERTY_LOCK,       /* the lock hooks are not called in pairs, or not where they must be */
-    LAB_PROPERTY_BOUNDS,     /* bytes outside the region were written */
-    LAB_PROPERTY_MEMORY      /* the harness itself ran out of memory */
-} lab_property;
-
-const char *lab_property_name(lab_property property);
-
-typedef struct lab_failure {
-    lab_property property; /* NONE: the script passed */
-    size_t op;             /* index of the operation; script->count: at the end */
-    const char *detail;    /* which value differs: static string, part of the signature */
-    char message[256];     /* both sides: "expected ..., found ..." */
-} lab_failure;
-
-/* What makes two failures the same (docs/workflow.md, "The same way"): property and detail, not the
- * operation, since one mistake shows itself after operations of many kinds. */
-#define LAB_SIGNATURE_BYTES_MAX 512
-void lab_failure_signature(lab_property property, const char *detail,
-                           char signature[LAB_SIGNATURE_BYTES_MAX]);
-
 typedef struct lab_run_counts {
-    uint64_t ops;     /* operations played */
-    uint64_t acted;   /* of these, operations that were not skipped for an unsuitable slot */
-    uint64_t checked; /* operations after which everything was compared */
-    uint64_t whole;   /* comparisons of all blocks with the model; the others were by snapshot */
+    uint64_t ops;      /* operations played */
+    uint64_t acted;    /* of these, operations that were not skipped for an unsuitable slot */
+    uint64_t checked;  /* operations after which everything was compared */
+    uint64_t whole;    /* comparisons of all blocks with the model; the others were by snapshot */
+    uint64_t checkers; /* calls of the heap's checker; at guard level 3 it makes most itself */
     uint64_t by_kind[LAB_OP_COUNT]; /* acted, by kind */
     uint64_t failed_allocs;         /* NULL results that the model predicted */
     uint64_t moves;                 /* blocks moved by compaction */
@@ -69,13 +37,17 @@ typedef struct lab_runner lab_runner; /* reusable state: regions, model, slots *
 lab_runner *lab_runner_new(void);
 void lab_runner_destroy(lab_runner *runner);
 
-/* How blocks and contents are compared after an operation. All three come to the same result
- * (runner/snapshot.h says why); TOUCHED is the fastest. */
+/* How blocks and contents are compared after an operation. ALL, TOUCHED and BOTH come to the same
+ * result (runner/snapshot.h says why), and so does SPARSE, the fastest, unless what only the heap's
+ * checker sees puts itself right before that is asked. */
 typedef enum lab_comparison {
     LAB_COMPARE_ALL,     /* each block with the model, each live byte with what was written */
     LAB_COMPARE_TOUCHED, /* so what the operation may have changed; of the rest, that it is as it
                             was. ALL every 64 operations, in the end, and before every failure */
-    LAB_COMPARE_BOTH     /* both, which must agree: asserts it */
+    LAB_COMPARE_BOTH,    /* both, which must agree: asserts it */
+    LAB_COMPARE_SPARSE   /* TOUCHED, but below guard level 3 the heap's checker is asked after every
+                            eighth operation only, counted back from the end. A script that fails is
+                            played again with ALL, and what that says is the failure */
 } lab_comparison;
 
 typedef struct lab_run_options {
@@ -83,18 +55,17 @@ typedef struct lab_run_options {
     lab_comparison comparison;
     /* Called after each operation that passed (and once, with op = NULL, for the fresh heap). */
     void (*after_op)(void *context, const th_heap *heap, const lab_op *op, size_t index);
-    void *context;
+    /* Called when it has failed, before the heap is ended: what there is, which may be damaged, and
+     * what is expected. NULL: nobody asks. */
+    void (*on_failure)(void *context, const th_heap *heap, const lab_exact *model);
+    void *context;         /* of both */
     lab_injection *inject; /* a failure planted into the run; NULL: none */
 } lab_run_options;
 
 /* Plays the script. True: no difference. `options` may be NULL. Counts are added to *counts if
- * it is not NULL. */
+ * it is not NULL. With LAB_COMPARE_SPARSE a script that fails is played twice, and after_op is
+ * called for both; `inject` must be NULL. */
 bool lab_runner_play(lab_runner *runner, const lab_script *script, const lab_run_options *options,
                      lab_failure *failure, lab_run_counts *counts);
-
-/* Prints the failure for a person: signature line, then the script up to the operation, one line
- * each, the guilty one marked. The first line is
- *   FAILURE property=blocks detail=size op=17 kind=resize */
-void lab_failure_print(const lab_failure *failure, const lab_script *script, FILE *out);
 
 #endif

@@ -15,7 +15,14 @@
  *   changed          |-----|hdr|                                 at most one range
  *
  * What was never used holds no block's bytes; of the free block there, the header lies below low.
- * A fresh heap has changed as a whole. */
+ * A fresh heap has changed as a whole.
+ *
+ * Of the changed range itself the model says nothing of what the heap's checker alone sees: links
+ * back, check words, canaries, poison, the index. With LAB_COMPARE_SPARSE the checker is asked
+ * after every eighth operation, and at once where bytes outside of the change differ. So it may
+ * miss what an operation wrote wrong inside its own change and one of the next seven put right,
+ * without a wrong result, statistic or block in between. At guard level 3, where the heap validates
+ * itself after each operation, it misses nothing. */
 #ifndef LAB_RUNNER_SNAPSHOT_H
 #define LAB_RUNNER_SNAPSHOT_H
 

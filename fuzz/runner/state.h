@@ -43,10 +43,12 @@ struct lab_runner {
     bool attacking; /* faults are what the script wants; the first since 0 is kept */
     uint32_t attack_faults;
     th_fault attack_fault;
-    lab_past past;
+    lab_heap_history history;
     lab_comparison comparison;
     lab_snapshot snapshot;
-    bool faulted; /* an unexpected fault; the first one is kept */
+    bool unexplained; /* the last comparison by snapshot did not come to an end, or was not made */
+    bool whole;       /* all blocks have been compared after this operation */
+    bool faulted;     /* an unexpected fault; the first one is kept */
     th_fault fault;
 };
 
@@ -71,7 +73,7 @@ uint32_t lab_block_of(const lab_runner *r, const void *payload);
 /* Where an address is, in bytes from the region's start: for messages. */
 ptrdiff_t lab_place_of(const lab_runner *r, const void *address);
 
-/* init (init.c): a fresh heap and model as the script's configuration says. *accepted is false
+/* A fresh heap and model (start.c), as the script's configuration says. *accepted is false
  * where both refuse. False: a failure. */
 bool lab_start(lab_runner *r, int guard, bool *accepted);
 

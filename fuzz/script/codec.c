@@ -20,7 +20,6 @@ static uint32_t keep(uint32_t value, uint32_t fields, uint32_t field) {
 
 enum {
     ALIGNMENT_CODES = 4,
-    SLOTS_CODES = 8,
     GUARD_SHIFT = 2,
     GUARD_FLIP = 3, /* a byte of 0 asks for the highest guard level */
     LOW_MEMORY_SHIFT = 4,
@@ -39,10 +38,15 @@ static const uint8_t small_layouts[] = {LAB_LAYOUT_LEAN, LAB_LAYOUT_WIDE, LAB_LA
                                         LAB_LAYOUT_AUTO};
 
 static const uint8_t alignments[ALIGNMENT_CODES] = {4, 8, 16, 4};
-static const uint32_t slot_counts[SLOTS_CODES] = {16, 8, 64, 256, 1024, 4096, 16384, 65536};
+static_assert((1u << (8 - SLOTS_SHIFT)) == LAB_SLOT_COUNTS_COUNT, "each has a code");
 
 static_assert(LAB_DWORDS_CLASSIC <= 0x3FFFF, "16 bits and the two low bits of the class reach it");
 static_assert(LAB_DWORDS_MAX <= 0xFFFFF, "16 bits and the four low bits of the byte more do");
+
+/* Code 0 means 16 slots and 1 means 8; the others follow their order. */
+static uint32_t swap_slots(uint32_t code) {
+    return code < 2 ? code ^ 1u : code;
+}
 
 /* Of the region's size and layout. */
 static uint32_t class_of(const lab_config *config) {
@@ -69,7 +73,7 @@ static void decode_header(lab_config *config, const uint8_t header[LAB_HEADER_BY
     config->alignment = alignments[flags & (ALIGNMENT_CODES - 1)];
     config->guard = (uint8_t)(((flags >> GUARD_SHIFT) & 3u) ^ GUARD_FLIP);
     config->low_memory = (uint8_t)((flags >> LOW_MEMORY_SHIFT) & 1u);
-    config->slots = slot_counts[flags >> SLOTS_SHIFT];
+    config->slots = lab_slot_counts[swap_slots(flags >> SLOTS_SHIFT)];
     config->skew = header[3] & 0xFu;
     if (class >= CLASS_LARGE) {
         config->dwords = (low | (class & 3u) << 16) % (LAB_DWORDS_CLASSIC + 1);
@@ -93,7 +97,8 @@ static void encode_header(const lab_config *config, uint8_t *header) {
         alignment++;
     }
     uint32_t slots = 0;
-    while (slots < SLOTS_CODES - 1 && slot_counts[slots] != config->slots) {
+    while (slots < LAB_SLOT_COUNTS_COUNT - 1 &&
+           lab_slot_counts[swap_slots(slots)] != config->slots) {
         slots++;
     }
     uint32_t class = class_of(config);
@@ -112,29 +117,34 @@ static void encode_header(const lab_config *config, uint8_t *header) {
 
 enum { KIND_CODES = 32, SIZE_CODES = 17, SIZE_CODES_USUAL = 16 };
 
-/* How often a random opcode means each kind. INIT is not among them: it throws away whatever a
- * script has built up, so one value of the whole byte stands for it, one that is not among the
- * numbers that mutators like to write. */
+/* As many entries of a table, from `first` on; a second entry for the same opcode is a warning. */
+#define RUN_0(first, entry)
+#define RUN_1(first, entry) [first] = (entry),
+#define RUN_2(first, entry) RUN_1(first, entry)(entry),
+#define RUN_3(first, entry) RUN_2(first, entry)(entry),
+#define RUN_4(first, entry) RUN_3(first, entry)(entry),
+#define RUN_5(first, entry) RUN_4(first, entry)(entry),
+#define RUN_6(first, entry) RUN_5(first, entry)(entry),
+#define RUN_7(first, entry) RUN_6(first, entry)(entry),
+#define RUN_8(first, entry) RUN_7(first, entry)(entry),
+
+/* What the low five bits of an opcode mean. */
 static const uint8_t kinds[KIND_CODES] = {
-    LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ALLOC,   LAB_OP_ALLOC,
-    LAB_OP_ALLOC,        LAB_OP_ALLOC,        LAB_OP_ALLOC,     LAB_OP_ATTACK,  LAB_OP_ALIGNED,
-    LAB_OP_ALIGNED,      LAB_OP_ALIGNED,      LAB_OP_RESIZE,    LAB_OP_RESIZE,  LAB_OP_RESIZE,
-    LAB_OP_RESIZE,       LAB_OP_RESIZE,       LAB_OP_FREE,      LAB_OP_FREE,    LAB_OP_FREE,
-    LAB_OP_FREE,         LAB_OP_FREE,         LAB_OP_FREE,      LAB_OP_COMPACT, LAB_OP_COMPACT,
-    LAB_OP_COMPACT_SOME, LAB_OP_COMPACT_SOME, LAB_OP_FREE_TAGS, LAB_OP_TRIM,    LAB_OP_COPY,
-    LAB_OP_FIND,         LAB_OP_NULL};
+#define LAB_OP(KIND, name, word, size, slot, fields, optional, opcode, of_32, ...)                 \
+    RUN_##of_32(opcode, LAB_OP_##KIND)
+#include "script/ops.def"
+};
 
-#define OPCODE_INIT 0xA5u
+/* What whole bytes mean, and one more; 0: their low five bits count. */
+static const uint8_t whole_bytes[UINT8_MAX + 1] = {
+#define LAB_OP(KIND, name, word, size, slot, fields, optional, opcode, of_32, bytes, ...)          \
+    RUN_##bytes(opcode, LAB_OP_##KIND + 1)
+#include "script/ops.def"
+};
 
-static const uint8_t opcodes[LAB_OP_COUNT] = {
-    [LAB_OP_ALLOC] = 0,         [LAB_OP_ATTACK] = 8,     [LAB_OP_ALIGNED] = 9,
-    [LAB_OP_RESIZE] = 12,       [LAB_OP_FREE] = 17,      [LAB_OP_COMPACT] = 23,
-    [LAB_OP_COMPACT_SOME] = 25, [LAB_OP_FREE_TAGS] = 27, [LAB_OP_TRIM] = 28,
-    [LAB_OP_COPY] = 29,         [LAB_OP_FIND] = 30,      [LAB_OP_NULL] = 31,
-    [LAB_OP_INIT] = OPCODE_INIT};
-
-static uint8_t kind_of(uint32_t opcode) {
-    return opcode == OPCODE_INIT ? LAB_OP_INIT : kinds[opcode % KIND_CODES];
+static uint8_t kind_of(uint8_t opcode) {
+    uint8_t whole = whole_bytes[opcode];
+    return whole != 0 ? (uint8_t)(whole - 1) : kinds[opcode % KIND_CODES];
 }
 
 /* Values that are alignments mean themselves; the rest means 4 to 512 bytes, which fit into most
@@ -143,9 +153,8 @@ static uint32_t align_of(uint32_t extra) {
     return extra <= LAB_ALIGN_MAX ? extra : 2 + extra % 8;
 }
 
-/* Tags are 15 bits; 0xFF00 .. 0xFFFF stand for the many that no heap accepts. */
 static uint32_t tag_of(uint32_t raw) {
-    return raw >= 0xFF00 ? raw : raw & 0x7FFF;
+    return lab_tag_is_valid(raw) ? raw : raw & 0x7FFF;
 }
 
 /* What the low four bits of a record's size code mean, and what the one code means that stands as a
@@ -194,11 +203,11 @@ static void decode_record(lab_op *op, const uint8_t *record, uint32_t slot_mask)
     op->size.value = keep(value & code->value, fields, LAB_FIELD_SIZE);
 }
 
-/* Unused fields are 0, and so are their bytes: no kind uses two fields that share bytes. */
+/* Unused fields are 0, and so are their bytes: no kind uses two fields that share bytes (ops.c). */
 static void encode_record(const lab_op *op, uint8_t *record) {
     uint32_t raw_tag = (uint32_t)op->tag | op->reenter;
     uint32_t value = op->size.value | op->tag_high;
-    record[0] = opcodes[op->kind];
+    record[0] = lab_op_rules[op->kind].opcode;
     record[1] = (uint8_t)(op->align | op->veto | op->attack);
     record[2] = (uint8_t)op->slot;
     record[3] = (uint8_t)(op->slot >> 8);

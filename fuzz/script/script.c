@@ -6,37 +6,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(LAB_OP_COUNT <= UINT8_MAX && LAB_SIZE_POWER <= UINT8_MAX,
-              "kinds are stored in bytes");
-static_assert(LAB_FIELD_ATTACK <= UINT8_MAX, "sets of fields are stored in bytes");
-
 #define LAB_OPS_FIRST 64u /* the capacity that the first append asks for */
 
-const uint8_t lab_op_fields[LAB_OP_COUNT] = {
-    [LAB_OP_ALLOC] = LAB_FIELD_SLOT | LAB_FIELD_TAG | LAB_FIELD_SIZE,
-    [LAB_OP_ALIGNED] = LAB_FIELD_SLOT | LAB_FIELD_TAG | LAB_FIELD_SIZE | LAB_FIELD_ALIGN,
-    [LAB_OP_RESIZE] = LAB_FIELD_SLOT | LAB_FIELD_SIZE,
-    [LAB_OP_TRIM] = LAB_FIELD_SLOT,
-    [LAB_OP_FREE] = LAB_FIELD_SLOT,
-    [LAB_OP_FREE_TAGS] = LAB_FIELD_TAG | LAB_FIELD_TAG_HIGH,
-    [LAB_OP_COMPACT] = LAB_FIELD_VETO | LAB_FIELD_REENTER,
-    [LAB_OP_COMPACT_SOME] = LAB_FIELD_VETO | LAB_FIELD_REENTER | LAB_FIELD_SIZE,
-    [LAB_OP_COPY] = 0,
-    [LAB_OP_FIND] = LAB_FIELD_SIZE,
-    [LAB_OP_NULL] = LAB_FIELD_SIZE,
-    [LAB_OP_INIT] = 0,
-    [LAB_OP_ATTACK] = LAB_FIELD_SLOT | LAB_FIELD_ATTACK | LAB_FIELD_SIZE,
-};
+const uint32_t lab_slot_counts[LAB_SLOT_COUNTS_COUNT] = {LAB_SLOT_COUNTS};
 
-#define NAME(subject, name) name,
+uint32_t lab_slots_for(uint64_t slots) {
+    unsigned i = 0;
+    while (i < LAB_SLOT_COUNTS_COUNT - 1 && lab_slot_counts[i] < slots) {
+        i++;
+    }
+    return lab_slot_counts[i];
+}
+
+#define NAME(subject, name, family) name,
 const char *const lab_subject_names[] = {
     [LAB_SUBJECT_HEAP] = "heap", [LAB_SUBJECT_PLUGIN] = "plugin", LAB_SUBJECTS(NAME)};
 const uint8_t lab_subject_names_count = sizeof lab_subject_names / sizeof lab_subject_names[0];
+
+#define FAMILY_NAME(FAMILY, name) name,
+const char *const lab_family_names[LAB_FAMILY_COUNT] = {LAB_FAMILIES(FAMILY_NAME)};
+
+lab_family lab_config_family(const lab_config *config) {
+#define FAMILY(subject, name, family) LAB_FAMILY_##family,
+    static const uint8_t families[] = {
+        [LAB_SUBJECT_HEAP] = LAB_FAMILY_HEAP, [LAB_SUBJECT_PLUGIN] = 0, LAB_SUBJECTS(FAMILY)};
+    return (lab_family)(config->subject == LAB_SUBJECT_PLUGIN ? config->plugin_family
+                                                              : families[config->subject]);
+}
 
 const char *const lab_layout_names[LAB_LAYOUT_COUNT] = {[LAB_LAYOUT_CLASSIC] = "classic",
                                                         [LAB_LAYOUT_LEAN] = "lean",
                                                         [LAB_LAYOUT_WIDE] = "wide",
                                                         [LAB_LAYOUT_AUTO] = "auto"};
+
+bool lab_layout_find(const char *name, lab_layout *layout) {
+    unsigned found = 0;
+    while (found < LAB_LAYOUT_COUNT && strcmp(name, lab_layout_names[found]) != 0) {
+        found++;
+    }
+    *layout = (lab_layout)found;
+    return found < LAB_LAYOUT_COUNT;
+}
 
 /* The value of such a size: the exponent in 6 bits above a two's complement of 18 bits. */
 #define DISTANCE_BITS 18u
@@ -109,16 +119,6 @@ bool lab_align_is_power(uint8_t align) {
     return align < ODD_START || align >= ODD_END;
 }
 
-void lab_kind_format(lab_op_kind kind, char *word, size_t capacity) {
-    char line[LAB_OP_LINE_BYTES_MAX];
-    lab_op op;
-    memset(&op, 0, sizeof op);
-    op.kind = (uint8_t)kind;
-    (void)lab_op_format(&op, line, sizeof line);
-    (void)snprintf(word, capacity, "%.*s%s", (int)strcspn(line, " "), line,
-                   kind == LAB_OP_COMPACT_SOME ? "-some" : "");
-}
-
 void lab_script_clean_up(lab_script *script) {
     free(script->ops);
     memset(script, 0, sizeof *script);
@@ -164,15 +164,15 @@ bool lab_script_copy(lab_script *to, const lab_script *from) {
 }
 
 bool lab_config_is_valid(const lab_config *config) {
-    uint32_t slots = config->slots;
-    bool slots_valid = slots == 8 || slots == 16 || slots == 64 || slots == 256 || slots == 1024 ||
-                       slots == 4096 || slots == 16384 || slots == 65536;
+    bool slots_valid = config->slots == lab_slots_for(config->slots);
     bool alignment_valid =
         config->alignment == 4 || config->alignment == 8 || config->alignment == 16;
     return slots_valid && alignment_valid && config->dwords <= LAB_DWORDS_MAX &&
-           config->skew <= 15 && config->guard <= 3 && config->low_memory <= 1 &&
+           config->skew <= LAB_SKEW_MAX && config->guard <= 3 && config->low_memory <= 1 &&
            config->subject < lab_subject_names_count && config->layout < LAB_LAYOUT_COUNT &&
-           (config->layout != LAB_LAYOUT_LEAN || config->guard == 0);
+           (config->layout != LAB_LAYOUT_LEAN || config->guard == 0) &&
+           (config->subject == LAB_SUBJECT_PLUGIN ? config->plugin_family < LAB_FAMILY_HEAP
+                                                  : config->plugin_family == 0);
 }
 
 bool lab_op_is_valid(const lab_op *op, const lab_config *config) {
@@ -181,8 +181,7 @@ bool lab_op_is_valid(const lab_op *op, const lab_config *config) {
     }
     unsigned fields = lab_op_fields[op->kind];
     bool slot = (fields & LAB_FIELD_SLOT) != 0 ? op->slot < config->slots : op->slot == 0;
-    bool tag =
-        (fields & LAB_FIELD_TAG) != 0 ? op->tag <= 0x7FFF || op->tag >= 0xFF00 : op->tag == 0;
+    bool tag = (fields & LAB_FIELD_TAG) != 0 ? lab_tag_is_valid(op->tag) : op->tag == 0;
     bool tag_high = (fields & LAB_FIELD_TAG_HIGH) != 0 || op->tag_high == 0;
     bool size = (fields & LAB_FIELD_SIZE) != 0
                     ? op->size.kind <= LAB_SIZE_POWER && op->size.value <= LAB_SIZE_VALUE_MAX
@@ -219,7 +218,8 @@ bool lab_script_equal(const lab_script *a, const lab_script *b) {
     const lab_config *y = &b->config;
     if (a->count != b->count || x->dwords != y->dwords || x->alignment != y->alignment ||
         x->skew != y->skew || x->guard != y->guard || x->low_memory != y->low_memory ||
-        x->slots != y->slots || x->subject != y->subject || x->layout != y->layout) {
+        x->slots != y->slots || x->subject != y->subject || x->layout != y->layout ||
+        x->plugin_family != y->plugin_family) {
         return false;
     }
     for (size_t i = 0; i < a->count; i++) {

@@ -17,35 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-typedef enum lab_op_kind {
-    LAB_OP_ALLOC,        /* slot, tag, size */
-    LAB_OP_ALIGNED,      /* slot, tag, size, align */
-    LAB_OP_RESIZE,       /* slot, size */
-    LAB_OP_TRIM,         /* slot */
-    LAB_OP_FREE,         /* slot */
-    LAB_OP_FREE_TAGS,    /* tag (low), tag_high */
-    LAB_OP_COMPACT,      /* veto, reenter */
-    LAB_OP_COMPACT_SOME, /* veto, reenter, size (the budget) */
-    LAB_OP_COPY,         /* continue on a copy of the heap's image at another address */
-    LAB_OP_FIND,         /* size: byte offset into the region whose owner is looked up */
-    LAB_OP_NULL,   /* calls that must be refused: NULL pointers (resized to size), bad options */
-    LAB_OP_INIT,   /* start afresh with the same configuration */
-    LAB_OP_ATTACK, /* slot, attack, size: damage near the slot's block, then undone */
-    LAB_OP_COUNT
-} lab_op_kind;
-
-/* What an attack damages; its size says which byte, bit or address. */
-typedef enum lab_attack {
-    LAB_ATTACK_CANARY,  /* the bytes behind the requested ones */
-    LAB_ATTACK_HEADER,  /* a bit of the block's header */
-    LAB_ATTACK_BELOW,   /* a bit of the header of the block below */
-    LAB_ATTACK_ABOVE,   /* a bit of the header of the block above */
-    LAB_ATTACK_BEYOND,  /* a bit of the header of the second block above */
-    LAB_ATTACK_POISON,  /* a byte of the lowest free block, or of the one above the slot's block */
-    LAB_ATTACK_COUNTS,  /* a counter of the control structure */
-    LAB_ATTACK_POINTER, /* nothing: a pointer that is no payload is freed */
-    LAB_ATTACK_COUNT
-} lab_attack;
+#include "script/ops.h"
 
 /* A size in bytes that may be absurd. Written "100", "half+100", "max-100" and "2^32+16". */
 typedef enum lab_size_kind {
@@ -81,28 +53,20 @@ typedef struct lab_op {
     uint8_t reenter;   /* COMPACT*: 1: the callback calls the heap; 0: it does not */
     uint8_t attack;    /* ATTACK: lab_attack */
     uint16_t slot;     /* < config.slots */
-    uint16_t tag;      /* 0x0000 .. 0x7FFF, and 0xFF00 .. 0xFFFF (never valid) */
+    uint16_t tag;      /* see lab_tag_is_valid */
     uint16_t tag_high; /* FREE_TAGS: any */
     lab_size size;
 } lab_op;
 
-/* The fields that a kind uses, as a set. */
-enum {
-    LAB_FIELD_SLOT = 1,
-    LAB_FIELD_TAG = 2,
-    LAB_FIELD_TAG_HIGH = 4,
-    LAB_FIELD_SIZE = 8,
-    LAB_FIELD_ALIGN = 16,
-    LAB_FIELD_VETO = 32,
-    LAB_FIELD_REENTER = 64,
-    LAB_FIELD_ATTACK = 128
-};
-extern const uint8_t lab_op_fields[LAB_OP_COUNT];
-
-/* Does the operation's slot, live or empty, suit it? What gives a slot a tag wants it empty. */
+/* Does the operation's slot, live or empty, suit it? */
 static inline bool lab_op_suits(const lab_op *op, bool live) {
-    unsigned fields = lab_op_fields[op->kind];
-    return (fields & LAB_FIELD_SLOT) == 0 || live == ((fields & LAB_FIELD_TAG) == 0);
+    unsigned wanted = lab_op_rules[op->kind].slot;
+    return wanted == LAB_SLOT_NONE || live == (wanted == LAB_SLOT_LIVE);
+}
+
+/* Does it make a block in its slot? */
+static inline bool lab_op_allocates(const lab_op *op) {
+    return lab_op_rules[op->kind].slot == LAB_SLOT_EMPTY;
 }
 
 /* align 0 .. 31: 1 << align bytes. 32 .. 39: no power of two (0, 3, 6, 12, 24, 48, 96, 5).
@@ -117,17 +81,63 @@ uint64_t lab_align_number(uint8_t align);
 bool lab_align_is_power(uint8_t align);
 
 typedef struct lab_config {
-    uint32_t dwords;    /* region size: 0 .. LAB_DWORDS_MAX; small ones are refused by init */
-    uint8_t alignment;  /* 4, 8 or 16 */
-    uint8_t skew;       /* 0 .. 15: the region starts skew * alignment bytes above a multiple
-                           of 64 KiB */
-    uint8_t guard;      /* 0 .. 3 */
-    uint8_t low_memory; /* 1: when memory runs out, the lowest live slot is freed, at most once
-                           per operation, and the allocation retried; 0: no callback */
-    uint32_t slots;     /* 8, 16, 64, 256, 1024, 4096, 16384 or 65536 */
-    uint8_t subject;    /* what it is for: an index of lab_subject_names */
-    uint8_t layout;     /* lab_layout: of the tagged heap; LEAN wants guard 0 */
+    uint32_t dwords;       /* region size: 0 .. LAB_DWORDS_MAX; small ones are refused by init */
+    uint8_t alignment;     /* 4, 8 or 16 */
+    uint8_t skew;          /* 0 .. LAB_SKEW_MAX: where the region starts, and what is beside it: see
+                              lab_config_start_bytes and so on */
+    uint8_t guard;         /* 0 .. 3 */
+    uint8_t low_memory;    /* 1: when memory runs out, the lowest live slot is freed, at most once
+                              per operation, and the allocation retried; 0: no callback */
+    uint32_t slots;        /* one of LAB_SLOT_COUNTS */
+    uint8_t subject;       /* what it is for: an index of lab_subject_names */
+    uint8_t layout;        /* lab_layout: of the tagged heap; LEAN wants guard 0 */
+    uint8_t plugin_family; /* lab_family: of a plug-in; 0 of all others */
 } lab_config;
+
+#define LAB_SKEW_MAX 15u
+
+/* The region, or a subject's backing, starts so many bytes above a multiple of 64 KiB. */
+static inline uint32_t lab_config_start_bytes(const lab_config *config) {
+    return (uint32_t)config->skew * config->alignment;
+}
+
+/* Has the heap lock hooks, whose calls are counted, and an index? */
+static inline bool lab_config_has_locks(const lab_config *config) {
+    return config->skew % 2 == 0;
+}
+
+static inline bool lab_config_has_index(const lab_config *config) {
+    return config->skew / 2 % 2 == 0;
+}
+
+/* Subjects by what may be done with many of their blocks at once. The heap's operations are its
+ * own; what they do on others, and in which words the text form says so, is in deeds.def. */
+#define LAB_FAMILIES(X)                                                                            \
+    X(BLOCKS, "blocks") /* nothing, or a reset */                                                  \
+    X(MARKS, "marks")   /* a mark, and going back to it */                                         \
+    X(FRAMES, "frames") /* frames that end */                                                      \
+    X(TAGS, "tags")     /* frees by tag, and compaction */                                         \
+    X(HEAP, "heap")
+#define LAB_FAMILY_ENUM(FAMILY, name) LAB_FAMILY_##FAMILY,
+typedef enum lab_family { LAB_FAMILIES(LAB_FAMILY_ENUM) LAB_FAMILY_COUNT } lab_family;
+extern const char *const lab_family_names[LAB_FAMILY_COUNT];
+
+/* The family of the script's subject. */
+lab_family lab_config_family(const lab_config *config);
+
+/* The numbers of slots that there are, in rising order, and the last of them. */
+#define LAB_SLOT_COUNTS 8, 16, 64, 256, 1024, 4096, 16384, 65536
+#define LAB_SLOTS_MAX   65536u
+enum { LAB_SLOT_COUNTS_COUNT = 8 };
+extern const uint32_t lab_slot_counts[LAB_SLOT_COUNTS_COUNT];
+
+/* They as a text. */
+#define LAB_TEXT_OF(...)     #__VA_ARGS__
+#define LAB_TEXT_OF_ALL(...) LAB_TEXT_OF(__VA_ARGS__)
+#define LAB_SLOT_COUNTS_TEXT LAB_TEXT_OF_ALL(LAB_SLOT_COUNTS)
+
+/* The lowest of them that is enough for so many; LAB_SLOTS_MAX if none is. */
+uint32_t lab_slots_for(uint64_t slots);
 
 /* The layouts of docs/heap.md. */
 typedef enum lab_layout {
@@ -139,51 +149,71 @@ typedef enum lab_layout {
 } lab_layout;
 extern const char *const lab_layout_names[LAB_LAYOUT_COUNT];
 
+/* False: none has that name. */
+bool lab_layout_find(const char *name, lab_layout *layout);
+
+/* The header of a block in the classic layout, without padding. The exact model has its own. */
+#define LAB_CLASSIC_HEADER_DWORDS 6u
+
+/* Tags of a script have 15 bits; 0xFF00 .. 0xFFFF stand for the many that no heap accepts. */
+static inline bool lab_tag_is_valid(uint32_t tag) {
+    return tag <= 0x7FFF || tag >= 0xFF00;
+}
+
 /* The tag of the heap's that a tag of a script stands for. Scripts have 15 bits of it; in a heap
  * that is wide by name it is the same number in both halves of the tag, and 0x7FFF is its FREE. */
 static inline uint32_t lab_tag(const lab_config *config, uint32_t tag) {
     return config->layout != LAB_LAYOUT_WIDE ? tag : tag == 0x7FFF ? 0x7FFFFFFF : tag << 16 | tag;
 }
 
-/* The subjects' names, by number; numbers never change. 0 is "heap", the tagged heap against the
- * exact model; the others are played by the referee (runner/contract.h). "plugin" is whatever was
- * loaded, or linked in. */
+/* The subjects' names and families, by number; numbers never change. 0 is "heap", the tagged heap
+ * against the exact model; the others are played by the contract runner (contract/play.h). "plugin"
+ * is whatever was loaded, or linked in. */
 #define LAB_SUBJECTS(X)                                                                            \
-    X(malloc, "malloc")                                                                            \
-    X(tagged, "tagged")                                                                            \
-    X(buddy, "buddy")                                                                              \
-    X(fit, "fit")                                                                                  \
-    X(bump, "bump")                                                                                \
-    X(frame, "frame")                                                                              \
-    X(arena, "arena")                                                                              \
-    X(arena_reset, "arena-reset")                                                                  \
-    X(arena_buffer, "arena-buffer")                                                                \
-    X(arena_heap, "arena-heap")                                                                    \
-    X(arena_buddy, "arena-buddy")                                                                  \
-    X(region, "region")                                                                            \
-    X(region_heap, "region-heap")                                                                  \
-    X(hybrid, "hybrid")                                                                            \
-    X(buddy_arena, "buddy-arena")                                                                  \
-    X(mimalloc, "mimalloc")                                                                        \
-    X(jemalloc, "jemalloc")                                                                        \
-    X(pool, "pool")                                                                                \
-    X(pool_grows, "pool-grows")                                                                    \
-    X(pool_arena, "pool-arena")                                                                    \
-    X(pool_static, "pool-static")                                                                  \
-    X(slab, "slab")                                                                                \
-    X(slab_buddy, "slab-buddy")                                                                    \
-    X(classes, "classes")                                                                          \
-    X(large, "large")                                                                              \
-    X(tagged_lean, "tagged-lean")                                                                  \
-    X(tagged_wide, "tagged-wide")
+    X(malloc, "malloc", BLOCKS)                                                                    \
+    X(tagged, "tagged", BLOCKS)                                                                    \
+    X(buddy, "buddy", BLOCKS)                                                                      \
+    X(fit, "fit", BLOCKS)                                                                          \
+    X(bump, "bump", BLOCKS)                                                                        \
+    X(frame, "frame", FRAMES)                                                                      \
+    X(arena, "arena", MARKS)                                                                       \
+    X(arena_reset, "arena-reset", BLOCKS)                                                          \
+    X(arena_buffer, "arena-buffer", BLOCKS)                                                        \
+    X(arena_heap, "arena-heap", MARKS)                                                             \
+    X(arena_buddy, "arena-buddy", MARKS)                                                           \
+    X(region, "region", MARKS)                                                                     \
+    X(region_heap, "region-heap", MARKS)                                                           \
+    X(hybrid, "hybrid", BLOCKS)                                                                    \
+    X(buddy_arena, "buddy-arena", BLOCKS)                                                          \
+    X(mimalloc, "mimalloc", BLOCKS)                                                                \
+    X(jemalloc, "jemalloc", BLOCKS)                                                                \
+    X(pool, "pool", BLOCKS)                                                                        \
+    X(pool_grows, "pool-grows", BLOCKS)                                                            \
+    X(pool_arena, "pool-arena", BLOCKS)                                                            \
+    X(pool_static, "pool-static", BLOCKS)                                                          \
+    X(slab, "slab", BLOCKS)                                                                        \
+    X(slab_buddy, "slab-buddy", BLOCKS)                                                            \
+    X(classes, "classes", BLOCKS)                                                                  \
+    X(large, "large", BLOCKS)                                                                      \
+    X(tagged_lean, "tagged-lean", BLOCKS)                                                          \
+    X(tagged_wide, "tagged-wide", BLOCKS)                                                          \
+    X(tracker, "tracker", BLOCKS)                                                                  \
+    X(tagged_moves, "tagged-moves", TAGS)                                                          \
+    X(fifo, "fifo", BLOCKS)                                                                        \
+    X(quota, "quota", BLOCKS)                                                                      \
+    X(fallback, "fallback", BLOCKS)                                                                \
+    X(policy, "policy", BLOCKS)                                                                    \
+    X(locked, "locked", BLOCKS)                                                                    \
+    X(concurrent_pool, "concurrent-pool", BLOCKS)                                                  \
+    X(thread_cache, "thread-cache", BLOCKS)
 extern const char *const lab_subject_names[];
 extern const uint8_t lab_subject_names_count;
 #define LAB_SUBJECT_HEAP   0u
 #define LAB_SUBJECT_PLUGIN 1u
 
 /* The highest of their numbers. */
-#define LAB_SUBJECT_PLUS_ONE(subject, name) +1
-#define LAB_SUBJECTS_MAX                    (LAB_SUBJECT_PLUGIN LAB_SUBJECTS(LAB_SUBJECT_PLUS_ONE))
+#define LAB_PLUS_ONE(subject, name, family) +1
+#define LAB_SUBJECTS_MAX                    (LAB_SUBJECT_PLUGIN LAB_SUBJECTS(LAB_PLUS_ONE))
 
 #define LAB_DWORDS_MAX 0xC0000u
 
@@ -250,7 +280,7 @@ size_t lab_script_encode_input(const lab_script *script, uint8_t *bytes, size_t 
 
 typedef struct lab_text_error {
     unsigned line, column; /* from 1; the column counts bytes */
-    char message[160];     /* one line, without the place */
+    char message[256];     /* one line, without the place */
 } lab_text_error;
 
 /* Parses the text form. On false, *error says where and why, and *script is empty. The text need
@@ -261,14 +291,17 @@ bool lab_script_parse(lab_script *script, const char *text, size_t size, lab_tex
  * ferror(out). */
 void lab_script_print(const lab_script *script, FILE *out);
 
-/* One operation as one line of text, without the newline, into line[0 .. capacity-1], ending in
- * NUL (capacity >= 1; what does not fit is cut off); returns the length of what was written. */
+/* One operation as one line of text, in the words that the script's subject has for it, without
+ * the newline, into line[0 .. capacity-1], ending in NUL (capacity >= 1; what does not fit is cut
+ * off); returns the length of what was written. */
 #define LAB_OP_LINE_BYTES_MAX 128
-size_t lab_op_format(const lab_op *op, char *line, size_t capacity);
+size_t lab_op_format(const lab_config *config, const lab_op *op, char *line, size_t capacity);
 
-/* A word of its own for each kind, into word[0 .. capacity-1], ending in NUL: the first word of its
- * line; "compact-some" for the one that would share it. */
-void lab_kind_format(lab_op_kind kind, char *word, size_t capacity);
+/* The same for what an operation's line may hold, as docs/script.md says it: in letters ("trim
+ * sN"), and as a production of the grammar ("\"trim\" , slot"). What may be left out stands in
+ * brackets. */
+size_t lab_op_usage(lab_op_kind kind, char *line, size_t capacity);
+size_t lab_op_production(lab_op_kind kind, char *line, size_t capacity);
 
 /* ---- files (file.c) ----------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ typedef struct lab_word {
 bool lab_word_begins(lab_word text, const char *prefix);
 bool lab_word_equals(lab_word text, const char *other);
 
-/* What is left behind the first `skipped` bytes; there must be as many. */
+/* What is left after the first `skipped` bytes; there must be as many. */
 lab_word lab_word_rest(lab_word text, size_t skipped);
 
 /* Is the whole text a number, decimal or 0x hexadecimal, of at most `max`? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Failures that are known, so that the work goes on after them: a file with one signature (judge.h)
+/* Failures that are known, so that the work goes on after them: a file with one signature (trial.h)
  * on each line, as `make triage`, `heaplab random` and the file `signature` of a finding have them.
  * Spaces around it and empty lines mean nothing; a line that begins with '#' is a comment. */
 #ifndef LAB_SHRINK_KNOWN_H

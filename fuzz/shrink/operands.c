@@ -4,7 +4,7 @@
 
 #include "shrink/state.h"
 
-enum { VETO_BITS = 8, SLOTS_MAX = 65536 };
+enum { VETO_BITS = 8 };
 
 /* Is there an operation `i` in the best, and does it use the field? (Accepting a candidate may have
  * cut off the end of it.) */
@@ -16,7 +16,7 @@ static bool uses(const lab_shrinker *s, size_t i, unsigned field) {
 
 static void make_kind_plain(lab_shrinker *s, size_t i) {
     lab_op op = s->best.ops[i];
-    if (op.kind == LAB_OP_ALIGNED) {
+    if (lab_op_allocates(&op) && op.kind != LAB_OP_ALLOC) {
         op.kind = LAB_OP_ALLOC;
         op.align = 0;
     } else if (op.kind == LAB_OP_COMPACT_SOME) {
@@ -201,8 +201,8 @@ static bool try_names(lab_shrinker *s, const uint32_t *to, bool with_vetoes) {
 /* In the order of their first use the slots become 0, 1, 2 ...; if that is too much at once, in
  * the order of their numbers, which keeps the lowest live slot the lowest. */
 void lab_shrink_slots(lab_shrinker *s) {
-    static uint32_t by_use[SLOTS_MAX];
-    static uint32_t by_number[SLOTS_MAX];
+    static uint32_t by_use[LAB_SLOTS_MAX];
+    static uint32_t by_number[LAB_SLOTS_MAX];
     uint32_t next = 0;
     s->state.step = "slots' names";
     memset(by_use, 0xFF, sizeof by_use);
@@ -213,7 +213,7 @@ void lab_shrink_slots(lab_shrinker *s) {
         }
     }
     next = 0;
-    for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
+    for (uint32_t slot = 0; slot < LAB_SLOTS_MAX; slot++) {
         by_number[slot] = by_use[slot] == UINT32_MAX ? UINT32_MAX : next++;
     }
     if (!try_names(s, by_use, true) && !try_names(s, by_use, false) &&

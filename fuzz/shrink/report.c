@@ -11,17 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define ASAN 1
-#endif
-
-#ifndef ASAN
-#define ASAN 0
-#endif
+#include "program/sanitizer.h"
 
 enum { TEXT_BYTES_MAX = 16384, NAMES_MAX = 256, NAME_BYTES_MAX = 256, STACK_BYTES = 1 << 16 };
 

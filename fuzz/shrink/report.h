@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process said before it ended, reduced to a signature (judge.h). To turn addresses into
+/* What a process said before it ended, reduced to a signature (trial.h). To turn addresses into
  * names takes a tool of the sanitizer's, some 100 ms each time it is started, or a search in files.
  * So the child that dies writes down the bare addresses, and the parent, which is loaded at the
  * same ones, names them. scripts/fuzz_lib/signature.py makes the same signatures of logs;

@@ -10,144 +10,13 @@
 
 enum {
     ROUNDS_MAX = 100,
-    PAIRS_OPS_MAX = 40,   /* pairs are tried among so many operations */
-    SIZES_OPS_MAX = 12,   /* the same of sizes that move to other operations */
-    LIMIT_MS_MIN = 60,    /* for a candidate, in processor time */
-    LIMIT_FACTOR = 20,    /* the same, as a multiple of what the whole script took */
-    TRIED_CAPACITY = 1024 /* at first; a power of two */
+    PAIRS_OPS_MAX = 40, /* pairs are tried among so many operations */
+    SIZES_OPS_MAX = 12, /* the same of sizes that move to other operations */
+    LIMIT_MS_MIN = 60,  /* for a candidate, in processor time */
+    LIMIT_FACTOR = 20   /* the same, as a multiple of what the whole script took */
 };
 
 /* ---- candidates --------------------------------------------------------------------------- */
-
-static void copy_script(lab_script *to, const lab_script *from) {
-    to->config = from->config;
-    to->count = from->count;
-    if (from->count > 0) {
-        memcpy(to->ops, from->ops, from->count * sizeof *from->ops);
-    }
-}
-
-lab_script *lab_shrink_candidate(lab_shrinker *s) {
-    copy_script(&s->candidate, &s->best);
-    return &s->candidate;
-}
-
-static uint64_t hash_script(lab_shrinker *s, const lab_script *script) {
-    size_t size = lab_script_encode(script, s->bytes, SIZE_MAX);
-    uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
-    for (size_t i = 0; i < size; i++) {
-        hash = (hash ^ s->bytes[i]) * 0x100000001B3u;
-    }
-    return hash != 0 ? hash : 1;
-}
-
-static size_t place_of(const uint64_t *tried, size_t capacity, uint64_t hash) {
-    size_t at = (size_t)hash & (capacity - 1);
-    while (tried[at] != 0 && tried[at] != hash) {
-        at = (at + 1) & (capacity - 1);
-    }
-    return at;
-}
-
-/* Without memory the set stays as it is: candidates may then be tried again. */
-static void grow_tried(lab_shrinker *s) {
-    size_t capacity = s->tried_capacity == 0 ? TRIED_CAPACITY : 2 * s->tried_capacity;
-    uint64_t *grown = calloc(capacity, sizeof *grown);
-    if (grown == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < s->tried_capacity; i++) {
-        if (s->tried[i] != 0) {
-            grown[place_of(grown, capacity, s->tried[i])] = s->tried[i];
-        }
-    }
-    free(s->tried);
-    s->tried = grown;
-    s->tried_capacity = capacity;
-}
-
-static bool was_tried(const lab_shrinker *s, uint64_t hash) {
-    return s->tried_capacity > 0 && s->tried[place_of(s->tried, s->tried_capacity, hash)] != 0;
-}
-
-static void note_tried(lab_shrinker *s, uint64_t hash) {
-    if (2 * s->tried_count >= s->tried_capacity) {
-        grow_tried(s);
-    }
-    if (2 * s->tried_count < s->tried_capacity) {
-        s->tried[place_of(s->tried, s->tried_capacity, hash)] = hash;
-        s->tried_count++;
-    }
-}
-
-static bool before_play(void *context) {
-    lab_shrinker *s = context;
-    s->stopped = s->options->go_on != NULL && !s->options->go_on(s->options->context, &s->state);
-    s->state.runs += !s->stopped;
-    return !s->stopped;
-}
-
-/* Plays the script, for a verdict. */
-static bool play(lab_shrinker *s, const lab_script *script, lab_verdict *verdict) {
-    s->stuck = s->stuck || !lab_judge_try(s->judge, script, verdict);
-    return !s->stuck;
-}
-
-/* What lies behind the failing operation has no part in the failure. */
-static void cut_tail(lab_script *script, const lab_verdict *verdict) {
-    if (verdict->op < script->count) {
-        script->count = verdict->op + 1;
-    }
-}
-
-bool lab_shrink_accept(lab_shrinker *s) {
-    lab_verdict verdict;
-    if (s->stuck || !lab_script_is_valid(&s->candidate) ||
-        lab_script_equal(&s->candidate, &s->best)) {
-        return false;
-    }
-    uint64_t hash = hash_script(s, &s->candidate);
-    bool same = false;
-    if (was_tried(s, hash)) {
-        return false;
-    }
-    for (unsigned i = 0; !same && (i == 0 || i < s->options->tries); i++) {
-        if (!play(s, &s->candidate, &verdict)) {
-            return false;
-        }
-        same = strcmp(verdict.signature, s->verdict.signature) == 0;
-    }
-    if (!same) {
-        note_tried(s, hash);
-        return false;
-    }
-    cut_tail(&s->candidate, &verdict);
-    copy_script(&s->best, &s->candidate);
-    s->verdict = verdict;
-    s->state.ops = s->best.count;
-    s->changed = true;
-    return true;
-}
-
-void lab_shrink_number(lab_shrinker *s, uint32_t least, uint32_t value,
-                       void (*set)(lab_script *script, size_t which, uint32_t value),
-                       size_t which) {
-    uint32_t low = least; /* all below have failed to do, as far as tried */
-    while (low < value) {
-        uint32_t middle = low == least ? least : low + (value - low) / 2;
-        set(lab_shrink_candidate(s), which, middle);
-        if (lab_shrink_accept(s)) {
-            value = middle;
-        } else {
-            low = middle + 1;
-        }
-        if (s->stuck || which > s->best.count) {
-            return;
-        }
-    }
-}
-
-/* ---- removing operations ------------------------------------------------------------------ */
 
 /* Keeps the operations of the best for which `keep` is set. */
 static bool try_keeping(lab_shrinker *s, const bool *keep) {
@@ -189,10 +58,6 @@ static bool names_slot(const lab_op *op, uint16_t slot) {
     return (lab_op_fields[op->kind] & LAB_FIELD_SLOT) != 0 && op->slot == slot;
 }
 
-static bool makes_block(const lab_op *op) {
-    return op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED;
-}
-
 /* What a block takes away from the addresses above it, to a good guess. */
 static uint32_t span_of(const lab_op *op, const lab_config *config) {
     uint32_t header = config->alignment == 16 ? 32 : 24;
@@ -201,7 +66,7 @@ static uint32_t span_of(const lab_op *op, const lab_config *config) {
     return header + (payload + config->alignment - 1) / config->alignment * config->alignment;
 }
 
-/* With a block, its place goes: lookups behind it may mean the same if they look lower. */
+/* With a block, its place goes: lookups above it may mean the same if they look lower. */
 static bool try_keeping_lookups(lab_shrinker *s, const bool *keep, size_t block) {
     uint32_t span = span_of(&s->best.ops[block], &s->best.config);
     lab_script *candidate = &s->candidate;
@@ -225,13 +90,13 @@ static bool try_keeping_lookups(lab_shrinker *s, const bool *keep, size_t block)
 static void remove_blocks(lab_shrinker *s, bool *keep) {
     s->state.step = "blocks";
     for (size_t i = s->best.count; i-- > 0 && !s->stuck;) {
-        if (i >= s->best.count || !makes_block(&s->best.ops[i])) {
+        if (i >= s->best.count || !lab_op_allocates(&s->best.ops[i])) {
             continue;
         }
         bool in_block = true;
         for (size_t k = 0; k < s->best.count; k++) {
             bool names = k >= i && names_slot(&s->best.ops[k], s->best.ops[i].slot);
-            in_block = in_block && !(names && k > i && makes_block(&s->best.ops[k]));
+            in_block = in_block && !(names && k > i && lab_op_allocates(&s->best.ops[k]));
             keep[k] = !(names && in_block);
         }
         if (!try_keeping(s, keep)) {
@@ -244,7 +109,7 @@ static void remove_blocks(lab_shrinker *s, bool *keep) {
 static void remove_slots(lab_shrinker *s, bool *keep) {
     s->state.step = "slots";
     for (size_t i = s->best.count; i-- > 0 && !s->stuck;) {
-        if (i >= s->best.count || !makes_block(&s->best.ops[i])) {
+        if (i >= s->best.count || !lab_op_allocates(&s->best.ops[i])) {
             continue;
         }
         for (size_t k = 0; k < s->best.count; k++) {
@@ -308,11 +173,11 @@ static void remove_for_sizes(lab_shrinker *s) {
 
 /* Plays the best options->tries times. *verdict, if it has no signature yet, becomes the first
  * failure; *count is how often it failed so. False: it could not be played. */
-static bool count_failures(lab_shrinker *s, lab_verdict *verdict, unsigned *count) {
+static bool count_failures(lab_shrinker *s, lab_outcome *verdict, unsigned *count) {
     *count = 0;
     for (unsigned i = 0; i < s->options->tries; i++) {
-        lab_verdict one;
-        if (!play(s, &s->best, &one)) {
+        lab_outcome one;
+        if (!lab_shrink_play(s, &s->best, &one)) {
             return false;
         }
         if (verdict->signature[0] == '\0') {
@@ -332,12 +197,12 @@ static lab_shrink_status confirm_at_times(lab_shrinker *s, lab_shrink_result *re
 }
 
 /* The result must fail as the script did, each time; a hang, which takes so long, once more. */
-static lab_shrink_status confirm(lab_shrinker *s, lab_verdict *other) {
-    lab_verdict last;
+static lab_shrink_status confirm(lab_shrinker *s, lab_outcome *other) {
+    lab_outcome last;
     bool same = true;
     bool hangs = s->verdict.end == LAB_END_HUNG;
-    if (s->stuck || !(hangs ? play(s, &s->best, &last)
-                            : lab_judge_settle(s->judge, &s->best, &last, other, &same))) {
+    if (s->stuck || !(hangs ? lab_shrink_play(s, &s->best, &last)
+                            : lab_trial_settle(s->trial, &s->best, &last, other, &same))) {
         return LAB_SHRINK_NO_MEANS;
     }
     if (strcmp(last.signature, s->verdict.signature) != 0) {
@@ -351,12 +216,12 @@ static lab_shrink_status confirm(lab_shrinker *s, lab_verdict *other) {
 static void limit_candidates(lab_shrinker *s) {
     unsigned limit = LIMIT_MS_MIN + LIMIT_FACTOR * s->verdict.start_ms;
     if (limit < s->options->limit_ms) {
-        lab_judge_set_limit(s->judge, limit);
+        lab_trial_set_limit(s->trial, limit);
     }
 }
 
 static void run_rounds(lab_shrinker *s, bool *keep) {
-    cut_tail(&s->best, &s->verdict);
+    lab_shrink_cut_tail(&s->best, &s->verdict);
     s->state.ops = s->best.count;
     do {
         s->state.round++;
@@ -377,7 +242,7 @@ static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool
     bool at_times = s->options->tries > 0;
     s->state.step = "reproducing";
     if (!(at_times ? count_failures(s, &s->verdict, &result->reproduced)
-                   : lab_judge_settle(s->judge, &s->best, &s->verdict, &result->other, &same))) {
+                   : lab_trial_settle(s->trial, &s->best, &s->verdict, &result->other, &same))) {
         return LAB_SHRINK_NO_MEANS;
     }
     if (!same || s->verdict.end == LAB_END_PASSED) {
@@ -386,8 +251,15 @@ static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool
     limit_candidates(s);
     run_rounds(s, keep);
     /* Under the first limit again: a hang must be one by that, too. */
-    lab_judge_set_limit(s->judge, s->options->limit_ms);
+    lab_trial_set_limit(s->trial, s->options->limit_ms);
     return at_times ? confirm_at_times(s, result) : confirm(s, &result->other);
+}
+
+static bool before_play(void *context) {
+    lab_shrinker *s = context;
+    s->stopped = s->options->go_on != NULL && !s->options->go_on(s->options->context, &s->state);
+    s->state.runs += !s->stopped;
+    return !s->stopped;
 }
 
 lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *options,
@@ -396,24 +268,24 @@ lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *optio
     lab_shrink_status status = LAB_SHRINK_NO_MEANS;
     bool *keep = calloc(script->count + 1, sizeof *keep);
     memset(result, 0, sizeof *result);
-    s.judge = lab_judge_new(script->count);
+    s.trial = lab_trial_new(script->count);
     s.bytes = malloc(lab_script_encode(script, NULL, 0));
-    if (s.judge != NULL && s.bytes != NULL && keep != NULL &&
+    if (s.trial != NULL && s.bytes != NULL && keep != NULL &&
         lab_script_reserve(&s.best, script->count) &&
         lab_script_reserve(&s.candidate, script->count)) {
-        copy_script(&s.best, script);
-        lab_judge_set_limit(s.judge, options->limit_ms);
-        lab_judge_watch(s.judge, before_play, &s);
+        lab_shrink_copy(&s.best, script);
+        lab_trial_set_limit(s.trial, options->limit_ms);
+        lab_trial_watch(s.trial, before_play, &s);
         status = shrink(&s, result, keep);
         status = s.stopped ? LAB_SHRINK_STOPPED : status;
     }
     int error = errno;
     if (status == LAB_SHRINK_DONE || status == LAB_SHRINK_STOPPED) {
-        copy_script(script, &s.best);
+        lab_shrink_copy(script, &s.best);
     }
     result->verdict = s.verdict;
     result->state = s.state;
-    lab_judge_destroy(s.judge);
+    lab_trial_destroy(s.trial);
     lab_script_clean_up(&s.best);
     lab_script_clean_up(&s.candidate);
     free(s.bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shrinker: makes a failing script small while it fails in the same way (judge.h says what a
- * way is). It works on operations, never on bytes: first what lies behind the failing one is cut
+/* The shrinker: makes a failing script small while it fails in the same way (trial.h says what a
+ * way is). It works on operations, never on bytes: first what comes after the failing one is cut
  * off, then ranges of operations are removed, then blocks with everything that uses them, then
  * pairs of operations; then what is left is made plain, operand by operand; then single operations
  * are removed while a size moves to another one; and last the configuration. All of it again, until
@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "script/script.h"
-#include "shrink/judge.h"
+#include "shrink/trial.h"
 
 typedef struct lab_shrink_state {
     const char *step; /* "ranges", "operands", ... */
@@ -40,8 +40,8 @@ typedef enum lab_shrink_status {
 } lab_shrink_status;
 
 typedef struct lab_shrink_result {
-    lab_verdict verdict; /* of the script as it is now */
-    lab_verdict other;   /* FLAKY: what else it did */
+    lab_outcome verdict; /* of the script as it is now */
+    lab_outcome other;   /* FLAKY: what else it did */
     unsigned reproduced; /* with tries: in so many of them it failed so, in the end */
     lab_shrink_state state;
 } lab_shrink_result;

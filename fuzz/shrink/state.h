@@ -8,8 +8,8 @@
 typedef struct lab_shrinker {
     lab_script best;      /* the smallest script that fails in the same way */
     lab_script candidate; /* the one being tried; as many operations fit as in the first */
-    lab_verdict verdict;  /* of the best */
-    lab_judge *judge;
+    lab_outcome verdict;  /* of the best */
+    lab_trial *trial;
     const lab_shrink_options *options;
     lab_shrink_state state;
     uint64_t *tried; /* hashes of candidates that did not fail in the same way; 0: empty place */
@@ -19,6 +19,15 @@ typedef struct lab_shrinker {
     bool stopped;   /* it was told to stop */
     bool changed;   /* the best has become another one in this round */
 } lab_shrinker;
+
+/* Makes `to`, which has room for it, a copy. */
+void lab_shrink_copy(lab_script *to, const lab_script *from);
+
+/* Plays the script, for a verdict. */
+bool lab_shrink_play(lab_shrinker *s, const lab_script *script, lab_outcome *verdict);
+
+/* What comes after the failing operation has no part in the failure. */
+void lab_shrink_cut_tail(lab_script *script, const lab_outcome *verdict);
 
 /* Makes the candidate a copy of the best. */
 lab_script *lab_shrink_candidate(lab_shrinker *s);

@@ -37,17 +37,18 @@ static void destroy(void *self) {
 static th_status check(const void *self, th_fault *fault) {
     const state *s = self;
     th_status status = th_arena_check(&s->arena, fault);
-    return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
+    return status == TH_OK ? lab_ground_check(&s->ground, fault) : status;
 }
 
 /* What is promised of an empty one needs the whole ground: spares would be in the way. */
-static void reset(void *self) {
+static th_status reset(void *self) {
     state *s = self;
     s->marked = false;
-    (void)th_arena_reset(&s->arena);
-    if (s->ground.empty_sure > 0) {
+    th_status status = th_arena_reset(&s->arena);
+    if (s->ground.empty_guaranteed > 0) {
         (void)th_arena_trim(&s->arena);
     }
+    return status;
 }
 
 /* `buffer_bytes` of memory of the caller's, at an address that the variant says. */
@@ -85,7 +86,7 @@ static bool start(state *s, const lab_setup *setup, lab_ground_kind kind, bool o
  * as the ground gives; but for headers and alignment. 0 where it grows: nothing to be said. */
 static size_t sure_of(const state *s, bool only_buffer) {
     size_t whole =
-        only_buffer ? th_arena_get_stats(&s->arena).reserved_bytes : s->ground.empty_sure;
+        only_buffer ? th_arena_get_stats(&s->arena).reserved_bytes : s->ground.empty_guaranteed;
     size_t least = SLACK + (only_buffer ? 0 : s->arena.config.chunk_bytes);
     return whole > least ? whole - SLACK : 0;
 }
@@ -108,9 +109,9 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     instance->allocator = (th_allocator){.table = &s->table, .self = s};
     instance->bytes_max = setup->bytes;
     instance->alignment_max = ALIGNMENT_MAX;
-    instance->empty_sure = sure_of(s, only_buffer);
+    instance->empty_guaranteed = sure_of(s, only_buffer);
     if (only_buffer) {
-        instance->holds = instance->empty_sure;
+        instance->holds = instance->empty_guaranteed;
         instance->holds_extra = LAB_GROUND_GAP_BYTES;
     }
     return true;

@@ -6,18 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program/sanitizer.h"
 #include "tagheap/pages.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LAB_BACKING_ASAN 1
-#endif
-#if __has_feature(memory_sanitizer)
+#if MSAN
 #include <sanitizer/msan_interface.h>
-#define LAB_BACKING_MSAN 1
 #endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(LAB_BACKING_ASAN)
+#if ASAN
 #include <sanitizer/asan_interface.h>
 #elif defined(TH_TRACK_VALGRIND) && TH_TRACK_VALGRIND
 #include <valgrind/memcheck.h>
@@ -43,7 +38,7 @@ static unsigned char *make_region(void) {
         (void)th_pages_release(region, REGION_BYTES);
         return NULL;
     }
-#if defined(LAB_BACKING_MSAN)
+#if MSAN
     __msan_poison(region, REGION_BYTES); /* to a subject these are not zeros */
 #endif
     return region;

@@ -57,11 +57,10 @@ static bool create(const lab_setup *setup, lab_instance *instance, bool over_are
         destroy(s);
         return false;
     }
-    th_buddy_stats stats;
-    th_buddy_get_stats(&s->buddy, &stats);
+    th_buddy_stats stats = th_buddy_get_stats(&s->buddy);
     instance->state = s;
     instance->allocator = th_buddy_allocator(&s->buddy);
-    instance->empty_sure = stats.largest_free_bytes;
+    instance->empty_guaranteed = stats.largest_free_bytes;
     instance->holds = stats.largest_free_bytes / 2; /* all sizes are rounded up to powers of two */
     instance->holds_extra = UNIT_BYTES;
     instance->keeps_least = UNIT_BYTES;
@@ -78,10 +77,9 @@ static bool create_over_arena(const lab_setup *setup, lab_instance *instance) {
 
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
-    th_buddy_stats stats;
-    th_buddy_get_stats(&s->buddy, &stats);
+    th_buddy_stats stats = th_buddy_get_stats(&s->buddy);
     *figures = (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_PEAK | LAB_FIGURE_REFUSED,
-                             .live = stats.live_blocks,
+                             .live = stats.live,
                              .used = stats.live_bytes,
                              .peak = stats.high_water_bytes,
                              .refused = stats.failed_allocs};

@@ -36,8 +36,9 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     size_t skipped = (size_t)(0 - (uintptr_t)(s->memory + shift)) & (setup->alignment - 1);
     instance->state = s;
     instance->allocator = th_bump_allocator(&s->bump);
-    instance->empty_sure = setup->bytes - shift > skipped ? setup->bytes - shift - skipped : 0;
-    instance->holds = instance->empty_sure;
+    instance->empty_guaranteed =
+        setup->bytes - shift > skipped ? setup->bytes - shift - skipped : 0;
+    instance->holds = instance->empty_guaranteed;
     instance->holds_extra = LAB_GROUND_GAP_BYTES;
     return true;
 }

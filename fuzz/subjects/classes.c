@@ -31,9 +31,9 @@ static void complain(const state *s, th_fault_kind kind, size_t offset) {
 static void *alloc_zeroed(state *s, size_t bytes) {
     size_t element = bytes % 8 == 0 ? 8 : bytes % 2 == 0 ? 2 : 1;
     size_t wraps = element > 1 ? SIZE_MAX / element + 1 : 0;
-    unsigned char *block = th_classes_alloc_zeroed(&s->classes, bytes / element, element);
+    unsigned char *block = th_classes_alloc_array_zeroed(&s->classes, bytes / element, element);
     if (wraps != 0 &&
-        th_classes_alloc_zeroed(&s->classes, bytes / element + wraps, element) != NULL) {
+        th_classes_alloc_array_zeroed(&s->classes, bytes / element + wraps, element) != NULL) {
         complain(s, TH_FAULT_COUNT, bytes);
     }
     for (size_t i = 0; block != NULL && i < bytes; i++) {
@@ -48,7 +48,7 @@ static void *alloc_zeroed(state *s, size_t bytes) {
 static void *alloc(void *self, size_t bytes, size_t alignment) {
     state *s = self;
     if (alignment > TH_ALLOCATOR_ALIGNMENT) {
-        return th_classes_alloc_aligned(&s->classes, alignment, bytes);
+        return th_classes_alloc_aligned(&s->classes, bytes, alignment);
     }
     return ++s->calls % 2 == 0 ? th_classes_alloc(&s->classes, bytes) : alloc_zeroed(s, bytes);
 }
@@ -56,8 +56,8 @@ static void *alloc(void *self, size_t bytes, size_t alignment) {
 static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     (void)kept;
     return alignment > TH_ALLOCATOR_ALIGNMENT
-               ? th_classes_resize_aligned(self, pointer, alignment, bytes)
-               : th_classes_resize(self, pointer, bytes);
+               ? th_classes_realloc_aligned(self, pointer, bytes, alignment)
+               : th_classes_realloc(self, pointer, bytes);
 }
 
 static void destroy(void *self) {
@@ -89,7 +89,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     if ((setup->variant & STANDARD_CALLS) != 0) {
         s->table.alloc = alloc;
         s->table.resize_in_place = NULL;
-        s->table.resize = resize;
+        s->table.realloc = resize;
     }
     instance->state = s;
     instance->allocator = (th_allocator){.table = &s->table, .self = s};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "subjects/subjects.h"
+#include "tagheap/fit_heap.h"
 #include "tagheap/offsets.h"
 
 /* Few enough nodes for scripts with many blocks to use them up. */
@@ -36,8 +37,8 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     }
     instance->state = s;
     instance->allocator = th_fit_heap_allocator(&s->heap);
-    instance->empty_sure = (size_t)s->heap.offsets.bytes;
-    instance->holds = instance->empty_sure;
+    instance->empty_guaranteed = (size_t)s->heap.offsets.bytes;
+    instance->holds = instance->empty_guaranteed;
     instance->holds_extra = (size_t)config.granule;
     instance->keeps_least = 2 * (size_t)config.granule;
     instance->holds_blocks = NODES / 2 - 1; /* each may leave a piece beside it */
@@ -53,10 +54,9 @@ static void destroy(void *self) {
 
 static void measure(const void *self, lab_figures *figures) {
     const state *s = self;
-    th_offsets_stats stats;
-    th_offsets_get_stats(&s->heap.offsets, &stats);
+    th_offsets_stats stats = th_offsets_get_stats(&s->heap.offsets);
     *figures = (lab_figures){.exact = LAB_FIGURE_LIVE | LAB_FIGURE_PEAK | LAB_FIGURE_REFUSED,
-                             .live = stats.live_blocks,
+                             .live = stats.live,
                              .used = stats.live_bytes,
                              .peak = stats.high_water_bytes,
                              .refused = stats.failed_allocs};

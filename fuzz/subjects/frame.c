@@ -48,8 +48,8 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     }
     instance->state = s;
     instance->allocator = th_frame_allocator(&s->frame);
-    instance->empty_sure = th_frame_get_stats(&s->frame).frame_bytes;
-    instance->holds = instance->empty_sure;
+    instance->empty_guaranteed = th_frame_get_stats(&s->frame).frame_bytes;
+    instance->holds = instance->empty_guaranteed;
     instance->holds_extra = LAB_GROUND_GAP_BYTES;
     return true;
 }

@@ -28,20 +28,20 @@ void lab_ground_watch(const th_span *span, lab_watched *watched) {
 
 void lab_ground_describe(lab_instance *instance, const lab_setup *setup, bool mapped) {
     if (!mapped) {
-        instance->lacks |= LAB_SUBJECT_OWN_MEMORY;
+        instance->flags_missing |= LAB_SUBJECT_OWN_MEMORY;
         return;
     }
     size_t bytes = setup->bytes > MAPPED_BYTES_MIN ? setup->bytes : MAPPED_BYTES_MIN;
-    instance->lacks |= LAB_SUBJECT_POISON; /* pages that went back cannot be looked at */
+    instance->flags_missing |= LAB_SUBJECT_POISON; /* pages that went back cannot be looked at */
     instance->bytes_max = bytes < MAPPED_BYTES_MAX ? bytes : MAPPED_BYTES_MAX;
     instance->alignment_max = MAPPED_ALIGNMENT_MAX;
 }
 
 static bool start_heap(lab_ground *ground, const lab_setup *setup) {
     th_heap_config config = {.alignment = setup->alignment,
-                             .guard = setup->guard,
-                             .on_fault = setup->on_fault,
-                             .fault_context = setup->fault_context};
+                             .guarding.level = setup->guard,
+                             .guarding.on_fault = setup->on_fault,
+                             .guarding.fault_context = setup->fault_context};
     ground->region = th_allocator_alloc_aligned(setup->backing, setup->bytes, setup->alignment);
     if (ground->region == NULL ||
         th_heap_init(&ground->heap, ground->region, setup->bytes, &config) != TH_OK) {
@@ -49,19 +49,18 @@ static bool start_heap(lab_ground *ground, const lab_setup *setup) {
         return false;
     }
     ground->allocator = th_heap_allocator(&ground->adapter, &ground->heap, 0x1234);
-    ground->empty_sure = th_heap_largest_free_bytes(&ground->heap);
+    ground->empty_guaranteed = th_heap_largest_free_bytes(&ground->heap);
     return true;
 }
 
 static bool start_buddy(lab_ground *ground, const lab_setup *setup) {
     th_buddy_config config = {.guarding = lab_ground_guarding(setup)};
-    th_buddy_stats stats;
     if (th_buddy_create(&ground->buddy, setup->backing, setup->bytes / 2, &config) != TH_OK) {
         return false;
     }
-    th_buddy_get_stats(&ground->buddy, &stats);
+    th_buddy_stats stats = th_buddy_get_stats(&ground->buddy);
     ground->allocator = th_buddy_allocator(&ground->buddy);
-    ground->empty_sure = stats.largest_free_bytes;
+    ground->empty_guaranteed = stats.largest_free_bytes;
     return true;
 }
 
@@ -86,6 +85,11 @@ bool lab_ground_start(lab_ground *ground, lab_ground_kind kind, const lab_setup 
     }
     ground->kind = started ? kind : LAB_GROUND_BACKING;
     return started;
+}
+
+th_status lab_ground_check(const lab_ground *ground, th_fault *fault) {
+    th_allocator allocator = ground->allocator;
+    return allocator.table != NULL ? th_allocator_check(allocator, fault) : TH_OK;
 }
 
 void lab_ground_end(lab_ground *ground) {

@@ -6,6 +6,7 @@
 #include "subjects/subject.h"
 #include "tagheap/arena.h"
 #include "tagheap/buddy.h"
+#include "tagheap/heap_allocator.h"
 #include "tagheap/span.h"
 
 typedef enum lab_ground_kind {
@@ -16,9 +17,9 @@ typedef enum lab_ground_kind {
 } lab_ground_kind;
 
 typedef struct lab_ground {
-    th_allocator allocator; /* to be used */
-    size_t empty_sure;      /* bytes of the largest block to be had while it is empty; 0: as much as
-                               the backing gives */
+    th_allocator allocator;  /* to be used */
+    size_t empty_guaranteed; /* bytes of the largest block to be had while it is empty; 0: as much
+                          as the backing gives */
     lab_ground_kind kind;
     th_allocator backing;
     void *region; /* the heap's */
@@ -31,7 +32,7 @@ typedef struct lab_ground {
 /* The guarding that a subject is to have. */
 th_guarding lab_ground_guarding(const lab_setup *setup);
 
-/* What span.h promises to watch behind the last block of a span. */
+/* What span.h promises to watch after the last block of a span. */
 void lab_ground_watch(const th_span *span, lab_watched *watched);
 
 /* What a block costs at most where blocks are laid one after the other, beside its bytes and its
@@ -44,6 +45,9 @@ void lab_ground_describe(lab_instance *instance, const lab_setup *setup, bool ma
 
 /* False: there is not enough memory, and nothing of the backing is kept. */
 bool lab_ground_start(lab_ground *ground, lab_ground_kind kind, const lab_setup *setup);
+
+/* The checker of what it stands on. Raises nothing. */
+th_status lab_ground_check(const lab_ground *ground, th_fault *fault);
 
 /* Gives everything back. A zeroed ground is allowed. */
 void lab_ground_end(lab_ground *ground);

@@ -140,7 +140,7 @@ static void release(state *s, buffer *b) {
     }
 }
 
-static void reset(void *self) {
+static th_status reset(void *self) {
     state *s = self;
     while (s->buffers != NULL) {
         buffer *b = s->buffers;
@@ -149,6 +149,7 @@ static void reset(void *self) {
         b->next = s->released;
         s->released = b;
     }
+    return TH_OK;
 }
 
 static bool owns(const void *self, const void *pointer) {
@@ -184,7 +185,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     static const th_allocator_table table = {.alloc = alloc,
                                              .free = free_block,
                                              .resize_in_place = resize_in_place,
-                                             .resize = resize,
+                                             .realloc = resize,
                                              .reset = reset,
                                              .owns = owns,
                                              .usable_size = usable_size,

@@ -131,7 +131,7 @@ static bool mimalloc_create(const lab_setup *setup, lab_instance *instance) {
     static th_allocator_table table = {.alloc = mimalloc_alloc,
                                        .free = mimalloc_free,
                                        .resize_in_place = mimalloc_resize_in_place,
-                                       .resize = mimalloc_resize,
+                                       .realloc = mimalloc_resize,
                                        .usable_size = mimalloc_usable_size};
     (void)setup;
     if (mimalloc_missing() != NULL) {
@@ -212,7 +212,7 @@ static bool jemalloc_create(const lab_setup *setup, lab_instance *instance) {
     static const th_allocator_table table = {.alloc = jemalloc_alloc,
                                              .free = jemalloc_free,
                                              .resize_in_place = jemalloc_resize_in_place,
-                                             .resize = jemalloc_resize,
+                                             .realloc = jemalloc_resize,
                                              .usable_size = jemalloc_usable_size};
     (void)setup;
     fill_in(instance, &table);

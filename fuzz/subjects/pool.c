@@ -107,7 +107,7 @@ static th_status check(const void *self, th_fault *fault) {
         *fault = (th_fault){.kind = TH_FAULT_COUNT};
         status = TH_ERR_CORRUPT;
     }
-    return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
+    return status == TH_OK ? lab_ground_check(&s->ground, fault) : status;
 }
 
 static void measure(const void *self, lab_figures *figures) {
@@ -178,20 +178,20 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     }
     bool is_trimmed = grows && (setup->variant & BUSY) != 0;
     if (s->pool.config.links_beside || (is_trimmed && kind == LAB_GROUND_ARENA)) {
-        instance->lacks = LAB_SUBJECT_POISON; /* contents are kept; arenas forget chunks */
+        instance->flags_missing = LAB_SUBJECT_POISON; /* contents are kept; arenas forget chunks */
     }
     instance->state = s;
     instance->allocator = (th_allocator){.table = &s->table, .self = s};
     instance->bytes_max = stats.object_bytes;
     instance->alignment_max = s->pool.alignment;
-    instance->blocks_sure = grows ? 0 : stats.capacity;
+    instance->blocks_guaranteed = grows ? 0 : (size_t)stats.capacity;
     instance->object_bytes = stats.object_bytes;
     instance->keeps_least = stats.object_bytes;
-    instance->object_stride = stats.stride;
+    instance->object_stride = stats.stride_bytes;
     if (grows && kind == LAB_GROUND_BACKING) {
-        size_t chunk = s->pool.config.grow_objects * stats.stride + CHUNK_BYTES;
+        size_t chunk = s->pool.config.grow_objects * stats.stride_bytes + CHUNK_BYTES;
         instance->holds = setup->bytes > chunk ? setup->bytes - chunk : 0;
-        instance->holds_extra = stats.stride + CHUNK_BYTES;
+        instance->holds_extra = stats.stride_bytes + CHUNK_BYTES;
     }
     return true;
 }
@@ -260,10 +260,10 @@ static void on_static_fault(void *context, const th_fault *fault) {
     only.setup.on_fault(only.setup.fault_context, fault);
 }
 
-TH_POOL_STATIC_GUARDED(things_0, struct thing, 50, 0, on_static_fault)
-TH_POOL_STATIC_GUARDED(things_1, struct thing, 33, 1, on_static_fault)
-TH_POOL_STATIC_GUARDED(things_2, struct thing, 1, 2, on_static_fault)
-TH_POOL_STATIC_GUARDED(things_3, struct thing, 64, 3, on_static_fault)
+TH_POOL_STATIC_GUARDED(things_0, struct thing, 50, 0, on_static_fault);
+TH_POOL_STATIC_GUARDED(things_1, struct thing, 33, 1, on_static_fault);
+TH_POOL_STATIC_GUARDED(things_2, struct thing, 1, 2, on_static_fault);
+TH_POOL_STATIC_GUARDED(things_3, struct thing, 64, 3, on_static_fault);
 
 /* The compiler started it: so it is started again. */
 static void destroy_static(void *self) {
@@ -286,12 +286,12 @@ static bool create_static(const lab_setup *setup, lab_instance *instance) {
     instance->allocator = th_pool_allocator(only.pool);
     instance->bytes_max = sizeof(struct thing);
     instance->alignment_max = _Alignof(void *);
-    instance->blocks_sure = stats.capacity;
+    instance->blocks_guaranteed = (size_t)stats.capacity;
     instance->object_bytes = sizeof(struct thing);
     instance->keeps_least = sizeof(struct thing);
-    instance->object_stride = stats.stride;
+    instance->object_stride = stats.stride_bytes;
     instance->memory = only.pool->first.objects;
-    instance->memory_bytes = stats.capacity * stats.stride;
+    instance->memory_bytes = (size_t)stats.capacity * stats.stride_bytes;
     return true;
 }
 

@@ -61,7 +61,7 @@ static void note_cleanup(void *context) {
     s->ran++;
     s->refused = 0;
     s->is_reentering = true;
-    bool is_busy = th_region_end(&s->root) == TH_ERR_BUSY;
+    bool is_busy = th_region_destroy(&s->root) == TH_ERR_BUSY;
     s->is_reentering = false;
     if (!is_busy || s->refused != 1) {
         complain(s, 1, s->refused);
@@ -97,7 +97,7 @@ static th_region *current(state *s) {
     phase *last = &s->phases[s->count - 1];
     if (last->region == NULL) {
         bool under_root = s->are_siblings || s->count == 1;
-        last->region = th_region_begin(under_root ? &s->root : last[-1].region);
+        last->region = th_region_create(under_root ? &s->root : last[-1].region);
         last->deferred = last->region != NULL && defer(s, last->region);
     }
     return last->region;
@@ -120,13 +120,14 @@ static void mark(void *self) {
     s->phases[s->count++] = (phase){.region = NULL};
 }
 
-static void reset(void *self) {
+static th_status reset(void *self) {
     state *s = self;
     size_t due = count_deferred(s);
-    (void)th_region_reset(&s->root);
+    th_status status = th_region_reset(&s->root);
     expect_cleanups(s, due);
     s->root_deferred = defer(s, &s->root);
     s->count = 0;
+    return status;
 }
 
 static void leave(state *s, phase *last) {
@@ -134,7 +135,7 @@ static void leave(state *s, phase *last) {
     if (s->resets) {
         (void)th_region_reset(last->region);
     } else {
-        (void)th_region_end(last->region);
+        (void)th_region_destroy(last->region);
         last->region = NULL;
     }
     expect_cleanups(s, last->deferred);
@@ -144,7 +145,7 @@ static void leave(state *s, phase *last) {
 static void rollback(void *self) {
     state *s = self;
     if (s->count == 0) {
-        reset(s);
+        (void)reset(s);
     } else if (s->phases[s->count - 1].region != NULL) {
         leave(s, &s->phases[s->count - 1]);
     }
@@ -178,7 +179,7 @@ static bool resize_in_place(void *self, void *pointer, size_t bytes) {
 
 static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_allocator owner = owner_of(self, pointer);
-    return owner.table->resize(owner.self, pointer, kept, bytes, alignment);
+    return owner.table->realloc(owner.self, pointer, kept, bytes, alignment);
 }
 
 static bool owns(const void *self, const void *pointer) {
@@ -188,7 +189,7 @@ static bool owns(const void *self, const void *pointer) {
 static th_status check(const void *self, th_fault *fault) {
     const state *s = self;
     th_status status = th_region_check(&s->root, fault);
-    return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
+    return status == TH_OK ? lab_ground_check(&s->ground, fault) : status;
 }
 
 /* ---- as a subject ------------------------------------------------------------------------- */
@@ -196,7 +197,7 @@ static th_status check(const void *self, th_fault *fault) {
 static void destroy(void *self) {
     state *s = self;
     size_t due = count_deferred(s);
-    (void)th_region_end(&s->root);
+    (void)th_region_destroy(&s->root);
     expect_cleanups(s, due);
     th_allocator_free(s->setup.backing, s->buffer);
     lab_ground_end(&s->ground);
@@ -232,7 +233,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
     static const th_allocator_table table = {.alloc = alloc,
                                              .free = free_block,
                                              .resize_in_place = resize_in_place,
-                                             .resize = resize,
+                                             .realloc = resize,
                                              .reset = reset,
                                              .owns = owns,
                                              .check = check};

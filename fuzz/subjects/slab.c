@@ -23,7 +23,7 @@ static_assert(offsetof(state, slab) == 0, "the slab allocator's functions take a
 static th_status check(const void *self, th_fault *fault) {
     const state *s = self;
     th_status status = th_slab_check(&s->slab, fault);
-    return status == TH_OK ? th_allocator_check(s->ground.allocator, fault) : status;
+    return status == TH_OK ? lab_ground_check(&s->ground, fault) : status;
 }
 
 static void destroy(void *self) {
@@ -77,8 +77,8 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
         instance->holds = setup->bytes;
         instance->holds_extra = s->slab.slab_bytes;
     }
-    if (s->ground.empty_sure >= s->slab.slab_bytes && setup->alignment <= s->slab.alignment) {
-        instance->empty_sure = instance->bytes_max;
+    if (s->ground.empty_guaranteed >= s->slab.slab_bytes && setup->alignment <= s->slab.alignment) {
+        instance->empty_guaranteed = instance->bytes_max;
     }
     return true;
 }

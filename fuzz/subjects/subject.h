@@ -26,19 +26,35 @@ enum {
     LAB_SUBJECT_TRACKED = 8,    /* in ASan builds the bytes asked for are accessible, and what else
                                    the block has is not */
     LAB_SUBJECT_POINTERS = 16,  /* guard >= 1: freeing what is no live block raises a fault */
-    LAB_SUBJECT_CANARIES = 32,  /* guard >= 1: a byte written right behind the bytes asked for
+    LAB_SUBJECT_CANARIES = 32,  /* guard >= 1: a byte written right after the bytes asked for
                                    raises a fault when the block is freed, if the block has one
                                    (usable size > bytes asked for; of objects: stride > size) */
     LAB_SUBJECT_POISON = 64,    /* guard >= 2: the checker notices a byte written to a block that
                                    was freed, at its last byte asked for */
-    LAB_SUBJECT_ANY_THREADS = 128, /* may be used by several threads at once */
-    LAB_SUBJECT_ENDS = 256,     /* `owns` is false of the byte behind a block (its usable size, if
-                                   the subject tells) that was just allocated, unless that byte is
-                                   another live block's */
+    LAB_SUBJECT_ANY_THREADS = 128, /* may be used by several threads at once; scripts are played by
+                                      one, so that nothing here shows it */
+    LAB_SUBJECT_ENDS = 256,        /* `owns` is false of the byte after a block (its usable size, if
+                                      the subject tells) that was just allocated, unless that
+                                      byte is another live block's */
     LAB_SUBJECT_WRITABLE = 512, /* all of a block's usable size may be written as it is, and is kept
                                    as what was asked for is (malloc_usable_size) */
-    LAB_SUBJECT_REFUSES = 1024  /* of own memory, and may be asked for more than it gives: it
+    LAB_SUBJECT_REFUSES = 1024, /* of own memory, and may be asked for more than it gives: it
                                    refuses, and nothing ends the program */
+    LAB_SUBJECT_ZERO_GIVES = 2048,   /* the table's alloc gives for 0 bytes a block of none, at an
+                                        address that no other block has, to be freed and resized as
+                                        any other. Without this and the next, no subject is asked */
+    LAB_SUBJECT_ZERO_REFUSED = 4096, /* the table's alloc and realloc give NULL for 0 bytes; realloc
+                                        frees the block */
+    LAB_SUBJECT_NULL = 8192, /* the table's free(NULL) does nothing, and its realloc(NULL, 0, ...),
+                                if there is one, allocates. Without it NULL does not get there */
+    LAB_SUBJECT_COMPACTS = 16384, /* of tags: after a whole compaction without a veto all free
+                                     memory can be had in one piece: `holds` is promised as if
+                                     nothing had been done but allocating what is live */
+    LAB_SUBJECT_IS_BUSY = 32768,  /* of tags: called from compaction's callback, the table's alloc
+                                     gives NULL and frees do nothing, but for a fault. Without it,
+                                     it is not called from there */
+    LAB_SUBJECT_NEEDS_THREADS = 65536 /* cannot be used by one thread alone: it is refused, for want
+                                         of others */
 };
 
 /* What a subject is made from. */
@@ -65,31 +81,64 @@ typedef struct lab_instance {
     size_t alignment_max; /* the same for alignments */
     const void *memory;   /* of own memory, all in one piece: where it is. Every block lies there */
     size_t memory_bytes;  /* 0: it is not said */
-    size_t blocks_sure;   /* as long as fewer blocks are live, a request for up to bytes_max bytes
-                             aligned to alignment_max is met; 0: nothing promised */
-    size_t empty_sure;    /* while no block is live (for subjects that do not free: after a
-                             reset), a request for this many bytes aligned to setup.alignment is
-                             met; 0: nothing promised */
-    size_t holds;         /* what it must be able to hold, aligned to LAB_HOLDS_ALIGNMENT_MAX at the
-                             most; 0: nothing promised. Each block counts as the most bytes
-                             that it had at its address, its alignment and holds_extra.
-                             While nothing but allocating was done since
-                             it was empty (as for empty_sure), a request is
-                             met if all blocks, it included, come to `holds` at most. A subject that
-                             frees promises, whatever was done before, that free memory lies in no
-                             more pieces than live blocks and one: a request is met that counts no
-                             more than what they leave of `holds` divided by so many */
+    size_t blocks_guaranteed; /* as long as fewer blocks are live, a request for up to bytes_max
+                           bytes aligned to alignment_max is met; 0: nothing promised */
+    size_t empty_guaranteed;  /* while no block is live (for subjects that do not free: after a
+                           reset), a request for this many bytes aligned to setup.alignment is
+                           met; 0: nothing promised */
+    size_t holds; /* what it must be able to hold, aligned to LAB_HOLDS_ALIGNMENT_MAX at the
+                     most; 0: nothing promised. Each block counts as the most bytes
+                     that it had at its address, its alignment and holds_extra.
+                     While nothing but allocating was done since
+                     it was empty (as for empty_guaranteed), a request is
+                     met if all blocks, it included, come to `holds` at most. A subject that
+                     frees promises, whatever was done before, that free memory lies in no
+                     more pieces than live blocks and one: a request is met that counts no
+                     more than what they leave of `holds` divided by so many */
     size_t holds_extra;
-    size_t
-        holds_blocks; /* only for as many blocks, the one asked for included; 0: for any number */
-    size_t object_bytes;  /* every block is an object of this size, whatever was asked for, and
-                             what is said of the bytes asked for is true of these; 0: not so */
-    size_t object_stride; /* with those behind it that are the guards' */
-    size_t keeps_least;   /* a block that is resized in place to less than half of its usable size
-                             has at most twice the bytes asked for then, or this many, unless the
-                             backing refused it another place; 0: nothing promised */
-    unsigned lacks;       /* of the subject's flags, those that are not true of this one */
+    size_t holds_blocks;    /* only for as many blocks, this one included; 0: for any number */
+    size_t object_bytes;    /* every block is an object of this size, whatever was asked for, and
+                               what is said of the bytes asked for is true of these; 0: not so */
+    size_t object_stride;   /* with those after it that are the guards' */
+    size_t keeps_least;     /* a block that is resized in place to less than half of its usable size
+                               has at most twice the bytes asked for then, or this many, unless the
+                               backing refused it another place; 0: nothing promised */
+    unsigned flags_missing; /* of the subject's flags, those that are not true of this one */
+    uint32_t tag_max;       /* of tags: requests under a higher one are refused, all others are as
+                               good as each other */
+    uint32_t tag_top_min; /* blocks with tags from here on lie above all blocks with lower ones; 0:
+                             there is one side only */
 } lab_instance;
+
+/* What the subject's own free returns, if it is known. */
+typedef enum lab_free_result {
+    LAB_FREED_ANYTHING,
+    LAB_FREED_ONE,       /* 1 */
+    LAB_FREED_REQUESTED, /* the bytes asked for */
+    LAB_FREED_USABLE,    /* what usable_size said of the block */
+    LAB_FREED_AT_LEAST   /* the bytes asked for, or more */
+} lab_free_result;
+
+/* May the block at `from`, of `bytes` bytes asked for or more, go to `to`? True: it is moved before
+ * the next question is asked. False: it stays. */
+typedef bool (*lab_may_move)(void *context, void *from, void *to, size_t bytes);
+
+/* What a subject can do whose blocks have tags. */
+typedef struct lab_tagging {
+    /* As the table's alloc, under a tag; zeroed, if that is asked for. */
+    void *(*alloc)(void *state, size_t bytes, size_t alignment, uint32_t tag, bool zeroed);
+
+    /* Frees every block with low <= tag <= high; how many that were. */
+    uint64_t (*free_tags)(void *state, uint32_t low, uint32_t high);
+
+    /* Optional: moves blocks towards the end of their side, asking for each; at most `bytes` bytes
+     * of them (SIZE_MAX: all), but one block at least, if any is to move. Contents follow. How many
+     * were moved. */
+    uint64_t (*compact)(void *state, size_t bytes, lab_may_move may_move, void *context);
+
+    /* Optional: the block's tag. */
+    uint32_t (*tag_of)(const void *state, const void *block);
+} lab_tagging;
 
 /* What a subject counts itself. `exact` says which of the figures it knows: these are compared with
  * what was seen from outside, after each operation. */
@@ -118,17 +167,17 @@ typedef struct lab_figures {
 } lab_figures;
 
 /* Memory that the guards watch although it lies in no block: for subjects that keep one canary
- * behind what they have handed out, and nothing behind each block. */
+ * after what they have handed out, and nothing after each block. */
 typedef struct lab_watched {
     unsigned char *at;
     size_t canary_bytes; /* guard >= 1: the checker notices each of at[0 .. canary_bytes-1] that is
                             written, and so does the next allocation */
-    size_t poison_bytes; /* guard >= 2: the checker notices each of as many behind those */
+    size_t poison_bytes; /* guard >= 2: the checker notices each of as many after those */
     size_t room;         /* an allocation that fits into as many bytes from `at` on is made there;
                             0: there is none that would be */
 } lab_watched;
 
-#define LAB_SUBJECT_VERSION 6
+#define LAB_SUBJECT_VERSION 8
 
 typedef struct lab_subject {
     int version;         /* LAB_SUBJECT_VERSION */
@@ -163,6 +212,16 @@ typedef struct lab_subject {
 
     /* Optional: what the guards watch now; *watched is zeroed before. */
     void (*watch)(const void *state, lab_watched *watched);
+
+    /* Optional: the blocks have tags. Those of the table's alloc have the tag 0; its realloc keeps
+     * them (without one, a block that moves is allocated anew). Duplicates, arrays and batches are
+     * not asked for. */
+    const lab_tagging *tags;
+
+    /* Optional: the subject's own free, called in place of the table's; of NULL, it returns 0 and
+     * does nothing. */
+    uint64_t (*free_block)(void *state, void *block);
+    lab_free_result freed; /* what it returns */
 
     /* Optional: for subjects that need something of the machine. What is missing, in a few words
      * that are valid for good; NULL: nothing. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* In the order of lab_subject_names. */
-#define ADDRESS(subject, name) &lab_subject_##subject,
+#define ADDRESS(subject, name, family) &lab_subject_##subject,
 static const lab_subject *const subjects[] = {
     [LAB_SUBJECT_HEAP] = NULL, [LAB_SUBJECT_PLUGIN] = NULL, LAB_SUBJECTS(ADDRESS)};
 
@@ -25,6 +25,13 @@ const lab_subject *lab_subject_at(unsigned number) {
     return number < SUBJECTS ? subjects[number] : NULL;
 }
 
+void lab_subject_choose(lab_config *config, unsigned number) {
+    const lab_subject *subject = lab_subject_at(number);
+    bool is_plugin = number == LAB_SUBJECT_PLUGIN && subject != NULL;
+    config->subject = (uint8_t)number;
+    config->plugin_family = (uint8_t)(is_plugin ? lab_subject_family(subject) : 0);
+}
+
 const char *lab_subject_missing(const lab_subject *subject) {
     return subject->missing != NULL ? subject->missing() : NULL;
 }
@@ -41,6 +48,17 @@ const char *lab_subject_objection(const lab_subject *subject) {
     }
     if (subject->create == NULL || subject->destroy == NULL) {
         return "it lacks create or destroy";
+    }
+    if (subject->tags != NULL &&
+        (subject->tags->alloc == NULL || subject->tags->free_tags == NULL)) {
+        return "it has tags, and lacks alloc or free_tags of them";
+    }
+    if ((subject->flags & LAB_SUBJECT_ZERO_GIVES) != 0 &&
+        (subject->flags & LAB_SUBJECT_ZERO_REFUSED) != 0) {
+        return "it says of 0 bytes that they are given, and that they are refused";
+    }
+    if ((subject->flags & LAB_SUBJECT_NEEDS_THREADS) != 0) {
+        return "it needs several threads, and scripts are played by one";
     }
     return NULL;
 }

@@ -9,6 +9,12 @@
 /* NULL: the heap, or a plug-in that is not there. */
 const lab_subject *lab_subject_at(unsigned number);
 
+/* The family that the subject belongs to, by what it can do. */
+lab_family lab_subject_family(const lab_subject *subject);
+
+/* The script is for that subject from here on. */
+void lab_subject_choose(lab_config *config, unsigned number);
+
 /* What keeps the subject from being played here, as a static string; NULL: nothing. */
 const char *lab_subject_missing(const lab_subject *subject);
 
@@ -24,7 +30,7 @@ const char *lab_subject_objection(const lab_subject *subject);
  * has that one from the start. */
 void lab_subject_plug_in(const lab_subject *subject);
 
-#define LAB_SUBJECT_DECLARE(subject, name) extern const lab_subject lab_subject_##subject;
+#define LAB_SUBJECT_DECLARE(subject, name, family) extern const lab_subject lab_subject_##subject;
 LAB_SUBJECTS(LAB_SUBJECT_DECLARE)
 
 #endif

@@ -6,7 +6,7 @@ bool lab_sweep_try(lab_runner *runner, const lab_script *script, int guard, lab_
     lab_run_options options = {.guard = guard, .inject = plan};
     plan->seen = 0;
     bool passed = lab_runner_play(runner, script, &options, failure, NULL);
-    if (plan->kind != LAB_INJECT_OWN || plan->seen < plan->n) {
+    if (plan->kind != LAB_INJECT_HARNESS || plan->seen < plan->n) {
         return passed;
     }
     if (!passed && failure->property == LAB_PROPERTY_MEMORY) {

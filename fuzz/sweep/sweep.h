@@ -16,7 +16,7 @@ typedef struct lab_sweep {
     bool complete;                      /* false: it was told to stop */
 } lab_sweep;
 
-/* Plays the script with one plan. True: it passed; for LAB_INJECT_OWN: it was left alone and
+/* Plays the script with one plan. True: it passed; for LAB_INJECT_HARNESS: it was left alone and
  * passed, or ended as it must. */
 bool lab_sweep_try(lab_runner *runner, const lab_script *script, int guard, lab_injection *plan,
                    lab_failure *failure);

@@ -149,10 +149,6 @@ static void compact(const lab_op *op) {
 
 static void perform(const lab_op *op, bool wide) {
     switch ((lab_op_kind)op->kind) {
-    case LAB_OP_ALLOC:
-    case LAB_OP_ALIGNED:
-        allocate(op, wide);
-        break;
     case LAB_OP_RESIZE:
         resize(op);
         break;
@@ -167,6 +163,9 @@ static void perform(const lab_op *op, bool wide) {
         compact(op);
         break;
     default:
+        if (lab_op_allocates(op)) {
+            allocate(op, wide);
+        }
         break;
     }
 }

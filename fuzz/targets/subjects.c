@@ -7,7 +7,7 @@
 
 #include "engines/run_stats.h"
 #include "mutate/mutate.h"
-#include "runner/player.h"
+#include "player/player.h"
 #include "subjects/subjects.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         abort();
     }
     if (lab_subject_at(LAB_SUBJECT_PLUGIN) != NULL) {
-        script.config.subject = LAB_SUBJECT_PLUGIN;
+        lab_subject_choose(&script.config, LAB_SUBJECT_PLUGIN);
     } else if (script.config.subject == LAB_SUBJECT_PLUGIN) {
         return 0;
     }

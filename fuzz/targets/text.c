@@ -70,10 +70,11 @@ static void check_script(const lab_script *script) {
     }
     require(lab_script_decode(&again, encoded, size), "memory", "decode");
     again.config.subject = script->config.subject; /* which the bytes do not hold */
+    again.config.plugin_family = script->config.plugin_family;
     require(lab_script_equal(script, &again), "encode", "script-differs");
 }
 
-/* Columns go from 1 to one behind the line's last byte; the lines include the empty one behind a
+/* Columns go from 1 to one after the line's last byte; the lines include the empty one after a
  * final newline. */
 static void check_place(const char *text, size_t size, const lab_text_error *error) {
     const char *end = text + size;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 enum {
-    SLOTS_MAX = 65536,
     SLOTS_RESERVED = 2, /* for the block that fills the rest, and the last operation's */
     ALIGN_MIN = 5,      /* 32 bytes: above every heap's own */
     ALIGN_MAX = 12,
@@ -49,7 +48,8 @@ static uint32_t write_run(writer *w, const lab_comb_run *run) {
     uint32_t live = whole_units(w, run->live_bytes);
     uint32_t pair = live + whole_units(w, run->hole_bytes);
     uint32_t pairs = 0;
-    while (pairs < run->pairs && w->room >= pair && w->slots + 2 + SLOTS_RESERVED <= SLOTS_MAX) {
+    while (pairs < run->pairs && w->room >= pair &&
+           w->slots + 2 + SLOTS_RESERVED <= LAB_SLOTS_MAX) {
         add(w, LAB_OP_ALLOC, run->tail, w->slots, run->live_bytes, 0);
         add(w, LAB_OP_ALLOC, run->tail, w->slots + 1, run->hole_bytes, 0);
         w->slots += 2;
@@ -93,28 +93,19 @@ static void write_last(writer *w, const uint32_t *first_slot, const uint32_t *pa
     }
 }
 
-static uint32_t slots_for(uint32_t used) {
-    static const uint32_t allowed[] = {8, 16, 64, 256, 1024, 4096, 16384, SLOTS_MAX};
-    size_t i = 0;
-    while (allowed[i] < used) {
-        i++;
-    }
-    return allowed[i];
-}
-
 static bool begin(writer *w, const lab_comb *comb, lab_cost_player *player, lab_script *script) {
     *w = (writer){.comb = comb, .script = script, .unit = comb->alignment / 4u};
     script->count = 0;
     script->config = (lab_config){.dwords = comb->dwords,
                                   .alignment = comb->alignment,
-                                  .slots = SLOTS_MAX,
+                                  .slots = LAB_SLOTS_MAX,
                                   .layout = comb->layout};
     lab_cost_geometry(player, &script->config, &w->header, &w->room);
     return w->room > 0;
 }
 
 static bool end(writer *w) {
-    w->script->config.slots = slots_for(w->slots);
+    w->script->config.slots = lab_slots_for(w->slots);
     return !w->failed;
 }
 
@@ -175,8 +166,8 @@ bool lab_comb_made_by_hand(lab_cost_kind kind, unsigned number, uint32_t dwords,
                                 {tail, place == NOWHERE ? 0 : 1, larger, larger},
                                 {tail, LAB_COMB_FULL, 1, hole}}};
     if (place == LAST) { /* leaves room for it */
-        uint32_t pairs = half * 2, spare = larger / 32 + 4;
-        comb->runs[0].pairs = pairs > spare ? pairs - spare : 1;
+        uint32_t pairs = half * 2, margin = larger / 32 + 4;
+        comb->runs[0].pairs = pairs > margin ? pairs - margin : 1;
         comb->runs[2].pairs = 0;
     }
     if (kind == LAB_COST_ALIGNED_K) { /* the last ones are small enough that none is asked for */
@@ -320,7 +311,7 @@ bool lab_comb_ordinary(uint32_t dwords, uint8_t layout, uint32_t operations, lab
         return false;
     }
     uint32_t half = w.room / 2;
-    while (w.room > half + 64 && w.slots + SLOTS_RESERVED < SLOTS_MAX) {
+    while (w.room > half + 64 && w.slots + SLOTS_RESERVED < LAB_SLOTS_MAX) {
         uint32_t bytes = lab_random_between(random, 16, 143);
         add(&w, LAB_OP_ALLOC, false, w.slots++, bytes, 0);
         w.room -= whole_units(&w, bytes);

@@ -9,17 +9,15 @@
 
 #define NOINLINE __attribute__((noinline))
 
-enum { SLOTS_MAX = 65536 };
-
 struct lab_cost_player {
     th_heap_index index_kind;
     void *index; /* its memory */
     size_t index_bytes;
     unsigned char *arena;
-    size_t region_bytes; /* that there are behind the largest start of a region */
+    size_t region_bytes; /* that there are after the largest start of a region */
     th_heap heap;
     lab_config config;
-    void *payloads[SLOTS_MAX]; /* NULL: empty */
+    void *payloads[LAB_SLOTS_MAX]; /* NULL: empty */
 };
 
 const char *lab_cost_name(lab_cost_kind kind) {
@@ -75,14 +73,14 @@ static NOINLINE void *counted_alloc(th_heap *heap, size_t bytes, uint32_t tag) {
 
 static NOINLINE void *counted_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag) {
     *lab_count_flag = 1;
-    void *payload = th_heap_alloc_aligned(heap, alignment, bytes, tag);
+    void *payload = th_heap_alloc_aligned(heap, bytes, alignment, tag);
     *lab_count_flag = 0;
     return payload;
 }
 
 static NOINLINE void *counted_resize(th_heap *heap, void *payload, size_t bytes) {
     *lab_count_flag = 1;
-    void *resized = th_heap_resize(heap, payload, bytes);
+    void *resized = th_heap_realloc(heap, payload, bytes);
     *lab_count_flag = 0;
     return resized;
 }
@@ -225,8 +223,8 @@ static void perform(lab_cost_player *p, const lab_op *op, lab_count_how how, lab
 }
 
 static bool is_played(const lab_op *op) {
-    return op->kind == LAB_OP_ALLOC || op->kind == LAB_OP_ALIGNED || op->kind == LAB_OP_RESIZE ||
-           op->kind == LAB_OP_FREE || op->kind == LAB_OP_TRIM;
+    return lab_op_allocates(op) || op->kind == LAB_OP_RESIZE || op->kind == LAB_OP_FREE ||
+           op->kind == LAB_OP_TRIM;
 }
 
 static bool start(lab_cost_player *p, const lab_config *config) {

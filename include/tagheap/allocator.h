@@ -20,8 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tagheap/compiler.h"
 #include "tagheap/fault.h"
-#include "tagheap/heap.h"
 #include "tagheap/status.h"
 
 #ifdef __cplusplus
@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /* The alignment that suits every object of the language: what th_allocator_alloc gives. */
-#define TH_ALLOCATOR_ALIGNMENT ((size_t)16)
+#define TH_ALLOCATOR_ALIGNMENT TH_SIZE_C(16)
 
 /* The same for storage of one's own; it stands first in the declaration:
  *   TH_ALLOCATOR_ALIGNAS static unsigned char memory[8192]; */
@@ -56,17 +56,19 @@ typedef struct th_allocator_table {
      * succeeds only if the block then has at most twice `bytes`, or no more than a new block of
      * that size may have (where every block is an object, or whole pages, or keeps what is too
      * little for a block of its own). Down to half it may keep what it has. Where memory is freed
-     * all at once (bump, arena, region, frame), what is not the last block keeps it until then. */
+     * all at once (bump, arena, region, frame) or in order (fifo), what is not the last block keeps
+     * it until then. */
     bool (*resize_in_place)(void *self, void *pointer, size_t bytes);
 
     /* Makes it `bytes` bytes long, moving it if that is necessary, and keeps its first
      * min(kept, bytes) bytes; `alignment` as it was allocated with. NULL: it is as it was.
      * Optional: for allocators that do better than allocate, copy and free. resize_in_place, if
      * there is one, was asked just before, and could not. */
-    void *(*resize)(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment);
+    void *(*realloc)(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment);
 
-    /* Frees every block at once. Optional. */
-    void (*reset)(void *self);
+    /* Frees every block at once. TH_OK, or why nothing was done: TH_ERR_CORRUPT after a fault,
+     * TH_ERR_NULL for an object that was not started or has ended. Optional. */
+    th_status (*reset)(void *self);
 
     /* Does the address lie in memory that belongs to a live block of this allocator (or may: an
      * allocator that keeps no record of its blocks answers for all the memory it manages)?
@@ -79,7 +81,8 @@ typedef struct th_allocator_table {
     size_t (*usable_size)(const void *self, const void *pointer);
 
     /* Proves the structure. Raises no fault: describes the first thing wrong in *fault (which may
-     * be NULL) and returns TH_ERR_CORRUPT, or TH_OK. Optional. */
+     * be NULL) and returns TH_ERR_CORRUPT, TH_OK, or TH_ERR_NULL for an object that was not started
+     * or has ended. Optional. */
     th_status (*check)(const void *self, th_fault *fault);
 } th_allocator_table;
 
@@ -123,46 +126,38 @@ void th_allocator_free_batch(th_allocator allocator, void *blocks[], size_t coun
 /* Makes the block at `pointer` `bytes` bytes long, in place whenever the allocator can, else by
  * moving it, and keeps its first min(kept, bytes) bytes. `kept` is at most the bytes that it
  * was allocated with; alignment is the one that it was allocated with. If moved is not NULL, *moved
- * says whether the address changed (false on failure). NULL iff bytes is 0 or above PTRDIFF_MAX,
- * the alignment is no power of two, or there is no memory: the block is as it was. A NULL pointer
- * allocates. */
-void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
-                          size_t alignment, bool *moved);
+ * says whether the address changed (false on failure). 0 bytes free the block: NULL. Otherwise NULL
+ * iff bytes is above PTRDIFF_MAX, the alignment is no power of two, or there is no memory: the
+ * block is as it was. A NULL pointer allocates. */
+void *th_allocator_realloc(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
+                           size_t alignment, bool *moved);
 
 /* An array of `count` elements of `size` bytes becomes one of `new_count`; alignment
- * TH_ALLOCATOR_ALIGNMENT. NULL also if a product overflows: the array is as it was. */
-void *th_allocator_resize_array(th_allocator allocator, void *pointer, size_t count,
-                                size_t new_count, size_t size);
+ * TH_ALLOCATOR_ALIGNMENT. NULL also if a product overflows: the array is as it was. A product of 0
+ * bytes frees. */
+void *th_allocator_realloc_array(th_allocator allocator, void *pointer, size_t count,
+                                 size_t new_count, size_t size);
 
 /* In place or not at all: true iff the block is now `bytes` bytes long at the same address. A block
  * that would keep more than twice that is not made shorter (see the table): it is as it was, and
- * th_allocator_resize moves it. */
+ * th_allocator_realloc moves it. */
 bool th_allocator_resize_in_place(th_allocator allocator, void *pointer, size_t bytes);
 
 /* NULL is allowed, and does nothing. */
 void th_allocator_free(th_allocator allocator, void *pointer);
 
-/* Frees every block at once. False, with nothing done, iff the allocator cannot. */
-bool th_allocator_reset(th_allocator allocator);
+/* Frees every block at once. TH_ERR_UNSUPPORTED, with nothing done, iff the allocator has no such
+ * function; TH_ERR_NULL iff it is zeroed; else as the table says. */
+th_status th_allocator_reset(th_allocator allocator);
 
-/* As the table says; false, 0 and TH_OK for allocators without that function. */
+/* As the table says; false, 0 and TH_OK for allocators without that function, TH_ERR_NULL for a
+ * zeroed one. */
 bool th_allocator_owns(th_allocator allocator, const void *pointer);
 size_t th_allocator_usable_size(th_allocator allocator, const void *pointer);
 th_status th_allocator_check(th_allocator allocator, th_fault *fault);
 
-/* ---- adapters ------------------------------------------------------------------------------ */
-
 /* The system's malloc, hosted builds only. Thread rule: any thread. */
 th_allocator th_system_allocator(void);
-
-/* The tagged heap under one tag: blocks are those of th_heap_alloc_aligned, one that is resized to
- * less than half of its usable size is trimmed (th_heap_trim), reset frees the tag's blocks.
- * *adapter is filled in and must live as long as the allocator is used. */
-typedef struct th_tagged_allocator {
-    th_heap *heap;
-    uint32_t tag;
-} th_tagged_allocator;
-th_allocator th_heap_allocator(th_tagged_allocator *adapter, th_heap *heap, uint32_t tag);
 
 #ifdef __cplusplus
 }

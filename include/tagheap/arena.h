@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arena: blocks are handed out of chunks one behind the other, and freed all at once, or back to a
+/* Arena: blocks are handed out of chunks one after the other, and freed all at once, or back to a
  * mark. Chunks come from a backing allocator, from memory of the caller's, or first from the one
  * and then from the other.
  *
@@ -13,7 +13,7 @@
  *   need > a quarter of a chunk's capacity, and there is no spare chunk, or
  *   need > the capacity;
  * otherwise a new current chunk is begun: a spare one, or one from the backing. So at most a
- * quarter of a chunk stays unused behind its last block, unless a larger request has gone on to a
+ * quarter of a chunk stays unused after its last block, unless a larger request has gone on to a
  * spare chunk, and nothing is spent per block.
  *
  * Ownership: the arena owns its chunks and gives them back to the backing when they are not needed
@@ -26,15 +26,14 @@
  * Thread rule: one arena, one thread at a time.
  * Complexity: an allocation is O(1), but for what the backing costs when a chunk is begun; reset
  * and rollback O(chunks that are emptied); th_arena_owns, and at guard level 1 and up th_arena_free
- * and th_arena_resize, O(chunks). At guard level 1 reset and rollback cost O(gaps) more, at 2
- * everything O(bytes concerned), at 3 O(memory used).
- * Guards: span.h says what is kept and verified; besides, every chunk's header has a check word
- * (TH_FAULT_HEADER). In a th_fault `block` is the number of the chunk, counted from 0 since
- * th_arena_init, and `offset` counts from the end of its header. Which blocks there are is not
- * recorded: a pointer that comes back is verified to lie in memory that is handed out, not to be
- * the start of a block.
- * Source: D. R. Hanson, "Fast allocation and deallocation of memory based on object lifetimes",
- * Software: Practice and Experience 20(1), 1990. */
+ * and th_arena_resize_in_place, O(chunks). At guard level 1 reset and rollback cost O(gaps) more,
+ * at 2 everything O(bytes concerned), at 3 O(memory used). Guards: span.h says what is kept and
+ * verified; besides, every chunk's header has a check word (TH_FAULT_HEADER). In a th_fault `block`
+ * is the number of the chunk, counted from 0 since th_arena_init, and `offset` counts from the end
+ * of its header. Which blocks there are is not recorded: a pointer that comes back is verified to
+ * lie in memory that is handed out, not to be the start of a block. Source: D. R. Hanson, "Fast
+ * allocation and deallocation of memory based on object lifetimes", Software: Practice and
+ * Experience 20(1), 1990. */
 #ifndef TAGHEAP_ARENA_H
 #define TAGHEAP_ARENA_H
 
@@ -43,6 +42,7 @@
 #include <stdint.h>
 
 #include "tagheap/allocator.h"
+#include "tagheap/compiler.h"
 #include "tagheap/guarding.h"
 #include "tagheap/span.h"
 #include "tagheap/status.h"
@@ -52,13 +52,13 @@ extern "C" {
 #endif
 
 /* What a chunk spends on its header, at most; the rest is its capacity. */
-#define TH_ARENA_HEADER_BYTES ((size_t)64)
+#define TH_ARENA_HEADER_BYTES TH_SIZE_C(64)
 
 /* The default size of a chunk, header included. */
-#define TH_ARENA_CHUNK_BYTES ((size_t)4096)
+#define TH_ARENA_CHUNK_BYTES TH_SIZE_C(4096)
 
 /* Smaller chunks are refused. */
-#define TH_ARENA_CHUNK_BYTES_MIN ((size_t)128)
+#define TH_ARENA_CHUNK_BYTES_MIN TH_SIZE_C(128)
 
 /* A backing or a memory is needed; all else may be zero. */
 typedef struct th_arena_config {
@@ -84,7 +84,7 @@ typedef struct th_arena_rollback_note {
  * it is an arena without memory. */
 typedef struct th_arena {
     th_span span; /* of the current chunk */
-    size_t allocs;
+    uint64_t allocs;
     th_arena_chunk *chunk; /* the current one; NULL: none yet */
     th_arena_chunk *large; /* the newest of those with one block of their own */
     bool large_open;       /* its block may be resized and freed */
@@ -95,7 +95,7 @@ typedef struct th_arena {
     size_t large_position; /* and in the chunks of `large` */
     size_t reserved;       /* bytes of all chunks, spares included */
     size_t chunks, larges, spares;
-    size_t failed_allocs;
+    uint64_t failed_allocs;
     size_t high_water;
     uint64_t generation; /* grows with every rollback and reset */
     uint64_t oldest;     /* marks of generations before this one are stale */
@@ -123,7 +123,7 @@ typedef struct th_arena_mark {
 th_status th_arena_init(th_arena *arena, const th_arena_config *config);
 
 /* Ends it: every chunk is given back, the caller's memory is ordinary again, *arena is zeroed.
- * With guards, damage is reported first, and does not stop it; but chunks behind one with a damaged
+ * With guards, damage is reported first, and does not stop it; but chunks after one with a damaged
  * header cannot be found, and stay with the backing. NULL is allowed. */
 void th_arena_clean_up(th_arena *arena);
 
@@ -138,8 +138,8 @@ void *th_arena_alloc_aligned(th_arena *arena, size_t bytes, size_t alignment);
 /* Makes a block `bytes` bytes long, where it is. Only the block made last in the current chunk
  * and the newest one with a chunk of its own can be resized, and only until a mark is taken.
  * False, with nothing changed, iff the pointer is none of these, bytes is 0 or there is no room
- * behind it, or after a fault. */
-bool th_arena_resize(th_arena *arena, void *pointer, size_t bytes);
+ * after it, or after a fault. */
+bool th_arena_resize_in_place(th_arena *arena, void *pointer, size_t bytes);
 
 /* Gives back a block that could be resized; of any other block, does nothing. NULL is allowed. */
 void th_arena_free(th_arena *arena, void *pointer);
@@ -154,10 +154,12 @@ th_arena_mark th_arena_take_mark(th_arena *arena);
  * arena is misuse: undefined at guard level 0, at 1 and up a fault (TH_FAULT_DOUBLE_FREE,
  * `expected` the bytes now in use and `found` those of the mark, or TH_FAULT_FOREIGN), as long as
  * no more than TH_ARENA_NOTES rollbacks to ever higher positions are to be remembered.
- * TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */
+ * TH_ERR_CORRUPT, with nothing changed, after a fault; TH_ERR_NULL for NULL and a zeroed arena;
+ * else TH_OK. */
 th_status th_arena_rollback(th_arena *arena, const th_arena_mark *mark);
 
-/* Frees every block at once. TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */
+/* Frees every block at once. TH_ERR_CORRUPT, with nothing changed, after a fault; TH_ERR_NULL for
+ * NULL and a zeroed arena; else TH_OK. */
 th_status th_arena_reset(th_arena *arena);
 
 /* Gives the spare chunks back to the backing. Returns their bytes; 0 also after a fault. */
@@ -170,11 +172,11 @@ typedef struct th_arena_stats {
     size_t used_bytes;       /* blocks, and what was skipped between them for alignment */
     size_t high_water_bytes; /* the most that used_bytes has ever been */
     size_t reserved_bytes;   /* of all chunks: the caller's memory, and what the backing gave */
-    size_t chunks;           /* in use, the caller's memory included */
-    size_t large_chunks;     /* in use for one block each */
-    size_t spare_chunks;
-    size_t allocs;        /* blocks ever made */
-    size_t failed_allocs; /* requests that found no room */
+    uint64_t chunks;         /* in use, the caller's memory included */
+    uint64_t large_chunks;   /* in use for one block each */
+    uint64_t spare_chunks;
+    uint64_t allocs;        /* blocks ever made */
+    uint64_t failed_allocs; /* requests that found no room */
 } th_arena_stats;
 
 /* All of them are 0 for a zeroed arena. */
@@ -182,7 +184,7 @@ th_arena_stats th_arena_get_stats(const th_arena *arena);
 
 /* Proves the chain of chunks, the counters, and canaries and poison as far as the guard level keeps
  * them. Raises nothing: TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL),
- * or TH_OK. */
+ * or TH_OK. TH_ERR_NULL for NULL and a zeroed arena. */
 th_status th_arena_check(const th_arena *arena, th_fault *fault);
 
 /* The arena as an allocator, valid as long as *arena is. free is th_arena_free, so what was

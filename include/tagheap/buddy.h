@@ -109,13 +109,13 @@ void *th_buddy_alloc_aligned(th_buddy *buddy, size_t bytes, size_t alignment);
  * halves above it are taken if they are free. False, with nothing changed, iff pointer is NULL,
  * bytes is 0, a half above is not free or the block is not the lower half, or after a fault. The
  * alignment that was asked for still holds. */
-bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes);
+bool th_buddy_resize_in_place(th_buddy *buddy, void *pointer, size_t bytes);
 
 /* Frees the block and merges it with its buddy as long as that is free. NULL is allowed. */
 void th_buddy_free(th_buddy *buddy, void *pointer);
 
-/* Frees everything. */
-void th_buddy_reset(th_buddy *buddy);
+/* Frees everything. TH_OK, or TH_ERR_NULL for NULL and a zeroed allocator. */
+th_status th_buddy_reset(th_buddy *buddy);
 
 /* The bytes of the block: a power of two, at least those asked for. 0 for NULL; with guards, a
  * pointer that is no block raises a fault and gives 0. */
@@ -130,15 +130,16 @@ typedef struct th_buddy_stats {
     size_t high_water_bytes;
     size_t free_bytes;
     size_t largest_free_bytes; /* of the largest block that can be had */
-    size_t live_blocks;
+    uint64_t live;
     uint64_t failed_allocs;
 } th_buddy_stats;
 
 /* O(1). */
-void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats);
+th_buddy_stats th_buddy_get_stats(const th_buddy *buddy);
 
 /* Proves the tree against its leaves, counts, canaries and poison. Raises no fault: TH_OK or, with
- * *fault (which may be NULL) filled in, TH_ERR_CORRUPT; TH_ERR_NULL for NULL. */
+ * *fault (which may be NULL) filled in, TH_ERR_CORRUPT; TH_ERR_NULL for NULL and a zeroed
+ * allocator. */
 th_status th_buddy_check(const th_buddy *buddy, th_fault *fault);
 
 th_allocator th_buddy_allocator(th_buddy *buddy);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bump heap: blocks are handed out of the caller's memory one behind the other, and freed all at
+/* Bump heap: blocks are handed out of the caller's memory one after the other, and freed all at
  * once. It needs nothing but that memory, so it is also the way to use any buffer as an allocator:
  * th_bump_allocator.
  *
@@ -42,8 +42,8 @@ typedef struct th_bump_config {
  * it is a bump heap without memory. */
 typedef struct th_bump {
     th_span span;
-    size_t allocs;
-    size_t failed_allocs;
+    uint64_t allocs;
+    uint64_t failed_allocs;
     size_t high_water;
     th_bump_config config;
 } th_bump;
@@ -75,7 +75,7 @@ th_status th_bump_init(th_bump *bump, void *memory, size_t bytes, const th_bump_
 void th_bump_clean_up(th_bump *bump);
 
 /* A block of `bytes` bytes aligned to TH_ALLOCATOR_ALIGNMENT, contents indeterminate. NULL iff
- * bytes is 0 or there is no room for it behind the last block (which `failed_allocs` counts), or
+ * bytes is 0 or there is no room for it after the last block (which `failed_allocs` counts), or
  * after a fault. */
 void *th_bump_alloc(th_bump *bump, size_t bytes);
 
@@ -85,13 +85,14 @@ void *th_bump_alloc_aligned(th_bump *bump, size_t bytes, size_t alignment);
 /* Makes the block that was allocated last `bytes` bytes long, where it is. False, with nothing
  * changed, iff the pointer is not that block (or that was freed), bytes is 0 or there is no room,
  * or after a fault. */
-bool th_bump_resize(th_bump *bump, void *pointer, size_t bytes);
+bool th_bump_resize_in_place(th_bump *bump, void *pointer, size_t bytes);
 
 /* Gives back the block that was allocated last; of any other block, does nothing. NULL is
  * allowed. */
 void th_bump_free(th_bump *bump, void *pointer);
 
-/* Frees every block at once. TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */
+/* Frees every block at once. TH_ERR_CORRUPT, with nothing changed, after a fault; TH_ERR_NULL for
+ * NULL and a zeroed bump heap; else TH_OK. */
 th_status th_bump_reset(th_bump *bump);
 
 /* Does the address lie in memory that is handed out? */
@@ -101,15 +102,16 @@ typedef struct th_bump_stats {
     size_t used_bytes;       /* blocks, and what was skipped between them for alignment */
     size_t left_bytes;       /* the rest of the memory */
     size_t high_water_bytes; /* the most that used_bytes has ever been */
-    size_t allocs;           /* blocks ever made */
-    size_t failed_allocs;    /* requests that found no room */
+    uint64_t allocs;         /* blocks ever made */
+    uint64_t failed_allocs;  /* requests that found no room */
 } th_bump_stats;
 
 /* All of them are 0 for a bump heap without memory. */
 th_bump_stats th_bump_get_stats(const th_bump *bump);
 
 /* Proves the structure, canaries and poison as far as the guard level keeps them. Raises nothing:
- * TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL), or TH_OK. */
+ * TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL), or TH_OK. TH_ERR_NULL
+ * for NULL and a zeroed bump heap. */
 th_status th_bump_check(const th_bump *bump, th_fault *fault);
 
 /* The bump heap as an allocator, valid as long as *bump is. free is th_bump_free, so what was

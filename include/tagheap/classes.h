@@ -23,7 +23,7 @@
  * where pages are mapped, at guard level 0, if the block does not begin with a page, as large ones
  * do. Large blocks as large.h says.
  * Guards: those of slab.h and large.h, in whose terms faults are described; the canary begins
- * right behind the bytes asked for. What belongs to neither is foreign. Level 3 verifies every slab
+ * right after the bytes asked for. What belongs to neither is foreign. Level 3 verifies every slab
  * and every large block after each operation.
  * Source: the spacing is that of jemalloc (J. Evans, "A Scalable Concurrent malloc(3)
  * Implementation for FreeBSD", BSDCan 2006, and its later size classes). */
@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "tagheap/allocator.h"
+#include "tagheap/compiler.h"
 #include "tagheap/guarding.h"
 #include "tagheap/large.h"
 #include "tagheap/slab.h"
@@ -46,16 +47,16 @@ extern "C" {
 #define TH_CLASSES_COUNT_MAX 48
 
 /* The default size of a slab, over pages and over a backing alike. */
-#define TH_CLASSES_SLAB_BYTES ((size_t)65536)
+#define TH_CLASSES_SLAB_BYTES TH_SIZE_C(65536)
 
 /* The pages of freed large blocks that are kept by default, in bytes. */
-#define TH_CLASSES_KEPT_BYTES ((size_t)4 << 20)
+#define TH_CLASSES_KEPT_BYTES (TH_SIZE_C(4) << 20)
 
 /* As kept_bytes_max: none. */
 #define TH_CLASSES_KEEP_NONE SIZE_MAX
 
-#define TH_CLASSES_SLAB_BYTES_MIN ((size_t)1024)
-#define TH_CLASSES_SLAB_BYTES_MAX ((size_t)1 << 20)
+#define TH_CLASSES_SLAB_BYTES_MIN TH_SIZE_C(1024)
+#define TH_CLASSES_SLAB_BYTES_MAX (TH_SIZE_C(1) << 20)
 
 /* ---- the mapping ------------------------------------------------------------------------------
  */
@@ -97,12 +98,12 @@ typedef struct th_classes {
 } th_classes;
 
 typedef struct th_classes_stats {
-    size_t live;            /* blocks */
-    size_t live_large;      /* of them, those beyond the largest class */
+    uint64_t live;          /* blocks */
+    uint64_t live_large;    /* of them, those beyond the largest class */
     size_t requested_bytes; /* asked for by live blocks */
     size_t block_bytes;     /* what those take: class sizes, whole pages */
     size_t memory_bytes;    /* all slabs, large blocks, and their pages that are kept */
-    size_t slabs;
+    uint64_t slabs;
     size_t class_bytes_max;
     uint64_t failed_allocs; /* that returned NULL for want of memory */
 } th_classes_stats;
@@ -120,13 +121,16 @@ void th_classes_clean_up(th_classes *classes);
  * reported. */
 void *th_classes_alloc(th_classes *classes, size_t bytes);
 
+/* The same, zeroed. */
+void *th_classes_alloc_zeroed(th_classes *classes, size_t bytes);
+
 /* calloc: count * size bytes, zeroed. NULL also if the product overflows. */
-void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size);
+void *th_classes_alloc_array_zeroed(th_classes *classes, size_t count, size_t size);
 
 /* aligned_alloc, for any power of two and any size. NULL also if the alignment is no power of
  * two. The block takes less than twice the larger of bytes and alignment, if that is in a class,
  * and 16 bytes at least. */
-void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t bytes);
+void *th_classes_alloc_aligned(th_classes *classes, size_t bytes, size_t alignment);
 
 /* free. NULL is allowed, and does nothing. */
 void th_classes_free(th_classes *classes, void *block);
@@ -134,14 +138,14 @@ void th_classes_free(th_classes *classes, void *block);
 /* realloc: stays where it is if the new size is at least half of what the block takes and no more
  * than that, or if the block is a large one that stays large, and what it gives back leaves it at
  * least half full, or a backing makes it longer; else moves; when a smaller size finds no place to
- * go, it stays. NULL allocates. 0 frees, and returns NULL, as th_heap_resize. Otherwise NULL iff
+ * go, it stays. NULL allocates. 0 frees, and returns NULL, as th_heap_realloc. Otherwise NULL iff
  * there is no memory or damage was met and reported: the block is as it was. A moved block keeps no
- * alignment above 16: see th_classes_resize_aligned. */
-void *th_classes_resize(th_classes *classes, void *block, size_t bytes);
+ * alignment above 16: see th_classes_realloc_aligned. */
+void *th_classes_realloc(th_classes *classes, void *block, size_t bytes);
 
 /* The same, at `alignment` wherever it goes. NULL also if that is no power of two, or the block is
  * not so aligned as it is. 0 bytes free, whatever the alignment is. */
-void *th_classes_resize_aligned(th_classes *classes, void *block, size_t alignment, size_t bytes);
+void *th_classes_realloc_aligned(th_classes *classes, void *block, size_t bytes, size_t alignment);
 
 /* In place or not at all. False iff bytes is 0 or more than the block takes (of a large block: more
  * than the backing lets it grow), block is NULL, or damage was met and reported. */
@@ -155,8 +159,9 @@ size_t th_classes_requested_size(const th_classes *classes, const void *block);
 size_t th_classes_usable_size(const th_classes *classes, const void *block);
 
 /* Frees all blocks; keeps empty slabs as configured. From guard level 1 on everything is verified
- * first; nothing is done if damage was met and reported. */
-void th_classes_reset(th_classes *classes);
+ * first: TH_ERR_CORRUPT, with nothing done, after a fault. TH_ERR_NULL for NULL and a zeroed
+ * th_classes; else TH_OK. */
+th_status th_classes_reset(th_classes *classes);
 
 /* Gives back all empty slabs, and all kept pages of large blocks; how many slabs that were. */
 size_t th_classes_trim(th_classes *classes);
@@ -168,7 +173,7 @@ bool th_classes_owns(const th_classes *classes, const void *address);
 th_classes_stats th_classes_get_stats(const th_classes *classes);
 
 /* Proves all slabs and large blocks. Raises no fault: TH_OK, or TH_ERR_CORRUPT with the first thing
- * wrong in *fault, which may be NULL. O(memory). */
+ * wrong in *fault, which may be NULL. O(memory). TH_ERR_NULL for NULL and a zeroed th_classes. */
 th_status th_classes_check(const th_classes *classes, th_fault *fault);
 
 /* As an allocator. What would be less than half full stays only if there is no room to move to. */

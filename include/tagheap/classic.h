@@ -53,7 +53,7 @@ int TH_defrag(TH_defrag_fn may_move);
 /* Free bytes below the TAIL side. O(1). */
 int TH_countfreehead(void);
 
-/* The heap behind the facade, for the walk, the checker and the statistics; NULL before the
+/* The heap of the facade, for the walk, the checker and the statistics; NULL before the
  * first TH_init. Do not clean it up. */
 th_heap *TH_heap(void);
 

@@ -25,12 +25,15 @@ typedef enum th_fault_kind {
     TH_FAULT_NOT_A_BLOCK, /* the pointer is inside the region but no live payload starts there */
     TH_FAULT_HEADER,      /* a header does not agree with its check word */
     TH_FAULT_CHAIN,       /* links, tiling or side order of the blocks are broken */
-    TH_FAULT_CANARY,      /* bytes behind the requested size of a live block were written */
+    TH_FAULT_CANARY,      /* bytes after the requested size of a live block were written */
     TH_FAULT_POISON,      /* bytes of a free block were written */
     TH_FAULT_COUNT,       /* the counters do not agree with the blocks */
     TH_FAULT_REENTRY,     /* the object was called from inside its own callback */
     TH_FAULT_CONTROL,     /* the object itself was written by others than its library */
-    TH_FAULT_INDEX        /* an index does not agree with the blocks */
+    TH_FAULT_INDEX,       /* an index does not agree with the blocks */
+    TH_FAULT_STALE,       /* a handle names what is gone, or what is another's */
+    TH_FAULT_UNPINNED,    /* more unpins than pins */
+    TH_FAULT_FROZEN       /* the object is frozen, and was to be changed */
 } th_fault_kind;
 
 /* What is known about a fault. `block` is the offset in dwords of the header of the block

@@ -53,9 +53,9 @@ typedef struct th_frame {
     th_span before;  /* of the frame before it */
     size_t current;  /* number of the buffer of `span` */
     uint64_t frames; /* the number of the current frame */
-    size_t allocs;
-    size_t failed_allocs;
-    size_t failed_in_frame;
+    uint64_t allocs;
+    uint64_t failed_allocs;
+    uint64_t failed_in_frame;
     size_t high_water;
     void *owned; /* what the backing gave */
     size_t owned_bytes;
@@ -86,31 +86,33 @@ void *th_frame_alloc_aligned(th_frame *frame, size_t bytes, size_t alignment);
 /* Makes the block that was allocated last in this frame `bytes` bytes long, where it is. False,
  * with nothing changed, iff the pointer is not that block, bytes is 0 or there is no room, or after
  * a fault. */
-bool th_frame_resize(th_frame *frame, void *pointer, size_t bytes);
+bool th_frame_resize_in_place(th_frame *frame, void *pointer, size_t bytes);
 
 /* Ends the current frame and starts the next one: the blocks of the frame before the one that ends
- * are dead. TH_ERR_CORRUPT, with nothing changed, after a fault; else TH_OK. */
+ * are dead. TH_ERR_CORRUPT, with nothing changed, after a fault; TH_ERR_NULL for NULL and a zeroed
+ * frame arena; else TH_OK. */
 th_status th_frame_flip(th_frame *frame);
 
 /* Does the address lie in a block of this frame, or of the one before? */
 bool th_frame_owns(const th_frame *frame, const void *pointer);
 
 typedef struct th_frame_stats {
-    uint64_t frames;         /* number of the current frame, from 0 */
-    size_t frame_bytes;      /* of one buffer */
-    size_t used_bytes;       /* in this frame: blocks, and what was skipped for alignment */
-    size_t used_before;      /* in the frame before */
-    size_t high_water_bytes; /* the most that one frame has ever used */
-    size_t allocs;           /* blocks ever made */
-    size_t failed_allocs;    /* requests that found no room, ever */
-    size_t failed_in_frame;  /* and in this frame */
+    uint64_t frames;          /* number of the current frame, from 0 */
+    size_t frame_bytes;       /* of one buffer */
+    size_t used_bytes;        /* in this frame: blocks, and what was skipped for alignment */
+    size_t used_before_bytes; /* in the frame before */
+    size_t high_water_bytes;  /* the most that one frame has ever used */
+    uint64_t allocs;          /* blocks ever made */
+    uint64_t failed_allocs;   /* requests that found no room, ever */
+    uint64_t failed_in_frame; /* and in this frame */
 } th_frame_stats;
 
 /* All of them are 0 for a zeroed frame arena. */
 th_frame_stats th_frame_get_stats(const th_frame *frame);
 
 /* Proves both buffers as far as the guard level keeps up canaries and poison. Raises nothing:
- * TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL), or TH_OK. */
+ * TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL), or TH_OK. TH_ERR_NULL
+ * for NULL and a zeroed frame arena. */
 th_status th_frame_check(const th_frame *frame, th_fault *fault);
 
 /* The current frame as an allocator, valid as long as *frame is; what it gives lives as long as any

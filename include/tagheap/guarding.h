@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What a companion allocator checks, and whom it tells: part of the config of each of them.
+/* What an allocator checks, and whom it tells: part of the config of the heap and of each
+ * companion.
  *
- * Levels, like the heap's (each also does what the lower ones do, and none changes what an
- * allocator decides):
+ * Levels of the companions (each also does what the lower ones do, and none changes what an
+ * allocator decides; what those of the heap notice stands in docs/guards.md):
  *   0  nothing, at no cost
  *   1  pointers that come back are verified (foreign, misaligned, not a block, double free), and so
- *      are the canaries behind the requested sizes, where the allocator keeps any
+ *      are the canaries after the requested sizes, where the allocator keeps any
  *   2  free memory is poisoned and verified before it is used again
  *   3  the allocator's whole checker runs after each operation
  *
@@ -26,10 +27,13 @@ extern "C" {
 #endif
 
 typedef struct th_guarding {
-    int level;                 /* 0 to 3; a level above th_heap_guard_max() is lowered to it */
+    int level;                 /* 0 to 3; a level above th_guard_max() is lowered to it */
     th_fault_handler on_fault; /* NULL: th_fault_abort */
     void *fault_context;
 } th_guarding;
+
+/* The highest guard level that this build of the library contains (TH_GUARD, 0 to 3). */
+int th_guard_max(void);
 
 #ifdef __cplusplus
 }

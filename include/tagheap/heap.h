@@ -16,9 +16,13 @@
  * Ownership: the caller owns the region and the th_heap; the heap never allocates and never
  * frees either. Payloads belong to the heap; a caller may use one from the call that returned it
  * until it is freed, moved by a resize, or moved by compaction.
- * Thread rule: one heap, one thread at a time, unless lock hooks are configured; different heaps
- * are independent (there is no global state). The walk, th_heap_find and the queries take no
- * lock.
+ * Thread rule: one heap, one thread at a time, unless config.lock is given: then any threads, but
+ * for init, attach, detach and clean_up, which are for one alone. Different heaps are independent
+ * (there is no global state). With a lock each call is whole: the checker and the queries take it,
+ * too, and see the heap before or after what other threads do, never in the middle. The walk
+ * (th_heap_first, th_heap_next) takes none, so that a crash handler can use it; others walk between
+ * th_heap_lock and th_heap_unlock. A lock is held for one call; th_heap_compact_some holds it for
+ * one step, and other threads get in between two.
  * Complexity: n is the number of blocks, free ones included. With an index (config.index; the
  * default but in small regions) a block is found in O(log u), u being the units of the region, its
  * alignment each; docs/design/index.md gives the bound in instructions. Without one it is O(n). At
@@ -33,7 +37,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tagheap/compiler.h"
+#include "tagheap/event.h"
 #include "tagheap/fault.h"
+#include "tagheap/guarding.h"
+#include "tagheap/lock.h"
 #include "tagheap/status.h"
 
 #ifdef __cplusplus
@@ -54,7 +62,7 @@ extern "C" {
 
 /* The largest payload of one block in the classic and the lean layout, in bytes: 17 bits of
  * dwords. In the wide layout it is what the largest region holds. */
-#define TH_HEAP_BLOCK_BYTES_MAX ((size_t)0x1FFFF * 4)
+#define TH_HEAP_BLOCK_BYTES_MAX (TH_SIZE_C(0x1FFFF) * 4)
 
 /* How the headers of a heap's blocks lie in memory, and thereby what they can hold:
  *
@@ -75,14 +83,12 @@ typedef enum th_heap_layout {
     TH_HEAP_LAYOUT_WIDE
 } th_heap_layout;
 
-/* The highest guard level that this build of the library contains (TH_GUARD, 0 to 3). */
-int th_heap_guard_max(void);
-
 /* Does this build of the library contain the layout (TH_LAYOUTS)? AUTO: always; where there is only
  * one layout, AUTO is that one. */
 bool th_heap_has_layout(th_heap_layout layout);
 
 typedef struct th_heap th_heap;
+struct th_journal; /* the library's own */
 
 /* Asked before compaction moves a block: may the payload of `bytes` requested bytes at `from`
  * go to `to` (a lower address; the two may overlap)? True: it is moved as soon as this returns,
@@ -104,44 +110,39 @@ typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes
  * block that is does not depend on it. (A library that was built without one, TH_INDEX=0, takes
  * AUTO for NONE, and no memory for it: TH_ERR_CONFIG.) */
 typedef enum th_heap_index {
-    TH_HEAP_INDEX_AUTO, /* in the last 1 % of the region (alignment 16; 2.5 % at 8, 5 % at 4), if
+    TH_HEAP_INDEX_AUTO, /* in the last 2.3 % of the region (alignment 16; 4.6 % at 8, 9 % at 4), if
                            that is of 4 KiB or more: a walk is as fast in smaller ones */
     TH_HEAP_INDEX_NONE, /* there is none: allocations are O(n) */
     TH_HEAP_INDEX_GIVEN /* in memory of the caller's, config.index_memory */
 } th_heap_index;
 
-/* Units of the region, of its alignment each, that share one word of the index. A knob of test
- * builds: the same in the library and in what is compiled against it. */
-#ifndef TH_INDEX_SEGMENT_LOG2
-#define TH_INDEX_SEGMENT_LOG2 6
-#endif
-
 /* The most that the index of a region of so many bytes at that alignment (4, 8 or 16) takes, as a
  * constant, for static memory: th_heap_index_bytes is never more. */
 #define TH_HEAP_INDEX_BYTES_MAX(region_bytes, alignment)                                           \
-    ((((region_bytes) / (alignment) >> TH_INDEX_SEGMENT_LOG2) + 1) * 13 + 64)
+    (((region_bytes) / (alignment) / 64 + 1) * 28 + 64)
 
 /* Everything optional: a zeroed config is a good one. */
 typedef struct th_heap_config {
-    size_t alignment;          /* of every payload, in bytes: 4, 8 or 16. 0: what suits every
-                                  object, alignof(max_align_t) of the library's build */
-    int guard;                 /* guard level, 0 to 3; a level above th_heap_guard_max() is
-                                  lowered to it */
-    th_heap_layout layout;     /* of the headers; 0: TH_HEAP_LAYOUT_AUTO */
-    bool poison_unused;        /* at guard level 2 and up, memory that no block has ever used is
-                                  poisoned and verified like all free memory: init is
-                                  O(region), and so is every call at level 3 */
-    th_fault_handler on_fault; /* NULL: th_fault_abort */
-    void *fault_context;
+    size_t alignment;      /* of every payload, in bytes: 4, 8 or 16. 0: what suits every
+                              object, alignof(max_align_t) of the library's build */
+    th_guarding guarding;  /* the guard level, and who is told of faults */
+    th_heap_layout layout; /* of the headers; 0: TH_HEAP_LAYOUT_AUTO */
+    bool poison_unused;    /* at guard level 2 and up, memory that no block has ever used is
+                              poisoned and verified like all free memory: init is
+                              O(region), and so is every call at level 3 */
     th_heap_low_memory_fn low_memory; /* NULL: none */
     void *low_memory_context;
-    void (*lock)(void *lock_context); /* NULL: none; both or neither. Held during every call
-                                         that changes the heap, move callbacks included, but
-                                         not during low_memory. Use a recursive lock if calls
-                                         from a move callback are to be reported rather than
-                                         to deadlock. */
-    void (*unlock)(void *lock_context);
-    void *lock_context;
+    th_lock lock;         /* zeroed: none. Held during every call but the walk's, move callbacks and
+                             on_event included, but not during low_memory. One that a thread may
+                             take again, as all of lock.h are, has calls from inside those
+                             callbacks reported, and lets them ask the queries; with another one
+                             both deadlock */
+    th_event_fn on_event; /* NULL: none. Told of every block that is made, freed, resized, moved or
+                             retagged, of every request that finds no room, and of the heap's end
+                             (th_heap_clean_up: RESET). A heap that is watched takes no fast path;
+                             one that is not pays nothing. In a lean heap, which keeps no requested
+                             sizes, sizes are whole payloads */
+    void *event_context;
     th_heap_index index;
     void *index_memory; /* if index says so: a multiple of 8, apart from the region; the heap's
                            from init to its end */
@@ -149,12 +150,11 @@ typedef struct th_heap_config {
 } th_heap_config;
 
 /* The tables of the index: the library's own. */
+#define TH_HEAP_INDEX_LEVELS 9
 typedef struct th_heap_index_arrays {
-    uint64_t *starts; /* NULL: there is no index */
+    uint8_t *small[TH_HEAP_INDEX_LEVELS]; /* leaves first; [0] NULL: there is no index */
     uint32_t *large;
-    uint8_t *small;
-    uint8_t *large_at;
-    uint32_t small_leaf;
+    uint32_t small_top; /* the highest level of small */
     uint32_t large_leaf;
 } th_heap_index_arrays;
 
@@ -174,17 +174,18 @@ struct th_heap {
     uint32_t head_dwords; /* live HEAD blocks with their headers */
     uint32_t tail_dwords; /* live TAIL blocks with their headers */
     uint32_t high_water_dwords;
-    uint32_t tag_free;        /* TH_TAG_FREE, or TH_TAG_WIDE_FREE; from above half of it on: TAIL */
-    uint32_t size_max;        /* the largest payload that the layout can express, in dwords */
-    uint32_t first_tail;      /* offset of the first TAIL block, or LAST */
-    uint32_t middle;          /* offset of the free block that ends there; UINT32_MAX: none */
-    uint32_t low_free_blocks; /* those below first_tail */
-    uint32_t fast;            /* which fast path may be taken; 0: none may */
+    uint32_t tag_free;   /* TH_TAG_FREE, or TH_TAG_WIDE_FREE; from above half of it on: TAIL */
+    uint32_t size_max;   /* the largest payload that the layout can express, in dwords */
+    uint32_t first_tail; /* offset of the first TAIL block, or LAST */
+    uint32_t middle;     /* offset of the free block that ends there; UINT32_MAX: none */
+    uint32_t high_free_blocks; /* those above first_tail */
+    uint32_t fast;             /* which fast path may be taken; 0: none may */
     uint64_t failed_allocs;
+    uint64_t live_sum;     /* guard level 3: over what the headers of live blocks say; else 0 */
     uint8_t unit_dwords;   /* alignment in dwords: 1, 2 or 4 */
     uint8_t header_dwords; /* the layout's, rounded up to the alignment */
     uint8_t guard;
-    bool busy;             /* inside a move callback */
+    uint8_t busy;          /* the th_fault_kind that changes raise now; 0: none */
     bool in_low_memory;    /* inside the low-memory callback */
     uint8_t skipped_bytes; /* between the start of the caller's region and base */
     bool index_inside;     /* the index lies in the region, above LAST */
@@ -192,7 +193,9 @@ struct th_heap {
     uint64_t seal_layout;  /* guard level 3: check words over the fields above; else 0 */
     uint64_t seal_counts;
     th_heap_index_arrays index;
-    th_heap_config config; /* not sealed: attach lets callers renew the hooks */
+    th_heap_config config;            /* not sealed: attach lets callers renew the hooks */
+    const struct th_journal *journal; /* nor this: is told of a change before it is made */
+    void *journal_context;
 };
 
 /* Starts a fresh heap on region[0 .. bytes-1]: FIRST (free), then LAST. Bytes beyond a multiple
@@ -202,17 +205,17 @@ struct th_heap {
  * config->poison_unused says so.
  * Fails, leaving *heap and the region untouched, iff
  *   heap or region is NULL (TH_ERR_NULL); config->alignment is not 0, 4, 8 or 16
- *   (TH_ERR_ALIGNMENT); config->guard is not 0 to 3, or only one lock hook is given
+ *   (TH_ERR_ALIGNMENT); config->guarding.level is not 0 to 3, or only one lock hook is given
  *   (TH_ERR_CONFIG); config->layout is none that this library contains (TH_ERR_LAYOUT); it is lean,
- *   and config->guard is not 0 (TH_ERR_CONFIG); region is not a multiple of the alignment asked for
- *   (TH_ERR_MISALIGNED); it cannot hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its free block
- *   would exceed what the layout can express: TH_HEAP_BLOCK_BYTES_MAX, or in a wide heap a region
- * of 16 GiB (TH_ERR_TOO_LARGE). config may be NULL (all defaults); it is copied. A heap may be
- * initialised again at any time: every pointer from before is dead.
- * The index is made empty: O(its bytes), and with config->index TH_HEAP_INDEX_GIVEN also fails iff
- *   index_memory is NULL (TH_ERR_NULL) or no multiple of 8 (TH_ERR_MISALIGNED); index_bytes are too
- *   few (TH_ERR_TOO_SMALL; th_heap_index_bytes is enough); it overlaps the region (TH_ERR_CONFIG,
- * as is an index that is none of the three). */
+ *   and config->guarding.level is not 0 (TH_ERR_CONFIG); region is not a multiple of the alignment
+ * asked for (TH_ERR_MISALIGNED); it cannot hold two headers and 4 dwords (TH_ERR_TOO_SMALL); its
+ * free block would exceed what the layout can express: TH_HEAP_BLOCK_BYTES_MAX, or in a wide heap a
+ * region of 16 GiB (TH_ERR_TOO_LARGE). config may be NULL (all defaults); it is copied. A heap may
+ * be initialised again at any time: every pointer from before is dead. The index is made empty:
+ * O(its bytes), and with config->index TH_HEAP_INDEX_GIVEN also fails iff index_memory is NULL
+ * (TH_ERR_NULL) or no multiple of 8 (TH_ERR_MISALIGNED); index_bytes are too few (TH_ERR_TOO_SMALL;
+ * th_heap_index_bytes is enough); it overlaps the region (TH_ERR_CONFIG, as is an index that is
+ * none of the three). */
 th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_config *config);
 
 /* The bytes that the index of a region of `region_bytes` at that alignment (0: the default) takes
@@ -228,12 +231,34 @@ size_t th_heap_index_bytes(size_t region_bytes, size_t alignment);
  * bytes). */
 th_status th_heap_set_index(th_heap *heap, void *memory, size_t bytes);
 
+/* Has a started heap watched by on_event from now on, as config.on_event would have done, in place
+ * of what watches it; NULL: by nothing. (A copy is watched as the original is, until this is
+ * called.) Blocks that are there already are not told. Fails, changing nothing, iff heap is NULL or
+ * zeroed (TH_ERR_NULL); it is called from inside a callback (TH_ERR_BUSY, with a fault); the
+ * th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1). */
+th_status th_heap_set_on_event(th_heap *heap, th_event_fn on_event, void *context);
+
 /* Ends the heap: the region is the caller's ordinary memory again (sanitizer annotations are
  * removed), *heap is zeroed. Every payload is dead. NULL is allowed. O(1), but O(region) in
  * instrumented builds.
  * On a zeroed th_heap every call but init does nothing and says so: NULL, 0, false, or
  * TH_ERR_NULL; no hook is called. */
 void th_heap_clean_up(th_heap *heap);
+
+/* Freezes the heap: until th_heap_thaw each call that would change it, th_heap_init and
+ * th_heap_attach to it apart, raises TH_FAULT_FROZEN and gives its failure value, as inside a
+ * callback, without a single write to the region or to *heap: both may lie in memory that is
+ * read-only from then on (th_pages_protect; tagheap/page_heap.h does both). Walk, queries and check
+ * go on. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is called from
+ * inside a callback, with TH_FAULT_REENTRY, or the heap is frozen already, with TH_FAULT_FROZEN
+ * (TH_ERR_BUSY); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1), at level 3 O(n +
+ * bytes once used). */
+th_status th_heap_freeze(th_heap *heap);
+
+/* Ends that; a heap that is not frozen stays as it is. Fails, changing nothing, iff heap is NULL or
+ * zeroed (TH_ERR_NULL); it is called from inside a callback (TH_ERR_BUSY, with a fault); the
+ * th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1). */
+th_status th_heap_thaw(th_heap *heap);
 
 /* Copies the heap `from` to `to` with the region `region` of at least th_heap_region_bytes(from)
  * bytes; both heaps then live on independently. Memory that was never part of a used block is
@@ -263,7 +288,8 @@ th_status th_heap_attach(th_heap *heap, void *region);
  * else O(1). */
 void th_heap_detach(th_heap *heap);
 
-/* The address in `to` that corresponds to the address `pointer` in `from` (NULL for NULL). */
+/* The address in `to` that corresponds to the address `pointer` in `from`, its end included. NULL
+ * for NULL, and for an address that is not in what `from` manages. O(1). */
 void *th_heap_translate(const th_heap *from, const th_heap *to, const void *pointer);
 
 /* Allocates `bytes` bytes under `tag`. HEAD tags: from the lowest free block that fits below
@@ -278,11 +304,16 @@ void *th_heap_alloc(th_heap *heap, size_t bytes, uint32_t tag);
  * compaction. Also returns NULL if alignment is not a power of two. Alignments up to the heap's
  * own are th_heap_alloc; above 2^31 nothing fits. O((k + 1) log u),
  * k being the free blocks that are large enough and have no such address. */
-void *th_heap_alloc_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag);
+void *th_heap_alloc_aligned(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag);
 
 /* As th_heap_alloc_aligned; `site` is a number of the caller's choice (a line, a hash), kept in
  * the header and shown by the walk. The two calls above give site 0. */
-void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site);
+void *th_heap_alloc_at(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag, uint32_t site);
+
+/* As th_heap_alloc_at, with all `bytes` bytes zero. They are zeroed when the heap's lock is
+ * released already. O(bytes) more. */
+void *th_heap_alloc_zeroed(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag,
+                           uint32_t site);
 
 /* Changes the requested size of the payload `pointer` to `bytes`.
  *   pointer NULL: returns NULL and does nothing. bytes 0: frees, returns NULL.
@@ -292,13 +323,18 @@ void *th_heap_alloc_at(th_heap *heap, size_t alignment, size_t bytes, uint32_t t
  *   returns the new payload, and every pointer into the old one is dead.
  * The first min(old requested, bytes) bytes are kept. Returns NULL with the block untouched iff
  * none of this is possible (a size above PTRDIFF_MAX never is). O(log u), and the bytes copied. */
-void *th_heap_resize(th_heap *heap, void *pointer, size_t bytes);
+void *th_heap_realloc(th_heap *heap, void *pointer, size_t bytes);
 
 /* Gives back what the block has beyond its requested size: to the next block if that is free,
  * else as a free block of its own if it can hold a header and 4 dwords. Returns the bytes made
  * available (0: nothing could be given back, or pointer is NULL). The payload stays where it
  * is. O(log u). */
 size_t th_heap_trim(th_heap *heap, void *pointer);
+
+/* Gives the payload's block another tag of the same side; everything else stays as it is. Returns
+ * true iff that is done. Fails, leaving the block as it is, iff pointer is NULL; `tag` is none (as
+ * for th_heap_alloc) or of the other side; or after a fault. O(1). */
+bool th_heap_retag(th_heap *heap, void *pointer, uint32_t tag);
 
 /* Frees the payload and merges the block with free neighbours:
  *   [ prev ][ this ][ next ] => [ ------- free ------- ]
@@ -329,6 +365,21 @@ th_heap_compaction th_heap_compact(th_heap *heap, th_heap_move_fn may_move, void
 th_heap_compaction th_heap_compact_some(th_heap *heap, size_t budget_bytes,
                                         th_heap_move_fn may_move, void *context);
 
+/* What th_heap_compact(heap, may_move, context) would do now. */
+typedef struct th_heap_plan {
+    uint32_t blocks_moved;
+    uint32_t blocks_vetoed;
+    size_t bytes_moved;
+    size_t largest_free_bytes; /* payload of the largest free block there would be */
+} th_heap_plan;
+
+/* Plays the compaction without moving anything: may_move (NULL: yes to all) is asked what
+ * th_heap_compact would ask, in the same order, and where each of its answers is the same the next
+ * time, th_heap_compact does exactly this, if the heap is not changed in between. So a caller sees
+ * the moves first, and can prepare for them. Changes nothing; on a heap that is
+ * zeroed or whose links are broken it ends where the walk does. O(n). */
+th_heap_plan th_heap_plan_compaction(const th_heap *heap, th_heap_move_fn may_move, void *context);
+
 /* One block as the walk shows it. */
 typedef struct th_heap_block {
     uint32_t offset;        /* of the header, in dwords from the start of the region */
@@ -344,10 +395,18 @@ typedef struct th_heap_block {
 /* The walk over all blocks, FIRST to LAST, free ones included:
  *   th_heap_block b;
  *   for (bool more = th_heap_first(h, &b); more; more = th_heap_next(h, &b)) ...
- * Takes no lock and no memory, and ends on any heap, however broken: a link that does not point
- * further up inside the region ends it. LAST is the block with next_offset == 0. O(1) each. */
+ * Takes no lock (th_heap_lock does) and no memory, and ends on any heap, however broken: a link
+ * that does not point further up inside the region ends it. LAST is the block with next_offset ==
+ * 0. O(1) each. */
 bool th_heap_first(const th_heap *heap, th_heap_block *block);
 bool th_heap_next(const th_heap *heap, th_heap_block *block);
+
+/* Takes the heap's lock, if it has one, so that what is asked until th_heap_unlock is of one
+ * moment: a walk, or several queries. The thread may change the heap meanwhile if its lock may be
+ * taken again (lock.h). Hold it for as short as you can. Nothing is done for a zeroed heap. O(1).
+ */
+void th_heap_lock(const th_heap *heap);
+void th_heap_unlock(const th_heap *heap);
 
 /* The block whose header or payload contains `address`; false (and *block untouched) if it is
  * outside what is managed of the region. At guard level 3 the heap is validated first, and if the
@@ -359,6 +418,10 @@ bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block
 size_t th_heap_requested_size(const th_heap *heap, const void *pointer);
 size_t th_heap_usable_size(const th_heap *heap, const void *pointer);
 
+/* The site of a live payload: the number that it was allocated with, 0 in a lean heap. 0 for NULL;
+ * else as the two above. O(1). */
+uint32_t th_heap_site(const th_heap *heap, const void *pointer);
+
 /* All sizes in bytes. Sizes of free blocks are payloads; LAST counts nowhere. */
 typedef struct th_heap_stats {
     size_t region_bytes;       /* managed */
@@ -369,14 +432,14 @@ typedef struct th_heap_stats {
     size_t free_bytes;         /* payloads of all free blocks */
     size_t free_head_bytes;    /* payloads of the free blocks below every TAIL block */
     size_t largest_free_bytes; /* payload of the largest free block */
-    uint32_t head_blocks;
-    uint32_t tail_blocks;
-    uint32_t free_blocks;
+    uint64_t head_blocks;
+    uint64_t tail_blocks;
+    uint64_t free_blocks;
     uint64_t failed_allocs; /* well-formed allocations and growths that found no room */
 } th_heap_stats;
 
 /* O(1) with an index, else O(n). */
-void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats);
+th_heap_stats th_heap_get_stats(const th_heap *heap);
 
 /* th_heap_stats.free_head_bytes (O(1)) and .largest_free_bytes (as th_heap_get_stats) alone. */
 size_t th_heap_free_head_bytes(const th_heap *heap);

@@ -51,8 +51,8 @@ typedef struct th_hybrid {
     th_span span;     /* where the data is */
     th_span embedded; /* the embedded memory, while the data is elsewhere */
     bool is_spilled;  /* the data is in a block of the backing */
-    size_t spills;
-    size_t failed;
+    uint64_t spills;
+    uint64_t failed_allocs;
     size_t high_water;
     th_hybrid_config config;
 } th_hybrid;
@@ -74,7 +74,7 @@ void th_hybrid_clean_up(th_hybrid *hybrid);
  * kept, further ones are indeterminate. Grows by half at least when it moves, if the backing can.
  * Never moves to shrink. Fails, with nothing changed, iff bytes is above PTRDIFF_MAX
  * (TH_ERR_TOO_LARGE), neither the memory it has nor the backing can hold them (TH_ERR_EXHAUSTED),
- * or after a fault (TH_ERR_CORRUPT). */
+ * after a fault (TH_ERR_CORRUPT), or for NULL and a zeroed buffer (TH_ERR_NULL). */
 th_status th_hybrid_resize(th_hybrid *hybrid, size_t bytes);
 
 /* The same for count * size bytes; TH_ERR_TOO_LARGE also if that overflows. */
@@ -84,7 +84,7 @@ th_status th_hybrid_resize_array(th_hybrid *hybrid, size_t count, size_t size);
 th_status th_hybrid_reserve(th_hybrid *hybrid, size_t bytes);
 
 /* Empties the buffer, and gives the block back to the backing. TH_ERR_CORRUPT, with nothing
- * changed, after a fault; else TH_OK. */
+ * changed, after a fault; TH_ERR_NULL for NULL and a zeroed buffer; else TH_OK. */
 th_status th_hybrid_release(th_hybrid *hybrid);
 
 /* The first byte; NULL iff the buffer has no memory at all. */
@@ -100,15 +100,16 @@ typedef struct th_hybrid_stats {
     size_t bytes;
     size_t capacity_bytes;   /* what it can grow to without moving */
     size_t high_water_bytes; /* the most that `bytes` has ever been */
-    size_t spills;           /* moves to a block of the backing */
-    size_t failed;           /* requests that found no memory */
+    uint64_t spills;         /* moves to a block of the backing */
+    uint64_t failed_allocs;  /* requests that found no memory */
 } th_hybrid_stats;
 
 /* All of them are 0 for a zeroed buffer. */
 th_hybrid_stats th_hybrid_get_stats(const th_hybrid *hybrid);
 
 /* Proves the buffer as far as the guard level keeps up canaries and poison. Raises nothing:
- * TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL), or TH_OK. */
+ * TH_ERR_CORRUPT, with the first thing wrong in *fault (which may be NULL), or TH_OK. TH_ERR_NULL
+ * for NULL and a zeroed buffer. */
 th_status th_hybrid_check(const th_hybrid *hybrid, th_fault *fault);
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
  *   [requested bytes: open][canary at level 1: closed]      one mapping: whole pages
  *
  * With guard_pages a block ends where its pages end, and on both sides lies one that nobody may
- * touch: the first access behind the block, reading or writing, is SIGSEGV, at the guilty line, in
+ * touch: the first access after the block, reading or writing, is SIGSEGV, at the guilty line, in
  * any build. For programs under test, and for memory that input from outside is parsed into.
  *
  *   [page: no access][        requested bytes][page: no access]
@@ -54,7 +54,7 @@ typedef struct th_large_config {
     size_t record_slab_bytes; /* of each slab of records; 0: a page, or 1024 over a backing */
     size_t kept_bytes_max;    /* of pages of freed blocks; not over a backing. 0: none */
     bool guard_pages;         /* around each block; not over a backing. At most alignment - 1 bytes
-                                 lie between a block and the page behind it: none at alignment 1.
+                                 lie between a block and the page after it: none at alignment 1.
                                  Up to a page lies in front, where nothing is noticed. Freed blocks
                                  are not mapped any more: use after free is SIGSEGV, too, until the
                                  system gives the addresses to somebody else. */
@@ -91,7 +91,7 @@ typedef struct th_large {
 } th_large;
 
 typedef struct th_large_stats {
-    size_t live;            /* blocks */
+    uint64_t live;          /* blocks */
     size_t requested_bytes; /* of them */
     size_t bytes;           /* their memory; with guard_pages, from each block to its pages' end.
                                Of what the system did not take back: th_pages_kept() */
@@ -112,10 +112,12 @@ th_status th_large_init(th_large *large, const th_large_config *config);
  * *large. Every block is dead. NULL is allowed. O(blocks). */
 void th_large_clean_up(th_large *large);
 
-/* A block of `bytes` bytes at a multiple of `alignment` (0: 16). On mapped pages it is zeroed. NULL
- * iff bytes is 0 or above PTRDIFF_MAX, the alignment is neither 0 nor a power of two, or there is
- * no memory for it or its record. */
-void *th_large_alloc(th_large *large, size_t bytes, size_t alignment);
+/* A block of `bytes` bytes, aligned to TH_ALLOCATOR_ALIGNMENT. On mapped pages it is zeroed. NULL
+ * iff bytes is 0 or above PTRDIFF_MAX, or there is no memory for it or its record. */
+void *th_large_alloc(th_large *large, size_t bytes);
+
+/* The same at a multiple of `alignment`. NULL also iff that is not a power of two. */
+void *th_large_alloc_aligned(th_large *large, size_t bytes, size_t alignment);
 
 /* Frees a block. NULL is allowed, and does nothing. */
 void th_large_free(th_large *large, void *block);
@@ -123,9 +125,9 @@ void th_large_free(th_large *large, void *block);
 /* Makes the block `bytes` bytes long where it is: up to the end of its last page, or shorter, when
  * pages that are not needed go back; over a backing, longer if that can do it, and shorter in any
  * case: what it does not take back stays with the block; with guard_pages, longer only, by what its
- * alignment left behind it, so that the page behind it stays near. False, with nothing changed, iff
+ * alignment left after it, so that the page after it stays near. False, with nothing changed, iff
  * bytes is 0, that is not possible, block is NULL, or damage was met and reported. */
-bool th_large_resize(th_large *large, void *block, size_t bytes);
+bool th_large_resize_in_place(th_large *large, void *block, size_t bytes);
 
 /* The bytes that were asked for; 0 if block is NULL, or damage was met and reported. */
 size_t th_large_requested_size(const th_large *large, const void *block);
@@ -134,9 +136,10 @@ size_t th_large_requested_size(const th_large *large, const void *block);
  * above. What is beyond the bytes asked for belongs to the guards until a resize. */
 size_t th_large_usable_size(const th_large *large, const void *block);
 
-/* Frees all blocks. From guard level 1 on everything is verified first; nothing is done if damage
- * was met and reported. O(blocks). */
-void th_large_reset(th_large *large);
+/* Frees all blocks. From guard level 1 on everything is verified first: TH_ERR_CORRUPT, with
+ * nothing done, after a fault. TH_ERR_NULL for NULL and a zeroed th_large; else TH_OK. O(blocks).
+ */
+th_status th_large_reset(th_large *large);
 
 /* Gives back all kept pages; how many bytes that were. O(TH_LARGE_KEPT_MAX). */
 size_t th_large_trim(th_large *large);
@@ -148,7 +151,8 @@ bool th_large_owns(const th_large *large, const void *address);
 th_large_stats th_large_get_stats(const th_large *large);
 
 /* Proves records, counts and canaries. Raises no fault: TH_OK, or TH_ERR_CORRUPT with the first
- * thing wrong in *fault, which may be NULL. O(blocks * a page). */
+ * thing wrong in *fault, which may be NULL. O(blocks * a page). TH_ERR_NULL for NULL and a zeroed
+ * th_large. */
 th_status th_large_check(const th_large *large, th_fault *fault);
 
 /* As an allocator: mapped pages, for instance, as the backing of another one. A block that shrinks

@@ -49,9 +49,9 @@ typedef struct th_offsets_config {
 /* An extent of the range; the library's own. */
 typedef struct th_offsets_node {
     uint64_t offset, bytes;
-    uint32_t below, above;   /* neighbours in the range; UINT32_MAX: none */
-    uint32_t before, behind; /* free: neighbours in the class; unused: `behind` is the next one */
-    uint32_t generation;     /* counts the lives of the node: odd while the extent is live */
+    uint32_t below, above;  /* neighbours in the range; UINT32_MAX: none */
+    uint32_t before, after; /* free: neighbours in the class; unused: `after` is the next one */
+    uint32_t generation;    /* counts the lives of the node: odd while the extent is live */
 } th_offsets_node;
 
 #define TH_OFFSETS_CLASSES 496
@@ -69,7 +69,7 @@ typedef struct th_offsets {
     uint32_t nodes_max;
     uint32_t unused; /* the first node that is not in use */
     uint32_t lowest; /* the extent at offset 0 */
-    uint32_t live_blocks, free_extents;
+    uint32_t live, free_extents;
     uint64_t live_bytes, high_water_bytes, failed_allocs;
     uint64_t powers; /* bit p: is there a free extent in the classes 8p .. 8p + 7? */
     uint8_t steps[62];
@@ -101,11 +101,13 @@ th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping
 /* *offsets is zeroed: it has no blocks, and its calls do nothing. NULL is allowed. O(1). */
 void th_offsets_clean_up(th_offsets *offsets);
 
-/* A block of `bytes` bytes at a multiple of `alignment`. generation 0 iff bytes is 0, alignment is
- * no power of two, no free extent has room, or fewer than two nodes are unused (failed_allocs
- * counts the last two). Good fit: O(1) where the first class with large enough extents is not
- * empty, else O(extents). */
-th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes, uint64_t alignment);
+/* A block of `bytes` bytes. generation 0 iff bytes is 0, no free extent has room, or fewer than two
+ * nodes are unused (failed_allocs counts the last two). Good fit: O(1) where the first class with
+ * large enough extents is not empty, else O(extents). */
+th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes);
+
+/* The same at a multiple of `alignment`; generation 0 also iff that is no power of two. */
+th_offsets_block th_offsets_alloc_aligned(th_offsets *offsets, uint64_t bytes, uint64_t alignment);
 
 /* Frees a block, and merges it with free neighbours. A block with generation 0 is allowed. O(1).
  * False after a fault: TH_FAULT_DOUBLE_FREE for one that was freed (noticed until its node has had
@@ -116,10 +118,11 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block);
  * needed is taken from the free extent above. False, with nothing changed, iff there is not enough
  * of that, bytes is 0, a node is needed (to give up a part below a live block) and none is unused,
  * or after a fault. O(1). */
-bool th_offsets_resize(th_offsets *offsets, th_offsets_block block, uint64_t bytes);
+bool th_offsets_resize_in_place(th_offsets *offsets, th_offsets_block block, uint64_t bytes);
 
-/* Frees everything: every block is dead. O(nodes). */
-void th_offsets_reset(th_offsets *offsets);
+/* Frees everything: every block is dead. TH_OK, or TH_ERR_NULL for NULL and a zeroed range.
+ * O(nodes). */
+th_status th_offsets_reset(th_offsets *offsets);
 
 /* The size of a live block, rounded up as it is. 0 after a fault. O(1). */
 uint64_t th_offsets_size(const th_offsets *offsets, th_offsets_block block);
@@ -131,33 +134,16 @@ typedef struct th_offsets_stats {
     uint64_t bytes; /* of the range */
     uint64_t live_bytes, high_water_bytes, free_bytes, largest_free_bytes;
     uint64_t failed_allocs;
-    uint32_t live_blocks, free_extents;
+    uint64_t live, free_extents;
 } th_offsets_stats;
 
 /* O(extents of the largest class). */
-void th_offsets_get_stats(const th_offsets *offsets, th_offsets_stats *stats);
+th_offsets_stats th_offsets_get_stats(const th_offsets *offsets);
 
 /* Proves tiling, links, classes, bitmaps and counts. Raises no fault: TH_OK or, with *fault (which
- * may be NULL) filled in, TH_ERR_CORRUPT; TH_ERR_NULL for NULL. O(nodes). */
+ * may be NULL) filled in, TH_ERR_CORRUPT; TH_ERR_NULL for NULL and a zeroed range.
+ * O(nodes). */
 th_status th_offsets_check(const th_offsets *offsets, th_fault *fault);
-
-/* ---- the placement-policy heap ------------------------------------------------------------- */
-
-/* The same over memory, as an allocator: to compare placement policies on the same requests. Its
- * calls look their block up, O(extents). */
-typedef struct th_fit_heap {
-    th_offsets offsets;
-    unsigned char *memory;
-} th_fit_heap;
-
-/* As th_offsets_init, for memory[0 .. bytes-1], which may be aligned to anything. A request for an
- * alignment that memory does not have is refused: only offsets are aligned. */
-th_status th_fit_heap_init(th_fit_heap *heap, void *memory, size_t bytes, void *bookkeeping,
-                           size_t bookkeeping_bytes, const th_offsets_config *config);
-void th_fit_heap_clean_up(th_fit_heap *heap);
-
-/* Pointers that are no live block's raise a fault. */
-th_allocator th_fit_heap_allocator(th_fit_heap *heap);
 
 #ifdef __cplusplus
 }

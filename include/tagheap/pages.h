@@ -7,6 +7,10 @@
  *   th_pages_decommit and addresses again; the memory goes back to the system
  *   th_pages_release  the addresses go back, too
  *   th_pages_map      reserve and commit in one
+ *   th_pages_map_guarded  the same between two pages that nobody may touch
+ *   th_pages_lock     pages are never written to swap; th_pages_hide: nor to core dumps
+ *
+ * No page is ever code: to execute what stands in one is SIGSEGV, whatever its access.
  *
  * Sizes are bytes, and are rounded up to whole pages. Alignments are powers of two, 0 for any.
  * Ownership: the caller's, from reserve or map until release. A part (whole pages) of what was
@@ -58,6 +62,20 @@ void *th_pages_reserve(size_t bytes, size_t alignment);
  * nothing can be returned. */
 void *th_pages_map(size_t bytes, size_t alignment);
 
+/* As th_pages_map at any page, with a page before them and a page after them that are not
+ * accessible: to touch either is SIGSEGV.
+ *
+ *   [ guard ][ bytes, rounded up to whole pages ][ guard ]
+ *
+ * They are released by th_pages_release_guarded, as a whole; the other calls take parts of them as
+ * of any pages. NULL iff bytes is 0, both guards with it exceed PTRDIFF_MAX, or the system has no
+ * such addresses, no such memory or no room for two more mappings. */
+void *th_pages_map_guarded(size_t bytes);
+
+/* Gives back what th_pages_map_guarded gave for `bytes` bytes, with its guards. Errors as
+ * th_pages_release. */
+th_status th_pages_release_guarded(void *pages, size_t bytes);
+
 /* Makes pages of a reservation readable and writable; zeroed, if they were reserved or
  * decommitted, else as they are; of 0 bytes, nothing. TH_ERR_NULL, TH_ERR_MISALIGNED (`pages` is
  * not at a page's start) or TH_ERR_EXHAUSTED: all contents are as they were, but the first of the
@@ -73,6 +91,22 @@ th_status th_pages_decommit(void *pages, size_t bytes);
 /* Changes what may be done with committed pages. Errors as th_pages_commit; TH_ERR_CONFIG for an
  * access that is none of the three. */
 th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access);
+
+/* Keeps pages in memory, so that their contents are never written to swap, until they are unlocked,
+ * decommitted or released. TH_ERR_NULL; TH_ERR_MISALIGNED as th_pages_commit; TH_ERR_UNSUPPORTED:
+ * this process may lock nothing; TH_ERR_EXHAUSTED: no more than its limit (RLIMIT_MEMLOCK), no
+ * memory, or some of them are not accessible. After an error any number of the pages may be locked;
+ * contents and access are as they were. A machine that is suspended to disk writes all memory
+ * there; a child process has none of the locks. */
+th_status th_pages_lock(void *pages, size_t bytes);
+
+/* They may be swapped again. Errors as th_pages_lock; what is not locked is no error. */
+th_status th_pages_unlock(void *pages, size_t bytes);
+
+/* Leaves pages out of core dumps from now on. TH_ERR_NULL, TH_ERR_MISALIGNED; TH_ERR_UNSUPPORTED:
+ * the system knows no such thing; TH_ERR_EXHAUSTED: no room for one more mapping, or some of the
+ * pages are not mapped. */
+th_status th_pages_hide(void *pages, size_t bytes);
 
 /* Gives back pages and their addresses: neither is the caller's any more, also if the system
  * refuses and they are kept. TH_ERR_NULL, TH_ERR_MISALIGNED (also for 0 bytes, and for more than

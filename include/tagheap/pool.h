@@ -25,7 +25,7 @@
  * O(object_bytes) more, at level 3 O(all objects used).
  * Guards. Level 1: the map of live objects, with which a pointer that comes back is verified, and
  * the links; the canary between object_bytes and the stride, verified when the object is freed.
- * Level 2: poison in free objects behind their link (none if links are beside: those objects
+ * Level 2: poison in free objects after their link (none if links are beside: those objects
  * keep their contents), verified before the object is used again. In a th_fault, `block` is the
  * index of the object in its chunk, `offset` in bytes from the chunk's first object; `found` of a
  * foreign pointer, or a link that leads nowhere, its low 32 bits.
@@ -86,7 +86,7 @@ typedef struct th_pool {
     size_t stride;
     size_t live;
     bool quick;             /* an operation has nothing to do but to link objects */
-    th_pool_chunk *current; /* those before it are used up, those behind it untouched */
+    th_pool_chunk *current; /* those before it are used up, those after it untouched */
     th_pool_chunk *chunks;  /* in the order in which they were added */
     th_range *ranges;
     size_t alignment;
@@ -98,12 +98,12 @@ typedef struct th_pool {
 } th_pool;
 
 typedef struct th_pool_stats {
-    size_t live;            /* objects */
-    size_t live_max;        /* most at once */
-    size_t capacity;        /* objects that there is memory for now */
-    size_t chunks;          /* of them */
+    uint64_t live;          /* objects */
+    uint64_t live_max;      /* most at once */
+    uint64_t capacity;      /* objects that there is memory for now */
+    uint64_t chunks;        /* of them */
     size_t object_bytes;    /* as configured */
-    size_t stride;          /* from one object to the next */
+    size_t stride_bytes;    /* from one object to the next */
     uint64_t failed_allocs; /* that returned NULL for want of an object */
 } th_pool_stats;
 
@@ -140,13 +140,14 @@ void *th_pool_take(th_pool *pool, bool *fresh);
 void th_pool_free(th_pool *pool, void *object);
 
 /* Frees all objects; the memory stays. They are then handed out lowest first, as in a new pool.
- * O(chunks); from guard level 1 on what th_pool_check costs: does nothing if that finds damage, but
- * reports it. */
-void th_pool_reset(th_pool *pool);
+ * TH_ERR_NULL for NULL and a zeroed pool, from guard level 1 on TH_ERR_CORRUPT, with nothing done,
+ * after a fault; else TH_OK. O(chunks); from guard level 1 on what th_pool_check costs. */
+th_status th_pool_reset(th_pool *pool);
 
 /* Makes sure that the pool has `count` objects in all, live ones included, in one chunk more from
  * the backing: TH_OK, or with nothing changed TH_ERR_EXHAUSTED (the backing has no memory, or there
- * is none) or TH_ERR_TOO_LARGE (beyond objects_max, or the chunk cannot be addressed). */
+ * is none), TH_ERR_TOO_LARGE (beyond objects_max, or the chunk cannot be addressed) or TH_ERR_NULL
+ * (for NULL and a zeroed pool). */
 th_status th_pool_reserve(th_pool *pool, size_t count);
 
 /* Gives chunks without live objects back to the backing, as long as the pool keeps `keep` objects.
@@ -170,7 +171,7 @@ th_pool_stats th_pool_get_stats(const th_pool *pool);
 
 /* Proves the pool: chunks, free list, map, counts, canaries and poison, as far as its level keeps
  * them. Raises no fault: TH_OK, or TH_ERR_CORRUPT with the first thing wrong in *fault, which may
- * be NULL. O(objects used * log chunks). */
+ * be NULL. O(objects used * log chunks). TH_ERR_NULL for NULL and a zeroed pool. */
 th_status th_pool_check(const th_pool *pool, th_fault *fault);
 
 /* The pool as an allocator: of blocks up to object_bytes, at alignments up to the pool's (configure
@@ -180,7 +181,7 @@ th_allocator th_pool_allocator(th_pool *pool);
 
 /* ---- static pools ------------------------------------------------------------------------------
  *
- *   TH_POOL_STATIC(tasks, struct task, 10)
+ *   TH_POOL_STATIC(tasks, struct task, 10);
  *
  * at file scope makes `static th_pool tasks` of exactly 10 objects in static storage, ready for use
  * with no call, and
@@ -217,7 +218,6 @@ th_allocator th_pool_allocator(th_pool *pool);
     _Static_assert((count) > 0 && (count) < UINT32_MAX, #name ": from 1 to 2^32 - 2 objects");     \
     _Static_assert((count) <= (PTRDIFF_MAX - 4096) / TH_POOL_STRIDE_(type) / 2,                    \
                    #name ": more memory than can be addressed");                                   \
-    _Static_assert((guard_level) >= 0 && (guard_level) <= 3, #name ": a guard level is 0 to 3");   \
     static union {                                                                                 \
         _Alignas(                                                                                  \
             TH_POOL_ALIGNMENT_(type)) unsigned char bytes[TH_POOL_OBJECTS_BYTES_(type, count)];    \
@@ -248,7 +248,8 @@ th_allocator th_pool_allocator(th_pool *pool);
     }                                                                                              \
     TH_UNUSED static inline void name##_free(type *object) {                                       \
         th_pool_free(&name, object);                                                               \
-    }
+    }                                                                                              \
+    _Static_assert((guard_level) >= 0 && (guard_level) <= 3, #name ": a guard level is 0 to 3")
 
 #ifdef __cplusplus
 }

@@ -3,7 +3,7 @@
  * which end with it at the latest, and cleanup functions, which run when it ends.
  *
  *   program
- *     +- session            th_region_end(session) ends `second request` and `first request`,
+ *     +- session            th_region_destroy(session) ends `second request` and `first request`,
  *     |    +- first request  in this order, each with its cleanups, and then `session`
  *     |    +- second request
  *     +- ...
@@ -65,7 +65,7 @@ th_status th_region_init(th_region *root, const th_arena_config *config);
 
 /* Begins a child of `parent`. NULL iff there is no memory for its th_region, or the parent has
  * ended, is ending or was never started. */
-th_region *th_region_begin(th_region *parent);
+th_region *th_region_create(th_region *parent);
 
 /* Ends the region: first its children, the youngest first, then it runs its cleanups, the last one
  * first, then its memory goes back. A root is zeroed then, like th_arena after th_arena_clean_up.
@@ -73,15 +73,18 @@ th_region *th_region_begin(th_region *parent);
  * lies in, or one that lies in it is ending or being reset (with a fault unless it is one that it
  * lies in); TH_ERR_CORRUPT, with nothing done, after a fault for a region that has ended; else
  * TH_OK. Damage to blocks is reported, and does not stop it. */
-th_status th_region_end(th_region *region);
+th_status th_region_destroy(th_region *region);
+
+/* The same for a root, whatever its status. */
+void th_region_clean_up(th_region *root);
 
 /* The same, but the region stays, empty: for phases that repeat. TH_ERR_NULL for NULL and a zeroed
  * root. TH_ERR_CORRUPT also if memory of the region itself is damaged (after a fault): then the
  * children have ended and the cleanups have run, and its blocks are still there. */
 th_status th_region_reset(th_region *region);
 
-/* Registers a cleanup. TH_ERR_NULL for no region or function, TH_ERR_EXHAUSTED iff there is no
- * memory to remember it, TH_ERR_BUSY iff the region is not open. */
+/* Registers a cleanup. TH_ERR_NULL for no function, NULL and a zeroed root, TH_ERR_EXHAUSTED iff
+ * there is no memory to remember it, TH_ERR_BUSY iff the region is not open. */
 th_status th_region_defer(th_region *region, th_region_cleanup_fn cleanup, void *context);
 
 /* A block, as th_arena_alloc and th_arena_alloc_aligned. NULL also if the region has ended. */
@@ -89,8 +92,8 @@ void *th_region_alloc(th_region *region, size_t bytes);
 void *th_region_alloc_aligned(th_region *region, size_t bytes, size_t alignment);
 
 typedef struct th_region_stats {
-    size_t regions;        /* in the tree from this one down, itself included */
-    size_t depth;          /* regions above this one */
+    uint64_t regions;      /* in the tree from this one down, itself included */
+    uint64_t depth;        /* regions above this one */
     size_t used_bytes;     /* of this one alone, as of its arena */
     size_t reserved_bytes; /* of this one alone */
     size_t tree_reserved_bytes;
@@ -100,7 +103,8 @@ typedef struct th_region_stats {
 th_region_stats th_region_get_stats(const th_region *region);
 
 /* Proves the tree from this region down: links, and every arena. Raises nothing: TH_ERR_CORRUPT,
- * with the first thing wrong in *fault (which may be NULL), or TH_OK. */
+ * with the first thing wrong in *fault (which may be NULL), or TH_OK. TH_ERR_NULL for NULL and a
+ * zeroed root. */
 th_status th_region_check(const th_region *region, th_fault *fault);
 
 /* The region as an allocator, valid until it ends. As that of the arena; reset is

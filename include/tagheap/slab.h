@@ -26,7 +26,7 @@
  * more, at level 3 O(all memory).
  * Guards. Level 1: a pointer that comes back, the links of free objects and the check word of the
  * slab's header (of what never changes in it); the canary between the bytes asked for and the
- * object's end, verified when it is freed or resized. Level 2: poison in free objects behind their
+ * object's end, verified when it is freed or resized. Level 2: poison in free objects after their
  * link, verified before they are used again. In a th_fault, `block` is the index of the object in
  * its slab, `offset` in bytes from the slab's first object; `found` of a foreign pointer, or a
  * link that leads nowhere, its low 32 bits. What is in no slab's row of objects is foreign.
@@ -40,6 +40,7 @@
 #include <stdint.h>
 
 #include "tagheap/allocator.h"
+#include "tagheap/compiler.h"
 #include "tagheap/guarding.h"
 #include "tagheap/range.h"
 #include "tagheap/status.h"
@@ -49,10 +50,10 @@ extern "C" {
 #endif
 
 /* The default slab is the first power of two from these on that holds 8 objects. */
-#define TH_SLAB_BYTES_PAGES   ((size_t)65536) /* on mapped pages */
-#define TH_SLAB_BYTES_BACKING ((size_t)4096)  /* over a backing */
+#define TH_SLAB_BYTES_PAGES   TH_SIZE_C(65536) /* on mapped pages */
+#define TH_SLAB_BYTES_BACKING TH_SIZE_C(4096)  /* over a backing */
 
-#define TH_SLAB_BYTES_MAX ((size_t)1 << 30)
+#define TH_SLAB_BYTES_MAX (TH_SIZE_C(1) << 30)
 
 /* As empty_slabs_max: every slab that becomes empty goes back at once. */
 #define TH_SLAB_KEEP_NONE UINT32_MAX
@@ -102,13 +103,13 @@ typedef struct th_slab {
 } th_slab;
 
 typedef struct th_slab_stats {
-    size_t live;             /* objects */
-    size_t live_max;         /* most at once */
-    size_t capacity;         /* objects that there are slabs for now */
-    size_t slabs;            /* of them */
-    size_t empty_slabs;      /* among those */
+    uint64_t live;           /* objects */
+    uint64_t live_max;       /* most at once */
+    uint64_t capacity;       /* objects that there are slabs for now */
+    uint64_t slabs;          /* of them */
+    uint64_t empty_slabs;    /* among those */
     size_t slab_bytes;       /* of one */
-    size_t stride;           /* from one object to the next */
+    size_t stride_bytes;     /* from one object to the next */
     uint64_t slabs_made;     /* taken from the system or the backing */
     uint64_t slabs_returned; /* given back */
     uint64_t failed_allocs;  /* that returned NULL for want of a slab */
@@ -139,15 +140,16 @@ void th_slab_free(th_slab *slab, void *object);
 
 /* The object is now needed to `bytes` bytes. False, with nothing changed, iff bytes is 0 or above
  * object_bytes, object is NULL, or damage was met and reported. O(1), at level 1 O(log slabs). */
-bool th_slab_resize(th_slab *slab, void *object, size_t bytes);
+bool th_slab_resize_in_place(th_slab *slab, void *object, size_t bytes);
 
 /* The bytes that were asked for of a live object; 0 if it is NULL, or damage was met and reported.
  * O(1), at level 1 O(log slabs). */
 size_t th_slab_requested_size(const th_slab *slab, const void *object);
 
 /* Frees all objects, and returns slabs down to empty_slabs_max. From guard level 1 on everything is
- * verified first; nothing is done if damage was met and reported. O(slabs). */
-void th_slab_reset(th_slab *slab);
+ * verified first: TH_ERR_CORRUPT, with nothing done, after a fault. TH_ERR_NULL for NULL and a
+ * zeroed th_slab; else TH_OK. O(slabs). */
+th_status th_slab_reset(th_slab *slab);
 
 /* Returns all empty slabs, as clean_up does; how many that were. O(slabs returned). */
 size_t th_slab_trim(th_slab *slab);
@@ -160,7 +162,7 @@ th_slab_stats th_slab_get_stats(const th_slab *slab);
 
 /* Proves every slab: headers, lists, free list, counts, canaries and poison, as far as the level
  * keeps them. Raises no fault: TH_OK, or TH_ERR_CORRUPT with the first thing wrong in *fault, which
- * may be NULL. O(memory). */
+ * may be NULL. O(memory). TH_ERR_NULL for NULL and a zeroed th_slab. */
 th_status th_slab_check(const th_slab *slab, th_fault *fault);
 
 /* As an allocator: of blocks up to object_bytes, at alignments up to the configured one (configure

@@ -9,7 +9,7 @@
  * What every linear allocator promises about the memory of a span:
  * - A block lies at the first address >= at that has its alignment. What is skipped for that is
  *   its gap. Nothing else is spent: there are no headers.
- * - Guard level 1: up to TH_SPAN_CANARY_BYTES bytes behind the last block hold the canary, as far
+ * - Guard level 1: up to TH_SPAN_CANARY_BYTES bytes after the last block hold the canary, as far
  *   as there is room, verified before the next block is made, before the last one changes its
  *   size, and before memory is taken back. Every gap keeps the canary, and is verified before the
  *   blocks around it are taken back. Where the gaps are is recorded at the end of the free memory,
@@ -26,11 +26,13 @@
 
 #include <stddef.h>
 
+#include "tagheap/compiler.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define TH_SPAN_CANARY_BYTES ((size_t)16)
+#define TH_SPAN_CANARY_BYTES TH_SIZE_C(16)
 
 /* Zeroed: a span without memory. */
 typedef struct th_span {

@@ -24,7 +24,9 @@ GROUPS = [
            Row("blocks-talloc", "talloc_named_const", library=TALLOC),
            Row("blocks-apr", "apr_palloc", library=APR), Row("blocks-bump", "th_bump_alloc"),
            Row("blocks-arena", "th_arena_alloc"), Row("blocks-region", "th_region_alloc"),
-           Row("blocks-frame", "th_frame_alloc"), Row("blocks-pool", "th_pool_alloc"),
+           Row("blocks-frame", "th_frame_alloc"), Row("blocks-fifo", "th_fifo_alloc"),
+           Row("blocks-pool", "th_pool_alloc"),
+           Row("blocks-concurrent_pool", "th_concurrent_pool_alloc"),
            Row("blocks-static_pool", "th_pool_alloc"), Row("blocks-slab", "th_slab_alloc"),
            Row("blocks-classes", "th_classes_alloc"), Row("blocks-buddy", "th_buddy_alloc")],
           [*(Budget(f"blocks-{name}", "instructions", at_most=20)
@@ -33,7 +35,9 @@ GROUPS = [
           memory_n=200000),
     Group("blocks: freeing it afterwards, in the order of allocation", 20000, 2000,
           [*mallocs("blocks", "free"), Row("blocks-talloc", "_talloc_free", library=TALLOC),
-           Row("blocks-pool", "th_pool_free"), Row("blocks-static_pool", "th_pool_free"),
+           Row("blocks-fifo", "th_fifo_free"), Row("blocks-pool", "th_pool_free"),
+           Row("blocks-concurrent_pool", "th_concurrent_pool_free"),
+           Row("blocks-static_pool", "th_pool_free"),
            Row("blocks-slab", "th_slab_free"), Row("blocks-classes", "th_classes_free"),
            Row("blocks-buddy", "th_buddy_free")],
           [Budget("blocks-pool", "instructions", at_most=12),
@@ -51,7 +55,7 @@ GROUPS = [
            Row("phase-talloc", "talloc_named_const _talloc_free", library=TALLOC),
            Row("phase-apr", "apr_pool_create_ex apr_palloc apr_pool_destroy", library=APR),
            Row("phase-arena", "th_arena_take_mark th_arena_alloc th_arena_rollback"),
-           Row("phase-region", "th_region_begin th_region_alloc th_region_end"),
+           Row("phase-region", "th_region_create th_region_alloc th_region_destroy"),
            Row("phase-frame", "th_frame_alloc th_frame_flip")]),
     Group("grow: one block grows by 32 bytes, n times", 20000, 2000,
           [*mallocs("grow", "realloc"), Row("grow-obstack", "stack_grow"),
@@ -143,7 +147,7 @@ def measure_all(program, quick, times):
         rows = measuring.measure_group(program, group, quick, times)
         print_group(group, rows)
         found = [budget.problem(rows) for budget in group.budgets]
-        for problem in filter(None, found):
+        for problem in (each for each in found if each):
             print(f"  OVER BUDGET: {problem}")
             problems.append(problem)
         sys.stdout.flush()

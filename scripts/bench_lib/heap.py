@@ -17,7 +17,7 @@ NO_CACHES = ("--cache-sim=no",)  # a third of the time
 # What the recorder saw of real programs (docs/recording.md).
 SEEDS = ROOT / "corpus" / "heap" / "seed"
 PROGRAMS = ("cc1-optimizing", "jq-running", "lua-tables", "mawk", "perl-running", "python-running",
-            "sort", "sqlite-queries")
+            "sort", "sqlite-queries", "wadcache")
 
 MEMORY_LIVE_MIN = 1_000  # with fewer blocks the pages that a program has anyway weigh more
 
@@ -167,7 +167,7 @@ def planned(program, matrix, quick):
 
 def measure_matrix(program, matrix, quick, times, progress):
     """What could not be measured, and why: {reason: [names]}."""
-    refused = {}
+    refused: dict[str, list[str]] = {}
 
     def measure(planned_cell):
         subject, column, n = planned_cell

@@ -61,9 +61,9 @@ def rows(scripts):
         ratios = sorted(script.needs[i].needed / script.peak_bytes for script in scripts
                         if script.needs[i].needed)
         bounds = [script.needs[i].bound() for script in scripts]
-        bounds = None if None in bounds else sorted(
+        proved = None if None in bounds else sorted(
             bound / script.peak_bytes for bound, script in zip(bounds, scripts))
-        found.append((first.name, ratios, bounds))
+        found.append((first.name, ratios, proved))
     return found
 
 

@@ -23,7 +23,9 @@ PLANTED_SECONDS = 10
 def first_words(pattern, text):
     """The first group of the first match that is not empty; without groups all of it."""
     found = pattern.search(text)
-    return next(filter(None, (*found.groups(), found[0]))).strip() if found else ""
+    if found is None:
+        return ""
+    return next((word for word in found.groups() if word), found[0]).strip()
 
 
 def corpus(context):
@@ -69,7 +71,7 @@ def planted(context):
     """The mistakes of `make properties`, planted as well, must still be found as what they are."""
     started = time.monotonic()
     for bug in patches.read_all(context.root):
-        if not bug.property:
+        if not bug.fails:
             continue
         plant.apply_patch(context.root, context.copy, bug.path)
         inner = context._replace(fuzz_seconds=PLANTED_SECONDS)
@@ -77,7 +79,7 @@ def planted(context):
         verdict = oracles.libfuzzer_once(inner, 1)[0]
         for path in bug.touched:
             plant.copy_if_changed(context.root / path, context.copy / path)
-        if verdict.what.split(" ")[0] != bug.property or not verdict.found:
+        if verdict.what.split(" ")[0] != bug.fails or not verdict.found:
             words = f"{bug.name}: {verdict.what if verdict.found else 'not found'}"
             return Verdict(True, time.monotonic() - started, None, words)
     return Verdict(False, time.monotonic() - started)
@@ -115,7 +117,7 @@ JUDGES = {
     "canary": canary,
     "scripts": scripts,
 }
-SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/")
+SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/", "fuzz/program/")
 
 
 def order(bug):

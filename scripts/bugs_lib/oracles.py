@@ -3,18 +3,20 @@
 which has the bug planted, and works up to its first finding or its time limit."""
 
 import importlib
+import pathlib
 import re
 import shutil
 import signal
 import statistics
 import subprocess
 import time
-from typing import NamedTuple
+from typing import Callable, NamedTuple, Optional
 
-from bugs_lib import watch
+from bugs_lib import patches, watch
+from common_lib import children
+from common_lib.script import SetupError
 from fuzz_lib import plant, program
 from fuzz_lib import targets as target_table
-from fuzz_lib.program import SetupError
 from fuzz_lib.worker import Worker
 
 # Whole lines, so that none is taken while it is being written. The group `what` says what it was;
@@ -38,13 +40,16 @@ MEMCHECK = lines(
 FUZZED = lines(FAILURE, PANIC, RUNTIME, r"^==\d+== ?ERROR: (?P<what>.*)\n")
 VIOLATION = lines(
     r"^VIOLATION property=(?P<property>\S+) detail=(?P<detail>.*) after \d+ operations\n")
+BETWEEN = lines(r"^(?:VIOLATION \S+|  FAILED) (?P<what>.*)\n")
+EXPLORED = re.compile(r" (\d+) (?:executions|states)  ")
 TRANSITIONS = re.compile(r"^transitions (\d+)$", re.MULTILINE)
 SHRUNK = re.compile(r"^minimize: (\d+) -> (\d+) operations", re.MULTILINE)
 PLAYED = re.compile(r": passed, (\d+) operations", re.MULTILINE)
 NEVER = re.compile(r"(?!)")
 
 SLOW_SUITES = ("explore", "shrink")  # last, so that others may be first to fail
-SUITE_LIMIT, REPLAY_LIMIT, MEMCHECK_LIMIT, EXPLORE_LIMIT, SHRINK_LIMIT = 30, 20, 60, 20, 60
+SUITE_LIMIT, REPLAY_LIMIT, MEMCHECK_LIMIT, EXPLORE_LIMIT, SHRINK_LIMIT, BETWEEN_LIMIT = \
+    30, 20, 60, 20, 60, 60
 EXPLORATIONS = (  # small heaps, each complete in less than a second
     ("--dwords", "32"),
     ("--dwords", "48", "--align", "8", "--sizes", "1,24", "--tags", "0x1001,0x4001",
@@ -60,20 +65,20 @@ class BuildError(SetupError):
 class Verdict(NamedTuple):
     found: bool
     seconds: float = 0.0  # to the finding; without one, what was spent
-    operations: int = None  # up to and with the one that failed; None: not known
+    operations: Optional[int] = None  # up to and with the one that failed; None: not known
     what: str = ""  # what was seen; without a finding, why there is no answer
-    worst: float = None  # of several runs; None: there was one
-    executions: int = None
-    shrunk: int = None  # operations of the shrunken script
+    worst: Optional[float] = None  # of several runs; None: there was one
+    executions: Optional[int] = None
+    shrunk: Optional[int] = None  # operations of the shrunken script
 
 
 class Context(NamedTuple):
     """What an oracle works with."""
 
-    root: object  # the tree
-    copy: object  # the tree with the bug
-    logs: object
-    bug: object  # None: nothing is planted
+    root: pathlib.Path  # the tree
+    copy: pathlib.Path  # the tree with the bug
+    logs: pathlib.Path
+    bug: Optional[patches.Bug]  # None: nothing is planted
     fuzz_seconds: int
     seeds: int
 
@@ -88,6 +93,9 @@ class Context(NamedTuple):
     @property
     def target(self):
         return self.bug.target if self.bug else "heap"
+
+
+Oracle = Callable[[Context], Verdict]
 
 
 def corpus_scripts(copy):
@@ -119,9 +127,28 @@ def first_failed(results, plan):
     return next((test for test in plan if test not in passed), None)
 
 
+def suites_first(names, bug):
+    """Two lists: the suites of what the bug touches, which are built and asked alone first, and all
+    others."""
+    nouns = [pathlib.PurePath(path).stem for path in (bug.touched if bug else ())]
+    own = [name for name in names if any(name == noun or name.startswith(f"{noun}_")
+                                         for noun in nouns)]
+    return own, [name for name in names if name not in own]
+
+
 def suite(context):
     """The deterministic suites, with guards and assertions."""
-    names = suite_programs(context.copy)
+    spent = 0.0
+    for names in suites_first(suite_programs(context.copy), context.bug):
+        verdict = run_suites(context, names) if names else Verdict(False)
+        spent += verdict.seconds
+        if verdict.found:
+            break
+    return verdict._replace(seconds=spent)
+
+
+def run_suites(context, names):
+    """Builds the suites, and asks one after the other."""
     context.build(*(f"build/debug/tests/test_{name}" for name in names))
     results = context.logs / "suite.results"
     started = time.monotonic()
@@ -153,7 +180,7 @@ def words_of(match):
     groups = match.groupdict()
     if groups.get("property"):
         return f"{groups['property']} {groups['detail']}"
-    return next(filter(None, groups.values())).strip()
+    return next(word for word in groups.values() if word).strip()
 
 
 def replay(context, variant, options, pattern, limit, wrap=(), any_end=False):
@@ -329,12 +356,64 @@ def afl(context):
 
 def end(process):
     """Asks the process to end, and then makes it."""
-    program.signal_group(process, signal.SIGINT)
+    children.signal_group(process, signal.SIGINT)
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
-        program.signal_group(process, signal.SIGKILL)
+        children.signal_group(process, signal.SIGKILL)
         process.wait()
+
+
+# ---- between threads
+
+
+def between(context, program_name, *options):
+    """A program that explores what several threads do, up to its first violation."""
+    context.build(program_name)
+    seen = watch.run([program_name, *options], context.copy,
+                     context.logs / f"{pathlib.PurePath(program_name).name}.log", BETWEEN_LIMIT,
+                     BETWEEN)
+    found = EXPLORED.findall(seen.text)
+    explored = sum(map(int, found)) if found else None
+    if seen.match is not None:
+        return Verdict(True, seen.seconds, explored, words_of(seen.match))
+    if seen.status == 0:
+        return Verdict(False, seen.seconds)
+    return Verdict(True, seen.seconds, explored, end_of(seen))
+
+
+def relacy(context):
+    """All executions of the lock-free code, by the memory model."""
+    return between(context, "build/relacy/check", "--quick")
+
+
+def kill(context):
+    """Processes that die in a shared heap, at a sample of the stores that they make."""
+    return between(context, "build/guarded/killtest", "--quick")
+
+
+def interleave(context):
+    """All interleavings of small programs, atomic operation by atomic operation."""
+    return between(context, "build/interleave/interleave", "--quick")
+
+
+TSAN = lines(r"^WARNING: ThreadSanitizer: (?P<what>[\w -]+?) \(pid=\d+\)\n",
+             r"^\S+: (?P<runtime>check failed in a thread: .*)\n")
+WITH_THREADS = re.compile(r'#include "(threads_fixture|actors/actors)\.h"')
+
+
+def tsan(context):
+    """The suites with threads, under ThreadSanitizer."""
+    names = [path.stem for path in sorted((context.copy / "tests").glob("test_*.c"))
+             if WITH_THREADS.search(path.read_text())]
+    context.build(*(f"build/tsan/tests/{name}" for name in names))
+    started = time.monotonic()
+    for name in names:
+        seen = watch.run(["setarch", "-R", f"build/tsan/tests/{name}"], context.copy,
+                         context.logs / "tsan.log", SUITE_LIMIT, TSAN)
+        if seen.match is not None:
+            return Verdict(True, time.monotonic() - started, None, words_of(seen.match))
+    return Verdict(False, time.monotonic() - started)
 
 
 # ---- all of them
@@ -350,8 +429,21 @@ ORACLES = {
     "explorer": explorer,
     "libfuzzer": libfuzzer,
     "afl": afl,
+    "relacy": relacy,
+    "kill": kill,
+    "interleave": interleave,
+    "tsan": tsan,
 }
-FAST = ("suite", "guards", "model", "libfuzzer")
+# For bugs that several threads are needed for; the others are not for these.
+THREADS = ("relacy", "kill", "interleave", "tsan")
+THREADS_TOO = ("suite", *THREADS)
+FAST = ("suite", "guards", "model", "libfuzzer", "relacy", "kill", "interleave")
+
+
+def for_bug(bug, names):
+    """Those of the names that may find the bug."""
+    return [name for name in names
+            if (name in THREADS_TOO if bug.threads else name not in THREADS)]
 
 
 def available(root):

@@ -6,19 +6,27 @@ import pathlib
 import re
 from typing import NamedTuple
 
+from common_lib.script import SetupError
 from fuzz_lib import plant, program
-from fuzz_lib.program import SetupError
 
 FOLDER = pathlib.PurePath("fuzz/bugs")
 REQUIRED = ("Bug", "Why", "Area")
-OPTIONAL = ("History", "Survives", "Property")
+OPTIONAL = ("History", "Survives", "Property", "Threads")
 DIFF = re.compile(r"^--- ", re.MULTILINE)
 TOUCHED = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
 SUBJECT = re.compile(r"(src|include)/")  # what is judged; the rest of the tree judges it
 AREA = re.compile(r"src/[a-z]+|heaplab\b.*")
 
-# What a bug in these files is fuzzed with; elsewhere the target heap sees it.
-TARGETS = (("src/heap/classic.c", "classic"),)
+# What a bug in these files is fuzzed with; else its area says it, and elsewhere the target heap sees
+# it.
+TARGETS = (
+    ("src/heap/classic.c", "classic"), ("src/resource/handles.c", "handles"),
+    ("src/resource/handles_compact.c", "handles"), ("src/resource/handles.h", "handles"),
+    ("src/resource/tag_totals.c", "handles"), ("src/heap/event.c", "handles"),
+    ("src/resource/cache.c", "cache"), ("src/resource/cache_order.c", "cache"),
+    ("src/heap/freeze.c", "resources"),
+)
+AREA_TARGETS = {"src/alloc": "subjects", "src/os": "resources", "src/resource": "resources"}
 
 
 class Bug(NamedTuple):
@@ -29,7 +37,8 @@ class Bug(NamedTuple):
     area: str
     history: str
     survives: str  # the reason; empty: it must be found
-    property: str  # that must fail; empty: any
+    fails: str  # the property that must; empty: any
+    threads: str  # why one thread that plays scripts cannot see it; empty: it can
     touched: tuple  # files
     digest: str
 
@@ -43,7 +52,7 @@ class Bug(NamedTuple):
         for path, target in TARGETS:
             if self.touched == (path,):
                 return target
-        return "subjects" if self.area == "src/alloc" else "heap"
+        return AREA_TARGETS.get(self.area, "heap")
 
 
 def field(head, name, shown):
@@ -78,7 +87,7 @@ def read(root, path):
     if any(in_subject) if area.startswith("heaplab") else not all(in_subject):
         raise SetupError(f"{shown}: Area: {area}, but it changes {', '.join(touched)}")
     return Bug(path.stem, path, fields["Bug"], fields["Why"], area, fields["History"],
-               fields["Survives"], fields["Property"], touched,
+               fields["Survives"], fields["Property"], fields["Threads"], touched,
                hashlib.sha256(text.encode()).hexdigest())
 
 

@@ -5,7 +5,7 @@ fields of a Verdict for each oracle that was asked."""
 
 import statistics
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 FUZZER = "libfuzzer"  # what "by fuzzing alone" means: `make fuzz`'s engine, from an empty corpus
 FOUND_BY_FUZZING_MIN = 95  # percent of the bugs in the library
@@ -20,9 +20,9 @@ class Figures(NamedTuple):
     library: int  # bugs in the library
     fuzzed: list  # names of those that fuzzing found
     unfuzzed: list
-    median: float  # seconds of fuzzing to a bug; None: none was found
-    worst: float
-    length: float  # the median length of a shrunken script; None: there is none
+    median: Optional[float]  # seconds of fuzzing to a bug; None: none was found
+    worst: Optional[float]
+    length: Optional[float]  # the median length of a shrunken script; None: there is none
     lengths: int
     by_oracle: dict  # oracle -> (found, asked)
 
@@ -45,7 +45,7 @@ def figure(rows):
     worst = [row["verdicts"][FUZZER]["worst"] or row["verdicts"][FUZZER]["seconds"] for row in hits]
     lengths = [row["verdicts"][FUZZER]["shrunk"] for row in hits]
     lengths = [length for length in lengths if length is not None]
-    by_oracle = {}
+    by_oracle: dict[tuple[bool, str], tuple[int, int]] = {}
     for row in rows:
         for name, verdict in row["verdicts"].items():
             hit, all_of_it = by_oracle.get((in_heaplab(row), name), (0, 0))
@@ -56,7 +56,7 @@ def figure(rows):
         [row["name"] for row in lost if not row["survives"]],
         len(asked), [row["name"] for row in hits],
         [row["name"] for row in asked if row not in hits],
-        statistics.median(seconds) if seconds else None, max(worst, default=None),
+        statistics.median(seconds) if seconds else None, max(worst) if worst else None,
         statistics.median(lengths) if lengths else None, len(lengths), by_oracle)
 
 

@@ -5,6 +5,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from common_lib import children
 from common_lib.script import KEEPER
 from fuzz_lib import program
 
@@ -41,7 +42,7 @@ def attend(process, log_path, started, limit, pattern, linger=0, sample=None):
         time.sleep(POLL)
     KEEPER.raise_if_asked()
     status = process.poll()
-    program.signal_group(process, signal.SIGKILL)
+    children.signal_group(process, signal.SIGKILL)
     process.wait()
     return Seen(match, now if seconds is None else seconds, read(log_path), status, at_match)
 
@@ -53,6 +54,6 @@ def run(command, cwd, log_path, limit, pattern, env=None):
     try:
         return attend(process, log_path, started, limit, pattern)
     except BaseException:
-        program.signal_group(process, signal.SIGKILL)
+        children.signal_group(process, signal.SIGKILL)
         process.wait()
         raise

@@ -14,11 +14,16 @@ import io
 import os
 import sys
 import time
+from types import FrameType
+from typing import Any, Callable, Iterator, NoReturn, Optional, TextIO
 
 from common_lib import children, outputs
 from common_lib.children import Interrupted
 
 EXIT_REFUSED = 2
+
+Main = Callable[..., Optional[int]]  # a script's work: its exit status, of which 0 may be left out
+Handler = Callable[[int, Optional[FrameType]], object]  # of a signal
 
 
 class SetupError(Exception):
@@ -28,13 +33,13 @@ class SetupError(Exception):
 class ScriptKeeper(children.Keeper):
     """The one keeper of a script's programs."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.handler = None
+        self.handler: Optional[Handler] = None
         self.starting = 0
 
     @contextlib.contextmanager
-    def left_to(self, handler):
+    def left_to(self, handler: Handler) -> Iterator[None]:
         """In the block, requests to end are for `handler`(number, frame), which ends what runs in
         its own way, and may start more."""
         self.handler = handler
@@ -43,31 +48,33 @@ class ScriptKeeper(children.Keeper):
         finally:
             self.handler = None
 
-    def on_signal(self, number, frame):
+    def on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         first = self.asked is None
         again = not first and time.monotonic() - self.asked_at > children.SAME_REQUEST_SECONDS
         if self.handler is not None:
-            self.asked, self.asked_at = self.asked or number, self.asked_at or time.monotonic()
+            if first:
+                self.asked, self.asked_at = number, time.monotonic()
             if first or again:
                 self.handler(number, frame)
             return
         busy = self.running or self.starting
         super().on_signal(number, frame)
         if not busy and (first or again):
-            raise Interrupted(self.asked)
+            raise Interrupted(self.asked or number)
 
-    def raise_if_asked(self):
+    def raise_if_asked(self) -> None:
         if self.handler is None:
             super().raise_if_asked()
 
-    def start(self, command, prepare=None, **options):
+    def start(self, command: children.Command, prepare: Optional[Callable[[], object]] = None,
+              **options: Any) -> children.Process:
         self.starting += 1
         try:
             return super().start(command, prepare, **options)
         finally:
             self.starting -= 1
 
-    def finish(self, process, seconds=None):
+    def finish(self, process: children.Process, seconds: Optional[float] = None) -> children.Ended:
         """What a program came to that was told to end says nothing."""
         ended = super().finish(process, seconds)
         self.raise_if_asked()
@@ -77,7 +84,7 @@ class ScriptKeeper(children.Keeper):
 KEEPER = ScriptKeeper()
 
 
-def write(stream, text):
+def write(stream: Optional[TextIO], text: str) -> Optional[str]:
     """Writes out `text` at once. Returns None, or why that failed."""
     if stream is None:
         return "it is closed"
@@ -88,26 +95,26 @@ def write(stream, text):
         # What is still buffered goes nowhere, or Python's own flush at the end would fail again.
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
-        return error.strerror
+        return error.strerror or str(error)
     return None
 
 
-def complain(name, text):
+def complain(name: str, text: object) -> None:
     line = " ".join(str(text).split("\n"))
     write(sys.stderr, f"{name}: {line}\n")
 
 
-def prepared(stream):
+def prepared(stream: Optional[TextIO]) -> Any:
     """The same standard stream, if there is one. Names of files that are no text must not stop what
     is printed, nor a pipe that is full and does not block."""
     if stream is None:
         return None
     file = outputs.PatientFile(stream.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(io.BufferedWriter(file), encoding=stream.encoding,
-                            errors="backslashreplace", line_buffering=stream.line_buffering)
+                            errors="backslashreplace", line_buffering=bool(stream.line_buffering))
 
 
-def prepare_streams():
+def prepare_streams() -> None:
     """The numbers of closed streams must not become those of other files."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -115,7 +122,7 @@ def prepare_streams():
     sys.stdout, sys.stderr = prepared(sys.stdout), prepared(sys.stderr)
 
 
-def explain(error):
+def explain(error: OSError) -> str:
     """An exception of the system in words."""
     if error.filename is None:
         trouble = write(sys.stdout, "")
@@ -124,7 +131,7 @@ def explain(error):
     return f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
-def attempt(name, main, arguments):
+def attempt(name: str, main: Main, arguments: tuple[Any, ...]) -> int:
     try:
         if sys.stdout is None:
             raise SetupError("standard output is closed: give it a file or a terminal")
@@ -140,7 +147,7 @@ def attempt(name, main, arguments):
     return EXIT_REFUSED
 
 
-def run(name, main, *arguments):
+def run(name: str, main: Main, *arguments: Any) -> NoReturn:
     """Runs main(*arguments), which returns the exit status, and ends the process."""
     prepare_streams()
     status = attempt(name, main, arguments)

@@ -4,45 +4,54 @@
 A row excludes one place, by what stands there and not by where it stands: kind, file, function,
 text, proof, separated by tabs. A row that no longer excludes anything is itself a failure."""
 
-from collections import Counter, namedtuple
+import pathlib
+from collections import Counter
+from typing import NamedTuple
 
-from .places import KINDS
+from common_lib.script import SetupError
+from coverage_lib.places import KINDS, Place
 
-Row = namedtuple("Row", "number kind file function text proof")
 PROOF_LENGTH_MIN = 20  # less is no proof
+Key = tuple[str, str, str, str]  # what a row must say to exclude a place
 
 
-class BadFile(Exception):
-    """The list cannot be used; the text says where and why."""
+class Row(NamedTuple):
+    number: int  # of its line
+    kind: str
+    file: str
+    function: str
+    text: str
+    proof: str
 
 
-def read(path):
+def read(path: pathlib.Path) -> list[Row]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: cannot be read: {error}") from error
+        raise SetupError(f"{path}: cannot be read: {error}") from error
     rows = []
     for number, line in enumerate(lines, 1):
         if line == "" or line.startswith("#"):
             continue
         fields = line.split("\t")
         if len(fields) != 5 or "" in (field.strip() for field in fields):
-            raise BadFile(f"{path}:{number}: needs 5 fields separated by tabs: kind, file, "
+            raise SetupError(f"{path}:{number}: needs 5 fields separated by tabs: kind, file, "
                           "function, text, proof")
         if fields[0] not in KINDS:
-            raise BadFile(f"{path}:{number}: no kind '{fields[0]}'; there are {', '.join(KINDS)}")
+            raise SetupError(f"{path}:{number}: no kind '{fields[0]}'; there are {', '.join(KINDS)}")
         if len(fields[4].strip()) < PROOF_LENGTH_MIN:
-            raise BadFile(f"{path}:{number}: the proof is too short to be one")
+            raise SetupError(f"{path}:{number}: the proof is too short to be one")
         rows.append(Row(number, *fields))
     return rows
 
 
-def key_of(place):
+def key_of(place: Place) -> Key:
     """What a row must say to exclude the place."""
     return place.kind, place.file, place.function, place.text
 
 
-def judge(rows, uncovered, everything):
+def judge(rows: list[Row], uncovered: list[Place],
+          everything: list[Place]) -> tuple[list[Place], list[str]]:
     """(places that no row excludes, what is wrong with rows). The text of a row must name its place
     without doubt: it may stand several times in the function only if none of those is covered, and
     then each needs a row."""

@@ -10,7 +10,11 @@ MC/DC as clang has it: a condition is covered if two evaluations of its decision
 differ in the outcome and, but for what was not evaluated, in this condition only. A decision with
 one condition is a branch, no more."""
 
-from collections import namedtuple
+import pathlib
+from typing import Any, Iterable, NamedTuple, Union
+
+from common_lib.script import SetupError
+from coverage_lib.source import Sources
 
 FUNCTION = "function"  # is it ever called?
 REGION = "region"  # is it ever executed?
@@ -22,30 +26,43 @@ KINDS = (FUNCTION, REGION, TRUE, FALSE, CONDITION)
 CODE_REGION, EXPANSION_REGION, SKIPPED_REGION = 0, 1, 2  # in the regions of the export
 MCDC_BRANCH = 6  # in its branches
 
+NO_SEGMENT = (0, 0, 0, False, False, False)
+
+Prefix = Union[str, tuple[str, ...]]  # of files' names, from the tree's root
+Span = tuple[int, ...]  # line and column, of the first character and of the one after the last
+# kind, file, function, span, text, path of the macros that it is in
+Key = tuple[str, str, str, Span, str, tuple[Span, ...]]
+
+
 # `text` is what stands there: the function's name, the line where a region begins, a condition.
-Place = namedtuple("Place", "kind file line column function text covered")
-
-
-class BadExport(Exception):
-    """The export does not say what it should; the text says what is missing."""
+class Place(NamedTuple):
+    kind: str  # of KINDS
+    file: str
+    line: int
+    column: int
+    function: str
+    text: str
+    covered: bool
 
 
 class _Function:
     """One instance of a function in the export."""
 
-    def __init__(self, record, root):
-        self.name = record["name"].rpartition(":")[2]
-        self.count = record["count"]
-        self.files = [name.removeprefix(f"{root}/") for name in record["filenames"]]
+    def __init__(self, record: Any, root: pathlib.Path) -> None:
+        self.name: str = record["name"].rpartition(":")[2]
+        self.count: int = record["count"]
+        self.files: list[str] = [name.removeprefix(f"{root}/") for name in record["filenames"]]
         self.file = self.files[0]
-        self.regions = record["regions"]
-        self.branches = record["branches"]
-        self.decisions = record["mcdc_records"]
+        self.regions: list[Any] = record["regions"]
+        self.branches: list[Any] = record["branches"]
+        self.decisions: list[Any] = record["mcdc_records"]
+        self.start: Span
+        self.end: Span
         self.start, self.end = tuple(self.regions[0][:2]), tuple(self.regions[0][2:4])
         # Of each macro that is expanded here: the region where its name stands.
         self.expansions = {r[6]: r for r in self.regions if r[7] == EXPANSION_REGION}
 
-    def outermost(self, file_id, span):
+    def outermost(self, file_id: int, span: Iterable[int]) -> tuple[Span, tuple[Span, ...]]:
         """Where something is for a reader: in a macro's body, where the macro's name stands."""
         path = [tuple(span)]
         while file_id in self.expansions:
@@ -54,7 +71,7 @@ class _Function:
             file_id = site[5]
         return path[-1], tuple(path)
 
-    def skips(self, at):
+    def skips(self, at: Span) -> bool:
         return any(r[7] == SKIPPED_REGION and tuple(r[:2]) <= at < tuple(r[2:4])
                    for r in self.regions)
 
@@ -62,11 +79,12 @@ class _Function:
 class Measurement:
     """All places of the files that begin with one of `folders`, and what could not be measured."""
 
-    def __init__(self, export, sources, root, folders):
+    def __init__(self, export: Any, sources: Sources, root: pathlib.Path,
+                 folders: tuple[str, ...]) -> None:
         self.sources = sources
-        self.files = {}  # file: (lines covered, lines)
-        self.unmeasured = []  # sentences
-        self._covered = {}  # key: covered; the key without its path makes a Place
+        self.files: dict[str, tuple[int, int]] = {}  # file: (lines covered, lines)
+        self.unmeasured: list[str] = []  # sentences
+        self._covered: dict[Key, bool] = {}  # key: covered; the key without its path makes a Place
         try:
             data = export["data"][0]
             for file in data["files"]:
@@ -78,19 +96,20 @@ class Measurement:
             for function in functions:
                 self._add(function)
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise BadExport(f"llvm-cov's export is not of the expected form: {error!r}") from error
-        self.places = sorted(Place(kind, file, *span[:2], function, text, covered)
+            raise SetupError(f"llvm-cov's export is not of the expected form: {error!r}") from error
+        self.places = sorted(Place(kind, file, span[0], span[1], function, text, covered)
                              for (kind, file, function, span, text, _), covered
                              in self._covered.items())
         for file in self.files:
             # Of a function that is never called, no decisions are in the export.
             self._find_unmeasured(file, [f for f in functions if f.file == file and f.count])
 
-    def _note(self, kind, function, span, text, path, covered):
+    def _note(self, kind: str, function: _Function, span: Span, text: str, path: tuple[Span, ...],
+              covered: object) -> None:
         key = (kind, function.file, function.name, span, text, path)
         self._covered[key] = self._covered.get(key, False) or bool(covered)
 
-    def _add(self, function):
+    def _add(self, function: _Function) -> None:
         start = function.start
         self._note(FUNCTION, function, start, function.name, (), function.count)
         for region in function.regions:
@@ -106,7 +125,7 @@ class Measurement:
         for decision in function.decisions:
             self._add_decision(function, tuple(decision[:4]), decision[-1])
 
-    def _add_decision(self, function, span, shown):
+    def _add_decision(self, function: _Function, span: Span, shown: list[bool]) -> None:
         conditions = sorted({tuple(b[:4]) for b in function.branches
                              if b[8] == MCDC_BRANCH and span[:2] <= tuple(b[:2]) < span[2:]
                              and b[6] not in function.expansions})
@@ -119,7 +138,7 @@ class Measurement:
             text = self.sources.between(function.file, condition[:2], condition[2:])
             self._note(CONDITION, function, condition, text, (), covered)
 
-    def _find_unmeasured(self, file, functions):
+    def _find_unmeasured(self, file: str, functions: list[_Function]) -> None:
         """clang leaves out, with no more than a warning, a decision in which another one is nested
         (in an argument, say). So all operators of the text must be there: each in a decision, which
         has one condition more than operators."""
@@ -140,12 +159,12 @@ class Measurement:
                 inside = [f for f in functions if f.start <= span[:2] < f.end]
                 self._say_unmeasured(file, span[:2], inside[0])
 
-    def _say_unmeasured(self, file, at, function):
+    def _say_unmeasured(self, file: str, at: Span, function: _Function) -> None:
         text = self.sources.line(file, at[0])
         self.unmeasured.append(f"{file}:{at[0]}:{at[1]}: {function.name}: clang does not measure "
                                f"this decision, take it apart: {text}")
 
-    def uncovered(self, folders):
+    def uncovered(self, folders: tuple[str, ...]) -> list[Place]:
         """What the gate looks at. Of a function that is never called, only that."""
         uncalled = {(p.file, p.function) for p in self.places
                     if p.kind == FUNCTION and not p.covered}
@@ -153,32 +172,32 @@ class Measurement:
                 if not p.covered and p.file.startswith(folders)
                 and (p.kind == FUNCTION or (p.file, p.function) not in uncalled)]
 
-    def count(self, kinds, prefix):
+    def count(self, kinds: Iterable[str], prefix: Prefix) -> tuple[int, int]:
         """(covered, all) places of these kinds in the files that begin with `prefix`."""
         some = [p.covered for p in self.places if p.kind in kinds and p.file.startswith(prefix)]
         return sum(some), len(some)
 
-    def count_lines(self, prefix):
+    def count_lines(self, prefix: Prefix) -> tuple[int, int]:
         some = [counts for file, counts in self.files.items() if file.startswith(prefix)]
         return sum(covered for covered, _ in some), sum(lines for _, lines in some)
 
 
-def count_lines(segments):
+def count_lines(segments: Iterable[Any]) -> tuple[int, int]:
     """(executed, all) lines with code, from a file's segments: (line, column, count, has a count,
     a region begins here, is a gap). A line counts as often as the most executed region that begins
     in it; without one, as the region that it lies in."""
     covered = lines = 0
-    by_line = {}
+    by_line: dict[int, list[Any]] = {}
     for segment in segments:
         by_line.setdefault(segment[0], []).append(segment)
-    wrapped = None
+    wrapped = NO_SEGMENT
     for number in range(min(by_line, default=0), max(by_line, default=0) + 1):
         here = by_line.get(number, [])
         begin = [s for s in here if s[3] and s[4] and not s[5]]
         skipped = bool(here) and here[0][4] and not here[0][3]
-        around = wrapped is not None and wrapped[3]
+        around = wrapped[3]
         if begin or (around and not skipped):
-            counts = [s[2] for s in begin] or [wrapped[2]]
+            counts = [s[2] for s in begin or [wrapped]]
             lines += 1
             covered += max(counts) > 0
         if here:

@@ -8,6 +8,7 @@ safely is an error, not a guess."""
 
 import pathlib
 import re
+from typing import Callable, Iterable, Optional
 
 from common_lib.script import SetupError
 from dist_lib import tokens
@@ -18,15 +19,17 @@ EXTERN_BEGIN = re.compile(r'#ifdef __cplusplus\nextern "C" \{\n#endif\n\n?')
 EXTERN_END = re.compile(r"#ifdef __cplusplus\n\}\n#endif\n")
 # What a C11 compiler has without an operating system, and memcpy and its like. <stdnoreturn.h>
 # comes last: other headers use the word that it takes.
+OF_PROCESSES = "shared_heap"  # sources that are of no use without an operating system
 FREESTANDING = ("assert.h", "stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "string.h",
                 "stdnoreturn.h")
+CLASSIC = "heap/classic.c"
 OUR_NAME = re.compile(r"^(?:th|TH|TAGHEAP)_")
 
 
 class Part:
     """A file of the library."""
 
-    def __init__(self, root, path):
+    def __init__(self, root: pathlib.Path, path: pathlib.Path) -> None:
         self.path = path.relative_to(root)
         self.stem, self.module = path.stem, path.parent.name
         try:
@@ -43,16 +46,18 @@ class Part:
         self.tokens = tokens.split(text)
         if self.is_header:
             self.remove_guard()
-        self.ours, self.systems, self.features = [], [], {}
+        self.ours: list[str] = []
+        self.systems: list[str] = []
+        self.features: dict[str, str] = {}
         self.remove_includes()
-        self.needs_system = self.module == "os" or any(
+        self.needs_system = self.module == "os" or path.stem.startswith(OF_PROCESSES) or any(
             header not in FREESTANDING for header in self.systems)
 
-    def name(self):
+    def name(self) -> str:
         """As others include it."""
         return f"{self.module}/{self.path.name}"
 
-    def remove_guard(self):
+    def remove_guard(self) -> None:
         at = [index for index, token in enumerate(self.tokens) if token.kind == "directive"]
         words = [self.tokens[index].text.split() for index in at]
         if len(at) < 3 or words[0][0] != "#ifndef" or words[1] != ["#define", words[0][1]] or \
@@ -61,7 +66,7 @@ class Part:
         for index in (at[0], at[1], at[-1]):
             self.tokens[index] = tokens.Token("space", "")
 
-    def remove_includes(self):
+    def remove_includes(self) -> None:
         """Those that do not depend on a condition are noted, and so are the system's features
         (_NAME) that a source asks for."""
         for index, (token, depth) in enumerate(list(tokens.depths(self.tokens))):
@@ -83,15 +88,15 @@ class Part:
                 continue
             self.tokens[index] = tokens.Token("space", "")
 
-    def text(self):
+    def text(self) -> str:
         """What is left, with no more than one empty line where something was removed."""
         return re.sub(r"\n{3,}", "\n\n", tokens.join(self.tokens)).strip("\n") + "\n"
 
-    def section(self):
+    def section(self) -> str:
         title = f"/* ==== {self.path} "
         return f"{title}{'=' * (97 - len(title))} */\n\n{self.text()}"
 
-    def macros(self):
+    def macros(self) -> list[str]:
         """What it defines, whatever it undefines."""
         found = [tokens.DEFINE.match(token.text) for token in self.tokens
                  if token.kind == "directive"]
@@ -101,19 +106,19 @@ class Part:
 # ---- order ---------------------------------------------------------------------------------------
 
 
-def in_order(names, needed_by):
+def in_order(names: Iterable[str], needed_by: Callable[[str], Iterable[str]]) -> list[str]:
     """The names, each after those that needed_by(name) gives; else as they come."""
-    done, under_way, ordered = set(), [], []
+    under_way: list[str] = []
+    ordered: list[str] = []
 
-    def add(name):
+    def add(name: str) -> None:
         if name in under_way:
             raise SetupError(f"{' needs '.join([*under_way, name])}: a circle")
-        if name not in done:
+        if name not in ordered:
             under_way.append(name)
             for other in sorted(needed_by(name)):
                 add(other)
             under_way.pop()
-            done.add(name)
             ordered.append(name)
 
     for name in names:
@@ -121,10 +126,10 @@ def in_order(names, needed_by):
     return ordered
 
 
-def modules_in_order(parts):
+def modules_in_order(parts: list[Part]) -> list[str]:
     """Each after those of which it includes headers; the public headers, which need no other, are
     the first."""
-    needs = {part.module: set() for part in parts}
+    needs: dict[str, set[str]] = {part.module: set() for part in parts}
     known = {part.name() for part in parts if part.is_header}
     for part in parts:
         for name in part.ours:
@@ -134,52 +139,52 @@ def modules_in_order(parts):
     return in_order(sorted(needs), lambda module: needs[module] - {module})
 
 
-def headers_in_order(parts, modules):
+def headers_in_order(parts: list[Part], modules: list[str]) -> list[Part]:
     headers = {part.name(): part for part in parts if part.is_header}
     by_module = sorted(headers, key=lambda name: (modules.index(headers[name].module), name))
     return [headers[name] for name in in_order(by_module, lambda name: headers[name].ours)]
 
 
-def sources_in_order(parts, modules):
+def sources_in_order(parts: list[Part], modules: list[str]) -> list[Part]:
     return sorted((part for part in parts if not part.is_header),
                   key=lambda part: (modules.index(part.module), part.path))
 
 
-def system_headers(parts):
+def system_headers(parts: list[Part]) -> list[str]:
     return sorted({name for part in parts for name in part.systems},
                   key=lambda name: (name == "stdnoreturn.h", name))
 
 
-def includes(names):
+def includes(names: Iterable[str]) -> str:
     return "".join(f"#include <{name}>\n" for name in names)
 
 
 # ---- names ---------------------------------------------------------------------------------------
 
 
-def is_static(declaration):
+def is_static(declaration: tokens.Declaration) -> bool:
     """Also by one of the macros that say so (base/track.h, heap/chain.h)."""
     words = [token.text for token in tokens.level(declaration)]
     return "static" in words or any("_INLINE" in word or word.endswith("_PART") for word in words)
 
 
-def own_names(source):
+def own_names(source: Part) -> set[str]:
     """What a source declares for itself alone, macros apart."""
-    found = set()
+    found: set[Optional[str]] = set()  # None: nothing
     for declaration in tokens.declarations(source.tokens):
         outside = [token.text for token in tokens.level(declaration)]
         name = tokens.function_name(declaration)
         if outside[0] == "typedef":
             found.add(tokens.typedef_name(declaration))
         elif is_static(declaration):
-            found.update([name] if name is not None else tokens.variable_names(declaration))
+            found.update(tokens.variable_names(declaration) if name is None else {name})
         found.update(tokens.tag_names(declaration))
         if name is None:
             found.update(tokens.enumerators(declaration))
-    return {name for name in found if OUR_NAME.match(name) is None}
+    return {name for name in found if name is not None and OUR_NAME.match(name) is None}
 
 
-def rename(source, taken):
+def rename(source: Part, taken: set[str]) -> None:
     """Puts the source's name before its own names. `taken`: every name of the library. (Those that
     begin with th_ are the library's, whose headers may say more of them.)"""
     new_names = {}
@@ -189,7 +194,7 @@ def rename(source, taken):
             raise SetupError(f"{source.path}: {name} would become {new_names[name]}, "
                              "which is another name already; rename one of them")
 
-    def renamed(text):
+    def renamed(text: str) -> str:
         return new_names.get(text, text)
 
     members = tokens.members(source.tokens)
@@ -204,7 +209,7 @@ def rename(source, taken):
         before = token.text if tokens.is_code(token) else before
 
 
-def mark_internal(part, public):
+def mark_internal(part: Part, public: set[str]) -> None:
     """TH_INTERNAL before the functions that others than the library's own files cannot call. Of the
     inline ones in headers, which no compiler misses there, some would miss the use here."""
     for declaration in tokens.declarations(part.tokens):
@@ -219,19 +224,20 @@ def mark_internal(part, public):
         part.tokens[index] = first._replace(text=f"{word} {first.text}")
 
 
-def functions_of(parts):
-    return {tokens.function_name(declaration) for part in parts
-            for declaration in tokens.declarations(part.tokens)} - {None}
+def functions_of(parts: list[Part]) -> set[str]:
+    names = [tokens.function_name(declaration) for part in parts
+             for declaration in tokens.declarations(part.tokens)]
+    return {name for name in names if name is not None}
 
 
-def check_headers(headers):
+def check_headers(headers: list[Part]) -> None:
     """What everybody sees must not be anybody else's name."""
     for header in headers:
-        names = set(header.macros())
+        names: set[Optional[str]] = set(header.macros())
         for declaration in tokens.declarations(header.tokens):
             names.update([tokens.function_name(declaration), tokens.typedef_name(declaration)],
                          tokens.tag_names(declaration), tokens.enumerators(declaration))
-        for name in sorted(names - {None}):
+        for name in sorted(name for name in names if name is not None):
             if OUR_NAME.match(name) is None:
                 raise SetupError(f"{header.path}: declares {name}, which does not begin with th_ "
                                  "or TH_")
@@ -240,7 +246,7 @@ def check_headers(headers):
 # ---- the two files -------------------------------------------------------------------------------
 
 
-def read_parts(root):
+def read_parts(root: pathlib.Path) -> list[Part]:
     paths = sorted([*(root / PUBLIC).glob("*.h"), *(root / "src").glob("*/*.[ch]")])
     parts = [Part(root, path) for path in paths]
     if all(part.is_header for part in parts):
@@ -248,13 +254,17 @@ def read_parts(root):
     return parts
 
 
-def on_system(text):
-    return f"#if TH_OS\n{text}#endif\n" if text else ""
+def on_option(option: str, text: str) -> str:
+    return f"#if {option}\n{text}#endif\n" if text else ""
 
 
-def features(sources):
+def on_system(text: str) -> str:
+    return on_option("TH_OS", text)
+
+
+def features(sources: list[Part]) -> str:
     """What the sources ask of the system's headers; of two values the larger one."""
-    wanted = {}
+    wanted: dict[str, str] = {}
     for source in sources:
         for name, value in source.features.items():
             wanted[name] = max(wanted.get(name, ""), value)
@@ -262,15 +272,17 @@ def features(sources):
                    for name, value in sorted(wanted.items()))
 
 
-def section_of_source(source):
+def section_of_source(source: Part) -> str:
     undefined = "".join(f"#undef {name}\n" for name in source.macros())
     section = source.section() + (f"\n{undefined}" if undefined else "")
+    if source.name() == CLASSIC:
+        section = on_option("TH_CLASSIC", section)
     return on_system(section) if source.needs_system else section
 
 
-def fill(template, fields):
+def fill(template: str, fields: dict[str, str]) -> str:
     """The template, with what takes the place of each line /* @NAME */."""
-    def field(match):
+    def field(match: re.Match[str]) -> str:
         return fields.pop(match[1])
 
     text = re.sub(r"^/\* @(\w+) \*/\n", field, template, flags=re.MULTILINE)
@@ -279,7 +291,7 @@ def fill(template, fields):
     return text
 
 
-def make(root):
+def make(root: pathlib.Path) -> dict[str, str]:
     """{name: text} of the two files."""
     parts = read_parts(root)
     modules = modules_in_order(parts)

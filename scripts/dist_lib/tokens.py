@@ -2,7 +2,7 @@
 """C as tokens, as far as joining sources needs it: no text is lost, join(split(text)) == text."""
 
 import re
-from typing import NamedTuple
+from typing import Iterable, Iterator, NamedTuple, Optional
 
 TOKEN = re.compile(r"""
     (?P<directive>  ^[ \t]*\#(?:\\\n|/\*.*?\*/|[^\n])*)
@@ -24,19 +24,19 @@ class Token(NamedTuple):
     text: str
 
 
-def split(text):
-    return [Token(match.lastgroup, match.group()) for match in TOKEN.finditer(text)]
+def split(text: str) -> list[Token]:
+    return [Token(match.lastgroup or "", match.group()) for match in TOKEN.finditer(text)]
 
 
-def join(tokens):
+def join(tokens: Iterable[Token]) -> str:
     return "".join(token.text for token in tokens)
 
 
-def is_code(token):
+def is_code(token: Token) -> bool:
     return token.kind in ("text", "name", "number", "mark")
 
 
-def depths(tokens):
+def depths(tokens: Iterable[Token]) -> Iterator[tuple[Token, int]]:
     """(token, how many conditions (#if) it stands in, an #if and its #endif included)."""
     depth = 0
     for token in tokens:
@@ -48,6 +48,9 @@ def depths(tokens):
             depth -= 1
 
 
+Declaration = list[tuple[int, Token]]  # with the index of each token in its file
+
+
 # ---- declarations --------------------------------------------------------------------------------
 
 OPEN, CLOSED = "([{", ")]}"
@@ -55,11 +58,12 @@ OPEN, CLOSED = "([{", ")]}"
 NOT_DECLARED = {"__attribute__", "alignas", "_Alignas", "static_assert", "_Static_assert"}
 
 
-def declarations(tokens):
+def declarations(tokens: Iterable[Token]) -> Iterator[Declaration]:
     """Each declaration and definition of the file's own level, as a list of (index, token)."""
-    declaration, depth = [], 0
+    declaration: Declaration = []
+    depth = 0
     is_function = False
-    previous = None
+    previous: Optional[Token] = None
     for index, token in enumerate(tokens):
         if not is_code(token):
             continue
@@ -77,7 +81,7 @@ def declarations(tokens):
         previous = token
 
 
-def level(declaration, brackets=OPEN):
+def level(declaration: Declaration, brackets: str = OPEN) -> list[Token]:
     """What of it stands in none of these brackets, opening ones included, as a list of tokens."""
     closing = [CLOSED[OPEN.index(bracket)] for bracket in brackets]
     outside, depth = [], 0
@@ -91,7 +95,7 @@ def level(declaration, brackets=OPEN):
     return outside
 
 
-def function_name(declaration):
+def function_name(declaration: Declaration) -> Optional[str]:
     """The name of the function that is declared or defined; None for anything else."""
     outside = level(declaration)
     if any(token.text in ("typedef", "=") for token in outside):
@@ -102,7 +106,7 @@ def function_name(declaration):
     return None
 
 
-def variable_names(declaration):
+def variable_names(declaration: Declaration) -> list[str]:
     """The names of the objects that are declared."""
     found, initializer = [], False
     outside = level(declaration)
@@ -113,7 +117,7 @@ def variable_names(declaration):
     return found
 
 
-def typedef_name(declaration):
+def typedef_name(declaration: Declaration) -> Optional[str]:
     """The name that a typedef declares; None for anything else."""
     code = level(declaration, "{")
     if code[0].text != "typedef":
@@ -124,7 +128,7 @@ def typedef_name(declaration):
                                        if token.kind == "name"][-1]
 
 
-def tag_names(declaration):
+def tag_names(declaration: Declaration) -> list[str]:
     """The tags of structures, unions and enumerations that it defines."""
     code = [token for _, token in declaration]
     return [name.text for word, name, brace in zip(code, code[1:], code[2:])
@@ -132,9 +136,11 @@ def tag_names(declaration):
             and brace.text == "{"]
 
 
-def enumerators(declaration):
+def enumerators(declaration: Declaration) -> list[str]:
     """The constants of the enumerations that it defines."""
-    found, inside, before = [], False, []
+    found: list[str] = []
+    before: list[str] = []
+    inside = False
     for _, token in declaration:
         if token.text == "{":
             inside = "enum" in before[-2:]
@@ -146,9 +152,10 @@ def enumerators(declaration):
     return found
 
 
-def members(tokens):
+def members(tokens: Iterable[Token]) -> set[int]:
     """The indices of the names of members, where structures and unions are defined."""
-    found, stack = set(), []
+    found: set[int] = set()
+    stack: list[bool] = []
     code = [(index, token) for index, token in enumerate(tokens) if is_code(token)]
     for place, (index, token) in enumerate(code):
         if token.kind == "mark" and token.text in OPEN:

@@ -16,6 +16,8 @@ import shutil
 import signal
 import time
 
+from common_lib import children
+from common_lib.script import SetupError
 from fuzz_lib import corpus, findings, program
 from fuzz_lib import signature as signatures
 from fuzz_lib.worker import Worker
@@ -44,13 +46,13 @@ def folder_of(root):
 def check(root, targets):
     """Raises SetupError if there is nothing to run."""
     if not shutil.which("afl-fuzz"):
-        raise program.SetupError(
+        raise SetupError(
             "afl-fuzz is missing: install the package afl++, or use ENGINE=libfuzzer"
         )
     for name in ["mutator.so"] + [f"fuzz_{target.name}" for target in targets]:
         path = root / "build" / "afl" / name
         if not path.is_file():
-            raise program.SetupError(f"{path} is missing: `make fuzz ENGINE=afl` builds it")
+            raise SetupError(f"{path} is missing: `make fuzz ENGINE=afl` builds it")
 
 
 def clear(root, store):
@@ -213,7 +215,7 @@ class Trial:
 
     def kill(self):
         if self.process is not None:
-            program.signal_group(self.process, signal.SIGKILL)
+            children.signal_group(self.process, signal.SIGKILL)
 
     def is_over(self):
         """Goes on with it; True when `failure` says what it has shown (None: nothing)."""

@@ -5,9 +5,9 @@ that one would not find others."""
 import shutil
 import time
 
+from common_lib.script import SetupError
 from fuzz_lib import plant, program
 from fuzz_lib import signature as signatures
-from fuzz_lib.program import SetupError
 
 TARGET = "heap"
 FOUND_WITHIN_SECONDS = 10
@@ -33,9 +33,9 @@ def build(source, root):
         raise SetupError(f"the canary does not build: `make {' '.join(goals)}` failed ({shown})")
 
 
-def prepare(root, say):
+def prepare(root, say, bug="canary"):
     """Copies, plants, builds, and empties corpus and findings; returns the copy's root."""
-    patch = root / "fuzz" / "bugs" / "canary.patch"
+    patch = root / "fuzz" / "bugs" / f"{bug}.patch"
     if not patch.is_file():
         raise SetupError(f"{program.shown(patch, root)} is missing: the bug to plant")
     source = make_source(root, patch)
@@ -47,13 +47,13 @@ def prepare(root, say):
     return source
 
 
-def faults_of(job):
+def faults_of(job, within):
     """What is wrong with the job's finding, as a list of sentences; empty: the canary sang."""
     found = next(iter(job.store.findings.values()), None)
     if found is None:
         return ["the planted bug was not found"]
     wrong = []
-    if job.first_finding_seconds > FOUND_WITHIN_SECONDS:
+    if job.first_finding_seconds > within:
         wrong.append(f"it was found only after {job.first_finding_seconds:.1f}s")
     script = (found.folder / "script.txt").read_text().splitlines()
     words = [line for line in script if line.strip() and not line.lstrip().startswith("#")]
@@ -67,15 +67,15 @@ def faults_of(job):
     return wrong
 
 
-def verdict(job, expect, say):
+def verdict(job, expect, say, within=FOUND_WITHIN_SECONDS):
     """The exit status. The job itself ends with 1, as any job that found something; with
     `expect` the bug is what we came for, and 0 says that it was found as it should be."""
-    wrong = faults_of(job)
+    wrong = faults_of(job, within)
     if wrong:
         say(f"CANARY FAILED: {'; '.join(wrong)}: do not trust this job")
         return 1 if expect else EXIT_MISSED
     say(
         f"canary: the planted bug was found after {job.first_finding_seconds:.1f}s "
-        f"(limit {FOUND_WITHIN_SECONDS}s), as a readable script that replays"
+        f"(limit {within}s), as a readable script that replays"
     )
     return 0 if expect else EXIT_FOUND

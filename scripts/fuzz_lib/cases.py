@@ -4,11 +4,12 @@ they fail with the programs in build/fuzz, and what the corpus already holds of 
 
 import os
 import re
+from typing import Optional
 
+from common_lib.script import SetupError
 from fuzz_lib import findings, program
 from fuzz_lib import signature as signatures
 from fuzz_lib import targets as target_table
-from fuzz_lib.program import SetupError
 
 BAD_INPUT = 2  # exit status of heaplab and the replay programs
 CORPORA = ("corpus", "fuzz-corpus")  # folders that have one folder for each target
@@ -91,7 +92,7 @@ def failure_of(command, root, seconds):
 
 def failures_of(command, root, seconds):
     """What several runs came to. One that takes so long is not repeated."""
-    seen = []
+    seen: list[Optional[signatures.Failure]] = []
     while len(seen) < RUNS:
         seen.append(failure_of(command, root, seconds))
         if seen[-1] is not None and seen[-1].kind in findings.ENGINE_KINDS:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import time
 
+from common_lib import children
 from fuzz_lib import program
 
 GROWTH_BEFORE_MERGE = 1.25
@@ -117,7 +118,7 @@ class Corpus:
             end = time.monotonic() + seconds
             while process.poll() is None and time.monotonic() < end and not stopped():
                 time.sleep(0.05)
-            program.signal_group(process, signal.SIGKILL)
+            children.signal_group(process, signal.SIGKILL)
         files = sum(1 for _ in self.fresh.iterdir())
         if process.wait() != 0 or files == 0:
             shutil.rmtree(self.fresh, ignore_errors=True)

@@ -7,7 +7,7 @@ PATTERN = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?")
 SECONDS_MAX = 30 * 24 * 3600
 
 
-def parse(text):
+def parse(text: str) -> int:
     """The seconds that `text` stands for; ValueError with a one-line reason."""
     hint = f"FUZZ_TIME={text!r}: write 90, 60s, 10m, 8h or 1h30m"
     if re.fullmatch(r"[0-9]{1,9}", text):
@@ -23,7 +23,7 @@ def parse(text):
     return seconds
 
 
-def show(seconds):
+def show(seconds: float) -> str:
     """12s, 9m59s, 7h05m: the two leading units, rounded down."""
     seconds = max(0, int(seconds))
     hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60

@@ -140,15 +140,29 @@ class Store:
     def of(self, target):
         return [found for found in self.findings.values() if found.target.name == target.name]
 
+    def folder_of(self, target, failure):
+        return self.folder / f"{target.name}-{failure.kind}-{failure.short_hash()}"
+
+    def ends_in_time(self, target, failure, artifact):
+        """The engine's limit counts by the clock, also while other programs have the processor: does
+        the input end well, played alone? Not asked of what is a finding of this run already."""
+        if failure.kind != "timeout" or self.folder_of(target, failure).name in self.findings:
+            return False
+        command = [f"build/fuzz/replay_{target.name}", artifact]
+        if not (self.root / command[0]).exists():
+            return False
+        outcome = program.run(command, self.root, target.timeout)
+        return outcome.status == 0 and not outcome.hung
+
     def add(self, target, failure, artifact, log, engine="libfuzzer"):
         """Files one failing input (the artifact is moved away); returns its Finding, and
         whether this run had not seen it before."""
-        folder = self.folder / f"{target.name}-{failure.kind}-{failure.short_hash()}"
-        found = self.findings.get(folder.name)
-        is_new = found is None
+        folder = self.folder_of(target, failure)
+        is_new = folder.name not in self.findings
         if is_new:
-            found = self.findings[folder.name] = Finding(target, failure, folder)
-            found.total = read_count(folder)
+            self.findings[folder.name] = Finding(target, failure, folder)
+            self.findings[folder.name].total = read_count(folder)
+        found = self.findings[folder.name]
         found.seen += 1
         found.total += 1
         try:

@@ -5,19 +5,22 @@ import collections
 import fcntl
 import math
 import os
+import pathlib
+import resource
 import shutil
-import signal
 import time
-from typing import NamedTuple
+from typing import IO, NamedTuple, Optional
 
 from common_lib import outputs, script
+from common_lib.script import SetupError
 from fuzz_lib import afl, duration, findings, program, stats, summary
 from fuzz_lib import known as known_failures
 from fuzz_lib import signature as signatures
 from fuzz_lib import targets as target_table
+from fuzz_lib import watchman as planted
 from fuzz_lib.corpus import Corpus
-from fuzz_lib.live import Row
-from fuzz_lib.program import SetupError
+from fuzz_lib.growth import Growth, Point
+from fuzz_lib.live import GROWTH_COLUMNS, Row
 from fuzz_lib.worker import HARD, KILL, SOFT, Worker
 
 TICK = 0.1  # seconds
@@ -35,15 +38,23 @@ TRIALS_SECONDS_INTERRUPTED = 3
 
 
 class Settings(NamedTuple):
-    root: object  # pathlib.Path of the tree
+    root: pathlib.Path  # the tree
     names: tuple  # of the targets; empty: all
     seconds: int
     cores: int
     stop_at_first: bool = False  # end with the first finding
     merge: bool = True
-    timeout: int = None  # seconds for one input; None: as the target says
+    timeout: Optional[int] = None  # seconds for one input; None: as the target says
     engine: str = "libfuzzer"  # of ENGINES
-    known: object = None  # pathlib.Path of the file of known signatures; None: there is none
+    known: Optional[pathlib.Path] = None  # the file of known signatures; None: there is none
+    layout: Optional[str] = None  # only heaps of this layout are played
+    planted_every: Optional[int] = None  # seconds between planted bugs; None: there are none
+
+
+def processor_seconds():
+    """That our processes have taken which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Job:
@@ -58,14 +69,21 @@ class Job:
         self.trials = []  # inputs that AFL++ says fail; the first one is being tried
         self.store = findings.Store(self.root)
         self.known = known_failures.Known()
+        self.late: dict[str, list[bytes]] = collections.defaultdict(list)  # inputs, of each target
         self.problems = []  # why this run proves less than it claims
         self.interrupt = None  # the first signal that asked us to end
         self.broke_off = False  # the system, a full disk for one, let it not go on
         self.stopping = None  # when the workers were told to stop
         self.pressed = 0
         self.samples = {}
+        self.growth = {}  # target's name -> Growth
+        self.corpus_start = {}  # target's name -> files
+        self.known_before = set()  # folders of findings that were there
+        self.watchman: Optional[planted.Watchman] = None
+        self.watch = lambda job, now: None  # is called again and again while the run goes on
         self.first_finding_seconds = None
-        self.lock = None
+        self.processor = None  # seconds, when the run has ended
+        self.lock: Optional[IO[str]] = None
 
     # ---- setting up
 
@@ -96,10 +114,13 @@ class Job:
         kinds = ENGINES[self.settings.engine]
         if afl.AflWorker in kinds:
             afl.check(self.root, self.targets)
+        if self.settings.planted_every is not None:
+            planted.candidates(self.root)
         self.take_lock()
         shutil.rmtree(self.build / "fuzz-logs", ignore_errors=True)
         (self.build / "fuzz-logs").mkdir()
         self.store.open()
+        self.known_before = {folder.name for folder in self.store.older()}
         afl.clear(self.root, self.store)
         cores = max(1, self.settings.cores // len(kinds))
         workers = target_table.share_cores(self.targets, cores)
@@ -108,11 +129,14 @@ class Job:
             self.corpora[target.name] = Corpus(self.root, target)
             self.corpora[target.name].open()
             self.samples[target.name] = collections.deque()
+            self.growth[target.name] = Growth()
+            self.corpus_start[target.name] = self.corpora[target.name].files()
             niced = crowded and not target.heavy
             for kind in kinds:
                 for index in range(workers[target.name]):
                     self.workers.append(kind(target, index, self.root, niced))
                     self.workers[-1].known = self.known.path
+                    self.workers[-1].layout = self.settings.layout
 
     def check_program(self, name):
         path = self.build / "fuzz" / name
@@ -125,6 +149,10 @@ class Job:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SetupError(f"another fuzzing run is using {self.build}: stop it first") from None
+
+    def release_lock(self):
+        if self.lock is not None:
+            self.lock.close()
 
     # ---- signals
 
@@ -149,20 +177,27 @@ class Job:
         self.started_at = time.time()
         self.started = time.monotonic()
         self.deadline = self.started + self.settings.seconds
+        self.processor_before = processor_seconds()
         counts = ", ".join(
             f"{target.name} x{sum(worker.target is target for worker in self.workers)}"
             for target in self.targets
         )
+        if self.settings.planted_every is not None:
+            self.watchman = planted.Watchman(self.root, self.settings.planted_every, self.started)
         limit = duration.show(self.settings.seconds)
         engines = "" if self.settings.engine == "libfuzzer" else f" ({self.settings.engine})"
-        self.live.say(f"fuzzing {counts} on {self.settings.cores} cores for {limit}{engines}")
+        only = f", layout {self.settings.layout} only" if self.settings.layout else ""
+        self.live.say(f"fuzzing {counts} on {self.settings.cores} cores for {limit}{engines}{only}")
         try:
             self.loop()
         except (OSError, outputs.OutputError) as error:
             self.break_off(error)
         finally:
             self.kill_all()
+            if self.watchman is not None:
+                self.watchman.end()
         self.seconds = time.monotonic() - self.started
+        self.processor = processor_seconds() - self.processor_before
         self.sample(time.monotonic(), force=True)
         self.live.update(self.rows, time.monotonic(), force=True)
         self.live.drawn = 0
@@ -196,6 +231,8 @@ class Job:
             self.exchange(now)
             self.sample(now)
             self.live.update(self.rows, now)
+            self.watch(self, now)
+            self.look_at_planted(now)
             if self.stopping is None and self.is_over(now):
                 self.stopping = now
             if self.stopping is not None:
@@ -204,6 +241,12 @@ class Job:
                     return
                 self.press(now - self.stopping)
             time.sleep(TICK)
+
+    def look_at_planted(self, now):
+        if self.watchman is not None and self.stopping is None:
+            dead = self.watchman.tick(now, self.deadline)
+            if dead is not None:
+                self.problem(dead)
 
     def is_over(self, now):
         found = self.settings.stop_at_first and self.store.findings
@@ -295,6 +338,9 @@ class Job:
 
     def file_finding(self, worker, failure, artifact, log):
         target = worker.target
+        if self.is_late(target, failure, artifact):
+            artifact.unlink()
+            return
         seeds = self.corpora[target.name].remove(artifact.read_bytes())
         if self.known.meet(failure):
             artifact.unlink()
@@ -309,6 +355,19 @@ class Job:
                 f"seed {program.shown(seed, self.root)} fails ({found.folder.name}); "
                 "this run goes on without it"
             )
+
+    def is_late(self, target, failure, artifact):
+        """Was only the machine too busy for the input? One that is late again is kept no longer: it
+        may be a seed, with which every worker begins."""
+        if self.interrupt is not None or not self.store.ends_in_time(target, failure, artifact):
+            return False
+        data = artifact.read_bytes()
+        if data in self.late[target.name]:
+            self.corpora[target.name].remove(data)
+        self.late[target.name].append(data)
+        self.live.say(f"no finding in {target.name}: an input that was not done after "
+                      f"{target.timeout}s ends in time when it is played alone")
+        return True
 
     def file_death(self, worker, failure, log):
         """An end that no input explains: the harness is broken, or the machine is too small."""
@@ -326,6 +385,9 @@ class Job:
 
     # ---- what there is to show
 
+    def workers_of(self, target):
+        return [worker for worker in self.workers if worker.target is target]
+
     def total(self, target):
         together = stats.NOTHING
         for worker in self.workers:
@@ -340,6 +402,12 @@ class Job:
                 continue
             done = self.total(target)
             samples.append((now, done.executions, done.counters.get("checked", 0)))
+            workers = self.workers_of(target)
+            self.growth[target.name].add(
+                Point(round(now - self.started, 1), done.executions, summary.coverage(workers),
+                      max(worker.features for worker in workers),
+                      self.corpora[target.name].files()),
+                any(worker.features_start is not None for worker in workers))
             while now - samples[0][0] > RATE_WINDOW:
                 samples.popleft()
 
@@ -350,8 +418,9 @@ class Job:
             samples = self.samples[target.name]
             first, last = samples[0], samples[-1]
             seconds = max(last[0] - first[0], 0.001)
-            workers = [worker for worker in self.workers if worker.target is target]
+            workers = self.workers_of(target)
             found = self.store.of(target)
+            growth = self.growth[target.name]
             rows.append(
                 Row(
                     target=target.name,
@@ -363,6 +432,9 @@ class Job:
                     findings=len(found),
                     repeats=sum(each.seen - 1 for each in found),
                     left=0 if self.stopping else self.deadline - now,
+                    since_find=None if growth.last_find is None
+                    else max(0, now - self.started - growth.last_find),
+                    growth=growth.bars(GROWTH_COLUMNS, self.live.is_ascii),
                 )
             )
         return rows

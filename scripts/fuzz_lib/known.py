@@ -4,8 +4,11 @@ The programs read it too, and pass where a difference that they find is in it; w
 is told here."""
 
 import codecs
+import pathlib
+from typing import Optional
 
-from fuzz_lib.program import SetupError
+from common_lib.script import SetupError
+from fuzz_lib.signature import Failure
 
 SIGNATURES_MAX = 64  # LAB_KNOWN_MAX
 BYTES_MAX = 511  # LAB_SIGNATURE_BYTES_MAX without the NUL
@@ -14,7 +17,7 @@ BEGINNINGS = ("property=", "tagheap: ", "AddressSanitizer: ", "runtime error: ",
 COUNTER = "known "  # how the programs' counters begin, one for each signature
 
 
-def objection(line):
+def objection(line: bytes) -> Optional[str]:
     """What is wrong with a signature; None: nothing."""
     if any(byte < 0x20 or byte == 0x7F for byte in line):
         return "holds a byte that is no text"
@@ -25,13 +28,13 @@ def objection(line):
     return None
 
 
-def read(path):
+def read(path: pathlib.Path) -> list[str]:
     """The signatures, each once. Raises SetupError, with one line."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise SetupError(f"{path}: cannot be read: {error.strerror}") from None
-    found = []
+    found: list[str] = []
     for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
         line = line.strip(b" \t\r")
         if not line or line.startswith(b"#"):
@@ -50,20 +53,20 @@ def read(path):
 class Known:
     """Those of one run, and how often each was met."""
 
-    def __init__(self, path=None):
+    def __init__(self, path: Optional[pathlib.Path] = None) -> None:
         """`path`: the file, or None."""
         self.path = path.resolve() if path is not None else None
         self.signatures = read(path) if path is not None else []
         self.ends = {signature: 0 for signature in self.signatures}  # of processes
 
-    def meet(self, failure):
+    def meet(self, failure: Failure) -> bool:
         """Is it known? Then it is counted."""
         if failure.signature not in self.ends:
             return False
         self.ends[failure.signature] += 1
         return True
 
-    def met(self, counters):
+    def met(self, counters: list[dict[str, int]]) -> dict[str, int]:
         """Signature -> how often; `counters`: those of the targets, one dictionary each."""
         return {signature: self.ends[signature] +
                 sum(each.get(f"{COUNTER}{number}", 0) for each in counters)

@@ -3,13 +3,17 @@
 
 import os
 import shutil
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from fuzz_lib import duration, program
+from common_lib import script
+from common_lib.script import SetupError
+from fuzz_lib import duration
 
 REDRAW_SECONDS = 1.0
 PLAIN_LINE_SECONDS = 30.0
-HEADINGS = ("target", "exec/s", "checked ops/s", "cov", "ft", "corpus", "findings", "left")
+HEADINGS = ("target", "exec/s", "checked ops/s", "cov", "ft", "corpus", "findings", "left",
+            "last find", "growth")
+GROWTH_COLUMNS = 12
 
 
 class Row(NamedTuple):
@@ -22,6 +26,8 @@ class Row(NamedTuple):
     findings: int
     repeats: int  # failures seen that were no new findings
     left: float  # seconds
+    since_find: Optional[float]  # seconds since coverage last grew; None: it did not in this run
+    growth: str  # of its features, as GROWTH_COLUMNS characters; for terminals
 
     def cells(self):
         checked = self.checked_per_second
@@ -35,10 +41,12 @@ class Row(NamedTuple):
             f"{self.corpus:,}",
             str(findings),
             duration.show(round(self.left)),
+            "none" if self.since_find is None else f"{duration.show(round(self.since_find))} ago",
+            self.growth,
         )
 
     def plain(self):
-        named = zip(HEADINGS[1:], self.cells()[1:])
+        named = zip(HEADINGS[1:-1], self.cells()[1:-1])
         return f"{self.target}: " + ", ".join(f"{name} {cell}" for name, cell in named)
 
 
@@ -49,8 +57,8 @@ def table(rows):
     texts = []
     for line in lines:
         cells = [line[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
-        texts.append("  ".join(cells))
+        cells += [cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:-1])]
+        texts.append("  ".join([*cells, line[-1]]).rstrip())
     return texts
 
 
@@ -60,9 +68,11 @@ class Live:
 
     def __init__(self, stream):
         if stream is None:
-            raise program.SetupError("standard output is closed: give it a file or a terminal")
+            raise SetupError("standard output is closed: give it a file or a terminal")
         self.stream = stream
         self.is_terminal = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+        self.is_ascii = not encoding.startswith("utf")
         self.trouble = None
         self.written = False
         self.drawn = 0  # lines of the block now on the screen
@@ -74,9 +84,9 @@ class Live:
         self.drawn = 0
         if self.trouble is None:
             text = erase + "".join(line + "\n" for line in lines)
-            self.trouble = program.write(self.stream, text)
+            self.trouble = script.write(self.stream, text)
         if self.trouble is not None and not self.written:
-            raise program.SetupError(f"standard output cannot be written: {self.trouble}")
+            raise SetupError(f"standard output cannot be written: {self.trouble}")
         self.written = True
 
     def say(self, *lines):

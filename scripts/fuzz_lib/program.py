@@ -6,14 +6,14 @@ import pathlib
 import shlex
 import shutil
 import subprocess
-from typing import NamedTuple
+from typing import IO, NamedTuple, Optional, Union
 
 from common_lib import outputs
-from common_lib.children import die_with_parent, signal_group
-from common_lib.script import KEEPER, SetupError, write
+from common_lib.children import Command, Process, die_with_parent
+from common_lib.script import KEEPER
 
 
-def symbolizer():
+def symbolizer() -> Optional[str]:
     """llvm-symbolizer; without it reports name no source lines."""
     if found := shutil.which("llvm-symbolizer"):
         return found
@@ -21,11 +21,12 @@ def symbolizer():
     return str(versions[-1]) if versions else None
 
 
-def environment(stats=None, known=None):
+def environment(stats: Optional[pathlib.Path] = None, known: Optional[pathlib.Path] = None,
+                layout: Optional[str] = None) -> dict[str, str]:
     """The workers' environment. What the caller set in *SAN_OPTIONS comes last and so wins."""
     env = dict(os.environ)
-    env.pop("LAB_STATS", None)
-    env.pop("LAB_KNOWN", None)
+    for name in ("LAB_STATS", "LAB_KNOWN", "LAB_LAYOUT"):
+        env.pop(name, None)
     asan = ["detect_leaks=1", "symbolize=1"]
     if path := symbolizer():
         asan.append(f"external_symbolizer_path={path}")
@@ -36,10 +37,12 @@ def environment(stats=None, known=None):
         env["LAB_STATS"] = str(stats)
     if known is not None:
         env["LAB_KNOWN"] = str(known)
+    if layout is not None:
+        env["LAB_LAYOUT"] = layout
     return env
 
 
-def be_nice(nice):
+def be_nice(nice: int) -> None:
     """Runs in the child. Where the kernel groups processes by session (autogroup), a process's own
     niceness counts only inside its session: the session's has to be set too."""
     os.nice(nice)
@@ -50,12 +53,13 @@ def be_nice(nice):
         pass  # no such grouping here
 
 
-def start(arguments, log, cwd, env, nice=0):
+def start(arguments: Command, log: IO[bytes], cwd: pathlib.Path, env: dict[str, str],
+          nice: int = 0) -> Process:
     """A process of its own session (a terminal's Ctrl-C does not reach it), output to `log`. It
     does not outlive us; whoever starts it ends it."""
     KEEPER.raise_if_asked()
 
-    def prepare():
+    def prepare() -> None:
         die_with_parent()
         if nice:
             be_nice(nice)
@@ -78,14 +82,15 @@ class Outcome(NamedTuple):
     hung: bool
 
 
-def run(arguments, cwd, seconds=60, stderr=subprocess.STDOUT):
+def run(arguments: Command, cwd: pathlib.Path, seconds: Optional[float] = 60,
+        stderr: int = subprocess.STDOUT) -> Outcome:
     """Runs a program to its end, or kills it after `seconds`."""
     ended = KEEPER.run(arguments, seconds, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=stderr, cwd=cwd, env=environment())
     return Outcome(ended.status, ended.output.decode("utf-8", "replace"), ended.hung)
 
 
-def shown(path, root):
+def shown(path: pathlib.Path, root: pathlib.Path) -> str:
     """The path as commands printed for the user have it: from the tree's root if inside."""
     try:
         return str(path.relative_to(root))
@@ -93,18 +98,18 @@ def shown(path, root):
         return str(path)
 
 
-def is_here(root):
+def is_here(root: pathlib.Path) -> bool:
     """Is the tree's root the current folder, as the commands in findings want it?"""
     return pathlib.Path.cwd() == root
 
 
-def command_shown(command, root):
+def command_shown(command: str, root: pathlib.Path) -> str:
     """A command that is meant for the tree's root, so that it works from the current folder."""
     if is_here(root):
         return command
     return f"(cd {shlex.quote(shown(root, pathlib.Path.cwd()))} && {command})"
 
 
-def write_atomically(path, data):
+def write_atomically(path: pathlib.Path, data: Union[str, bytes]) -> None:
     """Of many small files none is waited for."""
     outputs.write_whole(path, data, sync=False)

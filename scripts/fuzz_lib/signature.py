@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a failing process says, reduced to a signature: equal for equal bugs. docs/workflow.md has
-the table. heaplab makes the same ones (fuzz/runner/signature.c, fuzz/shrink/report.c);
+the table. heaplab makes the same ones (fuzz/result/failure.c, fuzz/shrink/report.c);
 tests/scripts/test_signatures.py holds the two against each other."""
 
 import hashlib
@@ -50,7 +50,8 @@ def relative(path, root):
 def project_frames(log, root):
     """(address, function file:line) of the first stack's frames that are not the system's or a
     tool's, innermost first."""
-    frames, in_stack = [], False
+    frames: list[tuple[str, str]] = []
+    in_stack = False
     start = ERROR.search(log)
     for line in log[start.start() if start else 0 :].splitlines():
         if not re.match(r"\s+#\d+ ", line):

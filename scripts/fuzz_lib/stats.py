@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Reads the statistics page that a fuzzing process publishes (fuzz/engines/stats.h)."""
 
+import pathlib
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 MAGIC = b"labstat1"
 HEADER = struct.Struct("=8sQ")
@@ -13,13 +14,13 @@ PAGE_BYTES = HEADER.size + COUNTERS_MAX * COUNTER.size
 
 class Stats(NamedTuple):
     executions: int
-    counters: dict  # name -> value
+    counters: dict[str, int]  # by name
 
 
 NOTHING = Stats(0, {})
 
 
-def read(path):
+def read(path: pathlib.Path) -> Optional[Stats]:
     """The page's values; None if the process has not written a page."""
     try:
         page = path.read_bytes()
@@ -35,7 +36,7 @@ def read(path):
     return Stats(executions, counters)
 
 
-def add(one, other):
+def add(one: Stats, other: Stats) -> Stats:
     counters = dict(one.counters)
     for name, value in other.counters.items():
         counters[name] = counters.get(name, 0) + value

@@ -84,6 +84,7 @@ def describe(job, target):
         "coverage": coverage(workers),
         "features": max(worker.features for worker in workers),
         "corpus_files": job.corpora[target.name].files(),
+        "late_inputs": len(job.late[target.name]),
         "findings": [found.as_json(job.root) for found in job.store.of(target)],
     }
 
@@ -112,16 +113,19 @@ def as_text(job, data, path):
         for found in target["findings"]:
             lines.append(f"  finding, seen {found['seen']}x: {found['signature']}")
             lines.append(f"    {program.command_shown(found['command'], job.root)}")
+    if late := sum(target["late_inputs"] for target in data["targets"].values()):
+        lines.append(f"  late inputs that end in time when they are played alone: {late} "
+                     "(other programs have the processors)")
     for signature, met in data["known"].items():
         words = f"known, met {met:,}x" if met else "known, not met (mended?)"
         lines.append(f"  {words}: {signature}")
     lines += [f"  problem: {text}" for text in data["problems"]]
     if older := data["older_findings"]:
         lines.append(f"  {len(older)} findings of earlier runs are still in build/findings")
-    words = {
+    results = {
         "clean": "clean: nothing found",
         "findings": "FAILED: the findings above",
         "broken": "FAILED: the harness did not do its work, so this run proves nothing",
         "interrupted": "interrupted: nothing found so far",
     }
-    return lines + [f"  result: {words[data['result']]} ({path})"]
+    return lines + [f"  result: {results[data['result']]} ({path})"]

@@ -4,7 +4,7 @@ differs from the defaults stands in OPTIONS. The plug-in is the target `subjects
 allocator linked in, built and fuzzed only when it is asked for."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple, Optional
 
 
 class Target(NamedTuple):
@@ -19,7 +19,7 @@ class Target(NamedTuple):
     text_cases: bool = False  # what it fails on is adopted as a script in text form
     flags: tuple = ()  # further libFuzzer flags
     form: str = "script"  # what its inputs are, for the mutator: as the target's source says
-    seeds: str = None  # the target whose seeds it takes; None: its own
+    seeds: Optional[str] = None  # the target whose seeds it takes; None: its own
     heaplab: tuple = ()  # further options of heaplab for its inputs
     idle: tuple = ()  # counters that say nothing when they stay 0
 
@@ -32,8 +32,11 @@ class Target(NamedTuple):
 
 BYTES, TEXT, NUMBERED = ("--bytes",), ("--text",), ("--numbered",)  # forms of script files
 
+LAYOUTS = ("classic", "lean", "wide", "auto")  # as scripts say (docs/script.md)
+OF_LAYOUTS = "heap"  # the target that plays the heap's layouts
+
 HEAP_ONLY = ("moves", "vetoes", "copy")  # what only the tagged heap does
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "heap": {
         "heavy": True, "checked": True, "script": True, "runs_in_heaplab": True, "text_cases": True,
     },

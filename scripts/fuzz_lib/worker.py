@@ -5,10 +5,15 @@ time is up."""
 import re
 import signal
 import time
+from typing import Optional
 
+from common_lib import children
 from fuzz_lib import program, stats
 
-PROGRESS = re.compile(rb"^#(\d+)\t\S+\s+cov: (\d+) ft: (\d+) ", re.MULTILINE)
+PROGRESS = re.compile(rb"^#(\d+)\t(\S+)\s+cov: (\d+) ft: (\d+) (?:.* rss: (\d+)Mb)?", re.MULTILINE)
+SEED = re.compile(rb"^INFO: Seed: (\d+)", re.MULTILINE)
+SLOWEST = re.compile(rb"^stat::slowest_unit_time_sec:\s+(\d+)", re.MULTILINE)
+PEAK = re.compile(rb"^stat::peak_rss_mb:\s+(\d+)", re.MULTILINE)
 # A worker that dies of the same failure again within a second waits before it starts again, twice
 # as long each time: there is little to learn from it, and others need the cores.
 QUICK_DEATH = 1.0  # seconds
@@ -21,6 +26,7 @@ INTERRUPTED = 72  # libFuzzer's exit status after a signal
 class Worker:
     engine = "libfuzzer"
     known = None  # the file of known signatures
+    layout = None  # the only one that is played
 
     def __init__(self, target, index, root, niced):
         self.target = target
@@ -30,8 +36,8 @@ class Worker:
         self.logs = root / "build" / "fuzz-logs"
         self.incoming = root / "build" / "findings" / ".incoming"
         self.stats_path = self.logs / f"{self.name}.stats"
-        self.process = None
-        self.log_path = None
+        self.process: Optional[children.Process] = None
+        self.log_path = self.logs / f"{self.name}.log"  # of the process that runs
         self.log_offset = 0
         self.starts = 0
         self.started = 0.0
@@ -45,6 +51,11 @@ class Worker:
         self.now = stats.NOTHING
         self.coverage = 0
         self.features = 0
+        self.coverage_start: Optional[int] = None  # with what the corpus held; None: not said
+        self.features_start: Optional[int] = None
+        self.peak_mb: Optional[int] = None
+        self.slowest_seconds: Optional[int] = None  # whole ones: so the engine says it
+        self.seeds: list[int] = []  # of its processes
 
     def arguments(self, seconds, folders):
         target = self.target
@@ -75,10 +86,11 @@ class Worker:
         self.started = time.monotonic()
 
     def environment(self):
-        return program.environment(self.stats_path, self.known)
+        return program.environment(self.stats_path, self.known, self.layout)
 
     def signal(self, number):
-        program.signal_group(self.process, number)
+        if self.process is not None:
+            children.signal_group(self.process, number)
 
     def finished_well(self, _status):
         """Has the process come to an end that it was meant to come to?"""
@@ -99,11 +111,19 @@ class Worker:
             text = log.read()
         whole = text[: text.rfind(b"\n") + 1]
         self.log_offset += len(whole)
-        for runs, coverage, features in PROGRESS.findall(whole):
+        for runs, event, coverage, features, memory in PROGRESS.findall(whole):
             if page is None:  # a program without the statistics: the log is all there is
                 self.now = stats.Stats(int(runs), {})
             self.coverage = max(self.coverage, int(coverage))
             self.features = max(self.features, int(features))
+            if event == b"INITED" and self.coverage_start is None:
+                self.coverage_start, self.features_start = int(coverage), int(features)
+            self.peak_mb = max(self.peak_mb or 0, int(memory)) if memory else self.peak_mb
+        self.seeds += [int(seed) for seed in SEED.findall(whole)]
+        for peak in PEAK.findall(whole):
+            self.peak_mb = max(self.peak_mb or 0, int(peak))
+        for slowest in SLOWEST.findall(whole):
+            self.slowest_seconds = max(self.slowest_seconds or 0, int(slowest))
         if page is not None:
             self.now = page
 
@@ -113,6 +133,7 @@ class Worker:
 
     def collect(self):
         """After the process has ended: its exit status and the inputs it failed on."""
+        assert self.process is not None
         status = self.process.wait()
         self.refresh()
         self.before, self.now = self.total(), stats.NOTHING

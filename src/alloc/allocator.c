@@ -102,8 +102,18 @@ void *th_move_by_copy(th_allocator allocator, void *pointer, size_t kept, size_t
     return block;
 }
 
-void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
-                          size_t alignment, bool *moved) {
+void *th_realloc_impossible(void *self, void *pointer, size_t kept, size_t bytes,
+                            size_t alignment) {
+    (void)self;
+    (void)pointer;
+    (void)kept;
+    (void)bytes;
+    (void)alignment;
+    return NULL;
+}
+
+void *th_allocator_realloc(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
+                           size_t alignment, bool *moved) {
     uintptr_t old_address = (uintptr_t)pointer;
     void *block;
     if (moved != NULL) {
@@ -112,14 +122,18 @@ void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, si
     if (pointer == NULL) {
         return th_allocator_alloc_aligned(allocator, bytes, alignment);
     }
+    if (bytes == 0) {
+        th_allocator_free(allocator, pointer);
+        return NULL;
+    }
     if (!is_possible(bytes) || !th_is_power_of_two(alignment) || allocator.table == NULL) {
         return NULL;
     }
     if (th_allocator_resize_in_place(allocator, pointer, bytes)) {
         return pointer;
     }
-    if (allocator.table->resize != NULL) {
-        block = allocator.table->resize(allocator.self, pointer, kept, bytes, alignment);
+    if (allocator.table->realloc != NULL) {
+        block = allocator.table->realloc(allocator.self, pointer, kept, bytes, alignment);
     } else {
         block = th_move_by_copy(allocator, pointer, kept, bytes, alignment);
     }
@@ -129,14 +143,13 @@ void *th_allocator_resize(th_allocator allocator, void *pointer, size_t kept, si
     return block;
 }
 
-void *th_allocator_resize_array(th_allocator allocator, void *pointer, size_t count,
-                                size_t new_count, size_t size) {
-    size_t kept = multiply(count, size);
-    if (kept == 0 && count != 0) {
+void *th_allocator_realloc_array(th_allocator allocator, void *pointer, size_t count,
+                                 size_t new_count, size_t size) {
+    size_t kept, bytes;
+    if (th_mul_overflows(count, size, &kept) || th_mul_overflows(new_count, size, &bytes)) {
         return NULL;
     }
-    return th_allocator_resize(allocator, pointer, kept, multiply(new_count, size),
-                               TH_ALLOCATOR_ALIGNMENT, NULL);
+    return th_allocator_realloc(allocator, pointer, kept, bytes, TH_ALLOCATOR_ALIGNMENT, NULL);
 }
 
 void th_allocator_free(th_allocator allocator, void *pointer) {
@@ -145,12 +158,12 @@ void th_allocator_free(th_allocator allocator, void *pointer) {
     }
 }
 
-bool th_allocator_reset(th_allocator allocator) {
-    if (allocator.table == NULL || allocator.table->reset == NULL) {
-        return false;
+th_status th_allocator_reset(th_allocator allocator) {
+    if (allocator.table == NULL) {
+        return TH_ERR_NULL;
     }
-    allocator.table->reset(allocator.self);
-    return true;
+    return allocator.table->reset != NULL ? allocator.table->reset(allocator.self)
+                                          : TH_ERR_UNSUPPORTED;
 }
 
 bool th_allocator_owns(th_allocator allocator, const void *pointer) {
@@ -167,8 +180,8 @@ size_t th_allocator_usable_size(th_allocator allocator, const void *pointer) {
 
 th_status th_allocator_check(th_allocator allocator, th_fault *fault) {
     th_no_fault(fault);
-    if (allocator.table == NULL || allocator.table->check == NULL) {
-        return TH_OK;
+    if (allocator.table == NULL) {
+        return TH_ERR_NULL;
     }
-    return allocator.table->check(allocator.self, fault);
+    return allocator.table->check != NULL ? allocator.table->check(allocator.self, fault) : TH_OK;
 }

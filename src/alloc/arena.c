@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc/chunk.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 #include "base/assert.h"
 
@@ -20,6 +21,11 @@ static size_t used_now(const th_arena *arena) {
 static void note_high_water(th_arena *arena) {
     size_t used = used_now(arena);
     arena->high_water = used > arena->high_water ? used : arena->high_water;
+}
+
+/* NULL and a zeroed arena are not. */
+static bool is_started(const th_arena *arena) {
+    return arena != NULL && arena->config.chunk_bytes != 0;
 }
 
 /* ---- starting and ending ------------------------------------------------------------------ */
@@ -101,13 +107,7 @@ void th_arena_clean_up(th_arena *arena) {
 
 /* ---- allocation --------------------------------------------------------------------------- */
 
-static void settle(const th_arena *arena) {
-    th_fault fault;
-    if (th_guarding_level(th_arena_guarding(arena)) >= 3 &&
-        th_arena_check(arena, &fault) != TH_OK) {
-        th_guarding_report(th_arena_guarding(arena), &fault);
-    }
-}
+TH_DEFINE_SETTLE(arena);
 
 static void *take(th_arena *arena, th_chunk *p, size_t bytes, size_t mask) {
     unsigned char *start = NULL;
@@ -185,18 +185,21 @@ static void *alloc_elsewhere(th_arena *arena, size_t bytes, size_t mask) {
 
 static void *alloc_elsewhere_and_settle(th_arena *arena, size_t bytes, size_t mask) {
     void *block = alloc_elsewhere(arena, bytes, mask);
-    settle(arena);
+    th_arena_settle(arena);
     return block;
 }
 
 static inline void *alloc_here(th_arena *arena, size_t bytes, size_t mask) {
     unsigned char *start;
+    if (th_guarding_is_null(arena)) {
+        return NULL;
+    }
     if (!th_span_find(&arena->span, bytes, mask, &start)) {
         return alloc_elsewhere_and_settle(arena, bytes, mask);
     }
     bool taken = th_span_take(&arena->span, th_arena_guarding(arena), arena->number, start, bytes);
     arena->allocs += taken;
-    settle(arena);
+    th_arena_settle(arena);
     return taken ? start : NULL;
 }
 
@@ -226,6 +229,9 @@ static bool is_in(const th_arena *arena, th_arena_chunk *chunk, const void *poin
 }
 
 bool th_arena_owns(const th_arena *arena, const void *pointer) {
+    if (arena == NULL) {
+        return false;
+    }
     return is_in(arena, arena->chunk, pointer) || is_in(arena, arena->large, pointer);
 }
 
@@ -252,10 +258,10 @@ static bool resize_large(th_arena *arena, th_chunk *p, size_t bytes) {
     return true;
 }
 
-bool th_arena_resize(th_arena *arena, void *pointer, size_t bytes) {
+bool th_arena_resize_in_place(th_arena *arena, void *pointer, size_t bytes) {
     bool resized = false;
     th_chunk p;
-    if (pointer == NULL || !verify_pointer(arena, pointer)) {
+    if (arena == NULL || pointer == NULL || !verify_pointer(arena, pointer)) {
         return false;
     }
     note_high_water(arena);
@@ -264,16 +270,16 @@ bool th_arena_resize(th_arena *arena, void *pointer, size_t bytes) {
     } else if (is_open_large(arena, pointer, &p)) {
         resized = resize_large(arena, &p, bytes);
     }
-    settle(arena);
+    th_arena_settle(arena);
     return resized;
 }
 
 void th_arena_free(th_arena *arena, void *pointer) {
-    const th_guarding *guarding = th_arena_guarding(arena);
     th_chunk p;
-    if (pointer == NULL || !verify_pointer(arena, pointer)) {
+    if (arena == NULL || pointer == NULL || !verify_pointer(arena, pointer)) {
         return;
     }
+    const th_guarding *guarding = th_arena_guarding(arena);
     note_high_water(arena);
     if (pointer == arena->span.last) {
         if (th_span_verify(&arena->span, guarding, arena->number, arena->span.last)) {
@@ -283,12 +289,15 @@ void th_arena_free(th_arena *arena, void *pointer) {
                th_span_verify(&p.span, guarding, p.header.number, p.span.base)) {
         th_chunk_pop_large(arena, &p);
     }
-    settle(arena);
+    th_arena_settle(arena);
 }
 
 /* ---- marks -------------------------------------------------------------------------------- */
 
 th_arena_mark th_arena_take_mark(th_arena *arena) {
+    if (arena == NULL) {
+        return (th_arena_mark){0};
+    }
     arena->span.last = NULL;
     arena->large_open = false;
     return (th_arena_mark){.arena = arena,
@@ -390,6 +399,9 @@ static void note_rollback(th_arena *arena, size_t position) {
 }
 
 th_status th_arena_rollback(th_arena *arena, const th_arena_mark *mark) {
+    if (!is_started(arena) || mark == NULL) {
+        return TH_ERR_NULL;
+    }
     if (th_arena_is_guarded(arena)) {
         if (mark->arena != arena) {
             th_guarding_raise(th_arena_guarding(arena), TH_FAULT_FOREIGN, SIZE_MAX, SIZE_MAX, 0, 0);
@@ -405,7 +417,7 @@ th_status th_arena_rollback(th_arena *arena, const th_arena_mark *mark) {
     }
     empty_down_to(arena, mark);
     note_rollback(arena, mark->position);
-    settle(arena);
+    th_arena_settle(arena);
     return TH_OK;
 }
 
@@ -419,6 +431,9 @@ static th_arena_chunk *lowest_of(const th_arena *arena) {
 }
 
 th_status th_arena_reset(th_arena *arena) {
+    if (!is_started(arena)) {
+        return TH_ERR_NULL;
+    }
     const th_arena_mark bottom = {.arena = arena, .chunk = lowest_of(arena)};
     if (th_arena_is_guarded(arena) &&
         (!verify_larges(arena, &bottom) || !verify_chain(arena, &bottom))) {
@@ -427,11 +442,14 @@ th_status th_arena_reset(th_arena *arena) {
     empty_down_to(arena, &bottom);
     arena->oldest = arena->generation;
     arena->notes = 0;
-    settle(arena);
+    th_arena_settle(arena);
     return TH_OK;
 }
 
 size_t th_arena_trim(th_arena *arena) {
+    if (arena == NULL) {
+        return 0;
+    }
     size_t before = arena->reserved;
     while (arena->spare != NULL) {
         th_chunk p;
@@ -442,13 +460,16 @@ size_t th_arena_trim(th_arena *arena) {
         arena->spares--;
         th_chunk_give_back(arena, &p);
     }
-    settle(arena);
+    th_arena_settle(arena);
     return before - arena->reserved;
 }
 
 /* ---- questions ---------------------------------------------------------------------------- */
 
 th_arena_stats th_arena_get_stats(const th_arena *arena) {
+    if (arena == NULL) {
+        return (th_arena_stats){0};
+    }
     size_t used = used_now(arena);
     return (th_arena_stats){.used_bytes = used,
                             .high_water_bytes = used > arena->high_water ? used : arena->high_water,
@@ -502,6 +523,9 @@ static th_status check_list(const th_arena *arena, th_arena_chunk *chunk, size_t
 th_status th_arena_check(const th_arena *arena, th_fault *fault) {
     tally chain, larges, spares;
     th_no_fault(fault);
+    if (!is_started(arena)) {
+        return TH_ERR_NULL;
+    }
     th_status status = check_list(arena, arena->chunk, arena->chunks, &chain, fault);
     if (status == TH_OK) {
         status = check_list(arena, arena->large, arena->larges, &larges, fault);
@@ -528,16 +552,11 @@ static void *table_alloc(void *self, size_t bytes, size_t alignment) {
     return alloc_here(self, bytes, alignment - 1);
 }
 
-static void table_free(void *self, void *pointer) {
-    th_arena_free(self, pointer);
-}
-
-static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
-    return th_arena_resize(self, pointer, bytes);
-}
+TH_THUNKS(arena);
+TH_THUNK_RESIZE_IN_PLACE(arena);
 
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
- * table_resize_in_place, which is always asked first; in an arena without memory, which may have
+ * resize_in_place, which is always asked first; in an arena without memory, which may have
  * ended, every pointer is one. */
 void *th_arena_move(th_arena *arena, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     bool is_empty = arena->chunk == NULL && arena->large == NULL;
@@ -555,29 +574,14 @@ void *th_arena_move(th_arena *arena, void *pointer, size_t kept, size_t bytes, s
     return block;
 }
 
-static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     return th_arena_move(self, pointer, kept, bytes, alignment);
-}
-
-static void table_reset(void *self) {
-    (void)th_arena_reset(self);
-}
-
-static bool table_owns(const void *self, const void *pointer) {
-    return th_arena_owns(self, pointer);
-}
-
-static th_status table_check(const void *self, th_fault *fault) {
-    return th_arena_check(self, fault);
 }
 
 th_allocator th_arena_allocator(th_arena *arena) {
     static const th_allocator_table table = {.alloc = table_alloc,
-                                             .free = table_free,
-                                             .resize_in_place = table_resize_in_place,
-                                             .resize = table_resize,
-                                             .reset = table_reset,
-                                             .owns = table_owns,
-                                             .check = table_check};
-    return (th_allocator){.table = &table, .self = arena};
+                                             .resize_in_place = th_arena_thunk_resize_in_place,
+                                             .realloc = table_realloc,
+                                             TH_THUNKS_OF(arena)};
+    return th_allocator_of(&table, arena);
 }

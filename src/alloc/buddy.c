@@ -8,6 +8,7 @@
 #include "alloc/buddy_tree.h"
 #include "alloc/guarding.h"
 #include "alloc/moving.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 #include "base/track.h"
 
@@ -185,13 +186,7 @@ static void open(th_buddy *b, size_t unit, unsigned order, size_t opened, size_t
     th_track_close(at + bytes, slack);
 }
 
-/* Level 3: after each call. */
-static void settle(const th_buddy *b) {
-    th_fault fault;
-    if (th_buddy_level(b) >= 3 && th_buddy_check(b, &fault) != TH_OK) {
-        th_guarding_report(&b->config.guarding, &fault);
-    }
-}
+TH_DEFINE_SETTLE(buddy);
 
 /* What is wrong with a pointer to a unit in which no block begins. */
 static th_status describe_stray(const th_buddy *b, size_t unit, th_fault *fault) {
@@ -224,7 +219,7 @@ static th_status verify_live(const th_buddy *b, const void *pointer, th_fault *f
 static inline TH_ALWAYS_INLINE bool claim(const th_buddy *b, const void *pointer, size_t *unit,
                                           unsigned *order) {
     th_fault fault;
-    if (pointer == NULL || b->tree == NULL) {
+    if (b == NULL || pointer == NULL || b->tree == NULL) {
         return false;
     }
     if (th_buddy_level(b) > 0 && verify_live(b, pointer, &fault) != TH_OK) {
@@ -325,9 +320,9 @@ void th_buddy_clean_up(th_buddy *buddy) {
     memset(buddy, 0, sizeof *buddy);
 }
 
-void th_buddy_reset(th_buddy *buddy) {
-    if (buddy->tree == NULL) {
-        return;
+th_status th_buddy_reset(th_buddy *buddy) {
+    if (buddy == NULL || buddy->tree == NULL) {
+        return TH_ERR_NULL;
     }
     for (size_t unit = th_buddy_lowest_unit(buddy); unit < th_buddy_end_unit(buddy); unit++) {
         if (buddy->live[unit] != 0) {
@@ -337,7 +332,8 @@ void th_buddy_reset(th_buddy *buddy) {
     free_all(buddy);
     buddy->live_blocks = 0;
     buddy->live_bytes = 0;
-    settle(buddy);
+    th_buddy_settle(buddy);
+    return TH_OK;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
@@ -364,7 +360,7 @@ static inline TH_ALWAYS_INLINE void *take_lowest(th_buddy *b, size_t bytes, unsi
     count_live(b, unit, order);
     open(b, unit, order, 0, bytes);
     th_buddy_take(b, at);
-    settle(b);
+    th_buddy_settle(b);
     return block;
 }
 
@@ -378,6 +374,9 @@ TH_NOINLINE static void *take_lowest_large(th_buddy *b, size_t bytes, unsigned o
 
 /* Of a block of at least `block_bytes` bytes. */
 static inline TH_ALWAYS_INLINE void *alloc(th_buddy *b, size_t bytes, size_t block_bytes) {
+    if (b == NULL) {
+        return NULL;
+    }
     unsigned order = order_for(b, block_bytes);
     if (order >= b->largest) { /* so it is without a tree */
         b->failed_allocs++;
@@ -404,7 +403,7 @@ static inline TH_ALWAYS_INLINE void give_back(th_buddy *b, size_t unit, unsigned
     b->live[unit] = 0;
     wipe(b, unit, (size_t)1 << order);
     th_buddy_give(b, th_buddy_place_of(b, unit, order, lane_order));
-    settle(b);
+    th_buddy_settle(b);
 }
 
 TH_NOINLINE static void give_back_large(th_buddy *b, size_t unit, unsigned order) {
@@ -433,7 +432,7 @@ static bool can_grow(const th_buddy *b, size_t unit, unsigned order, unsigned wa
     return order >= wanted;
 }
 
-bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
+bool th_buddy_resize_in_place(th_buddy *buddy, void *pointer, size_t bytes) {
     size_t unit;
     unsigned order;
     if (bytes == 0 || !claim(buddy, pointer, &unit, &order)) {
@@ -464,7 +463,7 @@ bool th_buddy_resize(th_buddy *buddy, void *pointer, size_t bytes) {
     buddy->live_bytes -= old;
     count_live(buddy, unit, wanted);
     open(buddy, unit, wanted, opened, bytes);
-    settle(buddy);
+    th_buddy_settle(buddy);
     return true;
 }
 
@@ -475,23 +474,29 @@ size_t th_buddy_usable_size(const th_buddy *buddy, const void *pointer) {
 }
 
 bool th_buddy_owns(const th_buddy *buddy, const void *address) {
+    if (buddy == NULL) {
+        return false;
+    }
     uintptr_t at = (uintptr_t)address;
     size_t first;
     return at >= buddy->low && at < buddy->high &&
            th_buddy_find_block(buddy, (at - buddy->origin) >> buddy->unit_log2, &first);
 }
 
-void th_buddy_get_stats(const th_buddy *buddy, th_buddy_stats *stats) {
-    size_t managed = buddy->high - buddy->low;
-    *stats = (th_buddy_stats){.managed_bytes = managed,
-                              .live_bytes = buddy->live_bytes,
-                              .high_water_bytes = buddy->high_water_bytes,
-                              .free_bytes = managed - buddy->live_bytes,
-                              .live_blocks = buddy->live_blocks,
-                              .failed_allocs = buddy->failed_allocs};
-    if (buddy->largest != 0) {
-        stats->largest_free_bytes = th_buddy_block_bytes(buddy, buddy->largest - 1u);
+th_buddy_stats th_buddy_get_stats(const th_buddy *buddy) {
+    if (buddy == NULL) {
+        return (th_buddy_stats){0};
     }
+    size_t managed = buddy->high - buddy->low;
+    return (th_buddy_stats){
+        .managed_bytes = managed,
+        .live_bytes = buddy->live_bytes,
+        .high_water_bytes = buddy->high_water_bytes,
+        .free_bytes = managed - buddy->live_bytes,
+        .largest_free_bytes =
+            buddy->largest != 0 ? th_buddy_block_bytes(buddy, buddy->largest - 1u) : 0,
+        .live = buddy->live_blocks,
+        .failed_allocs = buddy->failed_allocs};
 }
 
 /* ---- the interface ------------------------------------------------------------------------ */
@@ -500,16 +505,12 @@ static void *table_alloc(void *self, size_t bytes, size_t alignment) {
     return th_buddy_alloc_aligned(self, bytes, alignment);
 }
 
-static void table_free(void *self, void *pointer) {
-    th_buddy_free(self, pointer);
-}
+TH_THUNKS(buddy);
+TH_THUNK_RESIZE_IN_PLACE(buddy);
+TH_THUNK_USABLE_SIZE(buddy);
 
-static bool table_resize(void *self, void *pointer, size_t bytes) {
-    return th_buddy_resize(self, pointer, bytes);
-}
-
-/* table_resize, which is always asked first, has reported what is bad. */
-static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+/* resize_in_place, which is always asked first, has reported what is bad. */
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_buddy *buddy = self;
     if (th_buddy_level(buddy) > 0 && verify_live(buddy, pointer, NULL) != TH_OK) {
         return NULL;
@@ -517,30 +518,11 @@ static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, si
     return th_move_by_copy(th_buddy_allocator(buddy), pointer, kept, bytes, alignment);
 }
 
-static void table_reset(void *self) {
-    th_buddy_reset(self);
-}
-
-static bool table_owns(const void *self, const void *pointer) {
-    return th_buddy_owns(self, pointer);
-}
-
-static size_t table_usable_size(const void *self, const void *pointer) {
-    return th_buddy_usable_size(self, pointer);
-}
-
-static th_status table_check(const void *self, th_fault *fault) {
-    return th_buddy_check(self, fault);
-}
-
 th_allocator th_buddy_allocator(th_buddy *buddy) {
     static const th_allocator_table table = {.alloc = table_alloc,
-                                             .free = table_free,
-                                             .resize_in_place = table_resize,
-                                             .resize = table_move,
-                                             .reset = table_reset,
-                                             .owns = table_owns,
-                                             .usable_size = table_usable_size,
-                                             .check = table_check};
-    return (th_allocator){.table = &table, .self = buddy};
+                                             .resize_in_place = th_buddy_thunk_resize_in_place,
+                                             .realloc = table_realloc,
+                                             .usable_size = th_buddy_thunk_usable_size,
+                                             TH_THUNKS_OF(buddy)};
+    return th_allocator_of(&table, buddy);
 }

@@ -142,11 +142,8 @@ th_status th_buddy_check(const th_buddy *buddy, th_fault *fault) {
     size_t bytes = 0;
     size_t count;
     th_no_fault(fault);
-    if (b == NULL) {
+    if (b == NULL || b->tree == NULL) {
         return TH_ERR_NULL;
-    }
-    if (b->tree == NULL) {
-        return TH_OK;
     }
     th_status status = check_live(b, fault);
     status = status == TH_OK ? check_tree(b, fault) : status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc/span.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 
 #define NUMBER ((size_t)0) /* of the only span, in faults */
@@ -41,15 +42,12 @@ void th_bump_clean_up(th_bump *bump) {
     *bump = (th_bump){0};
 }
 
-/* Level 3: the checker after each operation. */
-static void settle(const th_bump *bump) {
-    th_fault fault;
-    if (th_guarding_level(guarding_of(bump)) >= 3 && th_bump_check(bump, &fault) != TH_OK) {
-        th_guarding_report(guarding_of(bump), &fault);
-    }
-}
+TH_DEFINE_SETTLE(bump);
 
 static inline void *place(th_bump *bump, size_t bytes, size_t mask) {
+    if (bump == NULL) {
+        return NULL;
+    }
     unsigned char *start;
     if (!th_span_find(&bump->span, bytes, mask, &start)) {
         bump->failed_allocs += bytes != 0;
@@ -57,7 +55,7 @@ static inline void *place(th_bump *bump, size_t bytes, size_t mask) {
     }
     bool taken = th_span_take(&bump->span, guarding_of(bump), NUMBER, start, bytes);
     bump->allocs += taken;
-    settle(bump);
+    th_bump_settle(bump);
     return taken ? start : NULL;
 }
 
@@ -83,41 +81,52 @@ static void note_high_water(th_bump *bump) {
     bump->high_water = used > bump->high_water ? used : bump->high_water;
 }
 
-bool th_bump_resize(th_bump *bump, void *pointer, size_t bytes) {
-    if (pointer == NULL || !verify_pointer(bump, pointer) || pointer != bump->span.last) {
+bool th_bump_resize_in_place(th_bump *bump, void *pointer, size_t bytes) {
+    if (bump == NULL || pointer == NULL || !verify_pointer(bump, pointer) ||
+        pointer != bump->span.last) {
         return false;
     }
     note_high_water(bump);
     bool resized = th_span_resize(&bump->span, guarding_of(bump), NUMBER, bytes);
-    settle(bump);
+    th_bump_settle(bump);
     return resized;
 }
 
 void th_bump_free(th_bump *bump, void *pointer) {
-    if (pointer == NULL || !verify_pointer(bump, pointer) || pointer != bump->span.last ||
+    if (bump == NULL || pointer == NULL || !verify_pointer(bump, pointer) ||
+        pointer != bump->span.last ||
         !th_span_verify(&bump->span, guarding_of(bump), NUMBER, bump->span.last)) {
         return;
     }
     note_high_water(bump);
     th_span_cut(&bump->span, guarding_of(bump), bump->span.last);
-    settle(bump);
+    th_bump_settle(bump);
 }
 
 th_status th_bump_reset(th_bump *bump) {
+    if (bump == NULL || bump->span.base == NULL) {
+        return TH_ERR_NULL;
+    }
     if (!th_span_verify(&bump->span, guarding_of(bump), NUMBER, bump->span.base)) {
         return TH_ERR_CORRUPT;
     }
     note_high_water(bump);
     th_span_cut(&bump->span, guarding_of(bump), bump->span.base);
-    settle(bump);
+    th_bump_settle(bump);
     return TH_OK;
 }
 
 bool th_bump_owns(const th_bump *bump, const void *pointer) {
+    if (bump == NULL) {
+        return false;
+    }
     return th_span_holds(&bump->span, pointer);
 }
 
 th_bump_stats th_bump_get_stats(const th_bump *bump) {
+    if (bump == NULL) {
+        return (th_bump_stats){0};
+    }
     size_t used = th_span_used(&bump->span);
     return (th_bump_stats){.used_bytes = used,
                            .left_bytes = th_span_room(&bump->span),
@@ -127,6 +136,10 @@ th_bump_stats th_bump_get_stats(const th_bump *bump) {
 }
 
 th_status th_bump_check(const th_bump *bump, th_fault *fault) {
+    th_no_fault(fault);
+    if (bump == NULL || bump->span.base == NULL) {
+        return TH_ERR_NULL;
+    }
     return th_span_check(&bump->span, guarding_of(bump), NUMBER, fault);
 }
 
@@ -136,17 +149,12 @@ static void *table_alloc(void *self, size_t bytes, size_t alignment) {
     return place(self, bytes, alignment - 1);
 }
 
-static void table_free(void *self, void *pointer) {
-    th_bump_free(self, pointer);
-}
-
-static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
-    return th_bump_resize(self, pointer, bytes);
-}
+TH_THUNKS(bump);
+TH_THUNK_RESIZE_IN_PLACE(bump);
 
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
- * table_resize_in_place, which is always asked first; after the end every pointer is one. */
-static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+ * resize_in_place, which is always asked first; after the end every pointer is one. */
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_bump *bump = self;
     if (!th_bump_owns(bump, pointer)) {
         return NULL;
@@ -162,25 +170,10 @@ static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, 
     return block;
 }
 
-static void table_reset(void *self) {
-    (void)th_bump_reset(self);
-}
-
-static bool table_owns(const void *self, const void *pointer) {
-    return th_bump_owns(self, pointer);
-}
-
-static th_status table_check(const void *self, th_fault *fault) {
-    return th_bump_check(self, fault);
-}
-
 th_allocator th_bump_allocator(th_bump *bump) {
     static const th_allocator_table table = {.alloc = table_alloc,
-                                             .free = table_free,
-                                             .resize_in_place = table_resize_in_place,
-                                             .resize = table_resize,
-                                             .reset = table_reset,
-                                             .owns = table_owns,
-                                             .check = table_check};
-    return (th_allocator){.table = &table, .self = bump};
+                                             .resize_in_place = th_bump_thunk_resize_in_place,
+                                             .realloc = table_realloc,
+                                             TH_THUNKS_OF(bump)};
+    return th_allocator_of(&table, bump);
 }

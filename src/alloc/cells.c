@@ -50,7 +50,7 @@ th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from
                                      index * cells->stride + from + bad, TH_POISON_BYTE, found);
 }
 
-void th_cell_seal(const th_cells *cells, size_t index, size_t bytes, size_t to, int level) {
+void th_cell_close_rest(const th_cells *cells, size_t index, size_t bytes, size_t to, int level) {
     unsigned char *rest = th_cell_at(cells, index) + bytes;
     if (level >= 1) {
         th_guarding_write_canary((uintptr_t)cells->start, rest, to - bytes);

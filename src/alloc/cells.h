@@ -53,6 +53,30 @@ static inline size_t th_cell_natural_alignment(size_t bytes) {
     return lowest < 16 ? lowest : 16;
 }
 
+/* How objects of so many bytes lie in cells, each of which has room for `least` bytes at least and
+ * is aligned as that is; alignment 0: the natural one. Fails iff there are no bytes
+ * (TH_ERR_CONFIG), the alignment is no power of two (TH_ERR_ALIGNMENT), or one of them is more than
+ * bytes_max (TH_ERR_TOO_LARGE). */
+static inline th_status th_cell_lay_out(size_t bytes, size_t alignment, size_t least,
+                                        size_t bytes_max, size_t *cell_alignment, size_t *stride) {
+    if (bytes == 0) {
+        return TH_ERR_CONFIG;
+    }
+    if (alignment == 0) {
+        alignment = th_cell_natural_alignment(bytes);
+    }
+    if (!th_is_power_of_two(alignment)) {
+        return TH_ERR_ALIGNMENT;
+    }
+    alignment = alignment < least ? least : alignment;
+    if (bytes > bytes_max || alignment > bytes_max) {
+        return TH_ERR_TOO_LARGE;
+    }
+    *cell_alignment = alignment;
+    *stride = th_size_round_up(bytes < least ? least : bytes, alignment);
+    return TH_OK;
+}
+
 static inline unsigned char *th_cell_at(const th_cells *cells, size_t index) {
     return cells->start + index * cells->stride;
 }
@@ -89,10 +113,10 @@ th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from
 
 /* What is behind the first `bytes` bytes of a live cell, which are not all: canary, at level 1, up
  * to `to`; closed. */
-void th_cell_seal(const th_cells *cells, size_t index, size_t bytes, size_t to, int level);
+void th_cell_close_rest(const th_cells *cells, size_t index, size_t bytes, size_t to, int level);
 
 /* The cell becomes live: its first `bytes` bytes are open, with no contents, or (kept) with those
- * that they have; the rest is sealed. */
+ * that they have; the rest is closed. */
 static inline void th_cell_open(const th_cells *cells, size_t index, size_t bytes, size_t to,
                                 bool kept, int level) {
     if (kept) {
@@ -101,7 +125,7 @@ static inline void th_cell_open(const th_cells *cells, size_t index, size_t byte
         th_track_open(th_cell_at(cells, index), bytes);
     }
     if (bytes < cells->stride) {
-        th_cell_seal(cells, index, bytes, to, level);
+        th_cell_close_rest(cells, index, bytes, to, level);
     }
 }
 
@@ -112,7 +136,7 @@ static inline void th_cell_reopen(const th_cells *cells, size_t index, size_t ol
         th_track_open(th_cell_at(cells, index) + old_bytes, bytes - old_bytes);
     }
     if (bytes < cells->stride) {
-        th_cell_seal(cells, index, bytes, to, level);
+        th_cell_close_rest(cells, index, bytes, to, level);
     }
 }
 

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "alloc/chunk.h"
 
+#include "base/mix.h"
+
 /* ---- headers ------------------------------------------------------------------------------ */
 
-static uint64_t mix(uint64_t sum, uint64_t value) {
-    sum = (sum ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-    return sum ^ (sum >> 32);
-}
-
 static uint32_t check_due(const th_arena_chunk *chunk, const th_arena_chunk *header) {
-    uint64_t sum = mix(0, (uintptr_t)chunk);
-    sum = mix(sum, (uintptr_t)header->prev);
-    sum = mix(sum, header->bytes);
-    sum = mix(sum, (uintptr_t)header->at);
-    sum = mix(sum, (uintptr_t)header->last);
-    sum = mix(sum, (uintptr_t)header->dirty);
-    sum = mix(sum, header->position);
-    return (uint32_t)mix(sum, (uint64_t)header->gaps << 32 | header->number);
+    uint64_t sum = th_mix(0, (uintptr_t)chunk);
+    sum = th_mix(sum, (uintptr_t)header->prev);
+    sum = th_mix(sum, header->bytes);
+    sum = th_mix(sum, (uintptr_t)header->at);
+    sum = th_mix(sum, (uintptr_t)header->last);
+    sum = th_mix(sum, (uintptr_t)header->dirty);
+    sum = th_mix(sum, header->position);
+    return (uint32_t)th_mix(sum, (uint64_t)header->gaps << 32 | header->number);
 }
 
 static TH_TRACK_BLIND void peek(const th_arena_chunk *chunk, th_arena_chunk *header) {

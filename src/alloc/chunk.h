@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The chunks of an arena: their headers, and how they come and go. The current chunk's span is in
- * th_arena; those of the others are in their headers. A header is closed to callers and sealed with
+ * th_arena; those of the others are in their headers. A header is closed to callers and has
  * a check word; everything that reads one goes through th_chunk_load. */
 #ifndef TH_ALLOC_CHUNK_H
 #define TH_ALLOC_CHUNK_H

@@ -8,6 +8,7 @@
 
 #include "alloc/large.h"
 #include "alloc/slab.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 #include "base/compiler.h"
 #include "tagheap/pages.h"
@@ -61,20 +62,9 @@ static int level_of(const th_classes *classes) {
     return th_guarding_level(&classes->config.guarding);
 }
 
-static bool report(const th_classes *classes, th_status status, const th_fault *fault) {
-    if (status == TH_OK) {
-        return true;
-    }
-    th_guarding_report(&classes->config.guarding, fault);
-    return false;
-}
+TH_DEFINE_SETTLE(classes);
 
-static void settle(const th_classes *classes) {
-    th_fault fault;
-    if (level_of(classes) >= 3) {
-        (void)report(classes, th_classes_check(classes, &fault), &fault);
-    }
-}
+TH_DEFINE_IS_SOUND(classes);
 
 static th_status verify_config(const th_classes_config *config, size_t slab_bytes) {
     bool mapped = config->backing.table == NULL;
@@ -173,30 +163,30 @@ static void *alloc(th_classes *classes, size_t bytes, size_t alignment, bool zer
     if (number < classes->count) {
         return alloc_small(classes, &classes->slabs[number], bytes);
     }
-    return zeroed ? th_large_alloc(&classes->large, bytes, alignment)
+    return zeroed ? th_large_alloc_aligned(&classes->large, bytes, alignment)
                   : th_large_alloc_unzeroed(&classes->large, bytes, alignment);
 }
 
-static void *alloc_any(th_classes *classes, size_t alignment, size_t bytes, bool zeroed) {
-    if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
+static void *alloc_any(th_classes *classes, size_t bytes, size_t alignment, bool zeroed) {
+    if (classes == NULL || bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
         return NULL;
     }
     void *block = alloc(classes, bytes, alignment, zeroed);
     classes->failed_allocs += block == NULL;
-    settle(classes);
+    th_classes_settle(classes);
     return block;
 }
 
-void *th_classes_alloc_aligned(th_classes *classes, size_t alignment, size_t bytes) {
-    return alloc_any(classes, alignment, bytes, false);
+void *th_classes_alloc_aligned(th_classes *classes, size_t bytes, size_t alignment) {
+    return alloc_any(classes, bytes, alignment, false);
 }
 
 TH_NOINLINE static void *alloc_carefully(th_classes *classes, size_t bytes) {
-    return th_classes_alloc_aligned(classes, TH_ALLOCATOR_ALIGNMENT, bytes);
+    return th_classes_alloc_aligned(classes, bytes, TH_ALLOCATOR_ALIGNMENT);
 }
 
 void *th_classes_alloc(th_classes *classes, size_t bytes) {
-    if (bytes - 1 < classes->class_bytes_max) {
+    if (!th_guarding_is_null(classes) && bytes - 1 < classes->class_bytes_max) {
         th_slab *slab = classes->slabs + (size_t)th_class_of(bytes);
         size_t slack = slab->stride - bytes;
         if (slab->quick != NULL && slack <= TH_SLAB_SLACK_MAX) {
@@ -207,14 +197,18 @@ void *th_classes_alloc(th_classes *classes, size_t bytes) {
     return alloc_carefully(classes, bytes);
 }
 
-void *th_classes_alloc_zeroed(th_classes *classes, size_t count, size_t size) {
-    size_t bytes;
-    if (th_mul_overflows(count, size, &bytes)) {
+void *th_classes_alloc_zeroed(th_classes *classes, size_t bytes) {
+    void *block = alloc_any(classes, bytes, TH_ALLOCATOR_ALIGNMENT, true);
+    if (block == NULL) {
         return NULL;
     }
     bool is_zeroed = bytes > classes->class_bytes_max && classes->config.backing.table == NULL;
-    void *block = alloc_any(classes, TH_ALLOCATOR_ALIGNMENT, bytes, true);
-    return block != NULL && !is_zeroed ? memset(block, 0, bytes) : block;
+    return is_zeroed ? block : memset(block, 0, bytes);
+}
+
+void *th_classes_alloc_array_zeroed(th_classes *classes, size_t count, size_t size) {
+    size_t bytes;
+    return th_mul_overflows(count, size, &bytes) ? NULL : th_classes_alloc_zeroed(classes, bytes);
 }
 
 /* The class whose block this may be; NULL: none, it is large or foreign. */
@@ -229,7 +223,8 @@ static bool look_up(const th_classes *classes, const void *block, th_slab_head *
     th_fault fault;
     *head = th_slab_find(classes->slab_ranges, block);
     return *head == NULL || level_of(classes) < 1 ||
-           report(classes, th_slab_verify_head(*head, &fault), &fault);
+           th_guarding_passes(&classes->config.guarding, th_slab_verify_head(*head, &fault),
+                              &fault);
 }
 
 /* What is asked for of a live block; 0 after a report. */
@@ -258,10 +253,13 @@ static void free_block(th_classes *classes, void *block) {
 
 TH_NOINLINE static void free_carefully(th_classes *classes, void *block) {
     free_block(classes, block);
-    settle(classes);
+    th_classes_settle(classes);
 }
 
 void th_classes_free(th_classes *classes, void *block) {
+    if (classes == NULL) {
+        return;
+    }
     size_t offset = (uintptr_t)block & (classes->slab_bytes - 1);
     if (((uintptr_t)block & classes->sure_bits) == 0) {
         free_carefully(classes, block);
@@ -299,10 +297,10 @@ static bool resize_in_place(th_classes *classes, void *block, size_t old_bytes, 
         return false;
     }
     if (slab == NULL) {
-        return loose ? th_large_resize(&classes->large, block, bytes)
+        return loose ? th_large_resize_in_place(&classes->large, block, bytes)
                      : th_large_resize_snugly(&classes->large, block, bytes);
     }
-    if (!th_slab_resize(slab, block, bytes)) {
+    if (!th_slab_resize_in_place(slab, block, bytes)) {
         return false;
     }
     classes->slack_bytes += old_bytes;
@@ -329,34 +327,37 @@ static void *resize(th_classes *classes, void *block, size_t old_bytes, size_t b
     return NULL;
 }
 
-void *th_classes_resize_aligned(th_classes *classes, void *block, size_t alignment, size_t bytes) {
+void *th_classes_realloc_aligned(th_classes *classes, void *block, size_t bytes, size_t alignment) {
     void *resized = NULL;
     if (block == NULL) {
-        return th_classes_alloc_aligned(classes, alignment, bytes);
+        return th_classes_alloc_aligned(classes, bytes, alignment);
     }
     if (bytes == 0) {
         th_classes_free(classes, block);
         return NULL;
     }
-    if (bytes > PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
+    if (classes == NULL || bytes > PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
         return NULL;
     }
     size_t old_bytes = requested(classes, block);
     if (old_bytes > 0 && th_is_aligned((uintptr_t)block, alignment)) {
         resized = resize(classes, block, old_bytes, bytes, alignment);
     }
-    settle(classes);
+    th_classes_settle(classes);
     return resized;
 }
 
-void *th_classes_resize(th_classes *classes, void *block, size_t bytes) {
-    return th_classes_resize_aligned(classes, block, TH_ALLOCATOR_ALIGNMENT, bytes);
+void *th_classes_realloc(th_classes *classes, void *block, size_t bytes) {
+    return th_classes_realloc_aligned(classes, block, bytes, TH_ALLOCATOR_ALIGNMENT);
 }
 
 static bool resize_live_in_place(th_classes *classes, void *block, size_t bytes, bool loose) {
+    if (classes == NULL) {
+        return false;
+    }
     size_t old_bytes = bytes - 1 < PTRDIFF_MAX ? requested(classes, block) : 0;
     bool done = old_bytes > 0 && resize_in_place(classes, block, old_bytes, bytes, loose);
-    settle(classes);
+    th_classes_settle(classes);
     return done;
 }
 
@@ -366,35 +367,45 @@ bool th_classes_resize_in_place(th_classes *classes, void *block, size_t bytes) 
 
 /* ---- all at once -------------------------------------------------------------------------- */
 
-void th_classes_reset(th_classes *classes) {
-    th_fault fault;
-    if (level_of(classes) < 1 || report(classes, th_classes_check(classes, &fault), &fault)) {
-        for (unsigned number = 0; number < classes->count; number++) {
-            th_slab_reset(&classes->slabs[number]);
-        }
-        th_large_reset(&classes->large);
-        classes->slack_bytes = 0;
+th_status th_classes_reset(th_classes *classes) {
+    if (classes == NULL || classes->count == 0) {
+        return TH_ERR_NULL;
     }
-    settle(classes);
+    if (!th_classes_is_sound(classes)) {
+        return TH_ERR_CORRUPT;
+    }
+    for (unsigned number = 0; number < classes->count; number++) {
+        (void)th_slab_reset(&classes->slabs[number]); /* all of them are sound */
+    }
+    (void)th_large_reset(&classes->large);
+    classes->slack_bytes = 0;
+    th_classes_settle(classes);
+    return TH_OK;
 }
 
 size_t th_classes_trim(th_classes *classes) {
+    if (classes == NULL) {
+        return 0;
+    }
     size_t slabs = 0;
     for (unsigned number = 0; number < classes->count; number++) {
         slabs += th_slab_trim(&classes->slabs[number]);
     }
     (void)th_large_trim(&classes->large);
-    settle(classes);
+    th_classes_settle(classes);
     return slabs;
 }
 
 /* ---- queries ------------------------------------------------------------------------------ */
 
 size_t th_classes_requested_size(const th_classes *classes, const void *block) {
-    return block != NULL ? requested(classes, block) : 0;
+    return classes != NULL && block != NULL ? requested(classes, block) : 0;
 }
 
 size_t th_classes_usable_size(const th_classes *classes, const void *block) {
+    if (classes == NULL) {
+        return 0;
+    }
     const th_slab *slab = slab_of(classes, block);
     if (slab == NULL) {
         return th_large_usable_size(&classes->large, block);
@@ -403,11 +414,17 @@ size_t th_classes_usable_size(const th_classes *classes, const void *block) {
 }
 
 bool th_classes_owns(const th_classes *classes, const void *address) {
+    if (classes == NULL) {
+        return false;
+    }
     const th_slab *slab = slab_of(classes, address);
     return slab != NULL ? th_slab_owns(slab, address) : th_large_owns(&classes->large, address);
 }
 
 th_classes_stats th_classes_get_stats(const th_classes *classes) {
+    if (classes == NULL) {
+        return (th_classes_stats){0};
+    }
     th_large_stats large = th_large_get_stats(&classes->large);
     th_classes_stats stats = {.live = large.live,
                               .live_large = large.live,
@@ -418,18 +435,23 @@ th_classes_stats th_classes_get_stats(const th_classes *classes) {
                               .failed_allocs = classes->failed_allocs};
     for (unsigned number = 0; number < classes->count; number++) {
         th_slab_stats slab = th_slab_get_stats(&classes->slabs[number]);
+        size_t live_bytes = (size_t)slab.live * slab.stride_bytes;
         stats.live += slab.live;
         stats.slabs += slab.slabs;
-        stats.requested_bytes += slab.live * slab.stride;
-        stats.block_bytes += slab.live * slab.stride;
-        stats.memory_bytes += slab.slabs * slab.slab_bytes;
+        stats.requested_bytes += live_bytes;
+        stats.block_bytes += live_bytes;
+        stats.memory_bytes += (size_t)slab.slabs * slab.slab_bytes;
     }
     th_slab_stats records = th_slab_get_stats(&classes->large.records);
-    stats.memory_bytes += records.slabs * records.slab_bytes;
+    stats.memory_bytes += (size_t)records.slabs * records.slab_bytes;
     return stats;
 }
 
 th_status th_classes_check(const th_classes *classes, th_fault *fault) {
+    th_no_fault(fault);
+    if (classes == NULL || classes->count == 0) {
+        return TH_ERR_NULL;
+    }
     th_status status = th_large_check(&classes->large, fault);
     for (unsigned number = 0; number < classes->count && status == TH_OK; number++) {
         status = th_slab_check(&classes->slabs[number], fault);
@@ -448,12 +470,11 @@ static bool is_live_block(const th_classes *classes, const void *block) {
 
 static void *table_alloc(void *self, size_t bytes, size_t alignment) {
     return alignment <= TH_ALLOCATOR_ALIGNMENT ? th_classes_alloc(self, bytes)
-                                               : th_classes_alloc_aligned(self, alignment, bytes);
+                                               : th_classes_alloc_aligned(self, bytes, alignment);
 }
 
-static void table_free(void *self, void *pointer) {
-    th_classes_free(self, pointer);
-}
+TH_THUNKS(classes);
+TH_THUNK_USABLE_SIZE(classes);
 
 static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
     return resize_live_in_place(self, pointer, bytes, false);
@@ -461,38 +482,19 @@ static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
 
 /* A block remembers its own size. resize_in_place has been asked before, and has reported what is
  * bad. */
-static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     (void)kept;
     if (level_of(self) >= 1 && !is_live_block(self, pointer)) {
         return NULL;
     }
-    return th_classes_resize_aligned(self, pointer, alignment, bytes);
-}
-
-static void reset(void *self) {
-    th_classes_reset(self);
-}
-
-static bool owns(const void *self, const void *pointer) {
-    return th_classes_owns(self, pointer);
-}
-
-static size_t usable_size(const void *self, const void *pointer) {
-    return th_classes_usable_size(self, pointer);
-}
-
-static th_status check(const void *self, th_fault *fault) {
-    return th_classes_check(self, fault);
+    return th_classes_realloc_aligned(self, pointer, bytes, alignment);
 }
 
 th_allocator th_classes_allocator(th_classes *classes) {
     static const th_allocator_table table = {.alloc = table_alloc,
-                                             .free = table_free,
                                              .resize_in_place = table_resize_in_place,
-                                             .resize = table_resize,
-                                             .reset = reset,
-                                             .owns = owns,
-                                             .usable_size = usable_size,
-                                             .check = check};
-    return (th_allocator){.table = &table, .self = classes};
+                                             .realloc = table_realloc,
+                                             .usable_size = th_classes_thunk_usable_size,
+                                             TH_THUNKS_OF(classes)};
+    return th_allocator_of(&table, classes);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The placement-policy heap: th_offsets over memory. All bytes of a block are open to the caller,
  * to the granule: what was asked for is not kept. */
+#include "tagheap/fit_heap.h"
 #include "alloc/guarding.h"
 #include "alloc/moving.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 #include "base/track.h"
-#include "tagheap/offsets.h"
 
 th_status th_fit_heap_init(th_fit_heap *heap, void *memory, size_t bytes, void *bookkeeping,
                            size_t bookkeeping_bytes, const th_offsets_config *config) {
@@ -27,6 +28,22 @@ void th_fit_heap_clean_up(th_fit_heap *heap) {
         th_offsets_clean_up(&heap->offsets);
         heap->memory = NULL;
     }
+}
+
+th_status th_fit_heap_reset(th_fit_heap *heap) {
+    if (heap == NULL || heap->memory == NULL) {
+        return TH_ERR_NULL;
+    }
+    th_track_close(heap->memory, (size_t)heap->offsets.bytes);
+    return th_offsets_reset(&heap->offsets);
+}
+
+th_offsets_stats th_fit_heap_get_stats(const th_fit_heap *heap) {
+    return th_offsets_get_stats(heap != NULL ? &heap->offsets : NULL);
+}
+
+th_status th_fit_heap_check(const th_fit_heap *heap, th_fault *fault) {
+    return th_offsets_check(heap != NULL ? &heap->offsets : NULL, fault);
 }
 
 /* The block that starts at `pointer`; generation 0 after a fault. */
@@ -56,7 +73,7 @@ static void *table_alloc(void *self, size_t bytes, size_t alignment) {
         heap->offsets.failed_allocs++;
         return NULL;
     }
-    th_offsets_block block = th_offsets_alloc(&heap->offsets, bytes, alignment);
+    th_offsets_block block = th_offsets_alloc_aligned(&heap->offsets, bytes, alignment);
     if (block.generation == 0) {
         return NULL;
     }
@@ -81,7 +98,7 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
         return false;
     }
     size_t old = (size_t)th_offsets_size(&heap->offsets, block);
-    if (!th_offsets_resize(&heap->offsets, block, bytes)) {
+    if (!th_offsets_resize_in_place(&heap->offsets, block, bytes)) {
         return false;
     }
     size_t now = (size_t)th_offsets_size(&heap->offsets, block);
@@ -94,8 +111,8 @@ static bool table_resize(void *self, void *pointer, size_t bytes) {
     return true;
 }
 
-/* table_resize, which is always asked first, has reported what is no block. */
-static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+/* resize_in_place, which is always asked first, has reported what is no block. */
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_fit_heap *heap = self;
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
     th_offsets_block block = th_offsets_find(&heap->offsets, distance);
@@ -105,10 +122,8 @@ static void *table_move(void *self, void *pointer, size_t kept, size_t bytes, si
     return th_move_by_copy(th_fit_heap_allocator(heap), pointer, kept, bytes, alignment);
 }
 
-static void table_reset(void *self) {
-    th_fit_heap *heap = self;
-    th_offsets_reset(&heap->offsets);
-    th_track_close(heap->memory, (size_t)heap->offsets.bytes);
+static th_status table_reset(void *self) {
+    return th_fit_heap_reset(self);
 }
 
 static bool table_owns(const void *self, const void *pointer) {
@@ -125,18 +140,17 @@ static size_t table_usable_size(const void *self, const void *pointer) {
 }
 
 static th_status table_check(const void *self, th_fault *fault) {
-    const th_fit_heap *heap = self;
-    return th_offsets_check(&heap->offsets, fault);
+    return th_fit_heap_check(self, fault);
 }
 
 th_allocator th_fit_heap_allocator(th_fit_heap *heap) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize,
-                                             .resize = table_move,
+                                             .realloc = table_realloc,
                                              .reset = table_reset,
                                              .owns = table_owns,
                                              .usable_size = table_usable_size,
                                              .check = table_check};
-    return (th_allocator){.table = &table, .self = heap};
+    return th_allocator_of(&table, heap);
 }

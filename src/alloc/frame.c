@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc/span.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 
 #define UNIT TH_ALLOCATOR_ALIGNMENT
@@ -88,14 +89,12 @@ void th_frame_clean_up(th_frame *frame) {
     *frame = (th_frame){0};
 }
 
-static void settle(const th_frame *frame) {
-    th_fault fault;
-    if (th_guarding_level(guarding_of(frame)) >= 3 && th_frame_check(frame, &fault) != TH_OK) {
-        th_guarding_report(guarding_of(frame), &fault);
-    }
-}
+TH_DEFINE_SETTLE(frame);
 
 static inline void *place(th_frame *frame, size_t bytes, size_t mask) {
+    if (frame == NULL) {
+        return NULL;
+    }
     unsigned char *start;
     if (!th_span_find(&frame->span, bytes, mask, &start)) {
         frame->failed_allocs += bytes != 0;
@@ -104,7 +103,7 @@ static inline void *place(th_frame *frame, size_t bytes, size_t mask) {
     }
     bool taken = th_span_take(&frame->span, guarding_of(frame), frame->current, start, bytes);
     frame->allocs += taken;
-    settle(frame);
+    th_frame_settle(frame);
     return taken ? start : NULL;
 }
 
@@ -117,6 +116,9 @@ void *th_frame_alloc_aligned(th_frame *frame, size_t bytes, size_t alignment) {
 }
 
 bool th_frame_owns(const th_frame *frame, const void *pointer) {
+    if (frame == NULL) {
+        return false;
+    }
     return th_span_holds(&frame->span, pointer) || th_span_holds(&frame->before, pointer);
 }
 
@@ -138,21 +140,22 @@ static void note_high_water(th_frame *frame) {
     frame->high_water = used > frame->high_water ? used : frame->high_water;
 }
 
-bool th_frame_resize(th_frame *frame, void *pointer, size_t bytes) {
-    if (pointer == NULL || !verify_pointer(frame, pointer) || pointer != frame->span.last) {
+bool th_frame_resize_in_place(th_frame *frame, void *pointer, size_t bytes) {
+    if (frame == NULL || pointer == NULL || !verify_pointer(frame, pointer) ||
+        pointer != frame->span.last) {
         return false;
     }
     note_high_water(frame);
     bool resized = th_span_resize(&frame->span, guarding_of(frame), frame->current, bytes);
-    settle(frame);
+    th_frame_settle(frame);
     return resized;
 }
 
 th_status th_frame_flip(th_frame *frame) {
-    th_span next = frame->before;
-    if (next.base == NULL) {
-        return TH_OK;
+    if (frame == NULL || frame->span.base == NULL) {
+        return TH_ERR_NULL;
     }
+    th_span next = frame->before;
     if (!th_span_verify(&next, guarding_of(frame), number_before(frame), next.base)) {
         return TH_ERR_CORRUPT;
     }
@@ -163,16 +166,19 @@ th_status th_frame_flip(th_frame *frame) {
     frame->current = number_before(frame);
     frame->frames++;
     frame->failed_in_frame = 0;
-    settle(frame);
+    th_frame_settle(frame);
     return TH_OK;
 }
 
 th_frame_stats th_frame_get_stats(const th_frame *frame) {
+    if (frame == NULL) {
+        return (th_frame_stats){0};
+    }
     size_t used = th_span_used(&frame->span);
     return (th_frame_stats){.frames = frame->frames,
                             .frame_bytes = frame->config.frame_bytes,
                             .used_bytes = used,
-                            .used_before = th_span_used(&frame->before),
+                            .used_before_bytes = th_span_used(&frame->before),
                             .high_water_bytes = used > frame->high_water ? used : frame->high_water,
                             .allocs = frame->allocs,
                             .failed_allocs = frame->failed_allocs,
@@ -180,6 +186,10 @@ th_frame_stats th_frame_get_stats(const th_frame *frame) {
 }
 
 th_status th_frame_check(const th_frame *frame, th_fault *fault) {
+    th_no_fault(fault);
+    if (frame == NULL || frame->span.base == NULL) {
+        return TH_ERR_NULL;
+    }
     th_status status = th_span_check(&frame->span, guarding_of(frame), frame->current, fault);
     if (status != TH_OK) {
         return status;
@@ -198,12 +208,12 @@ static void table_free(void *self, void *pointer) {
 }
 
 static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
-    return th_frame_resize(self, pointer, bytes);
+    return th_frame_resize_in_place(self, pointer, bytes);
 }
 
 /* What shrinks stays, for its memory could not be used anyway. A bad pointer has been reported by
- * table_resize_in_place, which is always asked first; after the end every pointer is one. */
-static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+ * resize_in_place, which is always asked first; after the end every pointer is one. */
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_frame *frame = self;
     if (!th_frame_owns(frame, pointer)) {
         return NULL;
@@ -215,8 +225,8 @@ static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, 
     return block != NULL ? memcpy(block, pointer, kept) : NULL;
 }
 
-static void table_reset(void *self) {
-    (void)th_frame_flip(self);
+static th_status table_reset(void *self) {
+    return th_frame_flip(self);
 }
 
 static bool table_owns(const void *self, const void *pointer) {
@@ -231,9 +241,9 @@ th_allocator th_frame_allocator(th_frame *frame) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize_in_place,
-                                             .resize = table_resize,
+                                             .realloc = table_realloc,
                                              .reset = table_reset,
                                              .owns = table_owns,
                                              .check = table_check};
-    return (th_allocator){.table = &table, .self = frame};
+    return th_allocator_of(&table, frame);
 }

@@ -106,7 +106,7 @@ static th_status spill(th_hybrid *hybrid, size_t bytes) {
     }
     void *memory = take_from_backing(hybrid, bytes, &capacity);
     if (memory == NULL) {
-        hybrid->failed++;
+        hybrid->failed_allocs++;
         return TH_ERR_EXHAUSTED;
     }
     th_span from = hybrid->span;
@@ -128,12 +128,7 @@ static th_status spill(th_hybrid *hybrid, size_t bytes) {
     return TH_OK;
 }
 
-static void settle(const th_hybrid *hybrid) {
-    th_fault fault;
-    if (th_guarding_level(guarding_of(hybrid)) >= 3 && th_hybrid_check(hybrid, &fault) != TH_OK) {
-        th_guarding_report(guarding_of(hybrid), &fault);
-    }
-}
+TH_DEFINE_SETTLE(hybrid);
 
 /* ---- what callers do ---------------------------------------------------------------------- */
 
@@ -142,11 +137,14 @@ TH_NOINLINE static th_status reserve_more(th_hybrid *hybrid, size_t bytes) {
         return TH_ERR_TOO_LARGE;
     }
     th_status status = spill(hybrid, bytes);
-    settle(hybrid);
+    th_hybrid_settle(hybrid);
     return status;
 }
 
 static inline th_status reserve(th_hybrid *hybrid, size_t bytes) {
+    if (hybrid == NULL || hybrid->config.alignment == 0) {
+        return TH_ERR_NULL;
+    }
     return bytes > capacity_of(&hybrid->span) ? reserve_more(hybrid, bytes) : TH_OK;
 }
 
@@ -164,7 +162,7 @@ th_status th_hybrid_resize(th_hybrid *hybrid, size_t bytes) {
     } else if (bytes > hybrid->high_water) {
         hybrid->high_water = bytes;
     }
-    settle(hybrid);
+    th_hybrid_settle(hybrid);
     return status;
 }
 
@@ -175,6 +173,9 @@ th_status th_hybrid_resize_array(th_hybrid *hybrid, size_t count, size_t size) {
 }
 
 th_status th_hybrid_release(th_hybrid *hybrid) {
+    if (hybrid == NULL || hybrid->config.alignment == 0) {
+        return TH_ERR_NULL;
+    }
     if (!resize_here(hybrid, 0)) {
         return TH_ERR_CORRUPT;
     }
@@ -184,7 +185,7 @@ th_status th_hybrid_release(th_hybrid *hybrid) {
         hybrid->embedded = (th_span){0};
         hybrid->is_spilled = false;
     }
-    settle(hybrid);
+    th_hybrid_settle(hybrid);
     return TH_OK;
 }
 
@@ -204,26 +205,33 @@ void th_hybrid_clean_up(th_hybrid *hybrid) {
 /* ---- questions ---------------------------------------------------------------------------- */
 
 void *th_hybrid_data(const th_hybrid *hybrid) {
-    return hybrid->span.base;
+    return hybrid != NULL ? hybrid->span.base : NULL;
 }
 
 size_t th_hybrid_size(const th_hybrid *hybrid) {
-    return th_span_used(&hybrid->span);
+    return hybrid != NULL ? th_span_used(&hybrid->span) : 0;
 }
 
 bool th_hybrid_is_embedded(const th_hybrid *hybrid) {
-    return !hybrid->is_spilled;
+    return hybrid == NULL || !hybrid->is_spilled;
 }
 
 th_hybrid_stats th_hybrid_get_stats(const th_hybrid *hybrid) {
+    if (hybrid == NULL) {
+        return (th_hybrid_stats){0};
+    }
     return (th_hybrid_stats){.bytes = th_hybrid_size(hybrid),
                              .capacity_bytes = capacity_of(&hybrid->span),
                              .high_water_bytes = hybrid->high_water,
                              .spills = hybrid->spills,
-                             .failed = hybrid->failed};
+                             .failed_allocs = hybrid->failed_allocs};
 }
 
 th_status th_hybrid_check(const th_hybrid *hybrid, th_fault *fault) {
+    th_no_fault(fault);
+    if (hybrid == NULL || hybrid->config.alignment == 0) {
+        return TH_ERR_NULL;
+    }
     th_status status = th_span_check(&hybrid->span, guarding_of(hybrid), number_of(hybrid), fault);
     if (status != TH_OK) {
         return status;

@@ -7,6 +7,7 @@
 #include "alloc/cells.h"
 #include "alloc/moving.h"
 #include "alloc/slab.h"
+#include "alloc/thunks.h"
 #include "base/align.h"
 #include "base/compiler.h"
 #include "base/ranges.h"
@@ -30,20 +31,9 @@ static bool is_mapped(const th_large *large) {
     return large->config.backing.table == NULL;
 }
 
-static bool report(const th_large *large, th_status status, const th_fault *fault) {
-    if (status == TH_OK) {
-        return true;
-    }
-    th_guarding_report(&large->config.guarding, fault);
-    return false;
-}
+TH_DEFINE_SETTLE(large);
 
-static void settle(const th_large *large) {
-    th_fault fault;
-    if (level_of(large) >= 3) {
-        (void)report(large, th_large_check(large, &fault), &fault);
-    }
-}
+TH_DEFINE_IS_SOUND(large);
 
 static unsigned char *block_of(const th_large_record *record) {
     return (unsigned char *)(uintptr_t)record->range.start;
@@ -129,6 +119,9 @@ TH_NOINLINE static void *reuse(th_large *large, size_t *whole, size_t alignment,
 }
 
 size_t th_large_trim(th_large *large) {
+    if (large == NULL) {
+        return 0;
+    }
     size_t bytes = large->kept_bytes;
     while (large->kept_count > 0) {
         release_oldest(large);
@@ -176,7 +169,7 @@ static void return_memory(th_large *large, unsigned char *block, size_t bytes) {
 }
 
 /* What lies behind the requested bytes in the last page: canary, closed. */
-static void seal(const th_large *large, const th_large_record *record) {
+static void close_rest(const th_large *large, const th_large_record *record) {
     unsigned char *end = block_of(record) + record->requested;
     size_t rest = record->range.bytes - record->requested;
     if (rest == 0) {
@@ -297,6 +290,9 @@ static bool is_sound(const th_large *large, const th_large_record *record, const
 
 /* NULL if there is no such block. */
 static th_large_record *claim(const th_large *large, const void *block) {
+    if (large == NULL) {
+        return NULL;
+    }
     th_large_record *record = find(large, block);
     return is_sound(large, record, block) ? record : NULL;
 }
@@ -365,22 +361,25 @@ static void *make_block(th_large *large, size_t bytes, size_t alignment, bool ze
     record->range.bytes = whole;
     record->requested = bytes;
     enter(large, record);
-    seal(large, record);
+    close_rest(large, record);
     return block;
 }
 
 static void *alloc_block(th_large *large, size_t bytes, size_t alignment, bool zeroed) {
-    alignment = alignment != 0 ? alignment : TH_ALLOCATOR_ALIGNMENT;
-    if (bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
+    if (large == NULL || bytes - 1 >= PTRDIFF_MAX || !th_is_power_of_two(alignment)) {
         return NULL;
     }
     void *block = make_block(large, bytes, alignment, zeroed);
     large->failed_allocs += block == NULL;
-    settle(large);
+    th_large_settle(large);
     return block;
 }
 
-void *th_large_alloc(th_large *large, size_t bytes, size_t alignment) {
+void *th_large_alloc(th_large *large, size_t bytes) {
+    return alloc_block(large, bytes, TH_ALLOCATOR_ALIGNMENT, true);
+}
+
+void *th_large_alloc_aligned(th_large *large, size_t bytes, size_t alignment) {
     return alloc_block(large, bytes, alignment, true);
 }
 
@@ -389,13 +388,16 @@ void *th_large_alloc_unzeroed(th_large *large, size_t bytes, size_t alignment) {
 }
 
 void th_large_free(th_large *large, void *block) {
+    if (large == NULL) {
+        return;
+    }
     th_range **link = th_ranges_find_link(set_of(large, block), block);
     th_large_record *record = (th_large_record *)*link;
     if (is_sound(large, record, block)) {
         th_ranges_unlink(link);
         end_block(large, record);
     }
-    settle(large);
+    th_large_settle(large);
 }
 
 /* Gives back the pages that a shorter block has no use for. False iff it is longer, and the system
@@ -444,7 +446,7 @@ static bool resize_block(th_large *large, th_large_record *record, size_t bytes,
         if (bytes > old_bytes) {
             th_track_open(block_of(record) + old_bytes, bytes - old_bytes);
         }
-        seal(large, record);
+        close_rest(large, record);
     }
     count_bytes(large, record);
     return fits;
@@ -454,11 +456,13 @@ static bool resize_block(th_large *large, th_large_record *record, size_t bytes,
 static bool resize(th_large *large, void *block, size_t bytes, bool loose) {
     th_large_record *record = bytes - 1 < PTRDIFF_MAX ? claim(large, block) : NULL;
     bool done = record != NULL && resize_block(large, record, bytes, loose);
-    settle(large);
+    if (large != NULL) {
+        th_large_settle(large);
+    }
     return done;
 }
 
-bool th_large_resize(th_large *large, void *block, size_t bytes) {
+bool th_large_resize_in_place(th_large *large, void *block, size_t bytes) {
     return resize(large, block, bytes, true);
 }
 
@@ -476,12 +480,16 @@ size_t th_large_usable_size(const th_large *large, const void *block) {
     return record != NULL ? record->range.bytes : 0;
 }
 
-void th_large_reset(th_large *large) {
-    th_fault fault;
-    if (level_of(large) < 1 || report(large, th_large_check(large, &fault), &fault)) {
-        end_all(large);
+th_status th_large_reset(th_large *large) {
+    if (large == NULL || large->page == 0) {
+        return TH_ERR_NULL;
     }
-    settle(large);
+    if (!th_large_is_sound(large)) {
+        return TH_ERR_CORRUPT;
+    }
+    end_all(large);
+    th_large_settle(large);
+    return TH_OK;
 }
 
 /* ---- the checker and queries -------------------------------------------------------------- */
@@ -509,6 +517,10 @@ static size_t sum_kept(const th_large *large) {
 }
 
 th_status th_large_check(const th_large *large, th_fault *fault) {
+    th_no_fault(fault);
+    if (large == NULL || large->page == 0) {
+        return TH_ERR_NULL;
+    }
     const th_large_record *newer = NULL;
     size_t live = 0;
     size_t bytes = 0;
@@ -545,12 +557,18 @@ th_status th_large_check(const th_large *large, th_fault *fault) {
 }
 
 bool th_large_owns(const th_large *large, const void *address) {
+    if (large == NULL) {
+        return false;
+    }
     const th_large_record *record = find_around(large, address);
     return record != NULL &&
            (uintptr_t)address - (uintptr_t)record->range.start < record->requested;
 }
 
 th_large_stats th_large_get_stats(const th_large *large) {
+    if (large == NULL) {
+        return (th_large_stats){0};
+    }
     return (th_large_stats){.live = large->live,
                             .requested_bytes = large->requested_bytes,
                             .bytes = large->bytes,
@@ -562,12 +580,11 @@ th_large_stats th_large_get_stats(const th_large *large) {
 /* ---- as an allocator ---------------------------------------------------------------------- */
 
 static void *alloc(void *self, size_t bytes, size_t alignment) {
-    return th_large_alloc(self, bytes, alignment);
+    return th_large_alloc_aligned(self, bytes, alignment);
 }
 
-static void free_block(void *self, void *pointer) {
-    th_large_free(self, pointer);
-}
+TH_THUNKS(large);
+TH_THUNK_USABLE_SIZE(large);
 
 static bool resize_in_place(void *self, void *pointer, size_t bytes) {
     return th_large_resize_snugly(self, pointer, bytes);
@@ -583,30 +600,11 @@ static void *resize_by_moving(void *self, void *pointer, size_t kept, size_t byt
     return th_move_by_copy(th_large_allocator(large), pointer, kept, bytes, alignment);
 }
 
-static void reset(void *self) {
-    th_large_reset(self);
-}
-
-static bool owns(const void *self, const void *pointer) {
-    return th_large_owns(self, pointer);
-}
-
-static size_t usable_size(const void *self, const void *pointer) {
-    return th_large_usable_size(self, pointer);
-}
-
-static th_status check(const void *self, th_fault *fault) {
-    return th_large_check(self, fault);
-}
-
 th_allocator th_large_allocator(th_large *large) {
     static const th_allocator_table table = {.alloc = alloc,
-                                             .free = free_block,
                                              .resize_in_place = resize_in_place,
-                                             .resize = resize_by_moving,
-                                             .reset = reset,
-                                             .owns = owns,
-                                             .usable_size = usable_size,
-                                             .check = check};
-    return (th_allocator){.table = &table, .self = large};
+                                             .realloc = resize_by_moving,
+                                             .usable_size = th_large_thunk_usable_size,
+                                             TH_THUNKS_OF(large)};
+    return th_allocator_of(&table, large);
 }

@@ -11,7 +11,8 @@ void *th_large_alloc_unzeroed(th_large *large, size_t bytes, size_t alignment);
 /* Is there a live block at exactly this address? Raises nothing. */
 th_status th_large_verify(const th_large *large, const void *block, th_fault *fault);
 
-/* th_large_resize, but false also if the block would keep more than twice its size of a backing. */
+/* th_large_resize_in_place, but false also if the block would keep more than twice its size of a
+ * backing. */
 bool th_large_resize_snugly(th_large *large, void *block, size_t bytes);
 
 #endif

@@ -10,4 +10,8 @@
 void *th_move_by_copy(th_allocator allocator, void *pointer, size_t kept, size_t bytes,
                       size_t alignment);
 
+/* NULL: the `realloc` of allocators all of whose blocks have one size, so that what could not be
+ * done in place cannot be done. */
+void *th_realloc_impossible(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment);
+
 #endif

@@ -50,9 +50,9 @@ static void put_in_class(th_offsets *o, uint32_t index) {
     node *n = &o->nodes[index];
     unsigned class = class_of(granules_of(o, n->bytes));
     n->before = NONE;
-    n->behind = o->heads[class];
-    if (n->behind != NONE) {
-        o->nodes[n->behind].before = index;
+    n->after = o->heads[class];
+    if (n->after != NONE) {
+        o->nodes[n->after].before = index;
     }
     o->heads[class] = index;
     o->steps[class / STEPS] |= (uint8_t)(1u << class % STEPS);
@@ -64,12 +64,12 @@ static void take_from_class(th_offsets *o, uint32_t index) {
     const node *n = &o->nodes[index];
     unsigned class = class_of(granules_of(o, n->bytes));
     if (n->before != NONE) {
-        o->nodes[n->before].behind = n->behind;
+        o->nodes[n->before].after = n->after;
     } else {
-        o->heads[class] = n->behind;
+        o->heads[class] = n->after;
     }
-    if (n->behind != NONE) {
-        o->nodes[n->behind].before = n->before;
+    if (n->after != NONE) {
+        o->nodes[n->after].before = n->before;
     }
     if (o->heads[class] == NONE) {
         o->steps[class / STEPS] &= (uint8_t) ~(1u << class % STEPS);
@@ -104,13 +104,13 @@ static bool is_live(const node *n) {
 
 static uint32_t take_node(th_offsets *o) {
     uint32_t index = o->unused;
-    o->unused = o->nodes[index].behind;
+    o->unused = o->nodes[index].after;
     return index;
 }
 
 static void give_node(th_offsets *o, uint32_t index) {
     o->nodes[index].bytes = 0;
-    o->nodes[index].behind = o->unused;
+    o->nodes[index].after = o->unused;
     o->unused = index;
 }
 
@@ -146,7 +146,7 @@ static void remove_node(th_offsets *o, uint32_t index) {
 static bool has_nodes(const th_offsets *o, unsigned count) {
     uint32_t index = o->unused;
     while (count > 0 && index != NONE) {
-        index = o->nodes[index].behind;
+        index = o->nodes[index].after;
         count--;
     }
     return count == 0;
@@ -205,17 +205,17 @@ size_t th_offsets_bookkeeping_bytes(size_t extents) {
     return extents < NODES_MAX ? extents * sizeof(node) : 0;
 }
 
-void th_offsets_reset(th_offsets *offsets) {
+th_status th_offsets_reset(th_offsets *offsets) {
     th_offsets *o = offsets;
-    if (o->nodes == NULL) {
-        return;
+    if (o == NULL || o->nodes == NULL) {
+        return TH_ERR_NULL;
     }
     memset(o->heads, 0xFF, sizeof o->heads);
     memset(o->steps, 0, sizeof o->steps);
     o->powers = 0;
     o->lowest = NONE;
     o->unused = NONE;
-    o->live_blocks = 0;
+    o->live = 0;
     o->free_extents = 0;
     o->live_bytes = 0;
     for (uint32_t i = o->nodes_max; i-- > 0;) {
@@ -223,6 +223,7 @@ void th_offsets_reset(th_offsets *offsets) {
         give_node(o, i);
     }
     insert_free(o, NONE, 0, o->bytes);
+    return TH_OK;
 }
 
 th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping,
@@ -257,8 +258,7 @@ th_status th_offsets_init(th_offsets *offsets, uint64_t bytes, void *bookkeeping
     offsets->nodes_max = (uint32_t)nodes;
     offsets->config = c;
     memset(offsets->nodes, 0, offsets->nodes_max * sizeof(node));
-    th_offsets_reset(offsets);
-    return TH_OK;
+    return th_offsets_reset(offsets);
 }
 
 void th_offsets_clean_up(th_offsets *offsets) {
@@ -269,12 +269,7 @@ void th_offsets_clean_up(th_offsets *offsets) {
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
-static void settle(const th_offsets *o) {
-    th_fault fault;
-    if (th_guarding_level(&o->config.guarding) >= 3 && th_offsets_check(o, &fault) != TH_OK) {
-        th_guarding_report(&o->config.guarding, &fault);
-    }
-}
+TH_DEFINE_SETTLE(offsets);
 
 static bool raise(const th_offsets *o, th_fault_kind kind, th_offsets_block block) {
     size_t offset = block.offset < TH_FAULT_NOWHERE ? (size_t)block.offset : SIZE_MAX;
@@ -284,7 +279,7 @@ static bool raise(const th_offsets *o, th_fault_kind kind, th_offsets_block bloc
 
 /* Is the block live? False after a fault. */
 static bool claim(const th_offsets *o, th_offsets_block block) {
-    if (o->nodes == NULL) {
+    if (o == NULL || o->nodes == NULL) {
         return false;
     }
     const node *n = block.node < o->nodes_max ? &o->nodes[block.node] : NULL;
@@ -323,16 +318,16 @@ static th_offsets_block carve(th_offsets *o, uint32_t index, uint64_t bytes, uin
         insert_free(o, n->below, offset - gap, gap);
     }
     n->generation++;
-    o->live_blocks++;
+    o->live++;
     count_live(o, bytes, 0);
     return (th_offsets_block){.offset = offset, .node = index, .generation = n->generation};
 }
 
-th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes, uint64_t alignment) {
+th_offsets_block th_offsets_alloc_aligned(th_offsets *offsets, uint64_t bytes, uint64_t alignment) {
     th_offsets *o = offsets;
     th_offsets_block none = {0};
     bool possible = bytes > 0 && alignment != 0 && (alignment & (alignment - 1)) == 0;
-    if (!possible || o->nodes == NULL) {
+    if (!possible || o == NULL || o->nodes == NULL) {
         return none;
     }
     uint32_t found = NONE;
@@ -345,8 +340,12 @@ th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes, uint64_t 
         return none;
     }
     th_offsets_block block = carve(o, found, bytes, alignment);
-    settle(o);
+    th_offsets_settle(o);
     return block;
+}
+
+th_offsets_block th_offsets_alloc(th_offsets *offsets, uint64_t bytes) {
+    return th_offsets_alloc_aligned(offsets, bytes, 1);
 }
 
 /* Takes the neighbour `other`, which lies above, into the free extent. */
@@ -368,7 +367,7 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block) {
     uint32_t above = n->above;
     uint32_t below = n->below;
     n->generation++;
-    o->live_blocks--;
+    o->live--;
     count_live(o, 0, n->bytes);
     if (above != NONE && !is_live(&o->nodes[above])) {
         take_from_class(o, above);
@@ -380,25 +379,25 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block) {
         index = below;
     }
     put_in_class(o, index);
-    settle(o);
+    th_offsets_settle(o);
     return true;
 }
 
-bool th_offsets_resize(th_offsets *offsets, th_offsets_block block, uint64_t bytes) {
+bool th_offsets_resize_in_place(th_offsets *offsets, th_offsets_block block, uint64_t bytes) {
     th_offsets *o = offsets;
     if (!claim(o, block) || bytes == 0 || bytes > o->bytes) {
         return false;
     }
     node *n = &o->nodes[block.node];
     uint32_t above = n->above;
-    bool spare = above != NONE && !is_live(&o->nodes[above]);
-    uint64_t both = n->bytes + (spare ? o->nodes[above].bytes : 0);
+    bool vacant = above != NONE && !is_live(&o->nodes[above]);
+    uint64_t both = n->bytes + (vacant ? o->nodes[above].bytes : 0);
     uint64_t old = n->bytes;
     bytes = round_up(bytes, o->config.granule);
-    if (bytes > both || (bytes < both && !spare && !has_nodes(o, 1))) {
+    if (bytes > both || (bytes < both && !vacant && !has_nodes(o, 1))) {
         return false;
     }
-    if (spare) {
+    if (vacant) {
         take_from_class(o, above);
         remove_node(o, above);
     }
@@ -407,7 +406,7 @@ bool th_offsets_resize(th_offsets *offsets, th_offsets_block block, uint64_t byt
         insert_free(o, block.node, n->offset + bytes, both - bytes);
     }
     count_live(o, bytes, old);
-    settle(o);
+    th_offsets_settle(o);
     return true;
 }
 
@@ -417,7 +416,7 @@ uint64_t th_offsets_size(const th_offsets *offsets, th_offsets_block block) {
 
 th_offsets_block th_offsets_find(const th_offsets *offsets, uint64_t offset) {
     th_offsets_block none = {0};
-    uint32_t i = offsets->nodes != NULL ? offsets->lowest : NONE;
+    uint32_t i = offsets != NULL && offsets->nodes != NULL ? offsets->lowest : NONE;
     while (i != NONE && offset - offsets->nodes[i].offset >= offsets->nodes[i].bytes) {
         i = offsets->nodes[i].above;
     }
@@ -428,25 +427,35 @@ th_offsets_block th_offsets_find(const th_offsets *offsets, uint64_t offset) {
     return (th_offsets_block){.offset = n->offset, .node = i, .generation = n->generation};
 }
 
-void th_offsets_get_stats(const th_offsets *offsets, th_offsets_stats *stats) {
-    const th_offsets *o = offsets;
-    *stats = (th_offsets_stats){.bytes = o->bytes,
-                                .live_bytes = o->live_bytes,
-                                .high_water_bytes = o->high_water_bytes,
-                                .free_bytes = o->bytes - o->live_bytes,
-                                .failed_allocs = o->failed_allocs,
-                                .live_blocks = o->live_blocks,
-                                .free_extents = o->free_extents};
+/* The largest free extent is in the highest class that has any. */
+static uint64_t largest_free(const th_offsets *o) {
+    uint64_t largest = 0;
     if (o->powers == 0) {
-        return;
+        return 0;
     }
     unsigned power = th_highest_bit(o->powers);
     unsigned class = power * STEPS + th_highest_bit(o->steps[power]);
-    for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
-        if (o->nodes[i].bytes > stats->largest_free_bytes) {
-            stats->largest_free_bytes = o->nodes[i].bytes;
+    for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].after) {
+        if (o->nodes[i].bytes > largest) {
+            largest = o->nodes[i].bytes;
         }
     }
+    return largest;
+}
+
+th_offsets_stats th_offsets_get_stats(const th_offsets *offsets) {
+    if (offsets == NULL) {
+        return (th_offsets_stats){0};
+    }
+    const th_offsets *o = offsets;
+    return (th_offsets_stats){.bytes = o->bytes,
+                              .live_bytes = o->live_bytes,
+                              .high_water_bytes = o->high_water_bytes,
+                              .free_bytes = o->bytes - o->live_bytes,
+                              .largest_free_bytes = largest_free(o),
+                              .failed_allocs = o->failed_allocs,
+                              .live = o->live,
+                              .free_extents = o->free_extents};
 }
 
 /* ---- the checker -------------------------------------------------------------------------- */
@@ -501,7 +510,7 @@ TH_TRACK_BLIND static bool are_bitmaps_sound(const th_offsets *o) {
     return sound & (o->powers == powers);
 }
 
-/* Every free extent is in its class, and nothing else. It ends, since nothing can be behind two
+/* Every free extent is in its class, and nothing else. It ends, since nothing can be after two
  * extents. */
 static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fault) {
     uint32_t count = 0;
@@ -511,7 +520,7 @@ static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fa
     for (unsigned class = next_class(o, 0); class < TH_OFFSETS_CLASSES;
          class = next_class(o, class + 1)) {
         uint32_t before = NONE;
-        for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].behind) {
+        for (uint32_t i = o->heads[class]; i != NONE; i = o->nodes[i].after) {
             const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
             if (n == NULL || is_live(n) || n->bytes == 0 || n->before != before ||
                 class_of(granules_of(o, n->bytes)) != class) {
@@ -526,7 +535,7 @@ static th_status check_classes(const th_offsets *o, const tally *t, th_fault *fa
 
 /* What is in no extent is in the list of unused nodes. */
 static th_status check_unused(const th_offsets *o, tally *t, th_fault *fault) {
-    for (uint32_t i = o->unused; i != NONE; i = o->nodes[i].behind) {
+    for (uint32_t i = o->unused; i != NONE; i = o->nodes[i].after) {
         const node *n = i < o->nodes_max ? &o->nodes[i] : NULL;
         if (n == NULL || ++t->nodes > o->nodes_max || is_live(n) || n->bytes != 0) {
             return corrupt(fault, TH_FAULT_CHAIN, i, o->nodes_max, t->nodes);
@@ -538,8 +547,8 @@ static th_status check_unused(const th_offsets *o, tally *t, th_fault *fault) {
 }
 
 static th_status check_counts(const th_offsets *o, const tally *t, th_fault *fault) {
-    if (t->live != o->live_blocks) {
-        return corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->live, o->live_blocks);
+    if (t->live != o->live) {
+        return corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->live, o->live);
     }
     if (t->free != o->free_extents) {
         return corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, t->free, o->free_extents);
@@ -555,11 +564,8 @@ static th_status check_counts(const th_offsets *o, const tally *t, th_fault *fau
 th_status th_offsets_check(const th_offsets *offsets, th_fault *fault) {
     tally t = {0};
     th_no_fault(fault);
-    if (offsets == NULL) {
+    if (offsets == NULL || offsets->nodes == NULL) {
         return TH_ERR_NULL;
-    }
-    if (offsets->nodes == NULL) {
-        return TH_OK;
     }
     th_status status = check_extents(offsets, &t, fault);
     status = status == TH_OK ? check_classes(offsets, &t, fault) : status;

@@ -21,26 +21,9 @@ static bool can_be_quick(const th_pool *pool) {
            !th_pool_keeps_map(pool);
 }
 
-static bool report(const th_pool *pool, th_status status, const th_fault *fault) {
-    if (status == TH_OK) {
-        return true;
-    }
-    th_guarding_report(&pool->config.guarding, fault);
-    return false;
-}
+TH_DEFINE_SETTLE(pool);
 
-static void settle(const th_pool *pool) {
-    th_fault fault;
-    if (th_pool_level(pool) >= 3) {
-        (void)report(pool, th_pool_check(pool, &fault), &fault);
-    }
-}
-
-/* Before many objects are dealt with at once. */
-static bool is_sound(const th_pool *pool) {
-    th_fault fault;
-    return th_pool_level(pool) < 1 || report(pool, th_pool_check(pool, &fault), &fault);
-}
+TH_DEFINE_IS_SOUND(pool);
 
 /* ---- sizes -------------------------------------------------------------------------------- */
 
@@ -51,26 +34,10 @@ typedef struct layout {
 } layout;
 
 static th_status lay_out(const th_pool_config *config, layout *out) {
-    size_t bytes = config->object_bytes;
-    size_t alignment = config->alignment;
-    if (bytes == 0) {
-        return TH_ERR_CONFIG;
-    }
-    if (alignment == 0) {
-        alignment = th_cell_natural_alignment(bytes);
-    }
-    if (!th_is_power_of_two(alignment)) {
-        return TH_ERR_ALIGNMENT;
-    }
-    if (!config->links_beside) {
-        alignment = alignment < POINTER_BYTES ? POINTER_BYTES : alignment;
-        bytes = bytes < POINTER_BYTES ? POINTER_BYTES : bytes;
-    }
-    if (bytes > PTRDIFF_MAX / 2 || alignment > PTRDIFF_MAX / 2) {
-        return TH_ERR_TOO_LARGE;
-    }
-    *out = (layout){alignment, th_size_round_up(bytes, alignment), config->links_beside};
-    return TH_OK;
+    out->links_beside = config->links_beside;
+    return th_cell_lay_out(config->object_bytes, config->alignment,
+                           config->links_beside ? 1 : POINTER_BYTES, PTRDIFF_MAX / 2,
+                           &out->alignment, &out->stride);
 }
 
 /* Where the map begins, from the first of `count` objects on. */
@@ -317,7 +284,8 @@ static bool take_freed(th_pool *pool, th_pool_chunk **chunk, size_t *index) {
     TH_ASSERT(*chunk != NULL);
     *index = th_pool_index_of(pool, *chunk, pool->free_list);
     void *next = th_cell_link_load(th_pool_link_place(pool, *chunk, *index));
-    if (!report(pool, th_pool_verify_free(pool, *chunk, *index, next, &fault), &fault)) {
+    if (!th_guarding_passes(&pool->config.guarding,
+                            th_pool_verify_free(pool, *chunk, *index, next, &fault), &fault)) {
         return false;
     }
     pool->free_list = next;
@@ -346,6 +314,9 @@ static void *alloc_carefully(th_pool *pool, bool *fresh) {
     th_pool_chunk *chunk;
     size_t index;
     void *object = NULL;
+    if (pool == NULL) {
+        return NULL;
+    }
     *fresh = pool->free_list == NULL;
     pool->quick = pool->chunks != NULL && can_be_quick(pool);
     if (*fresh ? take_fresh(pool, &chunk, &index) : take_freed(pool, &chunk, &index)) {
@@ -360,16 +331,16 @@ static void *alloc_carefully(th_pool *pool, bool *fresh) {
         *fresh = !kept;
         object = th_cell_at(&cells, index);
     }
-    settle(pool);
+    th_pool_settle(pool);
     return object;
 }
 
 void *th_pool_alloc(th_pool *pool) {
     bool fresh;
-    void *object = pool->free_list;
-    if (!pool->quick) {
+    if (pool == NULL || !pool->quick) {
         return alloc_carefully(pool, &fresh);
     }
+    void *object = pool->free_list;
     if (object != NULL) {
         pool->free_list = th_cell_link_load(object);
     } else if (pool->fresh < pool->fresh_end) {
@@ -388,7 +359,7 @@ void *th_pool_take(th_pool *pool, bool *fresh) {
         fresh = &unasked;
     }
     *fresh = true;
-    return pool->quick ? th_pool_alloc(pool) : alloc_carefully(pool, fresh);
+    return pool != NULL && pool->quick ? th_pool_alloc(pool) : alloc_carefully(pool, fresh);
 }
 
 /* ---- free --------------------------------------------------------------------------------- */
@@ -420,13 +391,17 @@ th_status th_pool_find_live(const th_pool *pool, const void *pointer, th_pool_ch
 static bool claim(const th_pool *pool, const void *pointer, th_pool_chunk **chunk, size_t *index) {
     th_fault fault;
     th_status status = th_pool_find_live(pool, pointer, chunk, index, &fault);
-    return th_pool_level(pool) < 1 ? status == TH_OK : report(pool, status, &fault);
+    return th_pool_level(pool) < 1 ? status == TH_OK
+                                   : th_guarding_passes(&pool->config.guarding, status, &fault);
 }
 
 /* Never inlined: th_pool_free would save the registers that this needs on its quick way, too. */
 TH_NOINLINE static void free_carefully(th_pool *pool, void *object) {
     th_pool_chunk *chunk;
     size_t index;
+    if (pool == NULL) {
+        return;
+    }
     if (object != NULL && claim(pool, object, &chunk, &index)) {
         th_cells cells = th_pool_cells_of(pool, chunk);
         if (th_pool_keeps_map(pool)) {
@@ -437,11 +412,11 @@ TH_NOINLINE static void free_carefully(th_pool *pool, void *object) {
         pool->free_list = object;
         pool->live--;
     }
-    settle(pool);
+    th_pool_settle(pool);
 }
 
 void th_pool_free(th_pool *pool, void *object) {
-    if (!pool->quick) {
+    if (pool == NULL || !pool->quick) {
         free_carefully(pool, object);
         return;
     }
@@ -454,8 +429,14 @@ void th_pool_free(th_pool *pool, void *object) {
 
 /* ---- all at once -------------------------------------------------------------------------- */
 
-void th_pool_reset(th_pool *pool) {
-    if (pool->chunks != NULL && is_sound(pool)) {
+th_status th_pool_reset(th_pool *pool) {
+    if (pool == NULL || pool->stride == 0) {
+        return TH_ERR_NULL;
+    }
+    if (!th_pool_is_sound(pool)) {
+        return TH_ERR_CORRUPT;
+    }
+    if (pool->chunks != NULL) {
         pool->live_max = th_pool_live_max_now(pool);
         pool->live = 0;
         pool->free_list = NULL;
@@ -465,16 +446,20 @@ void th_pool_reset(th_pool *pool) {
         }
         go_to(pool, pool->chunks);
     }
-    settle(pool);
+    th_pool_settle(pool);
+    return TH_OK;
 }
 
 th_status th_pool_reserve(th_pool *pool, size_t count) {
     th_status status = TH_OK;
+    if (pool == NULL || pool->stride == 0) {
+        return TH_ERR_NULL;
+    }
     if (count > pool->capacity) {
         size_t more = count - pool->capacity;
         status = more <= room_to_grow(pool) ? add_from_backing(pool, more) : TH_ERR_TOO_LARGE;
     }
-    settle(pool);
+    th_pool_settle(pool);
     return status;
 }
 
@@ -545,7 +530,10 @@ static void remove_marked(th_pool *pool) {
 
 size_t th_pool_trim(th_pool *pool, size_t keep) {
     size_t going = 0;
-    if (is_sound(pool)) {
+    if (pool == NULL) {
+        return 0;
+    }
+    if (th_pool_is_sound(pool)) {
         pool->live_max = th_pool_live_max_now(pool);
         count_free(pool);
         going = mark_empty(pool, keep);
@@ -554,6 +542,6 @@ size_t th_pool_trim(th_pool *pool, size_t keep) {
             remove_marked(pool);
         }
     }
-    settle(pool);
+    th_pool_settle(pool);
     return going;
 }

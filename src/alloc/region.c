@@ -5,6 +5,7 @@
 
 #include "alloc/arena.h"
 #include "alloc/guarding.h"
+#include "alloc/thunks.h"
 
 enum { NOT_STARTED = 0, OPEN, CLOSING, ENDED };
 
@@ -33,7 +34,7 @@ th_status th_region_init(th_region *root, const th_arena_config *config) {
     return status;
 }
 
-th_region *th_region_begin(th_region *parent) {
+th_region *th_region_create(th_region *parent) {
     if (parent == NULL || parent->state != OPEN) {
         return NULL;
     }
@@ -59,7 +60,7 @@ th_region *th_region_begin(th_region *parent) {
 }
 
 th_status th_region_defer(th_region *region, th_region_cleanup_fn cleanup, void *context) {
-    if (region == NULL || cleanup == NULL) {
+    if (region == NULL || region->state == NOT_STARTED || cleanup == NULL) {
         return TH_ERR_NULL;
     }
     if (region->state != OPEN) {
@@ -174,7 +175,7 @@ static void end_below(th_region *region) {
     }
 }
 
-th_status th_region_end(th_region *region) {
+th_status th_region_destroy(th_region *region) {
     if (region == NULL || region->state == NOT_STARTED) {
         return TH_OK;
     }
@@ -188,6 +189,10 @@ th_status th_region_end(th_region *region) {
     end_below(region);
     finish(region);
     return TH_OK;
+}
+
+void th_region_clean_up(th_region *root) {
+    (void)th_region_destroy(root);
 }
 
 th_status th_region_reset(th_region *region) {
@@ -213,11 +218,11 @@ th_status th_region_reset(th_region *region) {
 /* ---- allocation and questions ------------------------------------------------------------- */
 
 void *th_region_alloc(th_region *region, size_t bytes) {
-    return th_arena_alloc(&region->arena, bytes);
+    return region != NULL ? th_arena_alloc(&region->arena, bytes) : NULL;
 }
 
 void *th_region_alloc_aligned(th_region *region, size_t bytes, size_t alignment) {
-    return th_arena_alloc_aligned(&region->arena, bytes, alignment);
+    return region != NULL ? th_arena_alloc_aligned(&region->arena, bytes, alignment) : NULL;
 }
 
 /* The next region of a walk over the tree of `root`, parents before children; NULL at the end. */
@@ -237,7 +242,7 @@ static bool is_live(const th_region *region) {
 
 th_region_stats th_region_get_stats(const th_region *region) {
     th_region_stats stats = {0};
-    if (!is_live(region)) {
+    if (region == NULL || !is_live(region)) {
         return stats;
     }
     for (const th_region *at = region; at != NULL; at = next_of(region, at)) {
@@ -273,6 +278,9 @@ static th_status check_links(const th_region *region, th_fault *fault) {
 
 th_status th_region_check(const th_region *region, th_fault *fault) {
     th_no_fault(fault);
+    if (region == NULL || region->state == NOT_STARTED) {
+        return TH_ERR_NULL;
+    }
     if (!is_live(region)) {
         return TH_OK;
     }
@@ -304,15 +312,15 @@ static void table_free(void *self, void *pointer) {
 }
 
 static bool table_resize_in_place(void *self, void *pointer, size_t bytes) {
-    return th_arena_resize(arena_of(self), pointer, bytes);
+    return th_arena_resize_in_place(arena_of(self), pointer, bytes);
 }
 
-static void *table_resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     return th_arena_move(arena_of(self), pointer, kept, bytes, alignment);
 }
 
-static void table_reset(void *self) {
-    (void)th_region_reset(self);
+static th_status table_reset(void *self) {
+    return th_region_reset(self);
 }
 
 static bool table_owns(const void *self, const void *pointer) {
@@ -328,9 +336,9 @@ th_allocator th_region_allocator(th_region *region) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize_in_place,
-                                             .resize = table_resize,
+                                             .realloc = table_realloc,
                                              .reset = table_reset,
                                              .owns = table_owns,
                                              .check = table_check};
-    return (th_allocator){.table = &table, .self = region};
+    return th_allocator_of(&table, region);
 }

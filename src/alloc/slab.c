@@ -8,9 +8,6 @@
 #include "base/compiler.h"
 #include "tagheap/pages.h"
 
-#define COLOUR_BYTES       64u /* a cache line */
-#define OBJECTS_BY_DEFAULT 8u
-
 enum { EMPTY, PARTIAL, FULL };
 
 static_assert(offsetof(th_slab_head, range) == 0, "a range of the set is a slab");
@@ -31,126 +28,9 @@ static int level_of(const th_slab *slab) {
     return th_guarding_level(&slab->config.guarding);
 }
 
-static bool report(const th_slab *slab, th_status status, const th_fault *fault) {
-    if (status == TH_OK) {
-        return true;
-    }
-    th_guarding_report(&slab->config.guarding, fault);
-    return false;
-}
+TH_DEFINE_SETTLE(slab);
 
-static void settle(const th_slab *slab) {
-    th_fault fault;
-    if (level_of(slab) >= 3) {
-        (void)report(slab, th_slab_check(slab, &fault), &fault);
-    }
-}
-
-/* ---- start -------------------------------------------------------------------------------- */
-
-th_slab_layout th_slab_lay_out(size_t slab_bytes, size_t stride, size_t alignment) {
-    size_t fixed = sizeof(th_slab_head) + 2 * TH_CELL_WALL_BYTES;
-    size_t count = slab_bytes > fixed ? (slab_bytes - fixed) / (stride + 1) : 0;
-    for (; count > 0; count--) {
-        size_t first =
-            th_size_round_up(sizeof(th_slab_head) + count + TH_CELL_WALL_BYTES, alignment);
-        if (first + count * stride + TH_CELL_WALL_BYTES <= slab_bytes) {
-            return (th_slab_layout){(uint32_t)first, (uint32_t)count};
-        }
-    }
-    return (th_slab_layout){0, 0};
-}
-
-/* slab_bytes: 0 if no slab may be so large. */
-static size_t default_bytes(const th_slab_config *config, size_t stride, size_t alignment) {
-    size_t bytes = TH_SLAB_BYTES_BACKING;
-    if (config->backing.table == NULL) {
-        bytes = th_pages_round(TH_SLAB_BYTES_PAGES); /* a page may be larger */
-    }
-    while (bytes <= TH_SLAB_BYTES_MAX &&
-           th_slab_lay_out(bytes, stride, alignment).capacity < OBJECTS_BY_DEFAULT) {
-        bytes *= 2;
-    }
-    return bytes <= TH_SLAB_BYTES_MAX ? bytes : 0;
-}
-
-static th_status set_sizes(th_slab *slab) {
-    const th_slab_config *config = &slab->config;
-    size_t bytes = config->object_bytes;
-    size_t alignment = config->alignment;
-    if (bytes == 0 || !th_guarding_is_valid(&config->guarding) ||
-        !th_backing_is_usable(&config->backing)) {
-        return TH_ERR_CONFIG;
-    }
-    if (alignment == 0) {
-        alignment = th_cell_natural_alignment(bytes);
-    }
-    if (!th_is_power_of_two(alignment)) {
-        return TH_ERR_ALIGNMENT;
-    }
-    alignment = alignment < sizeof(void *) ? sizeof(void *) : alignment;
-    if (bytes > TH_SLAB_BYTES_MAX || alignment > TH_SLAB_BYTES_MAX) {
-        return TH_ERR_TOO_LARGE;
-    }
-    slab->alignment = alignment;
-    slab->stride = th_size_round_up(bytes, alignment);
-    slab->slab_bytes = config->slab_bytes;
-    if (slab->slab_bytes == 0) {
-        slab->slab_bytes = default_bytes(config, slab->stride, alignment);
-    } else if (!th_is_power_of_two(slab->slab_bytes) ||
-               (config->backing.table == NULL && slab->slab_bytes < th_pages_size())) {
-        return TH_ERR_CONFIG;
-    }
-    return slab->slab_bytes - 1 < TH_SLAB_BYTES_MAX ? TH_OK : TH_ERR_TOO_LARGE;
-}
-
-/* How far the objects may begin later than they could, in whole lines; less than an object. */
-static void set_colours(th_slab *slab) {
-    size_t end = slab->first + slab->capacity * slab->stride + TH_CELL_WALL_BYTES;
-    size_t spare = slab->slab_bytes - end;
-    size_t step = slab->alignment > COLOUR_BYTES ? slab->alignment : COLOUR_BYTES;
-    spare = spare < slab->stride ? spare : slab->stride - 1;
-    slab->colour_step = (uint32_t)step;
-    slab->colours = slab->config.coloured ? (uint32_t)(spare / step) + 1 : 1;
-}
-
-static void set_quick_way(th_slab *slab) {
-    size_t slack = slab->stride - slab->config.object_bytes;
-    bool is_quick = !th_guarding_watches(level_of(slab)) && slack <= TH_SLAB_SLACK_MAX;
-    slab->reciprocal = (uint32_t)((((uint64_t)1 << 32) + slab->stride - 1) / slab->stride);
-    slab->whole_state = (uint32_t)(1 + slack);
-    slab->quick_bits = is_quick ? slab->slab_bytes - 1 : 0;
-}
-
-th_status th_slab_init_shared(th_slab *slab, const th_slab_config *config, th_range **ranges) {
-    th_slab started = {.config = *config};
-    th_status status = set_sizes(&started);
-    if (status != TH_OK) {
-        return status;
-    }
-    th_slab_layout layout = th_slab_lay_out(started.slab_bytes, started.stride, started.alignment);
-    if (layout.capacity == 0) {
-        return TH_ERR_TOO_SMALL;
-    }
-    started.capacity = layout.capacity;
-    started.first = layout.first;
-    set_colours(&started);
-    set_quick_way(&started);
-    started.empty_slabs_max = config->empty_slabs_max == 0 ? 1 : config->empty_slabs_max;
-    if (config->empty_slabs_max == TH_SLAB_KEEP_NONE) {
-        started.empty_slabs_max = 0;
-    }
-    *slab = started;
-    slab->ranges = ranges;
-    return TH_OK;
-}
-
-th_status th_slab_init(th_slab *slab, const th_slab_config *config) {
-    if (slab == NULL || config == NULL) {
-        return TH_ERR_NULL;
-    }
-    return th_slab_init_shared(slab, config, &slab->own_ranges);
-}
+TH_DEFINE_IS_SOUND(slab);
 
 /* ---- slabs and their lists ---------------------------------------------------------------- */
 
@@ -436,7 +316,8 @@ static inline th_status find_live(const th_slab *slab, const void *pointer, plac
 
 static bool claim(const th_slab *slab, const void *pointer, place *at) {
     th_fault fault;
-    return pointer != NULL && report(slab, find_live(slab, pointer, at, &fault), &fault);
+    return pointer != NULL &&
+           th_guarding_passes(&slab->config.guarding, find_live(slab, pointer, at, &fault), &fault);
 }
 
 th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *fault) {
@@ -450,7 +331,8 @@ th_status th_slab_verify(const th_slab *slab, const void *object, th_fault *faul
 static bool take_object(const th_slab *slab, th_slab_head *head, place *at) {
     th_fault fault;
     at->head = head;
-    if (level_of(slab) >= 1 && !report(slab, th_slab_verify_head(head, &fault), &fault)) {
+    if (level_of(slab) >= 1 &&
+        !th_guarding_passes(&slab->config.guarding, th_slab_verify_head(head, &fault), &fault)) {
         return false;
     }
     if (head->free_list == NULL) {
@@ -461,7 +343,8 @@ static bool take_object(const th_slab *slab, th_slab_head *head, place *at) {
     at->cells = cells_of(head);
     at->index = th_slab_index(slab, (size_t)((unsigned char *)head->free_list - at->cells.start));
     void *next = th_cell_link_load(head->free_list);
-    if (!report(slab, verify_free(&at->cells, head, at->index, next, &fault), &fault)) {
+    if (!th_guarding_passes(&slab->config.guarding,
+                            verify_free(&at->cells, head, at->index, next, &fault), &fault)) {
         return false;
     }
     head->free_list = next;
@@ -489,11 +372,11 @@ static void *alloc_bytes(th_slab *slab, size_t bytes) {
 }
 
 TH_NOINLINE static void *alloc_carefully(th_slab *slab, size_t bytes) {
-    if (bytes - 1 >= slab->config.object_bytes) {
+    if (slab == NULL || bytes - 1 >= slab->config.object_bytes) {
         return NULL;
     }
     void *object = alloc_bytes(slab, bytes);
-    settle(slab);
+    th_slab_settle(slab);
     return object;
 }
 
@@ -519,17 +402,16 @@ void *th_slab_take_last(th_slab *slab, void *object) {
 }
 
 void *th_slab_alloc_bytes(th_slab *slab, size_t bytes) {
-    size_t slack = slab->stride - bytes;
-    if (slab->quick == NULL || slack > TH_SLAB_SLACK_MAX ||
+    if (slab == NULL || slab->quick == NULL || slab->stride - bytes > TH_SLAB_SLACK_MAX ||
         bytes - 1 >= slab->config.object_bytes) {
         return alloc_carefully(slab, bytes);
     }
-    return th_slab_take(slab, (uint32_t)(1 + slack));
+    return th_slab_take(slab, (uint32_t)(1 + slab->stride - bytes));
 }
 
 void *th_slab_alloc(th_slab *slab) {
-    if (slab->quick == NULL) {
-        return alloc_carefully(slab, slab->config.object_bytes);
+    if (slab == NULL || slab->quick == NULL) {
+        return alloc_carefully(slab, slab != NULL ? slab->config.object_bytes : 0);
     }
     return th_slab_take(slab, slab->whole_state);
 }
@@ -551,18 +433,23 @@ TH_NOINLINE static void free_carefully(th_slab *slab, void *object) {
     if (slab->slab_bytes != 0 && claim(slab, object, &at)) {
         free_object(slab, &at);
     }
-    settle(slab);
+    th_slab_settle(slab);
 }
 
 /* No object lies where its slab begins: what does is NULL, or must not be quick. */
 void th_slab_free(th_slab *slab, void *object) {
-    size_t offset = (uintptr_t)object & slab->quick_bits;
-    th_slab_head *head = (th_slab_head *)(void *)((unsigned char *)object - offset);
-    if (offset == 0 || th_slab_changes_list(head)) {
-        free_carefully(slab, object);
+    if (slab == NULL) {
         return;
     }
-    th_slab_put(slab, head, object, th_slab_index(slab, offset - head->first));
+    size_t offset = (uintptr_t)object & slab->quick_bits;
+    if (offset != 0) {
+        th_slab_head *head = (th_slab_head *)(void *)((unsigned char *)object - offset);
+        if (!th_slab_changes_list(head)) {
+            th_slab_put(slab, head, object, th_slab_index(slab, offset - head->first));
+            return;
+        }
+    }
+    free_carefully(slab, object);
 }
 
 size_t th_slab_free_in(th_slab_head *head, void *object) {
@@ -570,37 +457,42 @@ size_t th_slab_free_in(th_slab_head *head, void *object) {
     th_fault fault;
     place at;
     size_t requested = 0;
-    if (report(slab, find_in(head, object, &at, &fault), &fault)) {
+    if (th_guarding_passes(&slab->config.guarding, find_in(head, object, &at, &fault), &fault)) {
         requested = at.requested;
         free_object(slab, &at);
     }
-    settle(slab);
+    th_slab_settle(slab);
     return requested;
 }
 
-bool th_slab_resize(th_slab *slab, void *object, size_t bytes) {
+bool th_slab_resize_in_place(th_slab *slab, void *object, size_t bytes) {
     place at;
+    if (slab == NULL) {
+        return false;
+    }
     bool done = bytes - 1 < slab->config.object_bytes && claim(slab, object, &at);
     if (done) {
         size_t old_bytes = at.requested;
         set_requested(&at, bytes);
         th_cell_reopen(&at.cells, at.index, old_bytes, bytes, at.canary_end, level_of(slab));
     }
-    settle(slab);
+    th_slab_settle(slab);
     return done;
 }
 
 size_t th_slab_requested_size(const th_slab *slab, const void *object) {
     place at;
-    return slab->slab_bytes != 0 && claim(slab, object, &at) ? at.requested : 0;
+    return slab != NULL && slab->slab_bytes != 0 && claim(slab, object, &at) ? at.requested : 0;
 }
 
 /* ---- all at once -------------------------------------------------------------------------- */
 
-void th_slab_reset(th_slab *slab) {
-    th_fault fault;
-    if (level_of(slab) >= 1 && !report(slab, th_slab_check(slab, &fault), &fault)) {
-        return;
+th_status th_slab_reset(th_slab *slab) {
+    if (slab == NULL || slab->slab_bytes == 0) {
+        return TH_ERR_NULL;
+    }
+    if (!th_slab_is_sound(slab)) {
+        return TH_ERR_CORRUPT;
     }
     for (int kind = PARTIAL; kind <= FULL; kind++) {
         while (slab->lists[kind] != NULL) {
@@ -613,16 +505,20 @@ void th_slab_reset(th_slab *slab) {
     }
     th_slab_note_peak(slab);
     slab->live = 0;
-    settle(slab);
+    th_slab_settle(slab);
+    return TH_OK;
 }
 
 size_t th_slab_trim(th_slab *slab) {
+    if (slab == NULL) {
+        return 0;
+    }
     size_t before = slab->slabs;
     while (slab->lists[EMPTY] != NULL) {
         return_slab(slab, slab->lists[EMPTY]);
     }
     return_kept(slab);
-    settle(slab);
+    th_slab_settle(slab);
     return before - slab->slabs;
 }
 
@@ -702,10 +598,13 @@ static th_status check_slab(const th_slab *slab, const th_slab_head *head, const
 }
 
 th_status th_slab_check(const th_slab *slab, th_fault *fault) {
+    th_no_fault(fault);
+    if (slab == NULL || slab->slab_bytes == 0) {
+        return TH_ERR_NULL;
+    }
     size_t slabs = 0;
     size_t live = 0;
     size_t empty = 0;
-    th_no_fault(fault);
     for (int kind = EMPTY; kind <= FULL; kind++) {
         const th_slab_head *prev = NULL;
         for (const th_slab_head *head = slab->lists[kind]; head != NULL; head = head->next) {
@@ -734,7 +633,8 @@ th_status th_slab_check(const th_slab *slab, th_fault *fault) {
 /* ---- queries ------------------------------------------------------------------------------ */
 
 bool th_slab_owns(const th_slab *slab, const void *address) {
-    const th_slab_head *head = slab->ranges != NULL ? th_slab_find(*slab->ranges, address) : NULL;
+    const th_slab_head *head =
+        slab != NULL && slab->ranges != NULL ? th_slab_find(*slab->ranges, address) : NULL;
     if (head == NULL || head->owner != slab) {
         return false;
     }
@@ -744,13 +644,16 @@ bool th_slab_owns(const th_slab *slab, const void *address) {
 }
 
 th_slab_stats th_slab_get_stats(const th_slab *slab) {
+    if (slab == NULL) {
+        return (th_slab_stats){0};
+    }
     return (th_slab_stats){.live = slab->live,
                            .live_max = slab->live > slab->live_max ? slab->live : slab->live_max,
                            .capacity = slab->slabs * slab->capacity,
                            .slabs = slab->slabs,
                            .empty_slabs = slab->empty_slabs,
                            .slab_bytes = slab->slab_bytes,
-                           .stride = slab->stride,
+                           .stride_bytes = slab->stride,
                            .slabs_made = slab->slabs_made,
                            .slabs_returned = slab->slabs_returned,
                            .failed_allocs = slab->failed_allocs};

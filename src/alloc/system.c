@@ -33,7 +33,7 @@ static void free_block(void *self, void *pointer) {
 }
 
 /* realloc keeps no alignment beyond malloc's. */
-static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
+static void *move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     (void)self;
     if (is_natural(bytes, alignment)) {
         return realloc(pointer, bytes);
@@ -42,6 +42,6 @@ static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t
 }
 
 th_allocator th_system_allocator(void) {
-    static const th_allocator_table table = {.alloc = alloc, .free = free_block, .resize = resize};
+    static const th_allocator_table table = {.alloc = alloc, .free = free_block, .realloc = move};
     return (th_allocator){.table = &table, .self = NULL};
 }

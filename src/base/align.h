@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* value ^ (value - 1) is the lowest bit that is set, and all below it: more than value - 1 if there
+ * is no bit above it. Of 0 both are all ones. */
 static inline bool th_is_power_of_two(size_t value) {
-    return value != 0 && (value & (value - 1)) == 0;
+    return (value ^ (value - 1)) > value - 1;
 }
 
 /* The multiple of `unit` (a power of two) at or above the value, which must be at most

@@ -66,6 +66,12 @@
 #define TH_COMPILER_MSAN 0
 #endif
 
+#if TH_HAS_FEATURE(thread_sanitizer) || defined(__SANITIZE_THREAD__)
+#define TH_COMPILER_TSAN 1
+#else
+#define TH_COMPILER_TSAN 0
+#endif
+
 /* Of a function: no sanitizer looks at it. TH_NO_MEMSET: its loops do not become memset. */
 #if defined(__clang__)
 #define TH_NO_CHECKS __attribute__((no_sanitize("address", "memory", "undefined", "coverage")))
@@ -146,6 +152,35 @@ static inline void th_store_shared(size_t *word, size_t value) {
 #else
     *(volatile size_t *)word = value;
 #endif
+}
+
+/* A word by which processes that share memory tell each other what its other words are worth:
+ * whatever was stored before is stored when this is, and whatever is stored later is stored after
+ * it. So is what a process has done that ended in between. Loading: nothing that is loaded later
+ * was loaded before it. */
+static inline void th_publish(uint32_t *word, uint32_t value) {
+#if TH_COMPILER_GNU
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_ACQ_REL);
+#else
+    *(volatile uint32_t *)word = value;
+#endif
+}
+
+static inline uint32_t th_published(const uint32_t *word) {
+#if TH_COMPILER_GNU
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+#else
+    return *(const volatile uint32_t *)word;
+#endif
+}
+
+/* The same once more, after what was to be read in between. */
+static inline uint32_t th_published_still(const uint32_t *word) {
+#if TH_COMPILER_GNU
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+    return th_published(word);
 }
 
 #endif

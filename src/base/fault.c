@@ -34,6 +34,12 @@ const char *th_fault_name(th_fault_kind kind) {
         return "control structure smashed";
     case TH_FAULT_INDEX:
         return "index wrong";
+    case TH_FAULT_STALE:
+        return "stale handle";
+    case TH_FAULT_UNPINNED:
+        return "unpin without pin";
+    case TH_FAULT_FROZEN:
+        return "change of a frozen heap";
     }
     return "unknown fault";
 }

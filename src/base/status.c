@@ -25,6 +25,16 @@ const char *th_status_name(th_status status) {
         return "TH_ERR_CORRUPT";
     case TH_ERR_BUSY:
         return "TH_ERR_BUSY";
+    case TH_ERR_UNSUPPORTED:
+        return "TH_ERR_UNSUPPORTED";
+    case TH_ERR_CYCLE:
+        return "TH_ERR_CYCLE";
+    case TH_ERR_STALE:
+        return "TH_ERR_STALE";
+    case TH_ERR_PINNED:
+        return "TH_ERR_PINNED";
+    case TH_ERR_UNKNOWN:
+        return "TH_ERR_UNKNOWN";
     }
     return "TH_ERR_?";
 }

@@ -42,6 +42,9 @@
 #include <valgrind/memcheck.h>
 #endif
 
+/* Does a tool look for data races, byte by byte? */
+#define TH_TRACK_THREADS (TH_COMPILER_TSAN || TH_TRACK_VALGRIND)
+
 #define TH_TRACK_ANY (TH_TRACK_ASAN || TH_TRACK_MSAN || TH_TRACK_VALGRIND)
 
 /* Blind functions visit every block or every byte: UBSan and coverage leave them out too, so that a

@@ -4,6 +4,8 @@
 
 #include "heap/count.h"
 #include "heap/enter.h"
+#include "heap/event.h"
+#include "heap/journal.h"
 #include "heap/place.h"
 
 void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
@@ -48,12 +50,24 @@ static void carve(th_heap *heap, th_place *place, th_header *block) {
         block->size += left;
     }
     *made = *block;
+    th_journal_before(heap, run, count, place->above.offset);
     th_count_out(heap, &place->free);
     th_chain_replace(heap, place->free.prev, run, count, place->above.offset);
     *block = *made;
     th_note_used(heap, block, gap, rest);
     th_note_high_water(heap);
     th_seal(heap);
+}
+
+/* Is there still poison where a block with `need` dwords will lie, and the header of what is left
+ * above it? False after a fault. */
+static bool verify_poison(const th_heap *heap, const th_place *place, uint32_t need) {
+    uint32_t from = place->free.offset + th_header_dwords(heap);
+    uint32_t end = th_end(heap, &place->free);
+    uint32_t block_end = place->offset + th_header_dwords(heap) + need;
+    bool rest = end - block_end >= th_split_dwords(heap);
+    return th_guard_poison(heap, &place->free, place->offset > from ? place->offset : from,
+                           rest ? block_end + th_header_dwords(heap) : end);
 }
 
 th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
@@ -69,8 +83,7 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
     if (result != TH_PLACE_FOUND) {
         return result == TH_PLACE_NONE ? TH_OUTCOME_NO_ROOM : TH_OUTCOME_FAULT;
     }
-    uint32_t payload = place.free.offset + th_header_dwords(heap);
-    if (!th_guard_poison(heap, &place.free, payload, th_end(heap, &place.free))) {
+    if (!verify_poison(heap, &place, need)) {
         return TH_OUTCOME_FAULT;
     }
     th_header block = {.offset = place.offset,
@@ -92,9 +105,9 @@ bool th_ask_low_memory(th_heap *heap, size_t bytes, th_outcome *outcome) {
     heap->in_low_memory = true;
     th_seal(heap);
     const th_heap before = *heap;
-    th_unlock(heap);
+    th_let_go(heap);
     bool again = heap->config.low_memory(heap->config.low_memory_context, heap, bytes);
-    th_lock(heap);
+    th_hold(heap);
     if (!th_guard_control_after(heap, &before)) {
         *outcome = TH_OUTCOME_BROKEN;
         return false;
@@ -109,13 +122,15 @@ void th_note_failure(th_heap *heap) {
     th_seal(heap);
 }
 
-void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site) {
+TH_NOINLINE void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag,
+                                   uint32_t site) {
     const th_wish wish = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
     void *payload = NULL;
     th_outcome outcome = TH_OUTCOME_FAULT;
     if (!th_enter(heap)) {
         return NULL;
     }
+    bool sound = true;
     if (tag < th_tag_free(heap) && bytes != 0 && th_is_power_of_two(alignment)) {
         th_header block;
         do {
@@ -123,16 +138,16 @@ void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t t
         } while (th_ask_low_memory(heap, bytes, &outcome));
         if (outcome == TH_OUTCOME_DONE) {
             payload = th_payload(heap, &block);
+            sound = th_tell(heap, TH_EVENT_ALLOC, NULL, payload);
         } else if (outcome == TH_OUTCOME_NO_ROOM) {
             th_note_failure(heap);
+            sound = th_tell_failure(heap, &wish, NULL);
+        } else {
+            sound = outcome != TH_OUTCOME_BROKEN;
         }
     }
-    th_leave(heap, outcome != TH_OUTCOME_BROKEN);
+    th_leave(heap, sound);
     return payload;
-}
-
-void *th_heap_alloc_aligned(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag) {
-    return th_heap_alloc_at(heap, alignment, bytes, tag, 0);
 }
 
 /* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours taken in. */
@@ -148,12 +163,15 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
     if (!th_chain_above(heap, block, &above)) {
         return 0;
     }
-    bool merge_above = th_is_spare(heap, &above);
+    bool merge_above = th_is_vacant(heap, &above);
     if (merge_above && !th_chain_above(heap, &above, &beyond)) {
         return 0;
     }
     uint32_t start = merge_below ? below.offset : block->offset;
     uint32_t end = th_end(heap, merge_above ? &above : block);
+    th_header merged = th_header_free(heap, start, end - start - th_header_dwords(heap));
+    uint32_t next = merge_above ? beyond.offset : above.offset;
+    th_journal_before(heap, &merged, 1, next);
     th_count_out(heap, block);
     if (merge_below) {
         th_count_out(heap, &below);
@@ -163,56 +181,57 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
         th_count_out(heap, &above);
         th_header_retire(heap, above.offset);
     }
-    th_header merged = th_header_free(heap, start, end - start - th_header_dwords(heap));
     th_guard_wipe(heap, block->offset,
                   th_end(heap, block) + (merge_above ? th_header_dwords(heap) : 0));
-    th_chain_replace(heap, merge_below ? below.prev : block->prev, &merged, 1,
-                     merge_above ? beyond.offset : above.offset);
+    th_chain_replace(heap, merge_below ? below.prev : block->prev, &merged, 1, next);
     th_seal(heap);
     uint32_t headers = (uint32_t)merge_below + (uint32_t)merge_above;
     return (size_t)(block->size + headers * th_header_dwords(heap)) * TH_DWORD_BYTES;
 }
 
-size_t th_free_checked(th_heap *heap, void *pointer) {
+TH_NOINLINE size_t th_free_checked(th_heap *heap, void *pointer) {
     size_t freed = 0;
     if (!th_enter(heap)) {
         return 0;
     }
+    bool sound = true;
     th_header block;
     if (pointer != NULL && th_claim(heap, pointer, &block)) {
         freed = th_block_free(heap, &block);
+        sound = freed == 0 || th_tell(heap, TH_EVENT_FREE, &block, NULL);
     }
-    th_leave(heap, true);
+    th_leave(heap, sound);
     return freed;
 }
 
-/* Verifies and frees every matching block from the bottom up; false after a fault. */
-static bool free_range(th_heap *heap, uint32_t low, uint32_t high, uint32_t *freed) {
+/* Verifies and frees every matching block from the bottom up. */
+static th_outcome free_range(th_heap *heap, uint32_t low, uint32_t high, uint32_t *freed) {
     uint32_t offset = 0;
     for (;;) {
         th_header block;
         if (!th_chain_load(heap, offset, &block)) {
-            return false;
+            return TH_OUTCOME_FAULT;
         }
         if (th_is_last(heap, &block)) {
-            return true;
+            return TH_OUTCOME_DONE;
         }
-        if (!th_chain_next(heap, &block, &offset)) {
-            return false;
-        }
+        offset = block.next;
         if (th_is_free(heap, &block) || block.tag < low || block.tag > high) {
             continue;
         }
         /* The block above may be merged away; its own successor may not: look there next. */
         th_header above;
         if (!th_guard_canary(heap, &block) || !th_chain_above(heap, &block, &above)) {
-            return false;
+            return TH_OUTCOME_FAULT;
         }
-        offset = th_is_spare(heap, &above) ? above.next : above.offset;
+        offset = th_is_vacant(heap, &above) ? above.next : above.offset;
         if (th_block_free(heap, &block) == 0) {
-            return false;
+            return TH_OUTCOME_FAULT;
         }
         (*freed)++;
+        if (!th_tell(heap, TH_EVENT_FREE, &block, NULL)) {
+            return TH_OUTCOME_BROKEN;
+        }
     }
 }
 
@@ -221,7 +240,7 @@ uint32_t th_heap_free_tags(th_heap *heap, uint32_t low, uint32_t high) {
     if (!th_enter(heap)) {
         return 0;
     }
-    (void)free_range(heap, low, high, &freed);
-    th_leave(heap, true);
+    th_outcome outcome = free_range(heap, low, high, &freed);
+    th_leave(heap, outcome != TH_OUTCOME_BROKEN);
     return freed;
 }

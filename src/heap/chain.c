@@ -25,7 +25,7 @@ TH_TRACK_BLIND void th_header_store(th_heap *heap, th_header *block) {
     TH_ASSERT(th_offset_ok(heap, block->offset));
     TH_ASSERT(block->size <= th_size_max(heap) && block->tag <= th_tag_free(heap));
     th_track_blind_begin();
-    th_header_poke_as(heap, block, th_layout(heap), th_guard(heap));
+    th_header_poke_as(heap, block, th_layout(heap), th_guard(heap), th_header_dwords(heap), false);
     th_track_blind_end();
 }
 
@@ -64,12 +64,15 @@ TH_TRACK_BLIND bool th_chain_load(const th_heap *heap, uint32_t offset, th_heade
     TH_ASSERT(th_offset_ok(heap, offset));
     th_track_blind_begin();
     *block = th_header_peek(heap, offset);
+    bool agrees = block->check == block->check_due;
     th_track_blind_end();
-    if (block->check != block->check_due) {
+    th_track_trust(&agrees, sizeof agrees); /* an index may lead to where no header is */
+    if (!agrees) {
+        th_track_trust(block, sizeof *block);
         th_raise_header(heap, block);
         return false;
     }
-    return true;
+    return th_guard(heap) == 0 || th_is_last(heap, block) || th_guard_possible(heap, block);
 }
 
 bool th_chain_below(const th_heap *heap, const th_header *block, th_header *below) {
@@ -77,10 +80,8 @@ bool th_chain_below(const th_heap *heap, const th_header *block, th_header *belo
     if (!th_chain_load(heap, block->prev, below)) {
         return false;
     }
-    if (th_guard(heap) > 0 &&
-        (below->next != block->offset || th_end(heap, below) != below->next)) {
-        uint32_t found = below->next != block->offset ? below->next : th_end(heap, below);
-        th_raise(heap, TH_FAULT_CHAIN, below, TH_FAULT_NOWHERE, block->offset, found);
+    if (th_guard(heap) > 0 && below->next != block->offset) {
+        th_raise(heap, TH_FAULT_CHAIN, below, TH_FAULT_NOWHERE, block->offset, below->next);
         return false;
     }
     return true;
@@ -98,19 +99,11 @@ bool th_chain_above(const th_heap *heap, const th_header *block, th_header *abov
     return true;
 }
 
-bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next) {
-    *next = block->next;
-    if (th_guard(heap) > 0 && *next != th_end(heap, block)) {
-        th_raise(heap, TH_FAULT_CHAIN, block, TH_FAULT_NOWHERE, th_end(heap, block), *next);
-        return false;
-    }
-    return true;
-}
-
 static TH_TRACK_BLIND void link_run(th_heap *heap, uint32_t below, th_header *run, unsigned count,
                                     uint32_t above) {
     th_track_blind_begin();
-    th_chain_link_as(heap, below, run, count, above, th_layout(heap), th_guard(heap));
+    th_chain_link_as(heap, below, run, count, above, th_layout(heap), th_guard(heap),
+                     th_header_dwords(heap));
     th_track_blind_end();
 }
 

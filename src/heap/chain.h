@@ -11,14 +11,10 @@
 
 #include "base/align.h"
 #include "base/assert.h"
+#include "base/guard_max.h"
 #include "base/pattern.h"
 #include "base/track.h"
 #include "heap/layout.h"
-
-#ifndef TH_GUARD
-#define TH_GUARD 0
-#endif
-static_assert(TH_GUARD >= 0 && TH_GUARD <= 3, "TH_GUARD is 0, 1, 2 or 3");
 
 static_assert(TH_LAYOUTS != TH_LAYOUTS_LEAN || TH_GUARD == 0, "lean heaps have no guards");
 
@@ -126,51 +122,60 @@ TH_CHAIN_INLINE bool th_is_last(const th_heap *heap, const th_header *block) {
 }
 
 /* Free and not LAST: memory that can be merged or handed out. */
-TH_CHAIN_INLINE bool th_is_spare(const th_heap *heap, const th_header *block) {
+TH_CHAIN_INLINE bool th_is_vacant(const th_heap *heap, const th_header *block) {
     return th_is_free(heap, block) && !th_is_last(heap, block);
 }
 
 /* Payload dwords for `bytes` bytes (at least 1); 0 if no block can be that large. */
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes);
 
-#define TH_CHECK_PREV 0x9E3779B1u /* the factor of dword 0, which holds prev, in each layout */
+/* What stands in the padding of a header, which is dwords 6 and 7, or dword 7. */
+#define TH_PADDING_6 0x9CD1B3E7u
+#define TH_PADDING_7 0xA5F09A8Bu
 
-/* Each dword is multiplied by an odd constant, which loses nothing: any change that is confined
- * to one dword changes the sum. The offset takes part, so that a header copied elsewhere by a
- * stray memcpy is not valid there; the seed, so that what an earlier heap left in the same region
- * is not. `dword` is what stands below the check word. */
-TH_TRACK_BLIND_PART uint32_t th_header_sum(const uint32_t dword[TH_LAYOUT_CHECK_DWORD],
-                                           uint32_t offset, uint32_t seed) {
-    return seed + 0x54480001u + dword[0] * TH_CHECK_PREV + dword[1] * 0x85EBCA77u +
-           dword[2] * 0xC2B2AE3Du + dword[3] * 0x27D4EB2Fu + dword[4] * 0x165667B1u +
-           offset * 0xB5297A4Du;
+/* A header's check word. Each dword enters through a step that can be undone (an odd factor, a sum,
+ * an exclusive or): any change that is confined to one dword changes the result. The offset takes
+ * part, so that a header copied elsewhere by a stray memcpy is not valid there; the seed, so that
+ * what an earlier heap left in the same region is not. The link to the block below comes last and
+ * plain: when it changes, the check word changes in the same bits.
+ *
+ * What is known anyway, the link to the block above and padding, is no part of the sum of a sound
+ * header, but compared; `odd` is that of a header where one of them differs, so that it is not what
+ * its check word says. */
+TH_TRACK_BLIND_PART uint32_t th_header_sum(uint32_t seed, uint32_t offset, uint32_t prev,
+                                           uint32_t sizes, uint32_t requested, uint32_t site) {
+    return (seed + 0x54480001u + offset + sizes * 0xC2B2AE3Du + requested * 0x27D4EB2Fu +
+            site * 0x165667B1u) ^
+           prev;
 }
 
-/* What the dword above the check word of a wide header adds to its sum. */
-TH_TRACK_BLIND_PART uint32_t th_header_sum_wide(uint32_t dword) {
-    return dword * 0xD168AAADu;
+TH_TRACK_BLIND_PART uint32_t th_wide_sum(uint32_t seed, uint32_t offset, const th_word *at) {
+    return (seed + 0x54480001u + offset + at[1] * 0x85EBCA77u + at[2] * 0xC2B2AE3Du +
+            at[3] * 0x27D4EB2Fu + at[4] * 0x165667B1u + at[6] * 0xD168AAADu) ^
+           at[0];
 }
 
-/* The canary in the padding of a header, dword `number` of it. Cheaper than those in payloads, for
- * it is verified with each header. */
-TH_TRACK_BLIND_PART uint32_t th_padding_dword(const th_heap *heap, uint32_t offset,
-                                              uint32_t number) {
-    return (heap->check_seed + offset + number) * 0x9E3779B1u;
+/* What differs in one dword more, 0 if nothing does. */
+TH_TRACK_BLIND_PART uint32_t th_add_difference(uint32_t odd, uint32_t found, uint32_t due) {
+    odd = (odd + (found ^ due)) * 0x85EBCA77u;
+    odd ^= odd >> 15;
+    return odd * 0xD168AAADu;
 }
 
-/* What the padding of the header at `offset`, which begins at dword `stored`, adds to its sum: 0 if
- * it is the canary that it should be. */
-TH_TRACK_BLIND_PART uint32_t th_padding_sum(const th_heap *heap, uint32_t offset,
-                                            const th_word *header, uint32_t stored) {
-    uint32_t sum = 0;
-    if (th_header_dwords(heap) == stored) {
-        return 0;
+/* What the check word of the header at `offset` should be, of `header` dwords. */
+TH_TRACK_BLIND_PART uint32_t th_check_due(const th_word *at, th_heap_layout layout, uint32_t header,
+                                          uint32_t offset, uint32_t seed) {
+    uint32_t odd = header > 7 ? th_add_difference(0, at[7], TH_PADDING_7) : 0;
+    if (layout == TH_HEAP_LAYOUT_WIDE) {
+        return th_wide_sum(seed, offset, at) + odd;
     }
-    if (stored == 6) {
-        sum = header[6] - th_padding_dword(heap, offset, 6);
-    }
-    return sum + (header[7] - th_padding_dword(heap, offset, 7)) * 0x85EBCA77u;
+    uint32_t size = at[2] >> TH_LAYOUT_TAG_BITS;
+    uint32_t next = size != 0 ? offset + header + size : 0;
+    odd = th_add_difference(odd, at[1], next);
+    odd = header > 6 ? th_add_difference(odd, at[6], TH_PADDING_6) : odd;
+    return th_header_sum(seed, offset, at[0], at[2], at[3], at[4]) + odd;
 }
+
 static_assert(TH_LAYOUT_CLASSIC_DWORDS == 6 && TH_LAYOUT_WIDE_DWORDS == 7,
               "padding, where guards are, is dwords 6 and 7, or dword 7");
 
@@ -179,22 +184,24 @@ static_assert(TH_LAYOUT_CLASSIC_DWORDS == 6 && TH_LAYOUT_WIDE_DWORDS == 7,
  * What a header says, and writing it. Of a block whose layout does not store something, storing it
  * says what is kept. */
 
-TH_TRACK_BLIND_PART th_header th_classic_peek(const th_heap *heap, uint32_t offset, int guard) {
+TH_TRACK_BLIND_PART th_header th_classic_peek(const th_heap *heap, uint32_t offset, int guard,
+                                              uint32_t header) {
     const th_word *at = (const th_word *)(const void *)heap->base + offset;
-    uint32_t dword[TH_LAYOUT_CLASSIC_DWORDS] = {at[0], at[1], at[2], at[3], at[4], at[5]};
+    uint32_t prev = at[0];
+    uint32_t sizes = at[2];
     th_header block;
     block.offset = offset;
-    block.prev = dword[0] & ((1u << TH_LAYOUT_PREV_BITS) - 1);
-    block.align_log2 = dword[0] >> TH_LAYOUT_PREV_BITS;
-    block.next = dword[1];
-    block.tag = dword[2] & TH_TAG_FREE;
-    block.size = dword[2] >> TH_LAYOUT_TAG_BITS;
-    block.requested = dword[3];
-    block.site = dword[4];
-    block.check = dword[TH_LAYOUT_CHECK_DWORD];
-    block.check_due = guard > 0 ? th_header_sum(dword, offset, heap->check_seed) +
-                                      th_padding_sum(heap, offset, at, TH_LAYOUT_CLASSIC_DWORDS)
-                                : block.check;
+    block.prev = prev & ((1u << TH_LAYOUT_PREV_BITS) - 1);
+    block.align_log2 = prev >> TH_LAYOUT_PREV_BITS;
+    block.next = at[1];
+    block.tag = sizes & TH_TAG_FREE;
+    block.size = sizes >> TH_LAYOUT_TAG_BITS;
+    block.requested = at[3];
+    block.site = at[4];
+    block.check = at[TH_LAYOUT_CHECK_DWORD];
+    block.check_due =
+        guard > 0 ? th_check_due(at, TH_HEAP_LAYOUT_CLASSIC, header, offset, heap->check_seed)
+                  : block.check;
     return block;
 }
 
@@ -207,27 +214,28 @@ TH_TRACK_BLIND_PART size_t th_wide_requested(uint32_t low, uint32_t high) {
 #endif
 }
 
-TH_TRACK_BLIND_PART th_header th_wide_peek(const th_heap *heap, uint32_t offset, int guard) {
+TH_TRACK_BLIND_PART th_header th_wide_peek(const th_heap *heap, uint32_t offset, int guard,
+                                           uint32_t header) {
     const th_word *at = (const th_word *)(const void *)heap->base + offset;
-    uint32_t dword[TH_LAYOUT_WIDE_DWORDS] = {at[0], at[1], at[2], at[3], at[4], at[5], at[6]};
+    uint32_t size = at[1];
+    uint32_t top = at[6];
     th_header block;
     block.offset = offset;
-    block.prev = dword[0];
-    block.size = dword[1];
-    block.next = dword[1] != 0 ? offset + th_header_dwords(heap) + dword[1] : 0;
-    block.tag = dword[2] & TH_TAG_WIDE_FREE;
-    block.requested = th_wide_requested(dword[3], dword[6] >> TH_LAYOUT_ALIGN_BITS);
-    block.site = dword[4];
-    block.align_log2 = dword[6] & TH_LAYOUT_ALIGN_MAX;
-    block.check = dword[TH_LAYOUT_CHECK_DWORD];
-    block.check_due = guard > 0 ? th_header_sum(dword, offset, heap->check_seed) +
-                                      th_header_sum_wide(dword[6]) +
-                                      th_padding_sum(heap, offset, at, TH_LAYOUT_WIDE_DWORDS)
-                                : block.check;
+    block.prev = at[0];
+    block.size = size;
+    block.next = size != 0 ? offset + header + size : 0;
+    block.tag = at[2] & TH_TAG_WIDE_FREE;
+    block.requested = th_wide_requested(at[3], top >> TH_LAYOUT_ALIGN_BITS);
+    block.site = at[4];
+    block.align_log2 = top & TH_LAYOUT_ALIGN_MAX;
+    block.check = at[TH_LAYOUT_CHECK_DWORD];
+    block.check_due = guard > 0
+                          ? th_check_due(at, TH_HEAP_LAYOUT_WIDE, header, offset, heap->check_seed)
+                          : block.check;
     return block;
 }
 
-TH_TRACK_BLIND_PART th_header th_lean_peek(const th_heap *heap, uint32_t offset) {
+TH_TRACK_BLIND_PART th_header th_lean_peek(const th_heap *heap, uint32_t offset, uint32_t header) {
     const th_word *at = (const th_word *)(const void *)heap->base + offset;
     uint32_t dword[TH_LAYOUT_LEAN_DWORDS] = {at[0], at[1]};
     th_header block;
@@ -236,7 +244,7 @@ TH_TRACK_BLIND_PART th_header th_lean_peek(const th_heap *heap, uint32_t offset)
     block.align_log2 = dword[0] >> TH_LAYOUT_PREV_BITS;
     block.tag = dword[1] & TH_TAG_FREE;
     block.size = dword[1] >> TH_LAYOUT_TAG_BITS;
-    block.next = block.size != 0 ? offset + th_header_dwords(heap) + block.size : 0;
+    block.next = block.size != 0 ? offset + header + block.size : 0;
     block.requested = block.tag != TH_TAG_FREE ? (size_t)block.size * TH_DWORD_BYTES : 0;
     block.site = 0;
     block.check = 0;
@@ -244,50 +252,56 @@ TH_TRACK_BLIND_PART th_header th_lean_peek(const th_heap *heap, uint32_t offset)
     return block;
 }
 
-/* Writes the padding that begins at dword `stored`. */
-TH_TRACK_BLIND_PART void th_padding_store(th_heap *heap, uint32_t offset, th_word *header,
-                                          uint32_t stored, int guard) {
-    if (guard > 0 && th_header_dwords(heap) > stored) {
-        if (stored == 6) {
-            header[6] = th_padding_dword(heap, offset, 6);
-        }
-        header[7] = th_padding_dword(heap, offset, 7);
+/* Writes the words of a header, of which `stored` are the layout's own, and its check word; with
+ * guards, the padding, too, unless it is there already (`padded`). */
+TH_TRACK_BLIND_PART void th_words_store(const th_heap *heap, uint32_t offset, const th_word *word,
+                                        uint32_t check, uint32_t stored, int guard, uint32_t header,
+                                        bool padded) {
+    th_word *at = (th_word *)(void *)heap->base + offset;
+    at[0] = word[0];
+    at[1] = word[1];
+    at[2] = word[2];
+    at[3] = word[3];
+    at[4] = word[4];
+    at[TH_LAYOUT_CHECK_DWORD] = guard > 0 ? check : heap->check_seed;
+    if (stored > 6 || (guard > 0 && header > 6 && !padded)) {
+        at[6] = word[6];
+    }
+    if (guard > 0 && header > 7 && !padded) {
+        at[7] = word[7];
     }
 }
 
-TH_TRACK_BLIND_PART void th_classic_store(th_heap *heap, const th_header *block, int guard) {
-    uint32_t dword[TH_LAYOUT_CHECK_DWORD] = {
-        block->prev | block->align_log2 << TH_LAYOUT_PREV_BITS, block->next,
-        block->tag | block->size << TH_LAYOUT_TAG_BITS, (uint32_t)block->requested, block->site};
-    th_word *at = (th_word *)(void *)heap->base + block->offset;
-    at[0] = dword[0];
-    at[1] = dword[1];
-    at[2] = dword[2];
-    at[3] = dword[3];
-    at[4] = dword[4];
-    at[TH_LAYOUT_CHECK_DWORD] =
-        guard > 0 ? th_header_sum(dword, block->offset, heap->check_seed) : heap->check_seed;
-    th_padding_store(heap, block->offset, at, TH_LAYOUT_CLASSIC_DWORDS, guard);
+TH_TRACK_BLIND_PART void th_classic_store(th_heap *heap, const th_header *block, int guard,
+                                          uint32_t header, bool padded) {
+    const th_word word[TH_LAYOUT_DWORDS_MAX] = {
+        block->prev | block->align_log2 << TH_LAYOUT_PREV_BITS,
+        block->next,
+        block->tag | block->size << TH_LAYOUT_TAG_BITS,
+        (uint32_t)block->requested,
+        block->site,
+        0,
+        TH_PADDING_6,
+        TH_PADDING_7,
+    };
+    th_words_store(
+        heap, block->offset, word,
+        th_header_sum(heap->check_seed, block->offset, word[0], word[2], word[3], word[4]),
+        TH_LAYOUT_CLASSIC_DWORDS, guard, header, padded);
 }
 
-TH_TRACK_BLIND_PART void th_wide_store(th_heap *heap, const th_header *block, int guard) {
-    uint32_t dword[TH_LAYOUT_CHECK_DWORD] = {block->prev, block->size, block->tag,
-                                             (uint32_t)block->requested, block->site};
+TH_TRACK_BLIND_PART void th_wide_store(th_heap *heap, const th_header *block, int guard,
+                                       uint32_t header, bool padded) {
     uint32_t top = block->align_log2;
 #if SIZE_MAX > UINT32_MAX
     top |= (uint32_t)(block->requested >> 32) << TH_LAYOUT_ALIGN_BITS;
 #endif
-    th_word *at = (th_word *)(void *)heap->base + block->offset;
-    at[0] = dword[0];
-    at[1] = dword[1];
-    at[2] = dword[2];
-    at[3] = dword[3];
-    at[4] = dword[4];
-    at[TH_LAYOUT_CHECK_DWORD] =
-        guard > 0 ? th_header_sum(dword, block->offset, heap->check_seed) + th_header_sum_wide(top)
-                  : heap->check_seed;
-    at[6] = top;
-    th_padding_store(heap, block->offset, at, TH_LAYOUT_WIDE_DWORDS, guard);
+    const th_word word[TH_LAYOUT_DWORDS_MAX] = {
+        block->prev, block->size, block->tag, (uint32_t)block->requested,
+        block->site, 0,           top,        TH_PADDING_7,
+    };
+    th_words_store(heap, block->offset, word, th_wide_sum(heap->check_seed, block->offset, word),
+                   TH_LAYOUT_WIDE_DWORDS, guard, header, padded);
 }
 
 TH_TRACK_BLIND_PART void th_lean_store(th_heap *heap, th_header *block) {
@@ -313,27 +327,27 @@ TH_CHAIN_INLINE bool th_layout_is_wide(th_heap_layout layout) {
     return ((TH_LAYOUTS & TH_LAYOUTS_WIDE) != 0) & !th_layout_is(layout, TH_HEAP_LAYOUT_LEAN);
 }
 
-/* The header at `offset`. */
+/* The header at `offset`, of `header` dwords. */
 TH_TRACK_BLIND_PART th_header th_header_peek_as(const th_heap *heap, uint32_t offset,
-                                                th_heap_layout layout, int guard) {
+                                                th_heap_layout layout, int guard, uint32_t header) {
     if (th_layout_is(layout, TH_HEAP_LAYOUT_CLASSIC)) {
-        return th_classic_peek(heap, offset, guard);
+        return th_classic_peek(heap, offset, guard, header);
     }
-    return th_layout_is_wide(layout) ? th_wide_peek(heap, offset, guard)
-                                     : th_lean_peek(heap, offset);
+    return th_layout_is_wide(layout) ? th_wide_peek(heap, offset, guard, header)
+                                     : th_lean_peek(heap, offset, header);
 }
 
 TH_TRACK_BLIND_PART th_header th_header_peek(const th_heap *heap, uint32_t offset) {
-    return th_header_peek_as(heap, offset, th_layout(heap), th_guard(heap));
+    return th_header_peek_as(heap, offset, th_layout(heap), th_guard(heap), th_header_dwords(heap));
 }
 
-/* Writes the header to its place. */
+/* Writes the header to its place; `padded`: where the padding of one is already. */
 TH_TRACK_BLIND_PART void th_header_poke_as(th_heap *heap, th_header *block, th_heap_layout layout,
-                                           int guard) {
+                                           int guard, uint32_t header, bool padded) {
     if (th_layout_is(layout, TH_HEAP_LAYOUT_CLASSIC)) {
-        th_classic_store(heap, block, guard);
+        th_classic_store(heap, block, guard, header, padded);
     } else if (th_layout_is_wide(layout)) {
-        th_wide_store(heap, block, guard);
+        th_wide_store(heap, block, guard, header, padded);
     } else {
         th_lean_store(heap, block);
     }
@@ -345,11 +359,10 @@ TH_TRACK_BLIND_PART void th_header_relink_as(th_heap *heap, uint32_t offset, uin
                                              th_heap_layout layout, int guard) {
     th_word *at = (th_word *)(void *)heap->base + offset;
     uint32_t mask = layout == TH_HEAP_LAYOUT_WIDE ? UINT32_MAX : (1u << TH_LAYOUT_PREV_BITS) - 1;
-    uint32_t old = at[0];
-    uint32_t renewed = (old & ~mask) | prev;
-    at[0] = renewed;
+    uint32_t change = (at[0] ^ prev) & mask;
+    at[0] ^= change;
     if (guard > 0) { /* hence not lean */
-        at[TH_LAYOUT_CHECK_DWORD] += (renewed - old) * TH_CHECK_PREV;
+        at[TH_LAYOUT_CHECK_DWORD] ^= change;
     }
 }
 
@@ -357,13 +370,37 @@ TH_TRACK_BLIND_PART void th_header_relink_as(th_heap *heap, uint32_t offset, uin
  * and the one back. */
 TH_TRACK_BLIND_PART void th_chain_link_as(th_heap *heap, uint32_t below, th_header *run,
                                           unsigned count, uint32_t above, th_heap_layout layout,
-                                          int guard) {
+                                          int guard, uint32_t header) {
     for (unsigned i = 0; i < count; i++) {
         run[i].prev = i == 0 ? below : run[i - 1].offset;
         run[i].next = i + 1 == count ? above : run[i + 1].offset;
-        th_header_poke_as(heap, &run[i], layout, guard);
+        th_header_poke_as(heap, &run[i], layout, guard, header, false);
     }
     th_header_relink_as(heap, above, run[count - 1].offset, layout, guard);
+}
+
+/* The same for one block. `padded`: its padding is there already. */
+TH_TRACK_BLIND_PART void th_chain_link_one_as(th_heap *heap, uint32_t below, th_header *block,
+                                              uint32_t above, th_heap_layout layout, int guard,
+                                              uint32_t header, bool padded) {
+    block->prev = below;
+    block->next = above;
+    th_header_poke_as(heap, block, layout, guard, header, padded);
+    th_header_relink_as(heap, above, block->offset, layout, guard);
+}
+
+/* The same for two blocks, `low` and `high`; `padded`: the padding of `low` is there already. */
+TH_TRACK_BLIND_PART void th_chain_link_two_as(th_heap *heap, uint32_t below, th_header *low,
+                                              th_header *high, uint32_t above,
+                                              th_heap_layout layout, int guard, uint32_t header,
+                                              bool padded) {
+    low->prev = below;
+    low->next = high->offset;
+    high->prev = low->offset;
+    high->next = above;
+    th_header_poke_as(heap, low, layout, guard, header, padded);
+    th_header_poke_as(heap, high, layout, guard, header, false);
+    th_header_relink_as(heap, above, high->offset, layout, guard);
 }
 
 /* Spoils the check word of a header that has become the inside of a block. */
@@ -397,18 +434,15 @@ TH_CHAIN_INLINE bool th_offset_ok(const th_heap *heap, uint32_t offset) {
     return offset <= heap->last && (offset & (th_unit(heap) - 1)) == 0;
 }
 
-/* Reads the header at `offset`. With guards, false after a fault if the offset cannot be one or
- * the header does not agree with its check word. */
+/* Reads the header at `offset`. With guards, false after a fault if the offset cannot be one, the
+ * header does not agree with its check word, or it says what cannot be: following links comes to an
+ * end on any heap. */
 bool th_chain_load(const th_heap *heap, uint32_t offset, th_header *block);
 
 /* As th_chain_load for the block below (not of FIRST) and above (not of LAST); with guards, also
  * false after a fault if that one's link does not lead back. */
 bool th_chain_below(const th_heap *heap, const th_header *block, th_header *below);
 bool th_chain_above(const th_heap *heap, const th_header *block, th_header *above);
-
-/* The offset of the block above (not of LAST). With guards, false after a fault if the link does
- * not lead to the block's end, so that following links comes to an end on any heap. */
-bool th_chain_next(const th_heap *heap, const th_header *block, uint32_t *next);
 
 /* Replaces what lies from run[0].offset up to the block at `above` by the `count` blocks of `run`,
  * which tile that range, `below` being the offset of the block below it (0 if the run starts at 0).

@@ -5,6 +5,7 @@
  * that the walk stays inside the region and comes to an end on any input. */
 #include "base/no_fault.h"
 #include "heap/count.h"
+#include "heap/enter.h"
 #include "heap/guard.h"
 
 /* What the walk knows so far. */
@@ -17,6 +18,8 @@ typedef struct walk {
     uint32_t head_blocks, tail_blocks, free_blocks;
     uint32_t head_dwords, tail_dwords;
     uint32_t first_tail, middle, low_free_blocks;
+    uint32_t head_end; /* of the highest HEAD block; 0: there is none */
+    uint64_t live_sum;
     th_fault *fault;
 } walk;
 
@@ -115,9 +118,11 @@ TH_TRACK_BLIND_PART bool check_live(walk *w) {
         w->tail_blocks++;
         w->tail_dwords += th_header_dwords(w->heap) + block->size;
     } else {
+        w->head_end = th_end(w->heap, block);
         w->head_blocks++;
         w->head_dwords += th_header_dwords(w->heap) + block->size;
     }
+    w->live_sum += th_header_says(w->heap, block);
     if (th_guard(w->heap) >= 1) {
         size_t bad = th_peek_canary(w->heap, block, &found);
         if (bad != TH_FAULT_NOWHERE) {
@@ -131,6 +136,13 @@ TH_TRACK_BLIND_PART bool check_count(walk *w, uint32_t expected, uint32_t found)
     return th_agrees(w->fault, TH_FAULT_COUNT, expected, found);
 }
 
+/* Of 64 bits: the fault shows the half that differs, the upper one if both do. */
+TH_TRACK_BLIND_PART bool check_wide(th_fault *fault, th_fault_kind kind, uint64_t expected,
+                                    uint64_t found) {
+    unsigned shift = expected >> 32 != found >> 32 ? 32 : 0;
+    return th_agrees(fault, kind, (uint32_t)(expected >> shift), (uint32_t)(found >> shift));
+}
+
 TH_TRACK_BLIND_PART bool check_counts(walk *w) {
     const th_heap *heap = w->heap;
     uint32_t used = th_used_dwords(heap);
@@ -141,53 +153,90 @@ TH_TRACK_BLIND_PART bool check_counts(walk *w) {
            check_count(w, w->tail_dwords, heap->tail_dwords) &&
            check_count(w, w->first_tail, heap->first_tail) &&
            check_count(w, w->middle, heap->middle) &&
-           check_count(w, w->low_free_blocks, heap->low_free_blocks) &&
+           check_count(w, w->free_blocks - w->low_free_blocks, heap->high_free_blocks) &&
            check_count(w, heap->high_water_dwords > used ? heap->high_water_dwords : used,
-                       heap->high_water_dwords);
+                       heap->high_water_dwords) &&
+           (th_guard(heap) < 3 ||
+            check_wide(w->fault, TH_FAULT_COUNT, w->live_sum, heap->live_sum));
 }
 
-/* The fault shows the half that differs, the upper one if both do. */
 static bool check_seal(th_fault *fault, uint64_t expected, uint64_t found) {
-    unsigned shift = expected >> 32 != found >> 32 ? 32 : 0;
-    return th_agrees(fault, TH_FAULT_CONTROL, (uint32_t)(expected >> shift),
-                     (uint32_t)(found >> shift));
+    return check_wide(fault, TH_FAULT_CONTROL, expected, found);
 }
 
-TH_TRACK_BLIND_PART bool check_blocks(walk *w) {
-    for (uint32_t offset = 0;; offset = w->block.next) {
-        w->block = th_header_peek(w->heap, offset);
-        if (!check_links(w)) {
+/* Walks from FIRST to LAST. False: *w->fault says what is wrong with a block. */
+TH_TRACK_BLIND_PART bool walk_as(walk *walked, th_heap_layout layout, int guard) {
+    const th_heap *heap = walked->heap;
+    walk w = *walked;
+    for (uint32_t offset = 0;; offset = w.block.next) {
+        w.block = th_header_peek_as(heap, offset, layout, guard, th_header_dwords(heap));
+        if (!check_links(&w)) {
             return false;
         }
-        if (th_is_last(w->heap, &w->block)) {
-            if (!w->tail_seen) {
-                note_first_tail(w);
+        if (th_is_last(heap, &w.block)) {
+            if (!w.tail_seen) {
+                note_first_tail(&w);
             }
-            return check_counts(w);
+            *walked = w;
+            return true;
         }
-        if (!(th_is_free(w->heap, &w->block) ? check_free(w) : check_live(w))) {
+        if (!(th_is_free(heap, &w.block) ? check_free(&w) : check_live(&w))) {
             return false;
         }
-        w->below = offset;
-        w->below_free = th_is_free(w->heap, &w->block);
+        w.below = offset;
+        w.below_free = th_is_free(heap, &w.block);
     }
+}
+
+/* What a header says is decoded in a walk of its own for each layout, with and without guards. */
+TH_TRACK_BLIND_PART bool walk_blocks(walk *w) {
+    const th_heap *heap = w->heap;
+    if (th_layout_is(th_layout(heap), TH_HEAP_LAYOUT_LEAN)) {
+        return walk_as(w, TH_HEAP_LAYOUT_LEAN, 0);
+    }
+    if (th_layout_is(th_layout(heap), TH_HEAP_LAYOUT_CLASSIC)) {
+        return th_guard(heap) > 0 ? walk_as(w, TH_HEAP_LAYOUT_CLASSIC, 1)
+                                  : walk_as(w, TH_HEAP_LAYOUT_CLASSIC, 0);
+    }
+    return th_guard(heap) > 0 ? walk_as(w, TH_HEAP_LAYOUT_WIDE, 1)
+                              : walk_as(w, TH_HEAP_LAYOUT_WIDE, 0);
 }
 
 TH_TRACK_BLIND bool th_check_blocks(const th_heap *heap, th_fault *fault) {
     walk w = {.heap = heap, .fault = fault};
     th_track_blind_begin();
-    bool sound = check_blocks(&w);
+    bool sound = walk_blocks(&w) && check_counts(&w);
     th_track_blind_end();
     return sound && (!th_indexed(heap) || th_index_check(heap, fault));
 }
 
+TH_TRACK_BLIND bool th_check_recount(th_heap *heap, th_fault *fault) {
+    walk w = {.heap = heap, .fault = fault};
+    th_track_blind_begin();
+    bool sound = walk_blocks(&w);
+    th_track_blind_end();
+    if (!sound) {
+        return false;
+    }
+    heap->head_blocks = w.head_blocks;
+    heap->tail_blocks = w.tail_blocks;
+    heap->free_blocks = w.free_blocks;
+    heap->head_dwords = w.head_dwords;
+    heap->tail_dwords = w.tail_dwords;
+    heap->first_tail = w.first_tail;
+    heap->middle = w.middle;
+    heap->high_free_blocks = w.free_blocks - w.low_free_blocks;
+    heap->live_sum = th_guard(heap) < 3 ? 0 : w.live_sum;
+    heap->low_used = w.head_end > heap->low_used ? w.head_end : heap->low_used;
+    heap->high_used = w.first_tail < heap->high_used ? w.first_tail : heap->high_used;
+    th_note_high_water(heap);
+    return true;
+}
+
 /* A counter that does not agree with the blocks is named rather than the seal that it breaks. */
-TH_TRACK_BLIND th_status th_heap_check(const th_heap *heap, th_fault *fault) {
+TH_TRACK_BLIND th_status th_check(const th_heap *heap, th_fault *fault) {
     th_fault found;
     th_no_fault(fault);
-    if (heap == NULL || th_is_ended(heap)) {
-        return TH_ERR_NULL;
-    }
     const th_seals seals = {heap->seal_layout, heap->seal_counts};
     th_seals due = th_sealed(heap) ? th_seals_due(heap) : seals;
     bool sound = check_seal(&found, due.layout, seals.layout) && th_check_blocks(heap, &found) &&
@@ -196,4 +245,15 @@ TH_TRACK_BLIND th_status th_heap_check(const th_heap *heap, th_fault *fault) {
         *fault = found;
     }
     return sound ? TH_OK : TH_ERR_CORRUPT;
+}
+
+th_status th_heap_check(const th_heap *heap, th_fault *fault) {
+    if (heap == NULL || th_is_ended(heap)) {
+        th_no_fault(fault);
+        return TH_ERR_NULL;
+    }
+    th_hold(heap);
+    th_status status = th_check(heap, fault);
+    th_let_go(heap);
+    return status;
 }

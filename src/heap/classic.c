@@ -2,10 +2,10 @@
 /* The classic facade: one static heap under the TH_* names. */
 #include "tagheap/classic.h"
 
-#include "heap/layout.h"
+#define DWORD_BYTES sizeof(uint32_t)
 
 static uint32_t region[TH_HEAP_DWORDS];
-static uint64_t index_memory[TH_HEAP_INDEX_BYTES_MAX(sizeof region, TH_DWORD_BYTES) / 8 + 1];
+static uint64_t index_memory[TH_HEAP_INDEX_BYTES_MAX(sizeof region, DWORD_BYTES) / 8 + 1];
 static th_heap heap;
 
 #define TAG16_TAIL     0x8000u /* bit 15: TAIL, in the 16-bit spelling */
@@ -26,18 +26,18 @@ static uint32_t fold_bound(uint32_t bound) {
 
 /* The hooks are in no seal: they may be set whether the heap is started or not. */
 void TH_on_fault(th_fault_handler handler, void *context) {
-    heap.config.on_fault = handler;
-    heap.config.fault_context = context;
+    heap.config.guarding.on_fault = handler;
+    heap.config.guarding.fault_context = context;
 }
 
 void TH_init(void) {
-    const th_heap_config config = {.alignment = TH_DWORD_BYTES,
-                                   .guard = th_heap_guard_max(),
+    const th_heap_config config = {.alignment = DWORD_BYTES,
+                                   .guarding.level = th_guard_max(),
                                    .index = TH_HEAP_INDEX_GIVEN,
                                    .index_memory = index_memory,
                                    .index_bytes = sizeof index_memory,
-                                   .on_fault = heap.config.on_fault,
-                                   .fault_context = heap.config.fault_context};
+                                   .guarding.on_fault = heap.config.guarding.on_fault,
+                                   .guarding.fault_context = heap.config.guarding.fault_context};
     (void)th_heap_init(&heap, region, sizeof region, &config);
 }
 
@@ -56,7 +56,7 @@ void *TH_realloc(void *pointer, int bytes) {
     if (heap.base == NULL) {
         return NULL;
     }
-    return th_heap_resize(&heap, pointer, bytes > 0 ? (size_t)bytes : 0);
+    return th_heap_realloc(&heap, pointer, bytes > 0 ? (size_t)bytes : 0);
 }
 
 int TH_free(void *pointer) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Compaction of the HEAD side: every block slides down into the free block below it. */
-#include <string.h>
+#include "heap/compact.h"
 
 #include "heap/count.h"
 #include "heap/enter.h"
+#include "heap/event.h"
 #include "heap/fast.h"
+#include "heap/journal.h"
 #include "heap/place.h"
 
 /* A pass in progress. */
@@ -33,7 +35,7 @@ static bool load_around(const th_heap *heap, slide *s) {
         !th_chain_above(heap, &s->block, &s->above)) {
         return false;
     }
-    s->merge = th_is_spare(heap, &s->above);
+    s->merge = th_is_vacant(heap, &s->above);
     return (!s->merge || th_chain_above(heap, &s->above, &s->beyond)) &&
            th_guard_poison(heap, &s->below, s->below.offset + th_header_dwords(heap),
                            th_end(heap, &s->below));
@@ -47,15 +49,46 @@ static bool can_slide(const th_heap *heap, slide *s) {
     return gap < distance && (s->merge || distance - gap >= th_header_dwords(heap) + th_unit(heap));
 }
 
-/* [ below ][ block ][ above, free ] => [ gap ][ block ][ ---- free ---- ]
- * The contents are moved before a header is written that may lie over them, and after the old
+/* What becomes of the three, in run[0 .. count-1]; *moved is the block among them.
+ *   [ below ][ block ][ above, free ] => [ gap ][ block ][ ---- free ---- ] */
+static unsigned plan_slide(const th_heap *heap, const slide *s, th_header run[3],
+                           th_header **moved) {
+    unsigned count = 0;
+    if (s->to > s->below.offset) {
+        run[count++] =
+            th_header_free(heap, s->below.offset, s->to - s->below.offset - th_header_dwords(heap));
+    }
+    *moved = &run[count];
+    run[count] = s->block;
+    run[count++].offset = s->to;
+    uint32_t free_from = th_end(heap, *moved);
+    uint32_t free_end = th_end(heap, s->merge ? &s->above : &s->block);
+    run[count++] = th_header_free(heap, free_from, free_end - free_from - th_header_dwords(heap));
+    return count;
+}
+
+/* The contents are where they belong: the headers follow. */
+static void settle(th_heap *heap, slide *s, th_header run[3], unsigned count,
+                   const th_header *moved) {
+    /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
+    th_guard_close_move(heap, moved,
+                        th_end(heap, &s->block) + (s->merge ? th_header_dwords(heap) : 0));
+    /* As it was when the move was decided: the callback has been in between. */
+    th_header *end = s->merge ? &s->beyond : &s->above;
+    th_header_store(heap, end);
+    th_chain_replace(heap, s->below.prev, run, count, end->offset);
+    th_seal(heap);
+}
+
+/* The contents are moved before a header is written that may lie over them, and after the old
  * header is retired. */
 static void move_down(th_heap *heap, slide *s) {
-    th_header moved = s->block;
-    moved.offset = s->to;
+    th_header run[3];
+    th_header *moved;
+    unsigned count = plan_slide(heap, s, run, &moved);
     unsigned char *from = th_payload(heap, &s->block);
-    unsigned char *to = th_payload(heap, &moved);
-    uint32_t old_end = th_end(heap, &s->block);
+    unsigned char *to = th_payload(heap, moved);
+    th_journal_before(heap, run, count, s->merge ? s->beyond.offset : s->above.offset);
     th_count_out(heap, &s->below);
     th_count_out(heap, &s->block);
     if (s->merge) {
@@ -64,25 +97,36 @@ static void move_down(th_heap *heap, slide *s) {
     }
     th_header_retire(heap, s->block.offset);
     th_track_move(from, to, s->block.requested);
-    memmove(to, from, s->block.requested);
+    th_journal_move(heap, to, from, s->block.requested);
+    settle(heap, s, run, count, moved);
+}
 
-    th_header run[3];
-    unsigned count = 0;
-    if (s->to > s->below.offset) {
-        run[count++] =
-            th_header_free(heap, s->below.offset, s->to - s->below.offset - th_header_dwords(heap));
+/* Spoils the check word of the header of `block` that is no longer there, unless it lies under the
+ * contents that have come to `moved`. Under the new header it never lies: what does not come to lie
+ * at the low end of the hole is aligned to two units or more, and slides by as much. */
+static void retire_again(th_heap *heap, const th_header *block, const th_header *moved) {
+    uint32_t word = block->offset + TH_LAYOUT_CHECK_DWORD;
+    uint32_t first = moved->offset + th_header_dwords(heap);
+    size_t contents = (moved->requested + TH_DWORD_BYTES - 1) / TH_DWORD_BYTES;
+    if (th_guard(heap) > 0 && word - first >= contents) {
+        th_track_fill(th_at(heap, word), TH_POISON_BYTE, TH_DWORD_BYTES);
     }
-    run[count++] = moved;
-    uint32_t free_from = th_end(heap, &moved);
-    uint32_t free_end = s->merge ? th_end(heap, &s->above) : old_end;
-    run[count++] = th_header_free(heap, free_from, free_end - free_from - th_header_dwords(heap));
-    /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
-    th_guard_close_move(heap, &moved, old_end + (s->merge ? th_header_dwords(heap) : 0));
-    /* As it was when the move was decided: the callback has been in between. */
-    th_header *end = s->merge ? &s->beyond : &s->above;
-    th_header_store(heap, end);
-    th_chain_replace(heap, s->below.prev, run, count, end->offset);
-    th_seal(heap);
+}
+
+void th_compact_settle(th_heap *heap, const th_header old[TH_COMPACT_RUN_MAX], unsigned count,
+                       uint32_t to) {
+    TH_ASSERT(count >= 3 && count <= TH_COMPACT_RUN_MAX);
+    slide s = {.below = old[0], .block = old[1], .above = old[2], .to = to};
+    s.merge = count == TH_COMPACT_RUN_MAX;
+    s.beyond = old[count - 1];
+    th_header run[3];
+    th_header *moved;
+    unsigned made = plan_slide(heap, &s, run, &moved);
+    retire_again(heap, &s.block, moved);
+    if (s.merge) {
+        retire_again(heap, &s.above, moved);
+    }
+    settle(heap, &s, run, made, moved);
 }
 
 static void set_cursor(th_heap *heap, uint32_t offset) {
@@ -96,9 +140,7 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
     }
     th_header moved = s->block;
     moved.offset = s->to;
-    heap->busy = true;
-    th_fast_choose(heap);
-    th_seal(heap);
+    th_set_busy(heap, TH_FAULT_REENTRY);
     const th_heap before = *heap;
     bool yes = p->may_move(p->context, s->block.tag, th_payload(heap, &s->block),
                            th_payload(heap, &moved), s->block.requested);
@@ -106,9 +148,7 @@ static bool ask(th_heap *heap, pass *p, const slide *s) {
     if (p->broken) {
         return false;
     }
-    heap->busy = false;
-    th_fast_choose(heap);
-    th_seal(heap);
+    th_set_busy(heap, TH_FAULT_NONE);
     return yes;
 }
 
@@ -157,7 +197,8 @@ static bool visit(th_heap *heap, pass *p, const th_header *block, uint32_t *next
     p->result.blocks_moved++;
     p->result.bytes_moved += bytes;
     *next = s.merge ? s.beyond.offset : s.above.offset;
-    return true;
+    p->broken = !th_tell(heap, TH_EVENT_MOVE, &s.block, th_at(heap, s.to + th_header_dwords(heap)));
+    return !p->broken;
 }
 
 static void run_pass(th_heap *heap, pass *p) {
@@ -172,9 +213,7 @@ static void run_pass(th_heap *heap, pass *p) {
             p->result.done = true;
             return;
         }
-        if (!th_chain_next(heap, &block, &offset)) {
-            return;
-        }
+        offset = block.next;
         if (!th_is_free(heap, &block) && block.offset >= heap->compact_cursor &&
             !visit(heap, p, &block, &offset)) {
             return;

@@ -6,7 +6,27 @@
 #ifndef TH_HEAP_COUNT_H
 #define TH_HEAP_COUNT_H
 
+#include "heap/guard.h"
 #include "heap/index.h"
+
+/* Level 3: a block's part in heap->live_sum is counted in, or out. */
+TH_CHAIN_INLINE void th_count_says_in(th_heap *heap, const th_header *block) {
+#if TH_GUARD >= 3
+    heap->live_sum += heap->guard >= 3 ? th_header_says(heap, block) : 0;
+#else
+    (void)heap;
+    (void)block;
+#endif
+}
+
+TH_CHAIN_INLINE void th_count_says_out(th_heap *heap, const th_header *block) {
+#if TH_GUARD >= 3
+    heap->live_sum -= heap->guard >= 3 ? th_header_says(heap, block) : 0;
+#else
+    (void)heap;
+    (void)block;
+#endif
+}
 
 /* Live blocks, by what they take, headers included. */
 TH_CHAIN_INLINE void th_count_live_in(th_heap *heap, bool tail, uint32_t dwords) {
@@ -33,10 +53,11 @@ TH_CHAIN_INLINE void th_count_live_out(th_heap *heap, bool tail, uint32_t dwords
 TH_CHAIN_LONG_INLINE void th_count_out(th_heap *heap, const th_header *block) {
     if (!th_is_free(heap, block)) {
         th_count_live_out(heap, th_is_tail(heap, block), th_header_dwords(heap) + block->size);
+        th_count_says_out(heap, block);
         return;
     }
     heap->free_blocks--;
-    heap->low_free_blocks -= block->offset < heap->first_tail;
+    heap->high_free_blocks -= block->offset > heap->first_tail;
     if (block->offset == heap->middle) {
         heap->middle = TH_INDEX_NOWHERE;
     } else if (th_indexed(heap)) {
@@ -47,10 +68,11 @@ TH_CHAIN_LONG_INLINE void th_count_out(th_heap *heap, const th_header *block) {
 TH_CHAIN_LONG_INLINE void th_count_in(th_heap *heap, const th_header *block) {
     if (!th_is_free(heap, block)) {
         th_count_live_in(heap, th_is_tail(heap, block), th_header_dwords(heap) + block->size);
+        th_count_says_in(heap, block);
         return;
     }
     heap->free_blocks++;
-    heap->low_free_blocks += block->offset < heap->first_tail;
+    heap->high_free_blocks += block->offset > heap->first_tail;
     if (block->next == heap->first_tail) {
         heap->middle = block->offset;
     } else if (th_indexed(heap)) {

@@ -4,26 +4,36 @@
 #ifndef TH_HEAP_ENTER_H
 #define TH_HEAP_ENTER_H
 
+#include "heap/fast.h"
 #include "heap/guard.h"
 
-static inline void th_lock(const th_heap *heap) {
-    if (heap->config.lock != NULL) {
-        heap->config.lock(heap->config.lock_context);
+static inline void th_hold(const th_heap *heap) {
+    if (heap->config.lock.acquire != NULL) {
+        heap->config.lock.acquire(heap->config.lock.context);
     }
 }
 
-static inline void th_unlock(const th_heap *heap) {
-    if (heap->config.unlock != NULL) {
-        heap->config.unlock(heap->config.lock_context);
+static inline void th_let_go(const th_heap *heap) {
+    if (heap->config.lock.release != NULL) {
+        heap->config.lock.release(heap->config.lock.context);
     }
 }
 
-/* With the lock held: TH_FAULT_REENTRY if the call comes from inside a callback. */
-static inline bool th_refuse(const th_heap *heap, bool inside) {
-    if (inside) {
-        th_raise(heap, TH_FAULT_REENTRY, NULL, TH_FAULT_NOWHERE, 0, 1);
+/* From here on changes are refused by this fault: TH_FAULT_REENTRY inside a callback,
+ * TH_FAULT_FROZEN while the heap is frozen, TH_FAULT_NONE: they are not. */
+static inline void th_set_busy(th_heap *heap, th_fault_kind refusal) {
+    heap->busy = (uint8_t)refusal;
+    th_fast_choose(heap);
+    th_seal(heap);
+}
+
+/* With the lock held: is there a fault to be raised? */
+static inline bool th_refuse(const th_heap *heap, unsigned refusal) {
+    if (refusal == TH_FAULT_NONE) {
+        return false;
     }
-    return inside;
+    th_raise(heap, (th_fault_kind)refusal, NULL, TH_FAULT_NOWHERE, 0, 1);
+    return true;
 }
 
 /* False for a heap that was ended, and after a fault, with the lock released. */
@@ -31,9 +41,9 @@ static inline bool th_enter(const th_heap *heap) {
     if (th_is_ended(heap)) {
         return false;
     }
-    th_lock(heap);
+    th_hold(heap);
     if (!th_guard_control(heap) || th_refuse(heap, heap->busy)) {
-        th_unlock(heap);
+        th_let_go(heap);
         return false;
     }
     return true;
@@ -44,8 +54,8 @@ static inline bool th_enter_to_end(const th_heap *heap) {
     if (!th_enter(heap)) {
         return false;
     }
-    if (th_refuse(heap, heap->in_low_memory)) {
-        th_unlock(heap);
+    if (th_refuse(heap, heap->in_low_memory ? TH_FAULT_REENTRY : TH_FAULT_NONE)) {
+        th_let_go(heap);
         return false;
     }
     (void)th_guard_sound(heap);
@@ -57,7 +67,7 @@ static inline void th_leave(const th_heap *heap, bool sound) {
     if (sound) {
         (void)th_guard_sound(heap);
     }
-    th_unlock(heap);
+    th_let_go(heap);
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The fast path: what an allocation of a small block or a free does in a heap with an index and
- * without a lock, below guard level 3. It makes the same blocks of it as alloc.c, which does
- * everything else. There is one for each layout, in which nothing is decided that the layout
- * decides. */
+ * with neither lock nor event hook, below guard level 3. It makes the same blocks of it as alloc.c,
+ * which does everything else. There is one for each layout, in which nothing is decided that the
+ * layout decides. */
 #ifndef TH_HEAP_FAST_H
 #define TH_HEAP_FAST_H
 
@@ -18,7 +18,7 @@
 #endif
 #endif
 
-/* heap->fast is a number of fast.c's, or this. */
+/* heap->fast is a number of fast_shape.h's, or this. */
 #define TH_FAST_NONE 0u
 
 /* Says anew whether it may be taken: after each change of what it depends on. */

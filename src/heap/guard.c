@@ -2,8 +2,8 @@
 #include "heap/guard.h"
 
 void th_report(const th_heap *heap, const th_fault *fault) {
-    if (heap->config.on_fault != NULL) {
-        heap->config.on_fault(heap->config.fault_context, fault);
+    if (heap->config.guarding.on_fault != NULL) {
+        heap->config.guarding.on_fault(heap->config.guarding.fault_context, fault);
     } else {
         th_fault_abort(NULL, fault);
     }
@@ -49,9 +49,7 @@ static void raise_bad_pointer(const th_heap *heap, const th_header *wanted) {
                      (block.offset + th_header_dwords(heap)) * TH_DWORD_BYTES, (uint32_t)at);
             return;
         }
-        if (!th_chain_next(heap, &block, &offset)) {
-            return;
-        }
+        offset = block.next;
     }
 }
 
@@ -77,6 +75,20 @@ static bool header_offset(const th_heap *heap, const void *pointer, uint32_t *of
     return true;
 }
 
+bool th_guard_possible(const th_heap *heap, const th_header *block) {
+    size_t bytes = (size_t)block->size * TH_DWORD_BYTES;
+    if (block->size > heap->last - block->offset || block->next != th_end(heap, block)) {
+        th_raise(heap, TH_FAULT_CHAIN, block, TH_FAULT_NOWHERE, th_end(heap, block), block->next);
+        return false;
+    }
+    if (block->requested > bytes) {
+        th_raise(heap, TH_FAULT_CHAIN, block, TH_FAULT_NOWHERE, (uint32_t)bytes,
+                 (uint32_t)block->requested);
+        return false;
+    }
+    return true;
+}
+
 bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
     uint32_t offset;
     if (!header_offset(heap, pointer, &offset)) {
@@ -91,7 +103,7 @@ bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
         raise_bad_pointer(heap, block);
         return false;
     }
-    return th_guard_canary(heap, block);
+    return th_guard_possible(heap, block) && th_guard_canary(heap, block);
 }
 
 bool th_guard_below(const th_heap *heap, const th_header *block) {
@@ -105,6 +117,13 @@ bool th_guard_above(const th_heap *heap, const th_header *block) {
 }
 
 /* ---- canaries ----------------------------------------------------------------------------- */
+
+TH_TRACK_BLIND size_t th_search_canary(const th_heap *heap, const th_header *block,
+                                       uint32_t *found) {
+    size_t bytes = th_canary_bytes(block);
+    size_t place = (size_t)th_end(heap, block) * TH_DWORD_BYTES - bytes;
+    return place + th_canary_find(heap->check_seed, place, heap->base + place, bytes, found);
+}
 
 static TH_TRACK_BLIND size_t find_smashed_canary(const th_heap *heap, const th_header *block,
                                                  uint32_t *found) {
@@ -127,15 +146,14 @@ bool th_guard_canary(const th_heap *heap, const th_header *block) {
     return true;
 }
 
-/* Writes the canary behind the requested bytes and closes it. */
+/* Writes the canary behind the requested bytes and closes it. Not sixteen bytes at a time: what is
+ * written of a payload counts as its contents for MSan, though it is what stood there. */
 static void write_canary(th_heap *heap, const th_header *block) {
-    unsigned char *at = th_payload(heap, block) + block->requested;
-    size_t bytes = (size_t)block->size * TH_DWORD_BYTES - block->requested;
-    if (bytes == 0) {
-        return;
-    }
+    size_t bytes = th_canary_bytes(block);
+    size_t place = (size_t)th_end(heap, block) * TH_DWORD_BYTES - bytes;
+    unsigned char *at = heap->base + place;
     if (th_guard(heap) >= 1) {
-        th_canary_write(heap->check_seed, (size_t)(at - heap->base), at, bytes);
+        th_canary_write(heap->check_seed, place, at, bytes);
     }
     th_track_close(at, bytes);
 }
@@ -230,7 +248,7 @@ bool th_guard_control(const th_heap *heap) {
     if (th_seal_holds(heap)) {
         return true;
     }
-    (void)th_heap_check(heap, &fault);
+    (void)th_check(heap, &fault);
     th_report(heap, &fault);
     return false;
 }

@@ -14,8 +14,6 @@
 #include "base/pattern.h"
 #include "heap/chain.h"
 
-#define TH_POISON_DWORD (TH_POISON_BYTE * 0x01010101u)
-
 /* Hands a fault to the heap's handler, or to th_fault_abort if it has none. */
 void th_report(const th_heap *heap, const th_fault *fault);
 
@@ -30,6 +28,11 @@ void th_raise_header(const th_heap *heap, const th_header *block);
  * there is none, or its header or canary is damaged. */
 bool th_claim(const th_heap *heap, const void *pointer, th_header *block);
 
+/* False after a fault if the header, not of LAST, says what cannot be: the block ends beyond LAST,
+ * or elsewhere than its link says, or was asked for more than it has. One whose check word is right
+ * may have been made up. */
+bool th_guard_possible(const th_heap *heap, const th_header *block);
+
 /* Level >= 2: verifies the header and link of the block below, if there is one, or above (not of
  * LAST). False after a fault. For operations that do not load that neighbour anyway. */
 bool th_guard_below(const th_heap *heap, const th_header *block);
@@ -42,58 +45,78 @@ bool th_guard_canary(const th_heap *heap, const th_header *block);
  * False after a fault. `block` is the free block they belong to. */
 bool th_guard_poison(const th_heap *heap, const th_header *block, uint32_t from, uint32_t to);
 
-/* Of the dword that holds byte `i` of a payload: the mask of that byte and the bytes behind it. */
-TH_TRACK_BLIND_PART uint32_t th_mask_from(size_t i) {
-    uint32_t bits = 8 * (uint32_t)(i % TH_DWORD_BYTES);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return UINT32_MAX << bits;
-#else
-    return UINT32_MAX >> bits;
-#endif
+/* How many bytes of a live block are canary; 0 of one that says it was asked for more than it has.
+ */
+TH_CHAIN_INLINE size_t th_canary_bytes(const th_header *block) {
+    size_t payload = (size_t)block->size * TH_DWORD_BYTES;
+    return block->requested < payload ? payload - block->requested : 0;
 }
 
-/* The same two for blind functions, without raising: the first bad place, as a byte offset from
- * the start of the region, or TH_FAULT_NOWHERE; and what was found there.
- *
- * Most canaries lie in two dwords, the one where the requested bytes end and the block's last one.
- * Both are looked at in any case, with masks, because how long a canary is cannot be predicted. */
+/* Where the sixteen bytes begin that a block ends with, as a dword. */
+TH_CHAIN_INLINE uint32_t th_canary_end_dword(const th_header *block, uint32_t header) {
+    return block->offset + header + block->size - TH_CANARY_END / TH_DWORD_BYTES;
+}
+
+/* For blind functions, of a canary of so many bytes, sixteen at most: is it what it should be?
+ * `four`: the alignment is 16. */
+TH_TRACK_BLIND_PART bool th_canary_end_is(const th_heap *heap, const th_header *block,
+                                          uint32_t header, size_t bytes, bool four) {
+    uint32_t at = th_canary_end_dword(block, header);
+    return th_canary_end_holds(heap->check_seed, at, th_at(heap, at), (uint32_t)bytes, four);
+}
+
+/* Of any, from the block's end downwards. */
+TH_TRACK_BLIND_PART bool th_canary_holds(const th_heap *heap, const th_header *block,
+                                         uint32_t header, bool four) {
+    size_t bytes = th_canary_bytes(block);
+    uint32_t at = th_canary_end_dword(block, header);
+    const unsigned char *here = th_at(heap, at);
+    uint32_t seed = heap->check_seed;
+    for (; bytes > TH_CANARY_END; bytes -= TH_CANARY_END, at -= TH_CANARY_WORDS) {
+        if (!th_canary_end_holds(seed, at, here, TH_CANARY_END, four)) {
+            return false;
+        }
+        here -= TH_CANARY_END;
+    }
+    return th_canary_end_holds(seed, at, here, (uint32_t)bytes, four);
+}
+
+/* Writes it. */
+TH_TRACK_BLIND_PART void th_canary_put(th_heap *heap, const th_header *block, uint32_t header) {
+    size_t bytes = th_canary_bytes(block);
+    uint32_t at = th_canary_end_dword(block, header);
+    for (; bytes > TH_CANARY_END; bytes -= TH_CANARY_END, at -= TH_CANARY_END / TH_DWORD_BYTES) {
+        th_canary_end_write(heap->check_seed, at, th_at(heap, at), TH_CANARY_END);
+    }
+    th_canary_end_write(heap->check_seed, at, th_at(heap, at), (uint32_t)bytes);
+}
+
+/* Writes it to a block that is new, at alignment 16: what is written below it does not matter.
+ * `short_one`: it has no more than sixteen bytes. */
+TH_TRACK_BLIND_PART void th_canary_begin(th_heap *heap, const th_header *block, uint32_t header,
+                                         bool short_one) {
+    uint32_t at = th_canary_end_dword(block, header);
+    size_t bytes = (size_t)block->size * TH_DWORD_BYTES - block->requested;
+    th_canary_ends_write(heap->check_seed, at, th_at(heap, at), short_one ? TH_CANARY_END : bytes);
+}
+
+/* The first byte of a canary that is not what it should be (there is one), as a byte offset from
+ * the start of the region; and what was found there. For blind functions: raises nothing. */
+size_t th_search_canary(const th_heap *heap, const th_header *block, uint32_t *found);
+
+/* The same of any canary; TH_FAULT_NOWHERE: it holds. */
 TH_TRACK_BLIND_PART size_t th_peek_canary(const th_heap *heap, const th_header *block,
                                           uint32_t *found) {
-    uint32_t seed = heap->check_seed;
-    uint32_t at = block->offset + th_header_dwords(heap);
-    size_t start = (size_t)at * TH_DWORD_BYTES;
-    const unsigned char *payload = heap->base + start;
-    const th_word *words = (const void *)payload;
-    size_t i = block->requested;
-    uint32_t last = block->size - 1;
-    uint32_t first = (uint32_t)(i / TH_DWORD_BYTES);
-    uint32_t none = 0u - (uint32_t)(first > last); /* all bits set: there is no canary */
-    uint32_t partial = first <= last ? first : last;
-    uint32_t difference =
-        (words[partial] ^ th_canary_dword(seed, at + partial)) & th_mask_from(i) & ~none;
-    difference |=
-        (words[last] ^ th_canary_dword(seed, at + last)) & (0u - (uint32_t)(first < last));
-    for (uint32_t k = first + 1; k < last; k++) {
-        difference |= words[k] ^ th_canary_dword(seed, at + k);
-    }
-    if (difference == 0) {
-        return TH_FAULT_NOWHERE;
-    }
-    while (payload[i] == th_canary_byte(seed, start + i)) {
-        i++;
-    }
-    *found = payload[i];
-    return start + i;
+    return th_canary_holds(heap, block, th_header_dwords(heap), false)
+               ? TH_FAULT_NOWHERE
+               : th_search_canary(heap, block, found);
 }
 
+/* Of the dwords [from, to), the first that is not poison, likewise. */
 TH_TRACK_BLIND_PART size_t th_peek_poison_range(const th_heap *heap, uint32_t from, uint32_t to,
                                                 uint32_t *found) {
     const th_word *base = (const void *)heap->base;
-    uint32_t difference = 0;
-    for (uint32_t i = from; i < to; i++) {
-        difference |= base[i] ^ TH_POISON_DWORD;
-    }
-    if (difference == 0) {
+    if (from >= to || th_poison_holds(base + from, to - from)) {
         return TH_FAULT_NOWHERE;
     }
     while (base[from] == TH_POISON_DWORD) {
@@ -150,6 +173,13 @@ TH_TRACK_BLIND_PART bool th_agrees(th_fault *fault, th_fault_kind kind, uint32_t
  */
 bool th_check_blocks(const th_heap *heap, th_fault *fault);
 
+/* th_heap_check with the lock held, on a heap that was not ended. */
+th_status th_check(const th_heap *heap, th_fault *fault);
+
+/* th_check_blocks of the blocks alone, and the counters are set to what they should be: high-water
+ * mark and the ranges of memory ever used grow if need be. The index is not looked at. */
+bool th_check_recount(th_heap *heap, th_fault *fault);
+
 /* ---- the control structure ----------------------------------------------------------------
  *
  * At level 3 the fields of the th_heap have two check words: one for those that every look into
@@ -162,37 +192,52 @@ typedef struct th_seals {
     uint64_t counts;
 } th_seals;
 
-#define TH_MIX_A 0x9E3779B97F4A7C15u
-#define TH_MIX_B 0xC2B2AE3D27D4EB4Fu
-#define TH_MIX_C 0x165667B19E3779F9u
-#define TH_MIX_D 0xD6E8FEB86659FD93u
-#define TH_MIX_E 0xA0761D6478BD642Fu
+#define TH_MIX 0x9E3779B97F4A7C15u
 
 /* Two fields as one word. */
 TH_TRACK_BLIND_PART uint64_t th_word_pair(uint32_t low, uint32_t high) {
     return (uint64_t)high << 32 | low;
 }
 
-/* As with headers: each word is multiplied by an odd constant, so that any change that is confined
- * to one changes the sum. The one-byte fields are taken as they lie in memory, for what was
- * overwritten need not be a bool. */
+/* A word more. The step can be undone, so that any change that is confined to one word changes the
+ * result; and what a change does to it is not what the same change does to another word, so that
+ * two do not make up for each other. */
+TH_TRACK_BLIND_PART uint64_t th_mix_in(uint64_t mixed, uint64_t word) {
+    uint64_t product = (mixed ^ word) * TH_MIX;
+    return product ^ product >> 32;
+}
+
+/* What the header of a live block says, as its part of heap->live_sum: all but the links, which
+ * follow from where the blocks are. Whoever makes up a header together with its check word, or
+ * brings back an old one, does not make up this. */
+TH_TRACK_BLIND_PART uint64_t th_header_says(const th_heap *heap, const th_header *block) {
+    uint64_t says = th_mix_in(heap->check_seed, th_word_pair(block->offset, block->tag));
+    says = th_mix_in(says, th_word_pair(block->size, block->site));
+    says = th_mix_in(says, block->requested);
+    return th_mix_in(says, block->align_log2);
+}
+
+/* The one-byte fields are taken as they lie in memory, for what was overwritten need not be a bool.
+ */
 TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
     const th_word *flags = (const void *)&heap->unit_dwords;
-    uint64_t layout =
-        heap->check_seed + (uintptr_t)heap->base * TH_MIX_A +
-        th_word_pair(heap->dwords, heap->last) * TH_MIX_B +
-        th_word_pair(heap->low_used, heap->high_used) * TH_MIX_C +
-        th_word_pair(flags[0], flags[1]) * TH_MIX_D + (uintptr_t)heap->index.starts * TH_MIX_A +
-        (uintptr_t)heap->index.large * TH_MIX_B + (uintptr_t)heap->index.small * TH_MIX_C +
-        (uintptr_t)heap->index.large_at * TH_MIX_D +
-        th_word_pair(heap->index.small_leaf, heap->index.large_leaf) * TH_MIX_A +
-        th_word_pair(heap->tag_free, heap->size_max) * TH_MIX_E;
-    uint64_t counts =
-        heap->compact_cursor + th_word_pair(heap->head_blocks, heap->tail_blocks) * TH_MIX_A +
-        th_word_pair(heap->free_blocks, heap->head_dwords) * TH_MIX_B +
-        th_word_pair(heap->tail_dwords, heap->high_water_dwords) * TH_MIX_C +
-        heap->failed_allocs * TH_MIX_D + th_word_pair(heap->first_tail, heap->middle) * TH_MIX_A +
-        th_word_pair(heap->low_free_blocks, heap->fast) * TH_MIX_B;
+    uint64_t layout = th_mix_in(heap->check_seed, (uintptr_t)heap->base);
+    layout = th_mix_in(layout, th_word_pair(heap->dwords, heap->last));
+    layout = th_mix_in(layout, th_word_pair(heap->low_used, heap->high_used));
+    layout = th_mix_in(layout, th_word_pair(flags[0], flags[1]));
+    layout = th_mix_in(layout, (uintptr_t)heap->index.large);
+    layout = th_mix_in(layout, th_word_pair(heap->index.small_top, heap->index.large_leaf));
+    layout = th_mix_in(layout, th_word_pair(heap->tag_free, heap->size_max));
+    for (unsigned i = 0; i < TH_HEAP_INDEX_LEVELS; i++) {
+        layout = th_mix_in(layout, (uintptr_t)heap->index.small[i]);
+    }
+    uint64_t counts = th_mix_in(heap->compact_cursor, heap->live_sum);
+    counts = th_mix_in(counts, th_word_pair(heap->head_blocks, heap->tail_blocks));
+    counts = th_mix_in(counts, th_word_pair(heap->free_blocks, heap->head_dwords));
+    counts = th_mix_in(counts, th_word_pair(heap->tail_dwords, heap->high_water_dwords));
+    counts = th_mix_in(counts, heap->failed_allocs);
+    counts = th_mix_in(counts, th_word_pair(heap->first_tail, heap->middle));
+    counts = th_mix_in(counts, th_word_pair(heap->high_free_blocks, heap->fast));
     return (th_seals){layout + (layout == 0), counts};
 }
 static_assert(offsetof(th_heap, seal_layout) ==

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "heap/enter.h"
+#include "heap/event.h"
 #include "heap/fast.h"
 #include "heap/index.h"
 
@@ -11,10 +12,6 @@
 #define ALIGNMENT_DEFAULT alignof(max_align_t)
 static_assert(ALIGNMENT_DEFAULT >= TH_DWORD_BYTES && ALIGNMENT_DEFAULT <= 16,
               "there are heaps of that alignment");
-
-int th_heap_guard_max(void) {
-    return TH_GUARD;
-}
 
 /* Smaller regions get no index unless the caller gives its memory: a walk is as fast there. */
 #if TH_INDEX
@@ -42,14 +39,14 @@ static th_status check_config(const th_heap_config *config) {
         config->alignment != 16) {
         return TH_ERR_ALIGNMENT;
     }
-    if (config->guard < 0 || config->guard > 3 || (unsigned)config->index > TH_HEAP_INDEX_GIVEN ||
-        (config->lock == NULL) != (config->unlock == NULL)) {
+    if (config->guarding.level < 0 || config->guarding.level > 3 ||
+        (unsigned)config->index > TH_HEAP_INDEX_GIVEN || !th_lock_is_valid(&config->lock)) {
         return TH_ERR_CONFIG;
     }
     if (!th_heap_has_layout(config->layout)) {
         return TH_ERR_LAYOUT;
     }
-    if (config->layout == TH_HEAP_LAYOUT_LEAN && config->guard > 0) {
+    if (config->layout == TH_HEAP_LAYOUT_LEAN && config->guarding.level > 0) {
         return TH_ERR_CONFIG; /* a lean header has no place for a check word */
     }
     return TH_OK;
@@ -170,7 +167,8 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     fresh.middle = TH_INDEX_NOWHERE;
     fresh.low_used = fresh.header_dwords;
     fresh.high_used = fresh.last;
-    fresh.guard = (uint8_t)(fresh.config.guard < TH_GUARD ? fresh.config.guard : TH_GUARD);
+    fresh.guard =
+        (uint8_t)(fresh.config.guarding.level < TH_GUARD ? fresh.config.guarding.level : TH_GUARD);
     fresh.index_inside = inner != 0;
     status = th_index_accepts(&fresh);
     if (status != TH_OK) {
@@ -191,10 +189,25 @@ th_status th_heap_init(th_heap *heap, void *region, size_t bytes, const th_heap_
     return TH_OK;
 }
 
+th_status th_heap_set_on_event(th_heap *heap, th_event_fn on_event, void *context) {
+    if (heap == NULL || th_is_ended(heap)) {
+        return TH_ERR_NULL;
+    }
+    if (!th_enter(heap)) {
+        return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
+    }
+    heap->config.on_event = on_event;
+    heap->config.event_context = context;
+    th_fast_choose(heap);
+    th_seal(heap);
+    th_let_go(heap);
+    return TH_OK;
+}
+
 void th_heap_detach(th_heap *heap) {
     if (th_enter_to_end(heap)) {
         th_track_release(heap->base, th_heap_region_bytes(heap));
-        th_unlock(heap);
+        th_let_go(heap);
     }
 }
 
@@ -203,10 +216,11 @@ void th_heap_clean_up(th_heap *heap) {
     if (heap == NULL || !th_enter_to_end(heap)) {
         return;
     }
+    (void)th_tell(heap, TH_EVENT_RESET, NULL, NULL);
     th_track_release(heap->base, th_heap_region_bytes(heap));
     th_heap_config config = heap->config;
     *heap = none;
-    if (config.unlock != NULL) {
-        config.unlock(config.lock_context);
+    if (config.lock.release != NULL) {
+        config.lock.release(config.lock.context);
     }
 }

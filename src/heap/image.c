@@ -64,6 +64,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
         copy.base = region;
         copy.skipped_bytes = 0;
         copy.in_low_memory = false;
+        copy.journal = NULL;
         /* The header of the free block in the middle may lie just above what was used. */
         uint32_t low = from->low_used + th_header_dwords(from);
         uint32_t high = from->high_used > low ? from->high_used : low;
@@ -80,7 +81,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
         th_seal(&copy);
         *to = copy;
     }
-    th_unlock(from);
+    th_let_go(from);
     return status;
 }
 
@@ -88,19 +89,20 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     if (heap == NULL || region == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
-    th_lock(heap);
+    th_hold(heap);
     if (!th_seal_holds(heap) || th_refuse(heap, heap->busy)) {
         /* The region that *heap remembers may be gone: only what it says itself is looked at. */
-        th_unlock(heap);
+        th_let_go(heap);
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     if (!th_layout_contained(heap->layout)) {
-        th_unlock(heap);
+        th_let_go(heap);
         return TH_ERR_LAYOUT;
     }
     th_heap moved = *heap;
     moved.base = (unsigned char *)region + moved.skipped_bytes;
     moved.in_low_memory = false;
+    moved.journal = NULL;
     /* This build may contain less than the one that wrote the image. */
     if (moved.guard > TH_GUARD) {
         moved.guard = TH_GUARD;
@@ -112,7 +114,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     th_fault fault = {.kind = TH_FAULT_MISALIGNED};
     th_status status = TH_ERR_MISALIGNED;
     if (th_is_aligned((uintptr_t)moved.base, (size_t)th_unit(heap) * TH_DWORD_BYTES)) {
-        status = th_heap_check(&moved, &fault);
+        status = th_check(&moved, &fault);
         if (status == TH_OK) {
             status = th_index_accepts(&moved);
         }
@@ -126,7 +128,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
             status = TH_ERR_MISALIGNED;
         }
     }
-    th_unlock(heap);
+    th_let_go(heap);
     return status;
 }
 
@@ -153,13 +155,11 @@ th_status th_heap_set_index(th_heap *heap, void *memory, size_t bytes) {
         th_seal(&with);
         *heap = with;
     }
-    th_unlock(heap);
+    th_let_go(heap);
     return status;
 }
 
 void *th_heap_translate(const th_heap *from, const th_heap *to, const void *pointer) {
-    if (pointer == NULL) {
-        return NULL;
-    }
-    return to->base + ((uintptr_t)pointer - (uintptr_t)from->base);
+    uintptr_t distance = (uintptr_t)pointer - (uintptr_t)from->base;
+    return pointer != NULL && distance <= th_managed_bytes(from) ? to->base + distance : NULL;
 }

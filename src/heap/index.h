@@ -3,14 +3,16 @@
  * never changes which block that is (docs/design/index.md).
  *
  * Offsets and sizes are counted in units here, the heap's alignment; a place is an offset in
- * units. The region is cut into segments of SEGMENT units.
- *   starts   one bit for each unit: a free block that the index holds begins there
- *   small    a tree of bytes, fan-out 16: of each segment the largest free payload beginning in
- *            it, LARGE for all that are as large or larger; above it, of each 16 the largest
- *   large    a tree of words, fan-out 8, over stretches of LARGE + 1 units, in which at most one
- *            block of LARGE units or more can begin: its size, exactly
- *   large_at where in its stretch it begins
- * Both trees lie in an array, from the top down: node n has its children at (n + 1) * fan-out.
+ * units. The region is cut into slots of SLOT units, so few that at most one free block begins in
+ * each: between two of them lies a live one.
+ *   small    a tree of bytes, fan-out 16. A leaf is a slot: in its high bits the payload of the
+ *            free block that begins there, LARGE for all that are as large or larger, in the low
+ *            ones where in the slot it begins; 0 if none does. Above it, of each 16 the largest.
+ *   large    a tree of words, fan-out 8, over stretches of 64 units, in which at most one block of
+ *            LARGE units or more can begin: its size, exactly
+ * The levels of the small tree lie one after the other, leaves first: above node n is node n / 16
+ * of the next one. Above the root lies the stop, a byte with which every climb ends. The large one
+ * lies in an array from the top down: node n has its children at (n + 1) * 8.
  *
  * The free block that lies between the sides, if there is one, is not in the index: it ends at the
  * first TAIL block (or LAST), so its place and size are known, and most changes of a heap that
@@ -26,16 +28,19 @@
 #define TH_INDEX 1
 #endif
 
-#ifndef TH_INDEX_LARGE_LOG2
-#define TH_INDEX_LARGE_LOG2 8
-#endif
-static_assert(TH_INDEX_SEGMENT_LOG2 >= 1 && TH_INDEX_SEGMENT_LOG2 <= 6,
-              "a segment's bits are a word");
-static_assert(TH_INDEX_LARGE_LOG2 >= TH_INDEX_SEGMENT_LOG2 && TH_INDEX_LARGE_LOG2 <= 8,
-              "a size below LARGE is a byte, and a stretch is whole segments");
+#define TH_INDEX_SLOT_LOG2 2u
+#define TH_INDEX_SLOT      (1u << TH_INDEX_SLOT_LOG2)
+static_assert(TH_INDEX_SLOT <= 4, "between two free blocks lie two headers and two payloads, of a "
+                                  "unit or more each");
 
-#define TH_INDEX_LARGE         ((1u << TH_INDEX_LARGE_LOG2) - 1)
-#define TH_INDEX_SEGMENT_UNITS (1u << TH_INDEX_SEGMENT_LOG2)
+#define TH_INDEX_STRETCH_LOG2 6u
+#define TH_INDEX_LARGE        62u
+static_assert(TH_INDEX_LARGE + 3 >= 1u << TH_INDEX_STRETCH_LOG2,
+              "between two large ones two headers and a payload more");
+
+/* The stop: no leaf is that. */
+#define TH_INDEX_STOP 255u
+static_assert((TH_INDEX_LARGE + 1) << TH_INDEX_SLOT_LOG2 <= TH_INDEX_STOP, "a leaf is a byte");
 
 /* No such block; and: there is none where the index says that there is one. Above every offset. */
 #define TH_INDEX_NOWHERE UINT32_MAX
@@ -43,7 +48,7 @@ static_assert(TH_INDEX_LARGE_LOG2 >= TH_INDEX_SEGMENT_LOG2 && TH_INDEX_LARGE_LOG
 
 TH_CHAIN_INLINE bool th_indexed(const th_heap *heap) {
 #if TH_INDEX
-    return heap->index.starts != NULL;
+    return heap->index.small[0] != NULL;
 #else
     (void)heap;
     return false;
@@ -59,6 +64,9 @@ size_t th_index_inside_bytes(const th_heap *heap);
 /* Can the index lie where the config wants it? A status as of th_heap_init. */
 th_status th_index_accepts(const th_heap *heap);
 
+/* Notes where the heap's index lies, if the config wants one: in its memory nothing is written. */
+void th_index_lay(th_heap *heap);
+
 /* Makes the heap's index, empty, where the config wants it, if it wants one. */
 void th_index_start(th_heap *heap);
 
@@ -69,70 +77,60 @@ void th_index_rebuild(th_heap *heap);
  * The blocks are sound. False: *fault says what is wrong. O(n + units ever used). */
 bool th_index_check(const th_heap *heap, th_fault *fault);
 
-/* A leaf of the small tree has become larger; a start of the segment is gone, which may have been
- * the largest; in the stretch of that place a block of LARGE units or more begins now, or none
- * (size 0). Other blocks of the index must have their headers. O(log units). */
-void th_index_raise(th_heap *heap, uint32_t node, uint32_t value);
-void th_index_lower(th_heap *heap, uint32_t segment);
+/* The nodes of the small tree above those of `level` are brought into line with them: where node
+ * `node` of that level has become larger, `value`; where what was `old` is gone from the leaf of a
+ * slot, which has its new value. And: in the stretch of that place a block of LARGE units or more
+ * begins now, or none (size 0). O(log units). */
+void th_index_raise(th_heap *heap, uint32_t slot, uint8_t value);
+void th_index_lower(th_heap *heap, uint32_t slot, uint8_t old);
 void th_index_set_large(th_heap *heap, uint32_t place, uint32_t size);
 
-/* What stands for a payload of so many units in the small tree. */
-TH_CHAIN_INLINE uint8_t th_index_value(uint32_t units) {
-    return (uint8_t)(units < TH_INDEX_LARGE ? units : TH_INDEX_LARGE);
+/* The least that a leaf can be where a payload of so many units, or more, begins. */
+TH_CHAIN_INLINE uint8_t th_index_least(uint32_t units) {
+    return (uint8_t)((units < TH_INDEX_LARGE ? units : TH_INDEX_LARGE) << TH_INDEX_SLOT_LOG2);
 }
 
-TH_CHAIN_LONG_INLINE void th_index_raise_inline(th_heap *heap, uint32_t node, uint32_t value) {
-    uint8_t *tree = heap->index.small;
-    while (tree[node] < value) {
-        tree[node] = (uint8_t)value;
-        if (node < TH_BYTES16) {
+/* The leaf of a slot in which a payload of so many units begins, at that place. */
+TH_CHAIN_INLINE uint8_t th_index_leaf(uint32_t place, uint32_t units) {
+    return (uint8_t)(th_index_least(units) | (place & (TH_INDEX_SLOT - 1)));
+}
+
+/* And back: the place. */
+TH_CHAIN_INLINE uint32_t th_index_place(uint32_t slot, uint8_t leaf) {
+    return slot << TH_INDEX_SLOT_LOG2 | (leaf & (TH_INDEX_SLOT - 1));
+}
+
+/* A node above need not be told of what is less than its other children. Above the root is the
+ * stop: it is never less. */
+TH_CHAIN_LONG_INLINE void th_index_raise_inline(th_heap *heap, uint32_t slot, uint8_t value) {
+    size_t node = slot / TH_BYTES16;
+    for (uint8_t *const *level = &heap->index.small[1]; (*level)[node] < value; level++) {
+        (*level)[node] = value;
+        node /= TH_BYTES16;
+    }
+}
+
+/* A node above had its value from there, or keeps it. The stop is neither. */
+TH_CHAIN_LONG_INLINE void th_index_lower_inline(th_heap *heap, uint32_t slot, uint8_t old) {
+    size_t node = slot / TH_BYTES16;
+    for (uint8_t *const *level = &heap->index.small[1]; (*level)[node] == old; level++) {
+        uint8_t max = th_bytes16_max(&level[-1][node * TH_BYTES16]);
+        (*level)[node] = max;
+        if (max == old) {
             break;
         }
-        node = node / TH_BYTES16 - 1;
+        node /= TH_BYTES16;
     }
 }
 
-/* A leaf has this value now, which is not larger. A node above had its value from there, or keeps
- * it. */
-TH_CHAIN_LONG_INLINE void th_index_lower_to(th_heap *heap, uint32_t node, uint8_t value) {
-    uint8_t *tree = heap->index.small;
-    uint8_t old = tree[node];
-    while (value != old) {
-        tree[node] = value;
-        if (node < TH_BYTES16 || tree[node / TH_BYTES16 - 1] != old) {
-            break;
-        }
-        value = th_bytes16_max(&tree[node & ~(TH_BYTES16 - 1)]);
-        node = node / TH_BYTES16 - 1;
-    }
-}
-
-/* For blind functions: the value of a segment's leaf, by its starts. The rest is not looked at once
- * one is found that makes it `enough`. */
-TH_TRACK_BLIND_PART uint8_t th_index_largest_start_as(const th_heap *heap, uint32_t segment,
-                                                      uint8_t enough, th_heap_layout layout,
-                                                      unsigned log2) {
-    uint32_t max = 0;
-    for (uint64_t starts = heap->index.starts[segment]; starts != 0 && max < enough;
-         starts &= starts - 1) {
-        uint32_t place = segment * TH_INDEX_SEGMENT_UNITS + th_lowest_bit(starts);
-        uint32_t size = th_header_peek_as(heap, place << log2, layout, 0).size >> log2;
-        max = size > max ? size : max;
-    }
-    return th_index_value(max);
-}
-
-/* Adds the free block. O(log units), but a few steps where a neighbour in its segment is as large.
- */
+/* Adds the free block. O(log units), but a few steps where a neighbour is as large. */
 TH_CHAIN_LONG_INLINE void th_index_insert(th_heap *heap, uint32_t offset, uint32_t size) {
     uint32_t place = offset >> th_unit_log2(heap);
     uint32_t units = size >> th_unit_log2(heap);
-    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
-    uint32_t node = heap->index.small_leaf + segment;
-    heap->index.starts[segment] |= (uint64_t)1 << place % TH_INDEX_SEGMENT_UNITS;
-    if (heap->index.small[node] < th_index_value(units)) {
-        th_index_raise(heap, node, th_index_value(units));
-    }
+    uint32_t slot = place >> TH_INDEX_SLOT_LOG2;
+    uint8_t leaf = th_index_leaf(place, units);
+    heap->index.small[0][slot] = leaf;
+    th_index_raise(heap, slot, leaf);
     if (units >= TH_INDEX_LARGE) {
         th_index_set_large(heap, place, units);
     }
@@ -142,11 +140,10 @@ TH_CHAIN_LONG_INLINE void th_index_insert(th_heap *heap, uint32_t offset, uint32
 TH_CHAIN_LONG_INLINE void th_index_erase(th_heap *heap, uint32_t offset, uint32_t size) {
     uint32_t place = offset >> th_unit_log2(heap);
     uint32_t units = size >> th_unit_log2(heap);
-    uint32_t segment = place / TH_INDEX_SEGMENT_UNITS;
-    heap->index.starts[segment] &= ~((uint64_t)1 << place % TH_INDEX_SEGMENT_UNITS);
-    if (heap->index.small[heap->index.small_leaf + segment] == th_index_value(units)) {
-        th_index_lower(heap, segment);
-    }
+    uint32_t slot = place >> TH_INDEX_SLOT_LOG2;
+    uint8_t leaf = th_index_leaf(place, units);
+    heap->index.small[0][slot] = 0;
+    th_index_lower(heap, slot, leaf);
     if (units >= TH_INDEX_LARGE) {
         th_index_set_large(heap, place, 0);
     }
@@ -154,63 +151,36 @@ TH_CHAIN_LONG_INLINE void th_index_erase(th_heap *heap, uint32_t offset, uint32_
 
 /* ---- the way down -------------------------------------------------------------------------
  *
- * For blind functions, in terms of places and units; *size is the payload found, as its header
- * says. With guards a header that is damaged is found, too, whatever it says: whoever loads it then
- * says so. */
+ * In terms of places and units. */
 
-/* In the small tree, of the sixteen nodes beside `node`: those with `need` units. */
-TH_CHAIN_INLINE uint32_t th_index_mask(const th_heap *heap, uint32_t node, uint32_t need) {
-    return th_bytes16_at_least(&heap->index.small[node & ~(TH_BYTES16 - 1)], (uint8_t)need);
-}
-
-TH_TRACK_BLIND_PART bool th_index_fits_as(const th_heap *heap, uint32_t place, uint32_t need,
-                                          th_heap_layout layout, int guard, unsigned log2,
-                                          uint32_t *size) {
-    th_header block = th_header_peek_as(heap, place << log2, layout, guard);
-    *size = block.size;
-    return block.size >> log2 >= need || (guard > 0 && block.check != block.check_due);
+/* Of the sixteen nodes beside `node`, on that level of the small tree: those that are `least` or
+ * more. */
+TH_CHAIN_INLINE uint32_t th_index_mask(const th_heap *heap, uint32_t level, size_t node,
+                                       uint8_t least) {
+    return th_bytes16_at_least(&heap->index.small[level][node & ~(size_t)(TH_BYTES16 - 1)], least);
 }
 
 /* The searches go to one of the two ends: `high` says to which. */
-TH_CHAIN_INLINE unsigned th_index_end_bit(uint64_t mask, bool high) {
+TH_CHAIN_INLINE unsigned th_index_end_bit(uint32_t mask, bool high) {
     return high ? th_highest_bit(mask) : th_lowest_bit(mask);
 }
 
-/* Of the starts of a segment, those in `starts`: the lowest, or highest, with `need` units. */
-TH_TRACK_BLIND_PART uint32_t th_index_start_as(const th_heap *heap, bool high, uint32_t segment,
-                                               uint64_t starts, uint32_t need,
-                                               th_heap_layout layout, int guard, unsigned log2,
-                                               uint32_t *size) {
-    while (starts != 0) {
-        unsigned bit = th_index_end_bit(starts, high);
-        uint32_t place = segment * TH_INDEX_SEGMENT_UNITS + bit;
-        if (th_index_fits_as(heap, place, need, layout, guard, log2, size)) {
-            return place;
-        }
-        starts ^= (uint64_t)1 << bit;
-    }
-    return TH_INDEX_NOWHERE;
-}
-
-/* From those of the sixteen nodes at `group` that `mask` says, to a leaf, and to the block there.
- * Where a node promises what is not below it, the index is damaged. */
-TH_TRACK_BLIND_PART uint32_t th_index_descend_as(const th_heap *heap, bool high, uint32_t group,
-                                                 uint32_t mask, uint32_t need,
-                                                 th_heap_layout layout, int guard, unsigned log2,
-                                                 uint32_t *size) {
-    uint32_t node = group + th_index_end_bit(mask, high);
-    while (node < heap->index.small_leaf) {
-        group = (node + 1) * TH_BYTES16;
-        mask = th_index_mask(heap, group, need);
+/* From those of the sixteen nodes at `group`, on that level, that `mask` says, to a leaf: its slot.
+ * False: a node promises what is not below it. */
+TH_CHAIN_INLINE bool th_index_descend(const th_heap *heap, bool high, uint32_t level, size_t group,
+                                      uint32_t mask, uint8_t least, uint32_t *slot) {
+    size_t node = group + th_index_end_bit(mask, high);
+    for (uint8_t *const *at = &heap->index.small[level]; at != &heap->index.small[0];) {
+        at--;
+        node *= TH_BYTES16;
+        mask = th_bytes16_at_least(&(*at)[node], least);
         if (mask == 0) {
-            return TH_INDEX_DAMAGED;
+            return false;
         }
-        node = group + th_index_end_bit(mask, high);
+        node += th_index_end_bit(mask, high);
     }
-    uint32_t segment = node - heap->index.small_leaf;
-    uint32_t place = th_index_start_as(heap, high, segment, heap->index.starts[segment], need,
-                                       layout, guard, log2, size);
-    return place != TH_INDEX_NOWHERE ? place : TH_INDEX_DAMAGED;
+    *slot = (uint32_t)node;
+    return true;
 }
 
 /* The offset of the lowest, or the highest, block that has a payload of `need` dwords (a multiple

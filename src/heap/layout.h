@@ -17,12 +17,12 @@
  *   size       payload dwords
  *   requested  bytes asked for (0 in free blocks); where it is not stored it is the whole payload
  *   site       the caller's number; where it is not stored it is 0
- *   check      over the other dwords, the block's own offset and the heap's seed (guard >= 1)
+ *   check      over the other dwords, the block's own offset and the heap's seed (guard >= 1); not
+ *              over what is known: where the block ends, and padding, which are compared
  *
  * Headers are padded to a multiple of the heap's alignment, so that payloads are aligned: classic
  * ones to 6, 6 and 8 dwords at alignment 4, 8 and 16, wide ones to 7, 8 and 8, lean ones to 2, 2
- * and
- * 4. With guards the padding is a canary, and damage to it counts as damage to the check word. */
+ * and 4. With guards the padding is a constant, so that damage to it is damage to the header. */
 #ifndef TH_HEAP_LAYOUT_H
 #define TH_HEAP_LAYOUT_H
 
@@ -46,6 +46,7 @@ static_assert(TH_LAYOUTS >= 1 && TH_LAYOUTS <= 7,
 #define TH_LAYOUT_CLASSIC_DWORDS 6u
 #define TH_LAYOUT_LEAN_DWORDS    2u
 #define TH_LAYOUT_WIDE_DWORDS    7u
+#define TH_LAYOUT_DWORDS_MAX     8u /* padding included */
 
 /* Of classic and lean headers. */
 #define TH_LAYOUT_PREV_BITS 27u

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/place.h"
 
+#include "heap/gap.h"
 #include "heap/guard.h"
 #include "heap/index.h"
 
@@ -12,21 +13,16 @@ static uint32_t excess(const th_heap *heap, uint32_t offset, uint32_t align_log2
     return (uint32_t)((payload & mask) / TH_DWORD_BYTES);
 }
 
+static_assert(((uint64_t)1 << TH_LAYOUT_ALIGN_MAX) / TH_DWORD_BYTES <= TH_GAP_STEP_MAX,
+              "of every alignment that a block can remember");
+
 static uint32_t align_dwords(uint32_t align_log2) {
     return (uint32_t)(((uintptr_t)1 << align_log2) / TH_DWORD_BYTES);
 }
 
 uint32_t th_place_gap(const th_heap *heap, uint32_t from, uint32_t align_log2) {
-    uint32_t over = excess(heap, from, align_log2);
-    if (over == 0) {
-        return 0;
-    }
-    uint32_t step = align_dwords(align_log2);
-    uint32_t gap = step - over;
-    while (gap < th_split_dwords(heap)) {
-        gap += step;
-    }
-    return gap;
+    return th_gap_above(excess(heap, from, align_log2), align_dwords(align_log2),
+                        th_split_dwords(heap));
 }
 
 /* The largest suitable header offset in the free block for a block of `need` payload dwords;
@@ -38,17 +34,11 @@ static bool place_high(const th_heap *heap, const th_header *free, uint32_t need
     }
     uint32_t room = free->size - need;
     uint32_t over = excess(heap, free->offset + room, align_log2);
-    uint32_t step = align_dwords(align_log2);
-    for (;; over = step) {
-        if (over > room) {
-            return false;
-        }
-        room -= over;
-        if (room == 0 || room >= th_split_dwords(heap)) {
-            *offset = free->offset + room;
-            return true;
-        }
+    if (!th_gap_below(&room, over, align_dwords(align_log2), th_split_dwords(heap))) {
+        return false;
     }
+    *offset = free->offset + room;
+    return true;
 }
 
 static bool fits(const th_heap *heap, const th_header *free, uint32_t need, uint32_t align_log2,
@@ -72,7 +62,8 @@ static th_place_result find_by_walk(const th_heap *heap, uint32_t need, uint32_t
         return TH_PLACE_BROKEN;
     }
     for (;;) {
-        if (th_is_spare(heap, block) && fits(heap, block, need, align_log2, tail, &place->offset)) {
+        if (th_is_vacant(heap, block) &&
+            fits(heap, block, need, align_log2, tail, &place->offset)) {
             place->free = *block;
             return TH_PLACE_FOUND;
         }

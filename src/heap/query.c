@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about a heap. Nothing here takes the lock or changes anything. */
+/* Questions about a heap. Nothing here changes anything; all but the walk take the lock. */
 #include "heap/count.h"
+#include "heap/enter.h"
 #include "heap/guard.h"
 
 TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_block *block) {
@@ -37,7 +38,15 @@ TH_TRACK_BLIND bool th_heap_next(const th_heap *heap, th_heap_block *block) {
     return true;
 }
 
-bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block) {
+void th_heap_lock(const th_heap *heap) {
+    th_hold(heap);
+}
+
+void th_heap_unlock(const th_heap *heap) {
+    th_let_go(heap);
+}
+
+static bool find(const th_heap *heap, const void *address, th_heap_block *block) {
     if (!th_guard_control(heap)) {
         return false;
     }
@@ -57,9 +66,22 @@ bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block
     return more;
 }
 
+bool th_heap_find(const th_heap *heap, const void *address, th_heap_block *block) {
+    th_hold(heap);
+    bool found = find(heap, address, block);
+    th_let_go(heap);
+    return found;
+}
+
 /* The live block of a payload; false for NULL, on a heap that was ended, and after a fault. */
 static bool look_up(const th_heap *heap, const void *pointer, th_header *block) {
-    return pointer != NULL && !th_is_ended(heap) && th_claim(heap, pointer, block);
+    if (pointer == NULL || th_is_ended(heap)) {
+        return false;
+    }
+    th_hold(heap);
+    bool is_live = th_claim(heap, pointer, block);
+    th_let_go(heap);
+    return is_live;
 }
 
 size_t th_heap_requested_size(const th_heap *heap, const void *pointer) {
@@ -115,17 +137,19 @@ static uint32_t free_all(const th_heap *heap) {
 
 /* The same below every TAIL block. */
 static uint32_t free_head(const th_heap *heap) {
-    return heap->base == NULL ? 0
-                              : heap->first_tail - heap->head_dwords -
-                                    heap->low_free_blocks * th_header_dwords(heap);
+    return heap->base == NULL
+               ? 0
+               : heap->first_tail - heap->head_dwords -
+                     (heap->free_blocks - heap->high_free_blocks) * th_header_dwords(heap);
 }
 
 static size_t payload_bytes(const th_heap *heap, uint32_t dwords, uint32_t blocks) {
     return (size_t)(dwords - blocks * th_header_dwords(heap)) * TH_DWORD_BYTES;
 }
 
-void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
-    *stats = (th_heap_stats){
+th_heap_stats th_heap_get_stats(const th_heap *heap) {
+    th_hold(heap);
+    th_heap_stats stats = {
         .region_bytes = th_managed_bytes(heap),
         .used_bytes = (size_t)th_used_dwords(heap) * TH_DWORD_BYTES,
         .high_water_bytes = (size_t)heap->high_water_dwords * TH_DWORD_BYTES,
@@ -139,16 +163,29 @@ void th_heap_get_stats(const th_heap *heap, th_heap_stats *stats) {
         .free_blocks = heap->free_blocks,
         .failed_allocs = heap->failed_allocs,
     };
+    th_let_go(heap);
+    return stats;
 }
 
 size_t th_heap_free_head_bytes(const th_heap *heap) {
-    return (size_t)free_head(heap) * TH_DWORD_BYTES;
+    th_hold(heap);
+    size_t dwords = free_head(heap);
+    th_let_go(heap);
+    return dwords * TH_DWORD_BYTES;
 }
 
 size_t th_heap_largest_free_bytes(const th_heap *heap) {
-    return (size_t)largest_free(heap) * TH_DWORD_BYTES;
+    th_hold(heap);
+    size_t dwords = largest_free(heap);
+    th_let_go(heap);
+    return dwords * TH_DWORD_BYTES;
 }
 
 size_t th_heap_region_bytes(const th_heap *heap) {
     return th_managed_bytes(heap) + (heap->index_inside ? th_index_inside_bytes(heap) : 0);
+}
+
+uint32_t th_heap_site(const th_heap *heap, const void *pointer) {
+    th_header block;
+    return look_up(heap, pointer, &block) ? block.site : 0;
 }

@@ -5,6 +5,7 @@
 
 #include "tagheap/pages.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -101,6 +102,66 @@ void *th_pages_map(size_t bytes, size_t alignment) {
     return pages != NULL ? pages : th_kept_reuse(asked.bytes, asked.alignment, SIZE_MAX);
 }
 
+/* Two guards more than half of all addresses is no overflow. */
+void *th_pages_map_guarded(size_t bytes) {
+    size_t page = th_pages_size();
+    size_t inside = whole_pages(bytes, page);
+    unsigned char *guard = inside > 0 ? th_pages_reserve(inside + 2 * page, 0) : NULL;
+    if (guard == NULL) {
+        return NULL;
+    }
+    if (th_pages_commit(guard + page, inside) != TH_OK) {
+        (void)th_pages_release(guard, inside + 2 * page);
+        return NULL;
+    }
+    return guard + page;
+}
+
+th_status th_pages_release_guarded(void *pages, size_t bytes) {
+    size_t page = th_pages_size();
+    size_t inside = whole_pages(bytes, page);
+    if (pages == NULL) {
+        return TH_ERR_NULL;
+    }
+    return inside > 0 ? th_pages_release((unsigned char *)pages - page, inside + 2 * page)
+                      : TH_ERR_MISALIGNED;
+}
+
+/* May the system be asked about these? Some systems round where others refuse, and none has more
+ * than PTRDIFF_MAX. */
+static th_status check_range(const void *pages, size_t bytes) {
+    if (pages == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (!th_is_aligned((uintptr_t)pages, th_pages_size())) {
+        return TH_ERR_MISALIGNED;
+    }
+    return bytes <= PTRDIFF_MAX ? TH_OK : TH_ERR_EXHAUSTED;
+}
+
+/* The system's answer; `never` is its reason where it would give the same one at any time. */
+static th_status answer_of(int result, int never) {
+    if (result != 0 && (errno == never || errno == ENOSYS)) {
+        return TH_ERR_UNSUPPORTED;
+    }
+    return status_of(result);
+}
+
+th_status th_pages_lock(void *pages, size_t bytes) {
+    th_status status = check_range(pages, bytes);
+    return status == TH_OK ? answer_of(mlock(pages, bytes), EPERM) : status;
+}
+
+th_status th_pages_unlock(void *pages, size_t bytes) {
+    th_status status = check_range(pages, bytes);
+    return status == TH_OK ? answer_of(munlock(pages, bytes), EPERM) : status;
+}
+
+th_status th_pages_hide(void *pages, size_t bytes) {
+    th_status status = check_range(pages, bytes);
+    return status == TH_OK ? answer_of(madvise(pages, bytes, MADV_DONTDUMP), EINVAL) : status;
+}
+
 th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access) {
     static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE};
     if (pages == NULL) {
@@ -109,10 +170,8 @@ th_status th_pages_protect(void *pages, size_t bytes, th_pages_access access) {
     if ((unsigned)access > TH_PAGES_READ_WRITE) {
         return TH_ERR_CONFIG;
     }
-    if (!th_is_aligned((uintptr_t)pages, th_pages_size())) { /* which some C libraries round */
-        return TH_ERR_MISALIGNED;
-    }
-    return status_of(mprotect(pages, bytes, protections[access]));
+    th_status status = check_range(pages, bytes);
+    return status == TH_OK ? status_of(mprotect(pages, bytes, protections[access])) : status;
 }
 
 th_status th_pages_commit(void *pages, size_t bytes) {

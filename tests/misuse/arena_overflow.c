@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte behind the newest block of an arena is written.
+/* One byte after the newest block of an arena is written.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 10 expected 0x0000009a found
+ * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 10 expected 0x00000004 found
  *           0x00000041
  * level 2:  same
  * level 1:  same

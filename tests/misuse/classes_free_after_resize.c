@@ -13,7 +13,7 @@
 int main(int argc, char **argv) {
     misuse_start_classes(argc, argv);
     void *block = th_classes_alloc(&classes, 100);
-    (void)th_classes_resize(&classes, block, 1000);
+    (void)th_classes_realloc(&classes, block, 1000);
     th_classes_free(&classes, block); /* guilty */
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte behind a block of 100 bytes is written, in the class of 112.
+/* One byte after a block of 100 bytes is written, in the class of 112.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 100 expected 0x0000002e found
+ * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 100 expected 0x00000062 found
  *           0x00000041
  * level 2:  same
  * level 1:  same

@@ -15,7 +15,7 @@ int main(int argc, char **argv) {
     misuse_start(argc, argv, 4);
     void *payload = th_heap_alloc(&heap, 40, 0x1001);
     (void)th_heap_alloc(&heap, 40, 0x1002);
-    (void)th_heap_resize(&heap, payload, 80);
+    (void)th_heap_realloc(&heap, payload, 80);
     (void)th_heap_free(&heap, payload); /* guilty */
     return 0;
 }

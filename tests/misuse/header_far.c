@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A header is smashed (its requested size, here), and the next call has to do with other blocks.
  *
- * guards:   tagheap: header smashed: block 10 tag 0x1002 byte 60 expected 0xa0257bb8 found
- *           0x006477b9
+ * guards:   tagheap: header smashed: block 10 tag 0x1002 byte 60 expected 0x661ae374 found
+ *           0xc659df75
  * level 2:  nothing
  * level 1:  nothing
  * asan:     use-after-poison WRITE of size 1

@@ -12,7 +12,7 @@
 
 int main(int argc, char **argv) {
     misuse_start_large_elsewhere(argc, argv);
-    void *block = th_large_alloc(&large, 5000, 0);
+    void *block = th_large_alloc(&large, 5000);
     th_large_free(&large, block);
     th_large_free(&large, block); /* guilty */
     return 0;

@@ -12,7 +12,7 @@
 
 int main(int argc, char **argv) {
     misuse_start_large(argc, argv);
-    (void)th_large_alloc(&large, 5000, 0);
+    (void)th_large_alloc(&large, 5000);
     th_large_free(&large, MISUSE_ELSEWHERE); /* guilty */
     return 0;
 }

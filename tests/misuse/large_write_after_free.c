@@ -12,7 +12,7 @@
 
 int main(int argc, char **argv) {
     misuse_start_large(argc, argv);
-    unsigned char *block = th_large_alloc(&large, 5000, 0);
+    unsigned char *block = th_large_alloc(&large, 5000);
     th_large_free(&large, block);
     block[20] = 'A'; /* guilty */
     return 0;

@@ -13,8 +13,7 @@
 int main(int argc, char **argv) {
     misuse_start(argc, argv, 4);
     void *payload = th_heap_alloc(&heap, 40, 0x1001);
-    th_heap_stats stats;
-    th_heap_get_stats(&heap, &stats);
+    th_heap_stats stats = th_heap_get_stats(&heap);
     if (payload == NULL || stats.head_blocks != 1) {
         exit(1);
     }

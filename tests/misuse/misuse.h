@@ -30,11 +30,12 @@ static struct {
 
 /* The guard level is the first argument; without one it is the highest. */
 static inline int misuse_level(int argc, char **argv) {
-    return argc > 1 ? atoi(argv[1]) : th_heap_guard_max();
+    return argc > 1 ? atoi(argv[1]) : th_guard_max();
 }
 
 static inline void misuse_start(int argc, char **argv, size_t alignment) {
-    const th_heap_config config = {.alignment = alignment, .guard = misuse_level(argc, argv)};
+    const th_heap_config config = {.alignment = alignment,
+                                   .guarding.level = misuse_level(argc, argv)};
     if (th_heap_init(&heap, memory.region, sizeof memory.region, &config) != TH_OK) {
         exit(2);
     }

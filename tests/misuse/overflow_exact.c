@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A request that fills its block: the byte behind it is the next header.
+/* A request that fills its block: the byte after it is the next header.
  *
- * guards:   tagheap: header smashed: block 10 tag 0x1002 byte 60 expected 0x2c7a5daa found
- *           0x006477b9
+ * guards:   tagheap: header smashed: block 10 tag 0x1002 byte 60 expected 0xc659df34 found
+ *           0xc659df75
  * level 2:  same
  * level 1:  same
  * asan:     use-after-poison WRITE of size 1

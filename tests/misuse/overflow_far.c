@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls after the overflow have to do with other blocks only: level 3 looks at all of them.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 34 expected 0x000000b6 found
+ * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 34 expected 0x000000ec found
  *           0x00000041
  * level 2:  nothing
  * level 1:  nothing

@@ -2,7 +2,7 @@
 /* At alignment 4 a payload may begin in the middle of 8 bytes, and end there: what the guards and
  * the tools report is still exact.
  *
- * guards:   tagheap: canary smashed: block 7 tag 0x1002 byte 57 expected 0x0000005d found
+ * guards:   tagheap: canary smashed: block 7 tag 0x1002 byte 57 expected 0x0000003b found
  *           0x00000041
  * level 2:  same
  * level 1:  same

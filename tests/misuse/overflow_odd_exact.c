@@ -2,8 +2,8 @@
 /* As overflow_odd, but the request fills its block: the next header begins in the middle of the 8
  * bytes in which the payload ends.
  *
- * guards:   tagheap: header smashed: block 15 tag 0x1003 byte 80 expected 0x95db7555 found
- *           0xbd49e33b
+ * guards:   tagheap: header smashed: block 15 tag 0x1003 byte 80 expected 0xa428347e found
+ *           0xa4283438
  * level 2:  same
  * level 1:  same
  * asan:     use-after-poison WRITE of size 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte behind the requested size is read. Guards see no reads.
+/* One byte after the requested size is read. Guards see no reads.
  *
  * guards:   nothing
  * level 2:  nothing

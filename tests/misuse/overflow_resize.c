@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The overflow is noticed when the block is to grow.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 34 expected 0x000000b6 found
+ * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 34 expected 0x000000ec found
  *           0x00000041
  * level 2:  same
  * level 1:  same
@@ -15,6 +15,6 @@ int main(int argc, char **argv) {
     misuse_start(argc, argv, 8);
     unsigned char *payload = th_heap_alloc(&heap, 10, 0x1001);
     payload[10] = 'A'; /* guilty */
-    (void)th_heap_resize(&heap, payload, 40);
+    (void)th_heap_realloc(&heap, payload, 40);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte behind the requested size is written.
+/* One byte after the requested size is written.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 34 expected 0x000000b6 found
+ * guards:   tagheap: canary smashed: block 0 tag 0x1001 byte 34 expected 0x000000ec found
  *           0x00000041
  * level 2:  same
  * level 1:  same

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte behind an object of a pool is written: 45 bytes take 48.
+/* One byte after an object of a pool is written: 45 bytes take 48.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 45 expected 0x0000006d found
+ * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 45 expected 0x00000007 found
  *           0x00000041
  * level 2:  same
  * level 1:  same

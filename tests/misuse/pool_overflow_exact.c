@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects that fill their place in a pool: the byte behind one belongs to the next one, and there
+/* Objects that fill their place in a pool: the byte after one belongs to the next one, and there
  * is nothing between them that anybody could watch.
  *
  * guards:   nothing

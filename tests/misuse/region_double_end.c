@@ -25,8 +25,8 @@ int main(int argc, char **argv) {
     if (th_region_init(&root, &config) != TH_OK) {
         exit(2);
     }
-    th_region *phase = th_region_begin(&root);
-    (void)th_region_end(phase);
-    (void)th_region_end(phase); /* guilty */
+    th_region *phase = th_region_create(&root);
+    (void)th_region_destroy(phase);
+    (void)th_region_destroy(phase); /* guilty */
     return 0;
 }

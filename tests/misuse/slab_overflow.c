@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte behind the bytes that were asked for of a slab's object is written.
+/* One byte after the bytes that were asked for of a slab's object is written.
  *
- * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 30 expected 0x000000ae found
+ * guards:   tagheap: canary smashed: block 0 tag 0x0000 byte 30 expected 0x000000e6 found
  *           0x00000041
  * level 2:  same
  * level 1:  same

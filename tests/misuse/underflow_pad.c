@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* At alignment 16 the 8 bytes below a payload only fill up its header.
  *
- * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0x24b4aec2 found
- *           0x82b4aec2
+ * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0x8a25dc68 found
+ *           0x3ba7312e
  * level 2:  same
  * level 1:  same
  * asan:     use-after-poison WRITE of size 1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The byte below a payload is its header's last.
  *
- * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0xeedd19d4 found
- *           0x41dd19d4
+ * guards:   tagheap: header smashed: block 0 tag 0x1001 byte 20 expected 0x03a7312e found
+ *           0x41a7312e
  * level 2:  same
  * level 1:  same
  * asan:     use-after-poison WRITE of size 1

@@ -50,6 +50,15 @@ static void hang(void) {
     }
 }
 
+/* Only where no other process has done so before: as if the machine had been busy. */
+static void hang_once(void) {
+    FILE *mark = fopen("standin-late", "wx");
+    if (mark != NULL) {
+        (void)fclose(mark);
+        hang();
+    }
+}
+
 /* What is wrong before the first input. */
 __attribute__((constructor)) static void begin(void) {
     if (has("exits")) {
@@ -77,6 +86,10 @@ static void run_bug(unsigned char a, unsigned char b, size_t size) {
         fail(size % 2 ? "property=blocks detail=size op=7 kind=free"
                       : "property=blocks detail=size op=8 kind=free");
     }
+    const char *layout = getenv("LAB_LAYOUT");
+    if (layout != NULL && strcmp(layout, "lean") == 0 && has("lean")) {
+        fail("property=blocks detail=lean op=0 kind=alloc");
+    }
     if (a == '#' && b == ' ' && has("comment")) {
         fail("property=blocks detail=tag op=0 kind=alloc");
     }
@@ -97,6 +110,9 @@ static void run_bug(unsigned char a, unsigned char b, size_t size) {
     }
     if (a == 'H' && b == 'G' && has("hang")) {
         hang();
+    }
+    if (a == 'L' && b == 'T' && has("late")) {
+        hang_once();
     }
     if (a == 'M' && b == 'M' && has("memory")) {
         sink = malloc((size_t)3 << 30);

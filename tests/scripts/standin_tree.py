@@ -58,7 +58,7 @@ class TreeTest(unittest.TestCase):
 
     def start(self, *arguments, script="fuzz", bugs=None, **options):
         env = {name: value for name, value in os.environ.items()
-               if name not in ("FUZZ_TIME", "ENGINE", "KNOWN")}
+               if name not in ("FUZZ_TIME", "ENGINE", "KNOWN", "LAYOUT", "SERVE")}
         env.update({f"STANDIN_{name}": words for name, words in (bugs or {}).items()})
         env.update(options.pop("env", {}))
         command = [TREE / "scripts" / script, "--root", self.root, *arguments]

@@ -15,6 +15,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import threading
 import time
 import types
 import unittest
@@ -25,7 +26,7 @@ TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
 from bugs_lib import judges, oracles, patches, report, watch
-from fuzz_lib.program import SetupError
+from common_lib.script import SetupError
 
 LOADER = importlib.machinery.SourceFileLoader("bugs", str(TREE / "scripts" / "bugs"))
 BUGS = importlib.util.module_from_spec(importlib.util.spec_from_loader("bugs", LOADER))
@@ -78,7 +79,7 @@ class TreeTest(unittest.TestCase):
               mock.patch.dict(judges.JUDGES, {n: stand_in(n) for n in judges.JUDGES}),
               mock.patch.object(oracles.shutil, "which", return_value="/usr/bin/afl-fuzz"),
               redirect_stdout(io.StringIO()) as out):
-            status = BUGS.main(["--root", str(self.root), *arguments])
+            status = BUGS.main(["--root", str(self.root), "--jobs", "1", *arguments])
         return status, out.getvalue()
 
     def assert_refused(self, *words, arguments=("--check",)):
@@ -146,6 +147,7 @@ class BadInput(TreeTest):
             (("--oracles", "afl"), ("afl", "sanitize/afl.mk")),
             (("--only", "y*"), ("--only y*", "no bug")),
             (("--seeds", "0"), ("--seeds 0",)),
+            (("--jobs", "0"), ("--jobs 0",)),
             (("--sample", "0"), ("--sample 0",)),
             (("--time", "soon"), ("--time='soon'",)),
             (("--unknown",), ("--unknown", "--help")),
@@ -184,7 +186,7 @@ class Running(TreeTest):
     def test_every_oracle_is_asked_with_the_bug_and_without(self):
         status, out = self.run_bugs(answers=self.finds)
         self.assertEqual(0, status, out)
-        library = [name for name in oracles.ORACLES if name != "afl"]
+        library = [name for name in oracles.ORACLES if name not in ("afl", *oracles.THREADS)]
         self.assertEqual([("first", name, "two") for name in library],
                          [asked for asked in self.asked if asked[0] == "first"])
         # The copy is as the tree again before the next one.
@@ -192,12 +194,46 @@ class Running(TreeTest):
                          [asked for asked in self.asked if asked[0] == "second"])
         self.assertEqual([("lab-third", "suite", "one")],
                          [asked for asked in self.asked if asked[0] == "lab-third"])
-        self.assertEqual({*library, *judges.JUDGES},
+        self.assertEqual({*library, *oracles.THREADS, *judges.JUDGES},
                          {name for bug, name, text in self.asked if bug is None})
         self.assertIn("found: 3/3 (100.0 %)", out)
         self.assertIn("3 passed, 0 failed", out)
         self.assertRegex(out, r"first +12/0.25 +- ")
         self.assertEqual("one\n", (self.root / "src/heap/heap.c").read_text())
+
+    def test_what_needs_threads_is_for_those_that_have_them(self):
+        self.add("first", HEAD + "Threads: the order of two accesses\n\n")
+        status, out = self.run_bugs(answers=self.finds)
+        self.assertEqual(0, status, out)
+        self.assertEqual(["suite", *oracles.THREADS],
+                         [oracle for bug, oracle, text in self.asked if bug == "first"])
+        self.assertIn("by fuzzing alone (libFuzzer, one core, empty corpus): 1/1", out)
+
+    def test_two_at_once_in_copies_of_their_own(self):
+        together = threading.Barrier(2)
+
+        def meets(oracle, name):
+            if name in ("first", "second") and oracle == "suite":
+                together.wait(20)
+            return self.finds(oracle, name)
+
+        status, out = self.run_bugs("--jobs", "2", answers=meets)
+        self.assertEqual(0, status, out)
+        self.assertEqual({("first", "two"), ("second", "one")},
+                         {(name, text) for name, oracle, text in self.asked
+                          if oracle == "suite" and name in ("first", "second")})
+        shown = [line.split()[0] for line in out.splitlines() if "12/0.25" in line]
+        self.assertEqual(["first", "second"], shown)
+
+    def test_trouble_in_one_ends_all(self):
+        def breaks(oracle, name):
+            if name == "first":
+                raise SetupError("no room")
+            return self.finds(oracle, name)
+
+        with self.assertRaises(SetupError):
+            self.run_bugs("--jobs", "2", answers=breaks)
+        self.assertNotIn("lab-third", [name for name, _, _ in self.asked])
 
     def test_afl_is_asked_where_it_exists(self):
         (self.root / "sanitize").mkdir()
@@ -311,6 +347,13 @@ class Running(TreeTest):
 
 
 class Arithmetic(unittest.TestCase):
+    def test_the_suites_of_what_is_touched_come_first(self):
+        names = ["arena", "heap", "heap_index", "index_check", "slab"]
+        bug = mock.Mock(touched=("src/heap/index.c", "include/tagheap/heap.h"))
+        self.assertEqual((["heap", "heap_index", "index_check"], ["arena", "slab"]),
+                         oracles.suites_first(names, bug))
+        self.assertEqual(([], names), oracles.suites_first(names, None))
+
     def test_figures(self):
         rows = [
             row("a", libfuzzer=verdict(True, 0.1, worst=0.4, shrunk=2), suite=verdict(False)),

@@ -18,8 +18,8 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PARTS = ("Makefile", "include", "sanitize", "scripts/common_lib", "scripts/dist_lib", "src",
-         "valgrind")
+PARTS = ("Makefile", "include", "sanitize", "scripts/common_lib", "scripts/variant.mk",
+         "scripts/dist_lib", "valgrind")
 PATH = "/usr/local/bin:/usr/bin:/bin"
 STRICT = "-Wall -Wextra -Werror"
 LIBRARY = "build/lib/libtagheap.a"
@@ -50,7 +50,7 @@ static void try_it(th_heap_layout layout, size_t bytes) {
     const th_heap_config config = {.layout = layout, .index = TH_HEAP_INDEX_NONE};
     th_status status = th_heap_init(&heap, region, bytes, &config);
     bool works = status == TH_OK && th_heap_alloc(&heap, 100, 0x1001) != NULL &&
-                 th_heap_resize(&heap, th_heap_alloc(&heap, 20, 0x4001), 50) != NULL &&
+                 th_heap_realloc(&heap, th_heap_alloc(&heap, 20, 0x4001), 50) != NULL &&
                  th_heap_compact(&heap, NULL, NULL).done && th_heap_check(&heap, NULL) == TH_OK;
     printf("%s%d ", works ? "" : th_status_name(status), works ? heap.layout : 0);
 }
@@ -66,11 +66,13 @@ int main(void) {
 
 
 class BuildsTest(unittest.TestCase):
+    SOURCES = ("src",)
+
     def setUp(self):
         scratch = tempfile.TemporaryDirectory(prefix="test_builds-")
         self.addCleanup(scratch.cleanup)
         self.tree = pathlib.Path(scratch.name)
-        for part in PARTS:
+        for part in (*PARTS, *self.SOURCES):
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, self.tree / part)
@@ -100,6 +102,13 @@ class BuildsTest(unittest.TestCase):
         return subprocess.run(command, cwd=self.tree, check=True, stdout=subprocess.PIPE,
                               text=True).stdout
 
+
+class CallsTest(BuildsTest):
+    """What make does with its users' compilers and flags: with a part of the library, which is
+    compiled soon, and which no program is linked with."""
+
+    SOURCES = ("src/base",)
+
     def noting(self, tool):
         """(a command that does what the tool does, a function that gives its calls)"""
         command, log = self.tree / f"my-{tool}", self.tree / f"{tool}.log"
@@ -114,13 +123,6 @@ class BuildsTest(unittest.TestCase):
             places = [call.index(flag) if flag in call else -1 for flag in flags]
             self.assertTrue(min(places) > call.index("-std=c11"), call)
             self.assertEqual(sorted(places), places, call)  # in this order
-
-    def test_with_nothing_in_the_environment(self):
-        done = subprocess.run(["/usr/bin/env", "-i", "/usr/bin/make", "lib"], cwd=self.tree,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
-        self.assertEqual(0, done.returncode, done.stdout)
-        self.run_program("gcc")
 
     def test_a_warning_is_no_error_for_the_user_and_one_for_us(self):
         (self.tree / "src/base/careless.c").write_text(
@@ -163,6 +165,41 @@ class BuildsTest(unittest.TestCase):
                            CPPFLAGS="-Dint=bad")
         self.assertEqual([], calls())
 
+    def test_a_source_that_comes_and_goes_is_in_it_and_out_of_it(self):
+        added = self.tree / "src/base/added.c"
+        added.write_text("/* SPDX-License-Identifier: MIT */\n#include \"tagheap/port.h\"\n"
+                         "#error added\n")
+        self.assertIn("#error added", self.make("lib", "CFLAGS=-O0").stdout)
+        added.unlink()
+        self.assert_builds("lib", "CFLAGS=-O0")
+
+    def test_what_a_changed_header_makes(self):
+        self.assert_builds("lib", "CFLAGS=-O0")
+        self.assertNotIn(" CC ", self.assert_builds("lib", "CFLAGS=-O0"))
+        header = self.tree / "src/base/align.h"
+        text = header.read_text()
+        header.write_text(text.replace("\n#endif\n", "\n#error changed\n#endif\n"))
+        self.assertNotEqual(text, header.read_text())
+        self.assertIn("#error changed", self.make("lib", "CFLAGS=-O0").stdout)
+
+    def test_a_compiler_that_is_not_there(self):
+        done = self.make("lib", "CC=no-such-compiler -m64")
+        self.assertEqual(2, done.returncode)
+        lines = done.stdout.splitlines()
+        self.assertEqual(1, len(lines), lines)
+        self.assertRegex(lines[0], r"CC=no-such-compiler -m64: .*no command no-such-compiler")
+
+
+class LibraryTest(BuildsTest):
+    """What comes of it."""
+
+    def test_with_nothing_in_the_environment(self):
+        done = subprocess.run(["/usr/bin/env", "-i", "/usr/bin/make", "lib"], cwd=self.tree,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(0, done.returncode, done.stdout)
+        self.run_program("gcc")
+
     def test_other_standards_and_dialects_without_a_warning(self):
         for flags in ("-O0 -std=c17 -pedantic-errors -DNDEBUG -fPIC -fno-strict-aliasing",
                       "-O0 -std=gnu11 -fshort-enums -funsigned-char", "-O0 -std=c2x",
@@ -176,14 +213,6 @@ class BuildsTest(unittest.TestCase):
         flags = f"CFLAGS=-O3 -flto {STRICT}"
         self.assert_builds("lib", "CC=gcc", "AR=gcc-ar", flags)
         self.run_program("gcc", "-O3", "-flto=auto", "-Werror")
-
-    def test_a_source_that_comes_and_goes_is_in_it_and_out_of_it(self):
-        added = self.tree / "src/base/added.c"
-        added.write_text("/* SPDX-License-Identifier: MIT */\n#include \"tagheap/port.h\"\n"
-                         "#error added\n")
-        self.assertIn("#error added", self.make("lib", "CFLAGS=-O0").stdout)
-        added.unlink()
-        self.assert_builds("lib", "CFLAGS=-O0")
 
     def test_of_the_one_object_a_program_takes_what_it_needs(self):
         self.assert_builds("lib")
@@ -221,22 +250,6 @@ class BuildsTest(unittest.TestCase):
     def test_by_a_compiler_without_builtins(self):
         self.assert_builds("lib", "CC=tcc")
         self.run_program("tcc")
-
-    def test_what_a_changed_header_makes(self):
-        self.assert_builds("lib", "CFLAGS=-O0")
-        self.assertNotIn(" CC ", self.assert_builds("lib", "CFLAGS=-O0"))
-        header = self.tree / "src/base/align.h"
-        text = header.read_text()
-        header.write_text(text.replace("\n#endif\n", "\n#error changed\n#endif\n"))
-        self.assertNotEqual(text, header.read_text())
-        self.assertIn("#error changed", self.make("lib", "CFLAGS=-O0").stdout)
-
-    def test_a_compiler_that_is_not_there(self):
-        done = self.make("lib", "CC=no-such-compiler -m64")
-        self.assertEqual(2, done.returncode)
-        lines = done.stdout.splitlines()
-        self.assertEqual(1, len(lines), lines)
-        self.assertRegex(lines[0], r"CC=no-such-compiler -m64: .*no command no-such-compiler")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ WARNINGS = ("-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes 
 CXX_WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror".split()
 LICENCE = "/* SPDX-License-Identifier: MIT */\n"
 SCRATCH = None
+LIBRARIES = {}  # (compiler, flags) -> the two files as it compiles them
 
 # What a heap of 64 KiB decided, as one number; then whether it took memory for an index.
 PLAY = """#include "tagheap.h"
@@ -40,7 +41,7 @@ int main(void) {
     th_heap heap, copy;
     void *blocks[64] = {0};
     unsigned long long state = 1, sum = 0;
-    th_heap_config config = {.guard = 3, .alignment = 16, .index = TH_HEAP_INDEX_GIVEN,
+    th_heap_config config = {.guarding = {.level = 3}, .alignment = 16, .index = TH_HEAP_INDEX_GIVEN,
                              .index_memory = memory, .index_bytes = sizeof memory};
     th_status given = th_heap_init(&heap, region, ROOM, &config);
     config.index = TH_HEAP_INDEX_AUTO;
@@ -97,10 +98,20 @@ class DistTest(unittest.TestCase):
         done = run(*command)
         self.assertEqual((0, ""), (done.returncode, done.stdout), command)
 
-    def compile(self, compiler, *flags, name="tagheap.o"):
-        self.assert_silent(compiler, *flags, "-c", SCRATCH / "dist/tagheap.c", "-o",
-                           self.folder / name)
-        return self.folder / name
+    def compile(self, compiler, *flags):
+        """The library as an object, which is compiled once for all tests."""
+        if (compiler, flags) not in LIBRARIES:
+            path = SCRATCH / f"library-{len(LIBRARIES)}.o"
+            self.assert_silent(compiler, *flags, "-c", SCRATCH / "dist/tagheap.c", "-o", path)
+            LIBRARIES[compiler, flags] = path
+        return LIBRARIES[compiler, flags]
+
+    def assert_no_warning(self, compiler, *flags):
+        """All that the compiler says, it says before it writes assembly. At -O0, gcc says it even
+        before it generates code, which link-time optimization leaves for later."""
+        brief = ["-flto"] if compiler == "gcc" and "-O0" in flags else []
+        self.assert_silent(compiler, *flags, *brief, "-S", SCRATCH / "dist/tagheap.c", "-o",
+                           os.devnull)
 
     def symbols(self, path, kinds):
         done = run("nm", path)
@@ -140,7 +151,7 @@ class TwoFiles(DistTest):
         comment = (SCRATCH / "dist/tagheap.c").read_text().split("*/")[1]
         told = set(re.findall(r"^ \*   -D(\w+)=", comment, re.MULTILINE))
         tuning = {name for name in found if name.startswith("TH_INDEX_")}  # for tests of the index
-        self.assertEqual(found - tuning | {"TH_OS", "TH_INTERNAL"}, told)
+        self.assertEqual(found - tuning | {"TH_OS", "TH_INTERNAL", "TH_CLASSIC"}, told)
 
     def test_without_a_warning(self):
         fast, plain = ["-O0"], ["-O0", "-DTH_COMPILER_GNU=0", "-fno-strict-aliasing"]
@@ -152,13 +163,17 @@ class TwoFiles(DistTest):
                  ("musl-gcc", [*fast, *guarded, *WARNINGS]), ("tcc", ["-Wall", "-Werror"]),
                  ("tcc", ["-Wall", "-Werror", *guarded]),
                  *[("gcc", [*fast, f"-DTH_LAYOUTS={which}", *WARNINGS]) for which in range(1, 7)]]
+        cases.append(("gcc", [*fast, "-DTH_CLASSIC=0", *WARNINGS]))
         for level in (0, 1, 2, 3):
             for more in ("-DTH_OS=0", "-DTH_INTERNAL=", "-DTH_INDEX=0"):
                 cases.append(("gcc", [*fast, f"-DTH_GUARD={level}", more, *WARNINGS]))
         for compiler, flags in cases:
             if is_there(compiler):
                 with self.subTest(compiler=compiler, flags=flags):
-                    self.compile(compiler, "-std=c11", *flags)
+                    if compiler == "tcc":  # which writes objects only
+                        self.compile(compiler, "-std=c11", *flags)
+                    else:
+                        self.assert_no_warning(compiler, "-std=c11", *flags)
             else:
                 print(f"# left out: {compiler} is not there")
 
@@ -186,7 +201,13 @@ class TwoFiles(DistTest):
         ours = macros('#include "tagheap.h"\n') - macros("\n".join(systems) + "\n")
         self.assertIn("TAGHEAP_H", ours)
         self.assertEqual([], sorted(name for name in ours if not re.match("TH_|TAGHEAP_", name)))
-        self.assertEqual([], [name for name in ours if re.match("TH_(GUARD|OS|INTERNAL)$", name)])
+        self.assertEqual([], [name for name in ours if re.match("TH_(GUARD|OS|INTERNAL|CLASSIC)$", name)])
+
+    def test_without_the_classic_names(self):
+        """Which is all that is left out."""
+        whole = self.symbols(self.compile("gcc", "-std=c11", "-O1"), "TDBRCVW")
+        rest = self.symbols(self.compile("gcc", "-std=c11", "-O1", "-DTH_CLASSIC=0"), "TDBRCVW")
+        self.assertEqual({name for name in whole if not name.startswith("TH_")}, rest)
 
     def test_without_an_operating_system(self):
         allowed = (TREE / "scripts/check-freestanding").read_text()
@@ -220,14 +241,15 @@ class TwoFiles(DistTest):
         self.assertEqual(0, done.returncode, done.stdout)
 
     def test_the_examples_are_built_from_them(self):
-        (self.folder / "expect.h").write_text((TREE / "examples/expect.h").read_text())
+        for header in TREE.glob("examples/*.h"):
+            shutil.copy(header, self.folder)
         for name in NAMES:
             shutil.copy(SCRATCH / "dist" / name, self.folder)
         examples = [path for path in sorted(TREE.glob("examples/*.c"))
                     if re.search(r"^int main\b", path.read_text(), re.MULTILINE)]
         self.assertGreater(len(examples), 3)
         library = self.compile("gcc", "-std=c11", "-O1")
-        guarded = self.compile("gcc", "-std=c11", "-O1", "-DTH_GUARD=3", name="guarded.o")
+        guarded = self.compile("gcc", "-std=c11", "-O1", "-DTH_GUARD=3")
         for path in examples:
             text = re.sub(r'^#include ["<]tagheap/.*[">]$', '#include "tagheap.h"',
                           path.read_text(), flags=re.MULTILINE)
@@ -365,13 +387,13 @@ int th_main(void) { return ten() + th_other() + twice(0); }
 
     def test_includes_on_a_condition_stay_and_others_after_it_do_not(self):
         self.tree(tagheap__a_h="int th_main(void);",
-                  one__b_h="#if 1\n#define TH_X (UCHAR_MAX - 250)\n#endif\n#include <stddef.h>\n"
+                  one__b_h="#if 1\n#define TH_X (UCHAR_MAX - 250)\n#endif\n#include <stdalign.h>\n"
                            "#if 1\n#include <limits.h>\n#endif\n",
                   one__a_c="#if 0\n#error no\n#endif\n#include \"one/b.h\"\n"
                            "#include \"tagheap/a.h\"\nint th_main(void) { return TH_X; }\n")
         value, source = self.value()
         self.assertEqual(5, value)
-        self.assertLess(source.index("#include <stddef.h>"), source.index("src/one/b.h"))
+        self.assertLess(source.index("#include <stdalign.h>"), source.index("src/one/b.h"))
         self.assertLess(source.index("src/one/b.h"), source.index("#include <limits.h>"))
 
     def test_what_needs_the_system_can_be_left_out(self):

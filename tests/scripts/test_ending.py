@@ -12,7 +12,6 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -196,18 +195,62 @@ class Ending(unittest.TestCase):
                                         self.program, env=os.environ | {"PATH": path})
             self.assertEqual((128 + number, "", ""), (status, out, err))
 
+    def ci(self, steps):
+        """.ci/run with these steps."""
+        text = (TREE / ".ci" / "run").read_text().partition("\nstep bootstrap ")[0]
+        (self.folder / ".ci").mkdir(exist_ok=True)
+        return self.write(".ci/run", f"{text}\n{steps}finish\n")
+
     def test_ci(self):
-        steps = f'step slow "{self.program}"\nstep never touch "{self.folder}/never"\nfinish\n'
-        text = (TREE / ".ci" / "run").read_text()
-        text = re.sub(r"(?m)^(step |finish$).*\n", "", text) + steps
-        (self.folder / ".ci").mkdir()
-        run = self.write(".ci/run", text)
+        never = f'step never touch "{self.folder}/never"\n'
+        run = self.ci(f'step slow "{self.program}"\n{never}')
         for number in ENDS:
             status, out, _ = self.end(number, run)
             self.assertEqual(128 + number, status, out)
             self.assertRegex(out, f"failed steps: slow.*\nended by {number.name}: .*\n"
                                   "0 passed, 1 failed\n$")
         self.assertFalse((self.folder / "never").exists())
+
+    def test_ci_with_steps_at_once(self):
+        """Both that run are told and waited for; what has ended before counts."""
+        slower = self.write("slower", PROGRAM.format(log=self.folder / "log2"))
+        run = self.ci(f'at_once 2\nstep good echo 3 passed, 0 failed\nstep slower "{slower}"\n'
+                      f'step slow "{self.program}"\nstep never touch "{self.folder}/never"\n')
+        for number in ENDS:
+            (self.folder / "log2").unlink(missing_ok=True)
+            status, out, _ = self.end(number, run)
+            self.assertEqual(128 + number, status, out)
+            self.assertRegex(out, f"failed steps: slow(er)? slow.*\nended by {number.name}: .*\n"
+                                  "3 passed, 2 failed\n$")
+            self.assertIn("ended by " + number.name[3:], (self.folder / "log2").read_text())
+        self.assertFalse((self.folder / "never").exists())
+
+    def test_ci_runs_steps_at_once(self):
+        """Two that wait for each other end; each is shown as a whole, and what follows is alone."""
+        meet = 'touch $0.{0}; for i in {{1..500}}; do [[ -e $0.{1} ]] && break; sleep 0.02; done; ' \
+            'echo {0} meets; echo to {1}; [[ -e $0.{1} ]]; exit {2}'
+        both = self.folder / "both"
+        steps = "".join(f"step {name} bash -c '{meet.format(name, other, status)}' \"{both}\"\n"
+                        for name, other, status in (("one", "two", 0), ("two", "one", 7)))
+        run = self.ci(f"at_once 2\n{steps}step three echo 5 passed, 1 failed\nat_once 1\n"
+                      "step four echo words\nstep five echo ': skipped: '\n")
+        done = subprocess.run([run], capture_output=True, text=True, check=False)
+        self.assertEqual((1, ""), (done.returncode, done.stderr))
+        for name, other in (("one", "two"), ("two", "one")):
+            self.assertRegex(done.stdout, rf"(?m)^==== {name}:\n{name} meets\nto {other}\n---- {name}: ")
+        self.assertRegex(done.stdout, r"(?m)^---- one: 1 passed, 0 failed, exit status 0, \d+ s "
+                                      r"\(\d+ s of processor time\)$")
+        self.assertIn("\n---- two: 0 passed, 1 failed, exit status 7, ", done.stdout)
+        self.assertIn("\n---- three: 5 passed, 1 failed, exit status 0, ", done.stdout)
+        self.assertRegex(done.stdout, r"\n==== four: echo words\nwords\n---- four: 1 passed, .*\n"
+                                      r"==== five: .*\n: skipped: \n---- five: 0 passed, 0 failed, ")
+        self.assertRegex(done.stdout, r"failed steps: (two three|three two) .*\n7 passed, 2 failed\n$")
+
+    def test_ci_counts_what_cannot_be_run(self):
+        run = self.ci("step none no-such-command\nat_once 2\nstep other no-such-command\n")
+        done = subprocess.run([run], capture_output=True, text=True, check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertRegex(done.stdout, r"failed steps: none other .*\n0 passed, 2 failed\n$")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Tests of scripts/fuzz and scripts/regress, on a small tree of its own whose fuzz targets
-(standin.c) have known bugs. Needs clang. Takes less than a minute:
+"""Tests of scripts/fuzz, on a small tree of its own whose fuzz targets (standin.c) have known
+bugs. Needs clang. Takes less than a minute:
 
   tests/scripts/test_fuzz.py [-v] [NAME...]
 """
@@ -12,10 +12,8 @@ sys.dont_write_bytecode = True
 
 import fcntl
 import os
-import pathlib
 import pty
 import re
-import resource
 import shlex
 import shutil
 import signal
@@ -28,7 +26,7 @@ import surroundings
 
 surroundings.make_usual()
 
-from standin_tree import ENGINES, FLAGS, HERE, SCRIPT, TARGETS, TREE, TreeTest
+from standin_tree import ENGINES, FLAGS, HERE, SCRIPT, TARGETS, TreeTest
 from standin_tree import setUpModule, tearDownModule  # which unittest calls
 
 from fuzz_lib import canary, corpus, findings, signature, targets
@@ -254,6 +252,16 @@ class Findings(TreeTest):
         self.assertEqual(1, status, out)
         self.assertRegex(self.found()[0], "text-timeout-")
 
+    def test_an_input_that_a_busy_machine_makes_late_is_no_finding(self):
+        self.seed("text", "LT", b"LT")
+        status, out, _ = self.run_script(
+            "--time", "4", "--timeout", "1", "text", bugs={"text": "late"}
+        )
+        self.assertEqual((0, []), (status, self.found()), out)
+        self.assertEqual(1, self.summary()["targets"]["text"]["late_inputs"])
+        self.assertIn("no finding in text: an input that was not done after 1s", out)
+        self.assertIn("late inputs that end in time when they are played alone: 1 ", out)
+
     def test_smaller_input_replaces_larger_and_count_goes_on(self):
         store = findings.Store(self.root)
         store.open()
@@ -334,7 +342,7 @@ class FullDisk(TreeTest):
         self.assertEqual((1, ""), (status, err), out)
         self.assertRegex(out, r"\nSUMMARY after .*\n  heap: [1-9][\d,]* executions")
         self.assertRegex(out, rf"\n  problem: .*/build/fuzz-summary\.json: {self.FULL}\n"
-                         r"  result: FAILED: .* \(in no file\)\n$")
+                         r"  result: FAILED: .* \(in no file\)\n  report: ")
 
 
 class DeadHarness(TreeTest):
@@ -451,6 +459,20 @@ class BadSetup(TreeTest):
         self.assertEqual(2, status)
         self.assert_one_line(err, "--canary")
 
+    def test_layouts(self):
+        for arguments, env in ((("--layout", "lean", "--cores", "2"), {}),
+                               (("heap", "--cores", "2"), {"LAYOUT": "lean"})):
+            status, out, err = self.run_script("--time", "20", *arguments, "--until-finding",
+                                               env=env, bugs={"heap": "lean", "script": "bug1"})
+            self.assertEqual((1, ""), (status, err), out)
+            self.assertIn("fuzzing heap x2 on 2 cores for 20s, layout lean only\n", out)
+            self.assertGreater(self.count("heap-blocks"), 0)
+            shutil.rmtree(self.build / "findings")
+        self.assert_refused("--layout", "tall",
+                            words=["LAYOUT='tall': it is one of classic, lean, wide, auto"])
+        self.assert_refused("script", env={"LAYOUT": "lean"}, words=["LAYOUT", "target 'heap' only"])
+        self.assert_refused("--canary", env={"LAYOUT": "lean"}, words=["--canary", "LAYOUT"])
+
     def test_bad_options(self):
         self.assert_refused("--nonsense", words=["--nonsense"])
         self.assert_refused("nonsense", words=["unknown target 'nonsense'", "heap, script, text"])
@@ -484,141 +506,6 @@ class BadSetup(TreeTest):
         with (self.build / "fuzz.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.assert_refused("--time", "1", words=["another fuzzing run"])
-
-
-class Regress(TreeTest):
-    def setUp(self):
-        super().setUp()
-        self.crash = self.build / "findings" / "heap-blocks-12345678" / "input"
-        self.crash.parent.mkdir(parents=True)
-        self.crash.write_bytes(b"B1x")
-
-    def regress(self, *arguments, bugs=None, env=None, **options):
-        options |= {"bugs": bugs or {"heap": "bug1 bug2", "text": "bug1 leak"}, "env": env or {}}
-        return self.run_script(*arguments, script="regress", **options)
-
-    def adopted(self):
-        return sorted(path for path in (self.root / "corpus").rglob("*") if path.is_file())
-
-    def assert_refused(self, *arguments, words=(), **options):
-        before = self.adopted()
-        status, out, err = self.regress(*arguments, **options)
-        self.assertEqual((2, ""), (status, out), err)
-        self.assert_one_line(err, *words)
-        self.assertEqual(before, self.adopted())
-        self.assertEqual([], [*self.build.glob("regress-*"), *self.build.glob("case-*")])
-
-    def test_adopts_a_script_once(self):
-        status, out, err = self.regress(self.crash)
-        self.assertEqual((0, ""), (status, err))
-        (path,) = self.adopted()
-        self.assertRegex(
-            str(path.relative_to(self.root)),
-            r"^corpus/heap/regress/\d{4}-\d\d-\d\d-property-blocks-detail-size-"
-            r"[0-9a-f]{8}\.txt$",
-        )
-        text = path.read_text()
-        self.assertIn("property=blocks detail=size", text)
-        self.assertTrue(text.endswith("heap standin\nbyte 42\nbyte 31\nbyte 78\n"))
-        self.assertIn(str(path.relative_to(self.root)), out)
-        self.assertIn("make test", out)
-        self.assert_refused(self.crash, words=["in the corpus already", path.name])
-        self.assert_refused(path, "--target", "heap", words=["in the corpus already"])
-        self.assertEqual(text, path.read_text())
-
-    def test_adopts_nothing_on_a_full_disk(self):
-        self.crash.write_bytes(b"B1" + b"x" * 5000)
-        full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
-        self.assert_refused(self.crash, "--target", "text", preexec_fn=full,
-                            words=["/corpus/text/regress/", "cannot be written: File too large"])
-
-    def test_adopts_raw_bytes_for_other_targets(self):
-        self.crash.write_bytes(b"B1\0\xff")
-        status, _, err = self.regress(self.crash, "--target", "text")
-        self.assertEqual((0, ""), (status, err))
-        (path,) = self.adopted()
-        self.assertRegex(str(path), "/corpus/text/regress/.*[.]bin$")
-        self.assertEqual(b"B1\0\xff", path.read_bytes())
-        self.assert_refused(self.crash, "--target", "text", words=["in the corpus already"])
-
-    def test_adopts_what_only_the_engine_notices(self):
-        self.crash.write_bytes(b"LK")
-        status, out, _ = self.regress(self.crash, "--target", "text")
-        self.assertEqual(0, status)
-        (path,) = self.adopted()
-        self.assertIn("leak", path.name)
-
-    def test_refuses_what_does_not_fail(self):
-        self.assert_refused(self.crash, bugs={"heap": "bug2"}, words=["does not fail"])
-
-    def test_refuses_a_text_form_that_fails_differently(self):
-        self.assert_refused(self.crash, bugs={"heap": "bug1 drift"}, words=["fails differently"])
-
-    def test_form_of_the_input(self):
-        other = self.root / "crash-of-mine"
-        other.write_bytes(b"# B1")
-        bugs = {"heap": "comment"}
-        hint = "(if it is bytes that look like text, use scripts/regress --bytes)"
-        self.assert_refused(other, "--target", "heap", bugs=bugs, words=[f"{other}:1:1: ", hint])
-        self.assert_refused(other, "--target", "heap", "--text", bugs=bugs, words=[":1:1: "])
-        named = other.with_name("crash.txt")
-        named.write_bytes(b"B1")
-        self.assert_refused(named, "--target", "heap", bugs=bugs, words=["crash.txt:1:1: "])
-        status, _, err = self.regress(other, "--target", "heap", "--bytes", bugs=bugs)
-        self.assertEqual((0, ""), (status, err))
-        self.assertEqual(1, len(self.adopted()))
-
-    def test_output_that_cannot_be_written(self):
-        with open("/dev/full", "w") as full:
-            status, _, err = self.regress(self.crash, stdout=full)
-        self.assertEqual(2, status)
-        (path,) = self.adopted()
-        self.assert_one_line(err, path.name, "is adopted", "No space left on device")
-
-    def test_refuses_bad_files(self):
-        self.assert_refused(self.root / "nowhere", words=["nowhere", "No such file"])
-        self.assert_refused(self.root, words=["is a folder"])
-        self.assert_refused(self.crash.parent, words=["is a folder", f"mean {self.crash}?"])
-        self.assert_refused("/dev/zero", words=["no regular file"])
-        self.crash.write_bytes(b"")
-        self.assert_refused(self.crash, words=["is empty"])
-
-    def test_asks_for_the_target(self):
-        other = self.root / "crash"
-        other.write_bytes(b"B1")
-        self.assert_refused(other, words=["TARGET=", "heap, script, text"])
-        seed = self.root / "corpus" / "heap" / "seed" / "passing.txt"
-        seed.parent.mkdir(parents=True)
-        seed.write_text("heap standin\nbyte 00\n")
-        self.assert_refused(seed, words=["does not fail", "nothing written"])
-        self.assert_refused(other, env={"TARGET": "pile"}, words=["unknown target 'pile'"])
-        self.assertEqual(0, self.regress(other, env={"TARGET": "heap"})[0])
-
-    def test_what_is_a_plugins(self):
-        """Which is offered as little as it is adopted."""
-        other = self.root / "crash"
-        other.write_bytes(b"B1")
-        for target in ("", "pile"):
-            _, _, err = self.regress(other, env={"TARGET": target})
-            self.assertIn("script, text\n", err)
-            self.assertNotIn("plugin", err)
-        words = ["is a plug-in's, and not for this tree"]
-        self.assert_refused(other, "--target", "plugin", words=words)
-        found = self.build / "findings" / "plugin-x-12345678" / "input"
-        found.parent.mkdir()
-        found.write_bytes(b"B1")
-        self.assert_refused(found, words=words)
-        for name, comment in (("script.txt", "# one\n"), ("script", "")):
-            script = self.root / name
-            script.write_text(f"{comment}heap dwords=64 subject=plugin\nalloc s0 tag=0 bytes=8\n")
-            for target in ("heap", "subjects"):
-                (self.root / "fuzz" / "targets" / "subjects.c").touch()
-                self.assert_refused(script, env={"TARGET": target}, words=[
-                    *words, "heaplab minimize --subject ./PATH.so"])
-
-    def test_needs_the_programs(self):
-        (self.build / "fuzz" / "heaplab").unlink()
-        self.assert_refused(self.crash, words=["heaplab", "missing"])
 
 
 class Canary(TreeTest):
@@ -685,18 +572,20 @@ class Canary(TreeTest):
         found, _ = store.add(targets.describe("heap"), failure, artifact, log)
         job = types.SimpleNamespace(store=store, root=self.root, first_finding_seconds=1.0)
         found.replays = True
-        self.assertEqual([], canary.faults_of(job))
+        within = canary.FOUND_WITHIN_SECONDS
+        self.assertEqual([], canary.faults_of(job, within))
         job.first_finding_seconds = 10.5
-        self.assertIn("only after 10.5s", canary.faults_of(job)[0])
+        self.assertIn("only after 10.5s", canary.faults_of(job, within)[0])
+        self.assertEqual([], canary.faults_of(job, 11))
         job.first_finding_seconds = 1.0
         found.replays = False
-        self.assertIn("does not replay", canary.faults_of(job)[0])
+        self.assertIn("does not replay", canary.faults_of(job, within)[0])
         found.replays = True
         (found.folder / "script.txt").write_text("# nothing\nheap standin\n")
-        self.assertIn("cannot be read", canary.faults_of(job)[0])
+        self.assertIn("cannot be read", canary.faults_of(job, within)[0])
         (found.folder / "script.txt").write_text("heap standin\nbyte 42\n")
         (found.folder / "log.txt").write_text("#1 INITED\n")
-        self.assertIn("names no failure", canary.faults_of(job)[0])
+        self.assertIn("names no failure", canary.faults_of(job, within)[0])
 
     def test_bad_patches(self):
         good = self.patch.read_text()

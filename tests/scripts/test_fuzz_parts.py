@@ -6,8 +6,11 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import os
 import pathlib
 import signal
+import subprocess
+import tempfile
 import time
 import types
 import unittest
@@ -19,7 +22,7 @@ surroundings.make_usual()
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
-from fuzz_lib import duration, findings, job, live, program, signature, stats, targets, worker
+from fuzz_lib import duration, findings, job, live, plant, program, signature, stats, targets, worker
 
 
 class Parts(unittest.TestCase):
@@ -115,10 +118,13 @@ class Parts(unittest.TestCase):
         self.assertEqual(lines[:6], findings.shorten(lines[:6], 3, 2))
 
     def test_table_columns_line_up(self):
-        row = live.Row("heap", 1234.5, None, 10, 20, 30, 1, 4, 61)
-        lines = live.table([row, row._replace(executions_per_second=10.0)])
-        self.assertEqual(1, len({len(line) for line in lines}))
+        row = live.Row("heap", 1234.5, None, 10, 20, 30, 1, 4, 61, 75.2, "12345678")
+        lines = live.table([row, row._replace(executions_per_second=10.0, since_find=None)])
+        self.assertEqual(1, len({line.rfind("  ") for line in lines}), lines)
         self.assertIn("1,234", lines[1])
+        self.assertTrue(lines[1].endswith("  1m15s ago  12345678"), lines[1])
+        self.assertTrue(lines[2].endswith("  none  12345678"), lines[2])
+        self.assertTrue(row.plain().endswith(", left 1m01s, last find 1m15s ago"), row.plain())
         self.assertIn("1 (+4 same)", lines[1])
 
     def test_paths_outside_the_tree_are_absolute(self):
@@ -140,6 +146,22 @@ class Parts(unittest.TestCase):
             tired.rest("b")
         self.assertEqual(worker.BACK_OFF_MAX, tired.back_off)
 
+    def test_an_input_that_is_late_again_is_kept_no_longer(self):
+        """It may be a seed, with which every worker begins."""
+        settings = job.Settings(pathlib.Path("/nowhere"), (), 1, 1)
+        busy = job.Job(settings, live=types.SimpleNamespace(say=lambda text: None))
+        busy.store = types.SimpleNamespace(ends_in_time=lambda *_: True)
+        removed = []
+        busy.corpora = {"text": types.SimpleNamespace(remove=removed.append)}
+        target = targets.describe("text")
+        inputs = {name: types.SimpleNamespace(read_bytes=lambda name=name: name)
+                  for name in (b"one", b"two")}
+        for name, expected in ((b"one", []), (b"two", []), (b"one", [b"one"])):
+            self.assertTrue(busy.is_late(target, None, inputs[name]))
+            self.assertEqual(expected, removed)
+        busy.interrupt = signal.SIGINT
+        self.assertFalse(busy.is_late(target, None, inputs[b"one"]))
+
     def test_worker_that_reports_is_not_interrupted(self):
         settings = job.Settings(TREE, (), 60, 2)
         pressed = job.Job(settings, live=None)
@@ -159,6 +181,59 @@ class Parts(unittest.TestCase):
         soft, hard, kill = signal.SIGUSR1, signal.SIGINT, signal.SIGKILL
         wanted = [(name, soft) for name in both] + [("quiet", hard)]
         self.assertEqual(wanted + [(name, kill) for name in both], sent)
+
+
+class Planting(unittest.TestCase):
+    MAKEFILE = "build/debug/obj/%.o: %.c\n\techo $< >> log\n\tcp $< $@\n"
+    GOALS = ["build/debug/obj/a.o", "build/debug/obj/b.o"]
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="planting-test-")
+        self.addCleanup(scratch.cleanup)
+        self.root = pathlib.Path(scratch.name) / "tree"
+        self.copy = self.root / "build" / "some" / "src"
+        (self.root / "build/debug/obj").mkdir(parents=True)
+        for name, text in (("Makefile", self.MAKEFILE), ("a.c", "a\n"), ("b.c", "b\n")):
+            (self.root / name).write_text(text)
+        self.assertEqual(["a.c", "b.c"], self.make(self.root))
+
+    def make(self, folder):
+        """What was compiled."""
+        subprocess.run(["make", "-s", *self.GOALS], cwd=folder, check=True)
+        log = folder / "log"
+        compiled = log.read_text().split() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return sorted(compiled)
+
+    def restore(self):
+        plant.restore(self.root, self.copy, plant.list_files(self.root))
+
+    def test_a_new_copy_has_what_is_built(self):
+        """And only what is planted in it is compiled again."""
+        then = time.time() - 3600  # copies that were as new as they are made would be newer
+        for path in [*self.root.glob("*.c"), *self.root.glob("build/debug/obj/*")]:
+            os.utime(path, (then - (path.suffix == ".c"),) * 2)
+        self.restore()
+        self.assertEqual([], self.make(self.copy))
+        (self.copy / "a.c").write_text("a mistake\n")
+        self.assertEqual(["a.c"], self.make(self.copy))
+        self.restore()
+        self.assertEqual("a\n", (self.copy / "a.c").read_text())
+        self.assertEqual("a\n", (self.root / "build/debug/obj/a.o").read_text())
+
+    def test_what_is_not_built_for_the_sources_does_not_count(self):
+        (self.root / "b.c").write_text("newer\n")
+        os.utime(self.root / "build/debug/obj/b.o", (1, 1))
+        self.restore()
+        self.assertEqual(["b.c"], self.make(self.copy))
+
+    def test_a_copy_that_is_there_keeps_its_own(self):
+        self.restore()
+        for name in ("a", "b"):
+            (self.root / f"build/debug/obj/{name}.o").write_text("other\n")
+        self.restore()
+        self.assertEqual("a\n", (self.copy / "build/debug/obj/a.o").read_text())
+        self.assertFalse((self.copy / ".build").exists())
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ SLOW = """    cells *c = self;
 FAILS = "result detail="
 PAIRS = 40
 LONG = ("heap dwords=4000 subject=plugin\n" +
-        "alloc s0 tag=0x0001 bytes=4\nfree s0\n" * PAIRS + "alloc s1 tag=0x0001 bytes=7\n")
+        "zeroed s0 bytes=4\nfree s0\n" * PAIRS + "zeroed s1 bytes=7\n")
 
 
 class InterruptTest(unittest.TestCase):

@@ -30,13 +30,15 @@ surroundings.make_usual()
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 HEAPLAB = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
 EXAMPLE = TREE / "examples" / "my_subject.c"
+COMPACTING = TREE / "examples" / "my_compacting_heap.c"
+TAGGED_CXX = TREE / "tests" / "scripts" / "tagged_cells.cpp"
 EXAMPLE_CXX = TREE / "examples" / "my_subject.cpp"
 MISTAKEN = TREE / "tests" / "scripts" / "mistaken_subject.c"
 
 # The mistakes of mistaken_subject.c, and the ways in which each of them may show first.
 MISTAKES = {
-    "SIZE_IN_16_BITS": ("usable size", "outside"),
-    "SIZE_IN_AN_INT": ("usable size", "outside"),
+    "SIZE_IN_16_BITS": ("usable size", "outside", "signal"),
+    "SIZE_IN_AN_INT": ("usable size", "outside", "signal"),
     "SIZE_IN_32_BITS": ("usable size", "outside", "signal"),
     "SIZE_IN_33_BITS": ("usable size", "outside", "signal"),
     "UNITS_IN_32_BITS": ("usable size", "outside", "signal"),
@@ -51,6 +53,39 @@ MISTAKES = {
     "USABLE_IS_NOT_KEPT": ("bytes",),
     "ONE_BLOCK_TAKES_ALL": ("refused", "usable size"),
     "A_UNIT_IS_LOST": ("refused",),
+}
+# Mistakes in examples/my_compacting_heap.c that only tags and moves show: what is there, what takes
+# its place, and the ways in which it may show first.
+MOVES = {
+    "what is moved lacks its last unit": (
+        "h->memory + b->start, b->bytes);\n            b->start = to;",
+        "h->memory + b->start, b->bytes - UNIT);\n            b->start = to;", ("moved", "bytes")),
+    "overlapping moves copy from the wrong end": (
+        "            memmove(h->memory + to, h->memory + b->start, b->bytes);\n",
+        "            for (size_t n = b->bytes; to < b->start && n-- > 0;) {\n"
+        "                h->memory[to + n] = h->memory[b->start + n];\n            }\n"
+        "            for (size_t n = 0; to > b->start && n < b->bytes; n++) {\n"
+        "                h->memory[to + n] = h->memory[b->start + n];\n            }\n",
+        ("moved",)),
+    "a veto is not obeyed": (
+        "if (may_move(context, h->memory + b->start, h->memory + to, b->bytes)) {",
+        "(void)may_move(context, h->memory + b->start, h->memory + to, b->bytes);\n        {",
+        ("moved blocks", "bytes", "from", "overlap", "usable size")),
+    "a move does not keep the alignment": (
+        "size_t low = round_up(end_before(h, i), b->alignment);\n        size_t high = (start_of",
+        "size_t low = round_up(end_before(h, i), UNIT);\n        size_t high = (start_of",
+        ("alignment",)),
+    "a step does not look at its budget": (
+        "if (b->bytes > bytes && moved > 0) {", "if (bytes == 0) {", ("beyond the budget",)),
+    "what lies between two blocks that stay is lost": (
+        "if (to == b->start) {", "if (to == b->start || (n > 0 && n == middle)) {", ("refused",)),
+    "the upper bound of tags is left out": (
+        "h->blocks[i].tag <= high", "h->blocks[i].tag < high", ("freed by tag",)),
+    "the lowest tag of a side is on the other": (
+        "return b->tag >= TAG_TOP_MIN;", "return b->tag > TAG_TOP_MIN;", ("side",)),
+    "a block that moves loses its tag": (
+        "alloc_tagged(h, bytes, alignment, (uint32_t)tag, false)",
+        "alloc_tagged(h, bytes, alignment, (uint32_t)tag & 0x4000, false)", ("tag", "freed by tag")),
 }
 FOUND_WITHIN_S = 10  # however busy the machine is; on an idle core it is a second
 
@@ -212,18 +247,61 @@ class PluginTest(unittest.TestCase):
                 self.assertIn(found.split(" 11")[0], details)
                 self.assertLess(took, FOUND_WITHIN_S)
 
-    def test_it_is_shrunk_to_two_operations_whatever_the_seed(self):
+    def test_a_heap_that_moves_blocks_passes(self):
+        self.assertEqual(0, self.build(COMPACTING).returncode)
+        done = self.random("--seconds", "2")
+        self.assertEqual((0, ""), (done.returncode, done.stderr), done.stdout)
+
+    def test_mistakes_of_moves_and_tags_are_found(self):
+        """And the script is in the words of such heaps, whose tags and vetoes matter."""
+        text = COMPACTING.read_text()
+        for name, (right, wrong, details) in MOVES.items():
+            with self.subTest(name):
+                self.assertEqual(1, text.count(right))
+                self.write("wrong.c", text.replace(right, wrong))
+                done = self.build("wrong.c")
+                self.assertEqual(0, done.returncode, done.stderr)
+                done = self.random("--seconds", str(FOUND_WITHIN_S), "-f", "-o", "found.txt")
+                self.assertEqual(1, done.returncode, done.stdout)
+                found = re.search(r" fails: property=\w+ detail=(.*?) \(", done.stdout).group(1)
+                self.assertIn(found, details)
+                done = self.run_here(HEAPLAB, "minimize", "--subject", "build/fuzz/plugin.so",
+                                     "found.txt", "-f", "-o", "small.txt")
+                self.assertEqual(0, done.returncode, done.stderr)
+                small = (self.folder / "small.txt").read_text()
+                self.assertRegex(small, r"^heap .* subject=plugin family=tags\n")
+                self.assertRegex(small, r" tag=0x|freetags |compact")
+                self.assertLess(small.count("\n"), 9, small)
+
+    def test_tags_in_cxx(self):
+        for wrong, status in ((0, 0), (1, 1)):
+            done = self.build(TAGGED_CXX, f"-DWRONG={wrong}")
+            self.assertEqual(0, done.returncode, done.stderr)
+            done = self.random("--seconds", "2")
+            self.assertEqual(status, done.returncode, done.stdout)
+            self.assertEqual(wrong, done.stdout.count(" fails: property=result detail="))
+
+    def test_threads_that_are_needed_are_not_there(self):
+        self.write("wants.c", EXAMPLE.read_text().replace(
+            ".flags = LAB_SUBJECT_FREES", ".flags = LAB_SUBJECT_FREES | LAB_SUBJECT_NEEDS_THREADS"))
+        self.assert_refused("wants.c", "is no subject: it needs several threads, and scripts are "
+                                       "played by one")
+
+    def test_it_is_shrunk_to_two_blocks_whatever_the_seed(self):
+        """By one operation each, or both by one."""
         self.write("broken.c", EXAMPLE.read_text().replace("bytes <= CELL &&", "bytes <= CELL + 8 &&")
                    .replace(".bytes_max = CELL,", ".bytes_max = CELL + 8,"))
         self.assertEqual(0, self.build("broken.c").returncode)
         plugin = ("--subject", "build/fuzz/plugin.so")
-        lengths = {}
+        shrunk = {}
         for seed in range(1, 32):
             self.run_here(HEAPLAB, "random", *plugin, "--seed", str(seed), "-f", "-o", "found.txt")
             done = self.run_here(HEAPLAB, "minimize", *plugin, "found.txt", "-f", "-o", "small.txt")
             self.assertIn("property=result detail=overlap", done.stdout, (seed, done.stderr))
-            lengths[seed] = len((self.folder / "small.txt").read_text().splitlines()) - 1
-        self.assertEqual({2}, set(lengths.values()), lengths)
+            lines = (self.folder / "small.txt").read_text().splitlines()[1:]
+            counts = [int((re.findall(r"^batch count=(\d+)", line) or [1])[0]) for line in lines]
+            shrunk[seed] = sum(counts)
+        self.assertEqual({2}, set(shrunk.values()), shrunk)
 
     def test_several_files(self):
         self.write("a.c", EXAMPLE.read_text().replace("= cells_free}", "= cells_free_elsewhere}")

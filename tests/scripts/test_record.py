@@ -229,7 +229,7 @@ def converts_a_known_trace(bench):
         "0 frees not seen",
         "# choices: long-lived beyond 4 operations, epochs of 64, compaction every 250",
         "# peak: 277 dwords in 4 blocks",
-        "heap dwords=384 align=4 guard=3 slots=8 lowmem=0 skew=0",
+        "heap dwords=384 align=4 guard=3 slots=8 lowmem=0 start=0 locks=1 index=1",
         "alloc s0 tag=0x4006 bytes=100",
         "alloc s1 tag=0x1000 bytes=1",
         "aligned s2 tag=0x4006 bytes=64 align=64",

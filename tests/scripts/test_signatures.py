@@ -22,7 +22,8 @@ import unittest
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
-from fuzz_lib import known, program, signature
+from common_lib.script import SetupError
+from fuzz_lib import known, program, signature, targets
 
 PLUGIN = TREE / "tests" / "scripts" / "ending_subject.c"
 DEBUG = pathlib.Path(os.environ.get("HEAPLAB", TREE / "build" / "debug" / "heaplab")).resolve()
@@ -30,8 +31,8 @@ FUZZ = TREE / "build" / "fuzz" / "heaplab"
 INCLUDES = [f"-I{TREE}/include", f"-I{TREE}/fuzz"]
 CHECKS = ["-std=c11", "-O1", "-g", "-fno-sanitize-recover=all"]
 CLANG = re.search(r"fuzz_CC +:= (\S+)", (TREE / "sanitize" / "fuzz.mk").read_text())[1]
-SCRIPT = ("heap dwords=4000 subject=plugin\nalloc s0 tag=0x0000 bytes=4\n"
-          "alloc s1 tag=0x0000 bytes=4\n")
+SCRIPT = ("heap dwords=4000 subject=plugin\nalloc s0 bytes=4 check-end\n"
+          "alloc s1 bytes=4 check-end\n")
 HERE = "ending_subject.c"
 SCRATCH = None
 
@@ -187,7 +188,7 @@ class Known(Ending):
             self.assertEqual(2, status, said)
             self.assertRegex(said, r"\Aheaplab random: [^\n]*\n\Z")
             self.assertIn(f"known.txt{words}", said)
-            with self.assertRaises(program.SetupError) as raised:
+            with self.assertRaises(SetupError) as raised:
                 known.read(SCRATCH / "known.txt")
             self.assertIn(f"known.txt{words}", str(raised.exception))
             self.refused_by_the_job(f"known.txt{words}")
@@ -203,7 +204,7 @@ class Known(Ending):
             status, said = self.run_as("", DEBUG, "random", "--known", path)
             self.assertEqual(2, status, said)
             self.assertRegex(said, r"\Aheaplab random: [^\n]*: cannot be read: [^\n]*\n\Z")
-            with self.assertRaises(program.SetupError):
+            with self.assertRaises(SetupError):
                 known.read(path)
 
     def refused_by_the_job(self, words):
@@ -225,6 +226,44 @@ class Known(Ending):
         for text in (b"", mark, mark + b"\n"):
             self.assertEqual([], known.read(self.write(text)))
             self.assertNotIn("known", self.random("", text)[1])
+
+
+class Layout(unittest.TestCase):
+    """The target `heap`, confined to one layout."""
+
+    TARGET = TREE / "build" / "fuzz" / "fuzz_heap"
+
+    def fuzz(self, layout, folder):
+        return subprocess.run([self.TARGET, "-runs=200", "-seed=1", folder], text=True,
+                              env=program.environment(layout=layout), capture_output=True,
+                              check=False)
+
+    def test_only_that_layout_is_played(self):
+        for layout in ("lean", "wide"):
+            folder = pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))
+            for seed in ("classic", "lean", "wide"):
+                script = f"heap dwords=400 guard=0 layout={seed}\nalloc s0 tag=1 bytes=8\n"
+                (SCRATCH / "seed.txt").write_text(script)
+                must(FUZZ, "asm", SCRATCH / "seed.txt", "-f", "-o", folder / seed)
+            before = set(folder.iterdir())
+            self.assertEqual(0, self.fuzz(layout, folder).returncode)
+            kept = set(folder.iterdir()) - before
+            self.assertGreater(len(kept), 2)
+            for path in kept:
+                shown = subprocess.run([FUZZ, "show", "--bytes", path], text=True,
+                                       capture_output=True, check=True).stdout
+                self.assertRegex(shown, rf"(?m)^heap .*layout={layout}\b")
+
+    def test_layouts_that_there_are_not(self):
+        done = self.fuzz("tall", SCRATCH)
+        self.assertEqual(2, done.returncode)
+        self.assertIn("LAB_LAYOUT=tall: there is no such layout", done.stderr)
+        self.assertEqual(0, self.fuzz(None, pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))).returncode)
+
+    def test_the_scripts_know_the_same(self):
+        names = re.search(r"lab_layout_names\[LAB_LAYOUT_COUNT\] = \{(.*?)\}",
+                          (TREE / "fuzz" / "script" / "script.c").read_text(), re.DOTALL)[1]
+        self.assertEqual(targets.LAYOUTS, tuple(re.findall(r'"(\w+)"', names)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ surroundings.make_usual()
 
 HERE = pathlib.Path(__file__).resolve().parent
 SENSITIVE = {
-    "test_cli.py": ("Random", "BadOutputs"),
+    "test_cli.py": ("Random",),
+    "test_cli_refusals.py": ("BadOutputs",),
     "test_plugin.py": ("PluginTest.test_what_random_found_is_said_at_once",),
     "test_outputs.py": (),
     "test_children.py": (),

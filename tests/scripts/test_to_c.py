@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import functools
 import os
 import pathlib
 import pty
@@ -160,11 +161,12 @@ class Library:
 
     def reproduce(self, source):
         program = SCRATCH / f"{source.stem}-{self.name}"
-        must("gcc", *FLAGS, "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
-             f"-I{TREE}/include", source, *self.link, "-o", program)
+        must("gcc", *FLAGS, "-Wall", "-Wextra", "-Werror", f"-I{TREE}/include", source, *self.link,
+             "-o", program)
         return run(program)[:2]
 
 
+@functools.cache
 def plant(name):
     """A library with a mistake of fuzz/bugs."""
     patch = TREE / "fuzz" / "bugs" / f"property-{name}.patch"
@@ -356,9 +358,11 @@ th_status __wrap_th_allocator_check(th_allocator allocator, th_fault *fault) {
         names = [line.split()[0] for line in out.splitlines()
                  if not line.endswith(")") and not line.startswith(("heap ", "PATH.so"))]
         self.assertGreater(len(names), 15)
+        tag = {"tagged-moves": "tag=0x1000 "}
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda name: self.program(
-                name, f"heap dwords=20000 subject={name}\nalloc s0 tag=0 bytes=8\n"), names))
+                name, f"heap dwords=20000 subject={name}\nalloc s0 {tag.get(name, '')}bytes=8\n"),
+                names))
         for name, said in zip(names, found):
             self.assertEqual((1, "reproduced: property=checker detail=counter wrong\n"), said[0], name)
             self.assertEqual((0, "not reproduced: the subject does as it should\n"), said[1], name)
@@ -368,7 +372,7 @@ th_status __wrap_th_allocator_check(th_allocator allocator, th_fault *fault) {
         example = TREE / "examples" / "my_subject.c"
         includes = (f"-I{TREE}/include", f"-I{TREE}/fuzz")
         must("gcc", "-shared", "-fPIC", *includes, example, "-o", plugin)
-        said = self.program("cells", "heap dwords=20000 subject=plugin\nalloc s0 tag=0 bytes=8\n",
+        said = self.program("cells", "heap dwords=20000 subject=plugin\nalloc s0 bytes=8\n",
                             "--subject", plugin, link=[example])
         self.assertEqual([1, 0], [status for status, _ in said], said)
 
@@ -382,7 +386,7 @@ th_status __wrap_th_allocator_check(th_allocator allocator, th_fault *fault) {
         includes = (f"-I{TREE}/include", f"-I{TREE}/fuzz")
         must("gcc", "-shared", "-fPIC", *includes, mine, "-o", plugin)
         path, source = SCRATCH / "crash.txt", SCRATCH / "crash.c"
-        path.write_text("heap dwords=20000 subject=plugin\nalloc s0 tag=0 bytes=7\n")
+        path.write_text("heap dwords=20000 subject=plugin\nalloc s0 bytes=7\n")
         must(self.good.heaplab, "to-c", "--subject", plugin, path, "-f", "-o", source)
         lines = [line[3:].strip().removesuffix("\\") for line in source.read_text().splitlines()]
         first = next(i for i, line in enumerate(lines) if line.startswith("cc "))
@@ -483,23 +487,61 @@ class SameChecks(unittest.TestCase):
         texts = [path.read_text() for path in sorted((TREE / "fuzz" / folder).glob("*.c"))]
         # Of the runner, what plays scripts on the heap itself.
         text = "".join(text for text in texts if f'"{folder}/state.h"' in text or
-                       folder == "export")
+                       folder != "runner")
         return re.sub(r'"\n\s*"', "", text).replace('\\"', '"')  # C joins strings
 
     def test_refusals_and_statistics_in_order(self):
-        for ours, theirs in ((r'expect_status\(\s*r, "([^"]+)"', r'expect_status\("([^"]+)"'),
-                             (r'X\("([a-z-]+)", [a-z_]+, [a-z_]+\)', r'NAME_STATS, "([a-z-]+)"')):
+        for ours, theirs, least in (
+                (r'expect_status\(\s*r, "([^"]+)"|(ask_with_\w+)',
+                 r'expect_status\("([^"]+)"|(ask_with_\w+)', 6),
+                (r'X\("([a-z-]+)", [a-z_]+, [a-z_]+\)', r'NAME_STATS, "([a-z-]+)"', 10)):
             checked = re.findall(ours, self.text("runner"))
-            self.assertGreater(len(checked), 10)
-            self.assertEqual(checked, re.findall(theirs, self.text("export")))
+            self.assertGreater(len(checked), least)
+            self.assertEqual(checked, re.findall(theirs, self.text("program")))
+        # What ask_with_... ask is one table for both.
+        table = (TREE / "fuzz/program/refused.h").read_text()
+        self.assertGreater(len(re.findall(r'\{"[a-z A-Z0-9-]+", TH_ERR_', table)), 24)
 
     def test_details(self):
-        pattern = r'(?:LAB_PROPERTY_(?!MEMORY)[A-Z_]+|expect_fault\(\s*r, a),\s*"([^"]+)"'
-        checked = re.findall(pattern, self.text("runner"))
-        exported = self.text("export")
-        self.assertGreater(len(checked), 50)
+        """The calls of attacks apart, which runner and exporter have from one plan."""
+        checked = re.findall(r'LAB_PROPERTY_(?!MEMORY)[A-Z_]+,\s*"([^"]+)"', self.text("runner"))
+        checked += re.findall(r'expect_fault\(\s*r, a,\s*"([^"]+)"', self.text("runner"))
+        exported = self.text("export") + self.text("program")
+        self.assertGreater(len(checked), 40)
         missing = {name for name in checked if f'"{name}"' not in exported}
         self.assertEqual(self.MODEL_ONLY, missing)
+
+
+class Parts(Case):
+    """fuzz/program/, of which the programs consist."""
+
+    def test_constants_are_those_of_the_sample(self):
+        """What the parts are compiled with in every build has the names that the exporter writes."""
+        sample = (TREE / "fuzz/program/constants.h").read_text()
+        names = re.findall(r"^#define (?!LAB_)(\w+)\b", sample, re.MULTILINE)
+        library = plant("find")
+        path, source = self.failing(library, 1)[0], SCRATCH / "constants.c"
+        must(library.heaplab, "to-c", path, "-f", "-o", source)
+        between = re.search(r"^/\* What fails\. \*/.*^#define SECONDS_MAX", source.read_text(),
+                            re.MULTILINE | re.DOTALL)[0]
+        self.assertEqual(names, re.findall(r"^#define (\w+)\b", between, re.MULTILINE))
+
+    def test_every_operation_in_one_program(self):
+        """All parts together, without a warning, by both compilers."""
+        library = plant("find")
+        path, source = SCRATCH / "parts.txt", SCRATCH / "parts.c"
+        path.write_text("heap dwords=750 guard=3 lowmem=1\nalloc s0 tag=0 bytes=9\n"
+                        "alloc s1 tag=0 bytes=9\nfree s0\ncompact veto=0x00 reenter\ncopy\nnull bytes=7\n"
+                        "attack s1 on=header at=1\nattack s1 on=counts at=5\nattack s1 on=pointer "
+                        "at=3\n" + "".join(f"find byte={byte}\n" for byte in range(0, 2980, 4)))
+        must(library.heaplab, "to-c", path, "-f", "-o", source)
+        for compiler in ("gcc", "clang"):
+            must(compiler, *FLAGS, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow",
+                 "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wcast-align", "-Werror",
+                 f"-I{TREE}/include", "-c", source, "-o", SCRATCH / "parts.o")
+        for path in sorted((TREE / "fuzz/program").glob("*.c")):
+            body = re.split(r'#include "program/.*"\n\n', path.read_text())[-1]
+            self.assertTrue(body in source.read_text(), path)
 
 
 class Terminal(Case):

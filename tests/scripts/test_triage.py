@@ -233,11 +233,11 @@ class BadInput(TriageTest):
 class Properties(TriageTest):
     def test_patches_that_cannot_be_used(self):
         """All are looked at before the first one is built."""
-        (self.root / "fuzz" / "runner").mkdir()
-        (self.root / "fuzz" / "runner" / "runner.h").write_text("    LAB_PROPERTY_STATS,\n")
+        (self.root / "fuzz" / "result").mkdir()
+        (self.root / "fuzz" / "result" / "failure.h").write_text("    LAB_PROPERTY_STATS,\n")
         (self.root / "fuzz" / "bugs").mkdir()
         patch = self.root / "fuzz" / "bugs" / "property-stats.patch"
-        change = "--- a/fuzz/runner/runner.h\n+++ b/fuzz/runner/runner.h\n@@ -1 +1 @@\n-x\n+y\n"
+        change = "--- a/fuzz/result/failure.h\n+++ b/fuzz/result/failure.h\n@@ -1 +1 @@\n-x\n+y\n"
         for text, words in ((f"Property: stats\n\n{change}", ["does not apply", "anew"]),
                             (f"Property: pile\n\n{change}", ["Property: NAME", "stats"]),
                             ("Property: stats\n", ["does not apply"])):

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* make relacy: the lock-free code of src/, the same source, under relacy's full search: small
+ * programs of two and three threads, each in every interleaving of its atomic operations, with
+ * every value that a load may see by its memory order. What relacy tries: an older value than the
+ * last one, one step back; with two threads a weak exchange that fails for no reason, once for each
+ * word.
+ *
+ * A program is a word for each thread (a letter is an operation). What an index stands for is an
+ * ordinary variable: relacy reports it if two threads access that without one having happened
+ * before the other, which is what the memory orders are for. At the end nothing is lost, and
+ * nothing twice.
+ *
+ *   stack    o: pop, and write to what it stands for; u: push what was popped first
+ *   remote   the first thread owns the list: t: take all of it; c: leave (take until it can be
+ * closed); the others own nodes: p: write to one of their own, and push it; and in the same word o:
+ * open the list, and what goes with it, if it is nobody's, and c: leave
+ *
+ * usage: check [--quick] [PART OF A NAME]... */
+#include "base/atomic.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ostream>
+#include <streambuf>
+
+#include "alloc/index_stack.h"
+#include "alloc/remote_list.h"
+
+bool lab_relacy_fails_at_will;
+
+namespace {
+
+enum { THREADS_MAX = 3, INDICES_MAX = 3, HELD_MAX = 4 };
+
+struct program {
+    const char *name;
+    int threads;
+    unsigned indices; /* on the stack at first, 0 on top */
+    const char *words[THREADS_MAX];
+    bool is_quick = false; /* a part of the sample (--quick) */
+};
+
+const program *now;
+
+/* What a thread has in its hands, oldest first. */
+struct hands {
+    uint32_t held[HELD_MAX];
+    unsigned count;
+
+    uint32_t take() {
+        uint32_t index = held[0];
+        count--;
+        memmove(held, held + 1, count * sizeof held[0]);
+        return index;
+    }
+};
+
+template <int threads> struct stack_test : rl::test_suite<stack_test<threads>, threads> {
+    th_atomic_u64 head;
+    th_atomic_u32 links[INDICES_MAX];
+    rl::var<unsigned> contents[INDICES_MAX];
+    hands of[threads];
+
+    void before() {
+        for (unsigned i = 0; i < now->indices; i++) {
+            TH_ATOMIC_INIT(&links[i], i + 1 < now->indices ? i + 1 : TH_INDEX_NONE);
+            contents[i]($) = THREADS_MAX;
+        }
+        TH_ATOMIC_INIT(&head, th_index_stack_pack(0, now->indices > 0 ? 0 : TH_INDEX_NONE));
+        for (int i = 0; i < threads; i++) {
+            of[i].count = 0;
+        }
+    }
+
+    void pop(unsigned number) {
+        uint32_t index = th_index_stack_pop(&head, links);
+        if (index != TH_INDEX_NONE) {
+            RL_ASSERT(index < now->indices);
+            contents[index]($) = number; /* it is this thread's alone */
+            of[number].held[of[number].count++] = index;
+        }
+    }
+
+    void push(unsigned number) {
+        if (of[number].count > 0) {
+            uint32_t index = of[number].take();
+            RL_ASSERT(contents[index]($) == number);
+            th_index_stack_push(&head, links, index);
+        }
+    }
+
+    void thread(unsigned number) {
+        for (const char *step = now->words[number]; *step != '\0'; step++) {
+            if (*step == 'o') {
+                pop(number);
+            } else {
+                push(number);
+            }
+        }
+    }
+
+    /* Each index is on the stack or in one thread's hands, once. */
+    void after() {
+        bool seen[INDICES_MAX] = {false};
+        unsigned count = 0;
+        for (int i = 0; i < threads; i++) {
+            for (unsigned k = 0; k < of[i].count; k++, count++) {
+                RL_ASSERT(!seen[of[i].held[k]]);
+                seen[of[i].held[k]] = true;
+                RL_ASSERT(contents[of[i].held[k]]($) == (unsigned)i);
+            }
+        }
+        for (uint32_t index; (index = th_index_stack_pop(&head, links)) != TH_INDEX_NONE; count++) {
+            RL_ASSERT(index < now->indices && !seen[index]);
+            seen[index] = true;
+        }
+        RL_ASSERT(count == now->indices);
+    }
+};
+
+const program stack_programs[] = {
+    {"stack-hand-over", 2, 1, {"ou", "o"}, true},
+    {"stack-last-one", 2, 1, {"ou", "ou"}, true},
+    {"stack-both-take", 2, 2, {"oo", "o"}, true},
+    {"stack-both-return", 2, 2, {"ou", "ou"}, true},
+    {"stack-aba", 2, 2, {"o", "oou"}, true},
+    {"stack-aba-returns", 2, 3, {"ou", "oou"}},
+    {"stack-again", 2, 1, {"ouo", "ou"}},
+    {"stack-three-take", 3, 2, {"o", "o", "o"}, true},
+    {"stack-three-return", 3, 1, {"ou", "o", "o"}},
+    {"stack-three-hand-over", 3, 2, {"ou", "o", "o"}},
+};
+
+/* Each thread has two nodes, numbered from 1 on in the order of threads. */
+enum { NODES_EACH = 2, NODES_MAX = THREADS_MAX * NODES_EACH };
+
+template <int threads> struct remote_test : rl::test_suite<remote_test<threads>, threads> {
+    th_atomic_address list;
+    th_plain_address links[NODES_MAX + 2];
+    rl::var<unsigned> contents[NODES_MAX + 2];
+    rl::var<unsigned> cache; /* what goes with the list, its owner's alone: how many it took */
+    bool is_owner[threads];
+    unsigned pushed[threads], back[NODES_MAX + 2], refused;
+
+    /* 0 and 1 are no nodes. */
+    static uintptr_t node_of(unsigned number, unsigned which) {
+        return 2 + number * NODES_EACH + which;
+    }
+
+    void before() {
+        TH_ATOMIC_INIT(&list, TH_REMOTE_EMPTY);
+        cache($) = 0u;
+        refused = 0;
+        for (int i = 0; i < threads; i++) {
+            is_owner[i] = i == 0;
+            pushed[i] = 0;
+        }
+        memset(back, 0, sizeof back);
+    }
+
+    void take() {
+        uintptr_t node = th_remote_list_take(&list);
+        while (node != TH_REMOTE_EMPTY) {
+            RL_ASSERT(node != TH_REMOTE_CLOSED && node < NODES_MAX + 2);
+            RL_ASSERT(contents[node]($) == (unsigned)node); /* as its sender wrote it */
+            contents[node]($) = 0u;
+            RL_ASSERT(back[node]++ == 0);
+            cache($) = cache($) + 1;
+            node = TH_PLAIN_LOAD(&links[node]);
+        }
+    }
+
+    void leave() {
+        do {
+            take();
+        } while (!th_remote_list_close(&list));
+    }
+
+    void push(unsigned number) {
+        uintptr_t node = node_of(number, pushed[number]++);
+        contents[node]($) = (unsigned)node;
+        if (!th_remote_list_push(&list, node, &links[node])) {
+            RL_ASSERT(back[node]++ == 0); /* it goes to the backing */
+            refused++;
+        }
+    }
+
+    void thread(unsigned number) {
+        for (const char *step = now->words[number]; *step != '\0'; step++) {
+            if (*step == 'p') {
+                push(number);
+            } else if (*step == 'o') {
+                is_owner[number] = th_remote_list_open(&list);
+                if (is_owner[number]) {
+                    cache($) = cache($) + 0;
+                }
+            } else if (is_owner[number] && *step == 't') {
+                take();
+            } else if (is_owner[number] && *step == 'c') {
+                leave();
+                is_owner[number] = false;
+            }
+        }
+    }
+
+    /* Every node that was pushed is back, once. */
+    void after() {
+        unsigned all = 0, sum = 0;
+        if (TH_ATOMIC_LOAD(&list, TH_RELAXED) != TH_REMOTE_CLOSED) {
+            take();
+        }
+        for (int i = 0; i < threads; i++) {
+            all += pushed[i];
+        }
+        for (unsigned i = 0; i < NODES_MAX + 2; i++) {
+            sum += back[i];
+        }
+        RL_ASSERT(sum == all && cache($) + refused == all);
+    }
+};
+
+const program remote_programs[] = {
+    {"remote-send", 2, 0, {"tt", "pp"}, true},
+    {"remote-leave", 2, 0, {"tc", "pp"}, true},
+    {"remote-join", 2, 0, {"tc", "poc"}, true},
+    {"remote-again", 2, 0, {"co", "pop"}, true},
+    {"remote-two-send", 3, 0, {"t", "p", "p"}, true},
+    {"remote-two-leave", 3, 0, {"c", "p", "p"}, true},
+    {"remote-two-join", 3, 0, {"c", "oc", "oc"}, true},
+    {"remote-three-more", 3, 0, {"tc", "pp", "p"}},
+    {"remote-three-join", 3, 0, {"tc", "poc", "p"}},
+};
+
+unsigned long long states;
+unsigned passed, failed;
+
+/* What relacy says, up to its size: relacy has its own operator new, which libstdc++'s streams that
+ * grow do not bear. */
+struct text : std::streambuf {
+    char bytes[1 << 16];
+
+    void begin() {
+        setp(bytes, bytes + sizeof bytes - 1);
+    }
+
+    const char *ended() {
+        *pptr() = '\0';
+        return bytes;
+    }
+};
+
+template <class test> void simulate(const program &p) {
+    static text buffer;
+    buffer.begin();
+    std::ostream log(&buffer);
+    rl::test_params params;
+    params.search_type = rl::fair_full_search_scheduler_type;
+    params.output_stream = &log;
+    params.progress_stream = &log;
+    now = &p;
+    lab_relacy_fails_at_will = p.threads == 2;
+    bool good = rl::simulate<test>(params);
+    states += params.stop_iteration;
+    printf("  %-24s %d threads %12llu executions  %s\n", p.name, p.threads,
+           (unsigned long long)params.stop_iteration,
+           good ? "clean" : rl::test_result_str(params.test_result));
+    fflush(stdout);
+    passed += good;
+    failed += !good;
+    if (!good) {
+        printf("VIOLATION relacy %s: %s\n", p.name, rl::test_result_str(params.test_result));
+        fputs(buffer.ended(), stdout);
+    }
+}
+
+bool is_chosen(int argc, char **argv, const program &p) {
+    bool is_named = true;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0) {
+            if (!p.is_quick) {
+                return false;
+            }
+        } else if (strstr(p.name, argv[i]) != NULL) {
+            return true;
+        } else {
+            is_named = false;
+        }
+    }
+    return is_named;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    for (const program &p : stack_programs) {
+        if (is_chosen(argc, argv, p)) {
+            p.threads == 2 ? simulate<stack_test<2>>(p) : simulate<stack_test<3>>(p);
+        }
+    }
+    for (const program &p : remote_programs) {
+        if (is_chosen(argc, argv, p)) {
+            p.threads == 2 ? simulate<remote_test<2>>(p) : simulate<remote_test<3>>(p);
+        }
+    }
+    if (passed + failed == 0) {
+        fprintf(stderr, "check: no program has such a name; without one, all are run\n");
+        return 2;
+    }
+    printf("%llu executions explored\n", states);
+    printf("%u passed, %u failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A frozen heap refuses as one inside a callback does, and for the same reason writes nothing: the
+ * refusal comes before anything is done, and the fast path is not taken. */
+#include "heap/enter.h"
+
+th_status th_heap_freeze(th_heap *heap) {
+    if (heap == NULL || th_is_ended(heap)) {
+        return TH_ERR_NULL;
+    }
+    if (!th_enter_to_end(heap)) { /* what the low-memory callback returns to goes on writing, too */
+        return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
+    }
+    th_set_busy(heap, TH_FAULT_FROZEN);
+    th_let_go(heap);
+    return TH_OK;
+}
+
+th_status th_heap_thaw(th_heap *heap) {
+    th_status status = TH_OK;
+    if (heap == NULL || th_is_ended(heap)) {
+        return TH_ERR_NULL;
+    }
+    th_hold(heap);
+    if (!th_guard_control(heap)) {
+        status = TH_ERR_CORRUPT;
+    } else if (heap->busy == TH_FAULT_FROZEN) {
+        th_set_busy(heap, TH_FAULT_NONE);
+    } else if (th_refuse(heap, heap->busy)) {
+        status = TH_ERR_BUSY;
+    }
+    th_let_go(heap);
+    return status;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Mutexes with a condition: what POSIX has, in storage whose size the header says. */
+#define _GNU_SOURCE
+
+#include "tagheap/mutex.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include "base/assert.h"
+
+typedef struct monitor {
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+} monitor;
+
+static_assert(sizeof(monitor) <= sizeof(uint64_t[TH_MUTEX_WORDS]), "it fits");
+static_assert(_Alignof(monitor) <= _Alignof(uint64_t), "and may lie there");
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Of no clock: later than any time that comes. */
+#define SECONDS_MAX (INT32_MAX - 1)
+
+static monitor *monitor_of(th_mutex *mutex) {
+    return (monitor *)(void *)mutex->words;
+}
+
+static uint64_t now_ns(clockid_t clock) {
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* The time on that clock in so many nanoseconds. */
+static struct timespec time_after(clockid_t clock, uint64_t ns) {
+    uint64_t now = now_ns(clock);
+    uint64_t then = ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
+    uint64_t seconds = then / NS_PER_S;
+    return (struct timespec){
+        .tv_sec = (time_t)(seconds < (uint64_t)SECONDS_MAX ? seconds : (uint64_t)SECONDS_MAX),
+        .tv_nsec = (long)(then % NS_PER_S)};
+}
+
+/* A call that cannot fail, of a mutex that is used as it must be. */
+static void expect_done(int error) {
+    (void)error;
+    TH_ASSERT(error == 0);
+}
+
+static void acquire(void *context) {
+    expect_done(pthread_mutex_lock(&monitor_of(context)->mutex));
+}
+
+static void release(void *context) {
+    expect_done(pthread_mutex_unlock(&monitor_of(context)->mutex));
+}
+
+static bool try_acquire(void *context, uint64_t timeout_ns) {
+    pthread_mutex_t *mutex = &monitor_of(context)->mutex;
+    if (timeout_ns == 0) {
+        return pthread_mutex_trylock(mutex) == 0;
+    }
+    if (timeout_ns == TH_LOCK_FOREVER) {
+        acquire(context);
+        return true;
+    }
+    const struct timespec then = time_after(CLOCK_REALTIME, timeout_ns);
+    return pthread_mutex_timedlock(mutex, &then) == 0;
+}
+
+static bool wait_until_woken(void *context, uint64_t *left_ns) {
+    monitor *m = monitor_of(context);
+    if (*left_ns == TH_LOCK_FOREVER) {
+        expect_done(pthread_cond_wait(&m->condition, &m->mutex));
+        return true;
+    }
+    uint64_t start_ns = now_ns(CLOCK_MONOTONIC);
+    const struct timespec then = time_after(CLOCK_MONOTONIC, *left_ns);
+    (void)pthread_cond_timedwait(&m->condition, &m->mutex, &then);
+    uint64_t spent_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+    *left_ns = spent_ns < *left_ns ? *left_ns - spent_ns : 0;
+    return *left_ns > 0;
+}
+
+static void wake(void *context) {
+    expect_done(pthread_cond_broadcast(&monitor_of(context)->condition));
+}
+
+static int start_mutex(pthread_mutex_t *mutex) {
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error == 0) {
+        (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+        error = pthread_mutex_init(mutex, &attributes);
+        (void)pthread_mutexattr_destroy(&attributes);
+    }
+    return error;
+}
+
+static int start_condition(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+    if (error == 0) {
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        error = pthread_cond_init(condition, &attributes);
+        (void)pthread_condattr_destroy(&attributes);
+    }
+    return error;
+}
+
+th_status th_mutex_init(th_mutex *mutex) {
+    if (mutex == NULL) {
+        return TH_ERR_NULL;
+    }
+    *mutex = (th_mutex){0};
+    monitor *m = monitor_of(mutex);
+    if (start_mutex(&m->mutex) != 0) {
+        return TH_ERR_EXHAUSTED;
+    }
+    if (start_condition(&m->condition) != 0) {
+        (void)pthread_mutex_destroy(&m->mutex);
+        return TH_ERR_EXHAUSTED;
+    }
+    mutex->is_started = true;
+    return TH_OK;
+}
+
+void th_mutex_clean_up(th_mutex *mutex) {
+    if (mutex != NULL && mutex->is_started) {
+        expect_done(pthread_cond_destroy(&monitor_of(mutex)->condition));
+        expect_done(pthread_mutex_destroy(&monitor_of(mutex)->mutex));
+        *mutex = (th_mutex){0};
+    }
+}
+
+th_status th_mutex_renew(th_mutex *mutex) {
+    return mutex != NULL && mutex->is_started ? th_mutex_init(mutex) : TH_ERR_NULL;
+}
+
+th_lock th_mutex_lock(th_mutex *mutex) {
+    if (mutex == NULL || !mutex->is_started) {
+        return (th_lock){0};
+    }
+    return (th_lock){.acquire = acquire,
+                     .release = release,
+                     .try_acquire = try_acquire,
+                     .wait = wait_until_woken,
+                     .wake = wake,
+                     .context = mutex};
+}
+
+static uintptr_t thread(void) {
+    return (uintptr_t)pthread_self();
+}
+
+static void relax(void) {
+    (void)sched_yield();
+}
+
+static uint64_t now(void) {
+    return now_ns(CLOCK_MONOTONIC);
+}
+
+th_spin_hooks th_spin_hosted_hooks(void) {
+    return (th_spin_hooks){.thread = thread, .relax = relax, .now_ns = now};
+}

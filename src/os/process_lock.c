@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks between processes, from robust mutexes. The mutex lies at the start of the lock's words. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "tagheap/process_lock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdalign.h>
+#include <unistd.h>
+
+static_assert(sizeof(pthread_mutex_t) <= sizeof(th_process_lock), "the mutex fits");
+static_assert(alignof(pthread_mutex_t) <= alignof(th_process_lock), "where the lock is");
+
+/* The C libraries differ in how a mutex lies in memory even where its size is the same. */
+#if defined(__GLIBC__)
+#define LIBRARY 1u
+#else
+#define LIBRARY 2u
+#endif
+
+static pthread_mutex_t *mutex_of(th_process_lock *lock) {
+    return (pthread_mutex_t *)(void *)lock->words;
+}
+
+uint32_t th_process_lock_layout(void) {
+    return LIBRARY << 16 | (uint32_t)sizeof(pthread_mutex_t) << 8 | (uint32_t)sizeof(void *);
+}
+
+th_status th_process_lock_make(th_process_lock *lock) {
+    pthread_mutexattr_t traits;
+    if (lock == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (pthread_mutexattr_init(&traits) != 0) {
+        return TH_ERR_EXHAUSTED;
+    }
+    /* The first that fails says why. */
+    int reason = pthread_mutexattr_setpshared(&traits, PTHREAD_PROCESS_SHARED);
+    reason = reason != 0 ? reason : pthread_mutexattr_setrobust(&traits, PTHREAD_MUTEX_ROBUST);
+    reason = reason != 0 ? reason : pthread_mutexattr_settype(&traits, PTHREAD_MUTEX_RECURSIVE);
+    reason = reason != 0 ? reason : pthread_mutex_init(mutex_of(lock), &traits);
+    (void)pthread_mutexattr_destroy(&traits);
+    errno = reason;
+    return reason == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+}
+
+th_status th_process_lock_acquire(th_process_lock *lock) {
+    if (lock == NULL) {
+        return TH_ERR_NULL;
+    }
+    switch (pthread_mutex_lock(mutex_of(lock))) {
+    case 0:
+        return TH_OK;
+    case EOWNERDEAD:
+        return TH_ERR_STALE;
+    case ENOTRECOVERABLE:
+        return TH_ERR_CORRUPT;
+    default:
+        return TH_ERR_EXHAUSTED;
+    }
+}
+
+th_status th_process_lock_mend(th_process_lock *lock) {
+    if (lock == NULL) {
+        return TH_ERR_NULL;
+    }
+    return pthread_mutex_consistent(mutex_of(lock)) == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+}
+
+th_status th_process_lock_release(th_process_lock *lock) {
+    if (lock == NULL) {
+        return TH_ERR_NULL;
+    }
+    return pthread_mutex_unlock(mutex_of(lock)) == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+}
+
+uint64_t th_process_id(void) {
+    return (uint64_t)getpid();
+}
+
+void th_process_yield(void) {
+    (void)sched_yield();
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared memory objects from shm_open. */
+#define _DEFAULT_SOURCE
+#define _FILE_OFFSET_BITS 64
+
+#include "tagheap/shared_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "os/file_map.h"
+
+#define PERMISSIONS ((unsigned)(S_IRWXU | S_IRWXG | S_IRWXO))
+
+th_status th_shared_memory_open_new(th_file_map *map, const char *name, size_t bytes,
+                                    unsigned permissions) {
+    if (map == NULL || name == NULL) {
+        return TH_ERR_NULL;
+    }
+    if (bytes == 0) {
+        return TH_ERR_TOO_SMALL;
+    }
+    if (!th_map_has_addresses(bytes)) {
+        return TH_ERR_TOO_LARGE;
+    }
+    if ((permissions & ~PERMISSIONS) != 0) {
+        return TH_ERR_CONFIG;
+    }
+    int object = shm_open(name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+    if (object < 0) {
+        return TH_ERR_EXHAUSTED;
+    }
+    /* The permissions come last: until then nobody else sees half of it. */
+    th_file_map whole;
+    th_status status = th_map_fresh(&whole, object, bytes);
+    if (status == TH_OK && fchmod(object, (mode_t)permissions) != 0) {
+        int reason = errno;
+        th_file_map_close(&whole);
+        errno = reason;
+        status = TH_ERR_EXHAUSTED;
+    }
+    if (status == TH_OK) {
+        *map = whole;
+    } else {
+        int reason = errno;
+        (void)shm_unlink(name);
+        errno = reason;
+    }
+    th_map_close(object);
+    return status;
+}
+
+th_status th_shared_memory_open(th_file_map *map, const char *name, th_file_map_mode mode) {
+    if (map == NULL || name == NULL) {
+        return TH_ERR_NULL;
+    }
+    if ((unsigned)mode >= TH_FILE_MAP_MODES) {
+        return TH_ERR_CONFIG;
+    }
+    int object = shm_open(name, mode == TH_FILE_MAP_SHARED ? O_RDWR : O_RDONLY, 0);
+    if (object < 0) {
+        return TH_ERR_EXHAUSTED;
+    }
+    th_status status = th_map_whole(map, object, mode);
+    th_map_close(object);
+    return status;
+}
+
+th_status th_shared_memory_remove(const char *name) {
+    if (name == NULL) {
+        return TH_ERR_NULL;
+    }
+    return shm_unlink(name) == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+}

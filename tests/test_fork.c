@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* A program with threads that forks: what the child has of the locks. (Not for helgrind and DRD,
+ * which take a child for the program with all its threads.) */
+#define _GNU_SOURCE
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/track.h"
+#include "suite.h"
+#include "tagheap/heap.h"
+#include "tagheap/heap_allocator.h"
+#include "tagheap/locked.h"
+#include "tagheap/mutex.h"
+#include "threads_fixture.h"
+
+static _Alignas(16) unsigned char region[16 * 1024];
+static th_heap heap;
+static th_mutex mutex;
+static th_locked locked;
+static stage turns;
+
+static void start_locked(void) {
+    static th_tagged_allocator adapter;
+    CHECK_EQ(th_mutex_init(&mutex), TH_OK);
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, NULL), TH_OK);
+    const th_locked_config config = {.backing = th_heap_allocator(&adapter, &heap, 7),
+                                     .lock = th_mutex_lock(&mutex)};
+    CHECK_EQ(th_locked_init(&locked, &config), TH_OK);
+    stage_start(&turns);
+}
+
+static void stop_locked(void) {
+    stage_stop(&turns);
+    th_locked_clean_up(&locked);
+    th_heap_clean_up(&heap);
+    th_mutex_clean_up(&mutex);
+}
+
+/* What a library does that cannot know who forks: handlers of pthread_atfork. */
+static void before_fork(void) {
+    if (th_mutex_lock(&mutex).acquire != NULL) {
+        (void)th_locked_lock(&locked);
+    }
+}
+
+static void after_fork(void) {
+    if (th_mutex_lock(&mutex).acquire != NULL) {
+        th_locked_unlock(&locked);
+    }
+}
+
+static void after_fork_in_child(void) {
+    if (th_mutex_lock(&mutex).acquire != NULL) {
+        (void)th_mutex_renew(&mutex);
+    }
+}
+
+/* MemorySanitizer's fork() takes locks of its own before it calls handlers, while another thread
+ * has ours and waits for those: there they are called by hand. */
+static bool calls_handlers;
+
+static pid_t fork_once(void) {
+    if (calls_handlers) {
+        before_fork();
+    }
+    pid_t child = fork();
+    if (calls_handlers) {
+        (child == 0 ? after_fork_in_child : after_fork)();
+    }
+    return child;
+}
+
+/* 0 to 2: what the child could do; waits for it. */
+static int fork_and_ask(bool is_ready) {
+    pid_t child = fork_once();
+    CHECK(child >= 0);
+    if (child == 0) {
+        void *block;
+        th_lock lock = th_mutex_lock(&mutex);
+        if (is_ready && th_mutex_renew(&mutex) == TH_OK) {
+            th_lock_acquire(&lock);
+            th_lock_release(&lock);
+        }
+        th_status status = th_locked_try_alloc(&locked, 16, 16, 10 * 1000 * 1000, &block);
+        int answer =
+            status == TH_OK && th_heap_check(&heap, NULL) == TH_OK ? 2 : status == TH_ERR_BUSY;
+        (void)syscall(SYS_exit_group, answer); /* it joins no threads, and need not */
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void *hold_it(void *context) {
+    (void)context;
+    THREAD_CHECK(th_locked_lock(&locked) == TH_OK);
+    stage_set(&turns, 1);
+    stage_await(&turns, 2);
+    th_locked_unlock(&locked);
+    return NULL;
+}
+
+/* A child of a program in which another thread holds the lock: it is never let go there. Who forks
+ * with the lock in hand has it renewed there. */
+static void a_child_has_the_lock_or_is_told(void) {
+    pthread_t other;
+    start_locked();
+    CHECK_EQ(pthread_create(&other, NULL, hold_it, NULL), 0);
+    stage_await(&turns, 1);
+    CHECK_EQ(fork_and_ask(false), 1); /* TH_ERR_BUSY, not for ever waiting */
+    stage_set(&turns, 2);
+    CHECK_EQ(th_locked_lock(&locked), TH_OK); /* as an atfork handler does */
+    CHECK_EQ(fork_and_ask(true), 2);
+    th_locked_unlock(&locked);
+    CHECK_EQ(pthread_join(other, NULL), 0);
+    CHECK_EQ(th_heap_get_stats(&heap).head_blocks, 0); /* the child's are its own */
+    stop_locked();
+}
+
+enum { FORKS = 20 };
+
+static void *use_it(void *context) {
+    (void)context;
+    while (stage_get(&turns) < FORKS) {
+        void *block = th_allocator_alloc(th_locked_allocator(&locked), 64);
+        THREAD_CHECK(block != NULL);
+        th_allocator_free(th_locked_allocator(&locked), block);
+    }
+    return NULL;
+}
+
+static void atfork_handlers_make_children_whole(void) {
+    pthread_t other;
+    start_locked();
+    calls_handlers = TH_TRACK_MSAN;
+    if (!calls_handlers) {
+        CHECK_EQ(pthread_atfork(before_fork, after_fork, after_fork_in_child), 0);
+    }
+    CHECK_EQ(pthread_create(&other, NULL, use_it, NULL), 0);
+    for (unsigned i = 0; i < FORKS; i++) {
+        CHECK_EQ(fork_and_ask(false), 2);
+        stage_add(&turns);
+    }
+    CHECK_EQ(pthread_join(other, NULL), 0);
+    CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+    stop_locked();
+    calls_handlers = false;
+}
+
+TH_SUITE("fork", TEST(a_child_has_the_lock_or_is_told), TEST(atfork_handlers_make_children_whole))

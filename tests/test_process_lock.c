@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks between processes: what the next one is told when a holder dies. */
+#define _DEFAULT_SOURCE
+
+#include "tagheap/process_lock.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "death.h"
+#include "suite.h"
+
+static th_process_lock *make(void) {
+    th_process_lock *lock =
+        mmap(NULL, sizeof *lock, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(lock != MAP_FAILED);
+    CHECK_EQ(th_process_lock_make(lock), TH_OK);
+    return lock;
+}
+
+static void end(th_process_lock *lock) {
+    CHECK_EQ(munmap(lock, sizeof *lock), 0);
+}
+
+/* A process takes the lock and dies. */
+static void die_with(th_process_lock *lock) {
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)th_process_lock_acquire(lock);
+        (void)kill(getpid(), SIGKILL);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+}
+
+static bool is_refused(void *context) {
+    return th_process_lock_release(context) == TH_ERR_EXHAUSTED;
+}
+
+static void it_is_held_by_one_process(void) {
+    th_process_lock *lock = make();
+    CHECK_EQ(th_process_lock_acquire(lock), TH_OK);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_OK); /* the holder may take it again */
+    CHECK(holds_in_child(is_refused, lock));
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    CHECK(holds_in_child(is_refused, lock));
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    CHECK_EQ(th_process_lock_release(lock), TH_ERR_EXHAUSTED);
+    end(lock);
+}
+
+static bool adds_a_thousand(void *context) {
+    th_process_lock *lock = context;
+    volatile uint64_t *count = (volatile uint64_t *)(void *)(lock + 1);
+    bool good = true;
+    for (unsigned i = 0; i < 1000; i++) {
+        good = good && th_process_lock_acquire(lock) == TH_OK;
+        uint64_t before = *count;
+        if (i % 16 == 0) {
+            th_process_yield();
+        }
+        *count = before + 1;
+        good = good && th_process_lock_release(lock) == TH_OK;
+    }
+    return good;
+}
+
+static void nobody_else_gets_in_between(void) {
+    th_process_lock *lock = mmap(NULL, sizeof *lock + sizeof(uint64_t), PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(lock != MAP_FAILED);
+    CHECK_EQ(th_process_lock_make(lock), TH_OK);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        _exit(adds_a_thousand(lock) ? 0 : 1);
+    }
+    CHECK(adds_a_thousand(lock));
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_EQ(*(uint64_t *)(void *)(lock + 1), 2000);
+    CHECK_EQ(munmap(lock, sizeof *lock + sizeof(uint64_t)), 0);
+}
+
+static void a_holder_that_dies_is_noticed(void) {
+    th_process_lock *lock = make();
+    die_with(lock);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_STALE);
+    CHECK_EQ(th_process_lock_mend(lock), TH_OK);
+    CHECK_EQ(th_process_lock_mend(lock), TH_ERR_EXHAUSTED);
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_OK);
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    end(lock);
+}
+
+static void so_is_one_that_dies_before_it_has_mended(void) {
+    th_process_lock *lock = make();
+    die_with(lock);
+    die_with(lock);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_STALE);
+    CHECK_EQ(th_process_lock_mend(lock), TH_OK);
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    end(lock);
+}
+
+static void what_is_not_mended_is_nobodys(void) {
+    th_process_lock *lock = make();
+    die_with(lock);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_STALE);
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_CORRUPT);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_CORRUPT);
+    end(lock);
+}
+
+static void no_lock_is_an_error(void) {
+    CHECK_EQ(th_process_lock_make(NULL), TH_ERR_NULL);
+    CHECK_EQ(th_process_lock_acquire(NULL), TH_ERR_NULL);
+    CHECK_EQ(th_process_lock_mend(NULL), TH_ERR_NULL);
+    CHECK_EQ(th_process_lock_release(NULL), TH_ERR_NULL);
+    CHECK(th_process_lock_layout() != 0);
+    CHECK_EQ(th_process_lock_layout() % 256, sizeof(void *));
+}
+
+static bool has_another_number(void *context) {
+    return th_process_id() != *(const uint64_t *)context;
+}
+
+static void processes_have_numbers(void) {
+    uint64_t own = th_process_id();
+    CHECK_EQ(th_process_id(), own);
+    CHECK(holds_in_child(has_another_number, &own));
+}
+
+TH_SUITE("process_lock", TEST(it_is_held_by_one_process), TEST(nobody_else_gets_in_between),
+         TEST(a_holder_that_dies_is_noticed), TEST(so_is_one_that_dies_before_it_has_mended),
+         TEST(what_is_not_mended_is_nobodys), TEST(no_lock_is_an_error),
+         TEST(processes_have_numbers))

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* What the system refuses of locks between processes: here its calls are played, all of them, by
+ * one thread. What real ones do: test_process_lock.c. */
+#define _GNU_SOURCE
+
+#include "tagheap/process_lock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "suite.h"
+
+enum { INIT, SHARED, ROBUST, TYPE, MUTEX, MAKING };
+
+static int making[MAKING]; /* what each answers */
+static int locking, mending, releasing;
+static unsigned destroyed, done; /* bit i: call i was made */
+
+static int answer(unsigned call) {
+    done |= 1u << call;
+    return making[call];
+}
+
+int pthread_mutexattr_init(pthread_mutexattr_t *traits) {
+    memset(traits, 0, sizeof *traits);
+    return answer(INIT);
+}
+
+int pthread_mutexattr_setpshared(pthread_mutexattr_t *traits, int shared) {
+    (void)traits;
+    return shared == PTHREAD_PROCESS_SHARED ? answer(SHARED) : EINVAL;
+}
+
+int pthread_mutexattr_setrobust(pthread_mutexattr_t *traits, int robust) {
+    (void)traits;
+    return robust == PTHREAD_MUTEX_ROBUST ? answer(ROBUST) : EINVAL;
+}
+
+int pthread_mutexattr_settype(pthread_mutexattr_t *traits, int type) {
+    (void)traits;
+    return type == PTHREAD_MUTEX_RECURSIVE ? answer(TYPE) : EINVAL;
+}
+
+int pthread_mutexattr_destroy(pthread_mutexattr_t *traits) {
+    (void)traits;
+    destroyed++;
+    errno = EDOM;
+    return 0;
+}
+
+int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *traits) {
+    (void)mutex;
+    (void)traits;
+    return answer(MUTEX);
+}
+
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+    (void)mutex;
+    return locking;
+}
+
+int pthread_mutex_consistent(pthread_mutex_t *mutex) {
+    (void)mutex;
+    return mending;
+}
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex) {
+    (void)mutex;
+    return releasing;
+}
+
+static th_process_lock lock;
+
+static void a_lock_that_cannot_be_made(void) {
+    for (unsigned call = 0; call < MAKING; call++) {
+        making[call] = ENOMEM;
+        done = destroyed = 0;
+        errno = 0;
+        th_status status = th_process_lock_make(&lock);
+        making[call] = 0;
+        CHECK_EQ(status, TH_ERR_EXHAUSTED);
+        CHECK_EQ(done, (2u << call) - 1); /* nothing after the one that has failed */
+        CHECK_EQ(destroyed, call != INIT);
+        CHECK(call == INIT || errno == ENOMEM);
+    }
+    done = destroyed = 0;
+    CHECK_EQ(th_process_lock_make(&lock), TH_OK);
+    CHECK_EQ(done, (1u << MAKING) - 1);
+    CHECK_EQ(destroyed, 1);
+}
+
+static void answers_are_told(void) {
+    static const struct {
+        int error;
+        th_status status;
+    } rows[] = {{0, TH_OK},
+                {EOWNERDEAD, TH_ERR_STALE},
+                {ENOTRECOVERABLE, TH_ERR_CORRUPT},
+                {EAGAIN, TH_ERR_EXHAUSTED}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        locking = mending = releasing = rows[i].error;
+        th_status taken = th_process_lock_acquire(&lock);
+        th_status mended = th_process_lock_mend(&lock);
+        th_status released = th_process_lock_release(&lock);
+        locking = mending = releasing = 0;
+        CHECK_EQ(taken, rows[i].status);
+        CHECK_EQ(mended, i == 0 ? TH_OK : TH_ERR_EXHAUSTED);
+        CHECK_EQ(released, i == 0 ? TH_OK : TH_ERR_EXHAUSTED);
+    }
+}
+
+TH_SUITE("process_lock_limits", TEST(a_lock_that_cannot_be_made), TEST(answers_are_told))
