@@ -24,7 +24,7 @@
 #   VARIANT_WITHOUT                 patterns of sources that are left out
 #   VARIANT_LINKED                  sources of its own, linked into every program
 #   VARIANT_SUBJECT, _ORACLE        further flags for what works on numbers only (SUBJECTS), and for
-#                                   what judges and feeds it (ORACLES)
+#                                   what checks and feeds it (ORACLES)
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
 # and `## VARIANT-test: ...`, if it belongs into `make help`.
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.
@@ -111,26 +111,26 @@ endif
 # What is wrong with fuzzing's settings is said before anything is installed or built, by the scripts
 # that read them. (A machine without Python has them read by scripts/fuzz when all is there.)
 quoted         = '$(subst ','\'',$(1))'
-fuzz_objection = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
+fuzz_error = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
 	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) \
 	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) \
 	$(if $(LAYOUT),--layout=$(call quoted,$(LAYOUT))) $(if $(SERVE),--serve=$(call quoted,$(SERVE))) $(if $(SUBJECT_SRC),plugin \
 	&& SUBJECT_FLAGS=$(call quoted,$(SUBJECT_FLAGS)) scripts/plugin --check \
 	$(call quoted,$(SUBJECT_SRC))); } 2>&1)
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
-objection := $(fuzz_objection)
-ifneq ($(objection),)
-$(error $(objection))
+settings_error := $(fuzz_error)
+ifneq ($(settings_error),)
+$(error $(settings_error))
 endif
 endif
 
 # So is what is wrong with a plug-in to measure.
 ifneq ($(and $(filter bench,$(MAKECMDGOALS)),$(SUBJECT_SRC)),)
-objection := $(shell command -v python3 > /dev/null || exit 0; \
+settings_error := $(shell command -v python3 > /dev/null || exit 0; \
 	SUBJECT_FLAGS=$(call quoted,$(SUBJECT_FLAGS)) scripts/plugin --for-bench --check \
 	$(call quoted,$(SUBJECT_SRC)) 2>&1)
-ifneq ($(objection),)
-$(error $(objection))
+ifneq ($(settings_error),)
+$(error $(settings_error))
 endif
 endif
 

@@ -9,7 +9,7 @@
  *   borrows   const, or a pointer that is not kept: nothing changes    message_text
  *
  * What outlives its memory is copied before: a message is composed in an arena, the draft's, and
- * sealed into the heap. That everything was freed exactly once is not believed but counted: the
+ * sealed into the heap. That everything was freed exactly once is not assumed but counted: the
  * messages have a tag of their own in the heap. */
 #include <inttypes.h>
 #include <string.h>

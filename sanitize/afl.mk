@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What `make fuzz ENGINE=afl` runs: AFL++'s coverage, ASan and UBSan, every guard. -fsanitize=fuzzer
-# links AFL++'s driver: inputs in shared memory, many to a process. As in the fuzz variant, judges
+# links AFL++'s driver: inputs in shared memory, many to a process. As in the fuzz variant, checkers
 # and mutator do not guide the fuzzer (sanitize/afl.deny).
 afl_CHECKS  := address,undefined,alignment,pointer-overflow
 afl_CC      := AFL_QUIET=1 AFL_LLVM_DENYLIST=sanitize/afl.deny afl-clang-fast

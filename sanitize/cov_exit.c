@@ -4,7 +4,7 @@
  * clang counts as little as it can: how often a condition was false it computes from how often it
  * was evaluated and how often it was true. A call that never comes back, because the program ends
  * in it or jumps out of it, was evaluated and not true, and would count as false. So a process is
- * believed only if it came back from everything, up to the end of main. What another one leaves is
+ * trusted only if it came back from everything, up to the end of main. What another one leaves is
  * a cut profile and goes to the file named by TH_CUT_PROFILE; scripts/coverage says what of it
  * counts. What a signal ends leaves no profile at all. */
 #define _POSIX_C_SOURCE 200809L

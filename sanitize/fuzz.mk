@@ -2,7 +2,7 @@
 # What `make fuzz` runs: libFuzzer's coverage, ASan and UBSan, every guard. Objects are compiled
 # with fuzzer-no-link; FUZZER is how a target is linked with the engine, LDFLAGS how everything
 # else is linked.
-# The model and the runner are the judges, and the mutator is not what is tested: they do not guide
+# The model and the runner are what checks, and the mutator is not what is tested: they do not guide
 # the fuzzer, and their own memory errors are the asan and ubsan variants' business; so are uses of
 # dead stack frames, which those variants look for. The heap and the codec compare no magic values:
 # trace-cmp would only slow them down. CXX is for plug-ins in C++.

@@ -454,7 +454,7 @@ static void the_heap_refuses_while_it_moves(void) {
 }
 
 /* The walk does not get past a broken link; what is wrong has not been reported yet, and is. */
-static void move_behind_a_broken_link(int level) {
+static void move_above_a_broken_link(int level) {
     call_from_move c = {.faults = 0};
     const th_heap_config config = {.alignment = 16,
                                    .guarding.level = level,
@@ -485,7 +485,7 @@ static void move_behind_a_broken_link(int level) {
 }
 
 static void a_broken_heap_is_no_bad_pointer(void) {
-    at_levels(1, move_behind_a_broken_link);
+    at_levels(1, move_above_a_broken_link);
 }
 
 /* ---- when memory is short -------------------------------------------------------------------- */

@@ -183,7 +183,7 @@ static void oversized(int level) {
     CHECK_EQ(own.allocs, 3);
     CHECK(own.live_bytes <= 2 * CHUNK + room + TH_ARENA_HEADER_BYTES + 16);
     unsigned char *huge = arena_take(100000, 5);
-    unsigned char *next = arena_take(16, 6); /* behind `after`: large ones are beside the chain */
+    unsigned char *next = arena_take(16, 6); /* above `after`: large ones are beside the chain */
     CHECK(next == after + ((room / 4 + 15) & ~(size_t)15));
     CHECK_EQ(th_arena_get_stats(&arena).chunks, 2);
     CHECK_EQ(th_arena_get_stats(&arena).large_chunks, 2);

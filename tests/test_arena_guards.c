@@ -177,7 +177,7 @@ static void expect_kind(th_fault_kind kind) {
     faults.count = 0;
 }
 
-/* Chunks behind a damaged header cannot be found, and stay with the backing. */
+/* Chunks that a damaged header leads to cannot be found, and stay with the backing. */
 static void clean_up_without_a_header(int level) {
     arena_start(level);
     th_allocator backing_of_arena = arena.config.backing;
@@ -240,7 +240,7 @@ static void a_damaged_spare_is_not_used(void) {
     at_levels(1, damage_a_spare);
 }
 
-static void smash_behind_last(int level) {
+static void smash_after_last(int level) {
     arena_start(level);
     unsigned char *block = arena_take(100, 1);
     unsigned char due = poke(block + 100, 0x41);
@@ -254,8 +254,8 @@ static void smash_behind_last(int level) {
     arena_stop();
 }
 
-static void nothing_goes_on_behind_a_smashed_canary(void) {
-    at_levels(1, smash_behind_last);
+static void nothing_goes_on_after_a_smashed_canary(void) {
+    at_levels(1, smash_after_last);
 }
 
 static void roll_back_to_damage(int level) {
@@ -335,5 +335,5 @@ TH_SUITE("arena_guards", TEST(an_overflow_is_noticed_before_anything_is_freed),
          TEST(bad_pointers_are_noticed), TEST(the_checker_counts),
          TEST(clean_up_reports_and_goes_on), TEST(a_chunk_without_header_stays_with_the_backing),
          TEST(a_damaged_large_chunk_is_not_touched), TEST(a_damaged_spare_is_not_used),
-         TEST(nothing_goes_on_behind_a_smashed_canary), TEST(a_rollback_looks_at_what_it_cuts),
+         TEST(nothing_goes_on_after_a_smashed_canary), TEST(a_rollback_looks_at_what_it_cuts),
          TEST(the_checker_adds_up), TEST(a_large_block_may_be_all_there_is))

@@ -142,7 +142,7 @@ static void canaries_at(int level) {
     }
 }
 
-static void every_byte_behind_a_block_is_watched(void) {
+static void every_byte_after_a_block_is_watched(void) {
     at_levels(1, canaries_at);
 }
 
@@ -500,7 +500,7 @@ static void level_three_checks_after_each_call(void) {
 }
 
 TH_SUITE("buddy_guards", TEST(wrong_pointers_are_named), TEST(stale_pointers_are_named),
-         TEST(owners_are_known_at_every_level), TEST(every_byte_behind_a_block_is_watched),
+         TEST(owners_are_known_at_every_level), TEST(every_byte_after_a_block_is_watched),
          TEST(canaries_move_with_the_size), TEST(every_byte_of_a_freed_block_is_watched),
          TEST(growth_verifies_what_it_takes), TEST(unused_memory_is_not_watched),
          TEST(reset_wipes_what_was_a_block), TEST(below_level_two_nothing_is_poisoned),

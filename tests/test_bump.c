@@ -251,7 +251,7 @@ static void a_buffer_is_an_allocator(void) {
 /* ---- what guards notice --------------------------------------------------------------------- */
 
 /* The call that meets the damage fails, says so, and changes nothing. */
-static void smash_behind_last(int level) {
+static void smash_after_last(int level) {
     start(level);
     unsigned char *block = th_bump_alloc(&bump, 20);
     fill(block, 20, 1);
@@ -277,7 +277,7 @@ static void smash_behind_last(int level) {
 }
 
 static void an_overflow_of_the_last_block_is_noticed(void) {
-    at_levels(1, smash_behind_last);
+    at_levels(1, smash_after_last);
 }
 
 static void smash_gaps(int level) {
@@ -380,12 +380,12 @@ static void a_record_of_nothing_is_noticed(void) {
 
 static void go_far_up(int level) {
     const size_t far_up = (size_t)UINT32_MAX + 1;
-    const size_t behind = 65536;
-    unsigned char *range = th_pages_reserve(far_up + behind, 0);
+    const size_t tail = 65536;
+    unsigned char *range = th_pages_reserve(far_up + tail, 0);
     const th_bump_config config = {.guarding = guarding_with(&faults, level)};
     CHECK(range != NULL);
-    CHECK_EQ(th_pages_commit(range + far_up, behind), TH_OK);
-    CHECK_EQ(th_bump_init(&bump, range, far_up + behind, &config), TH_OK);
+    CHECK_EQ(th_pages_commit(range + far_up, tail), TH_OK);
+    CHECK_EQ(th_bump_init(&bump, range, far_up + tail, &config), TH_OK);
     CHECK_PTR_EQ(th_bump_alloc_aligned(&bump, far_up + 3, 1), range);
     unsigned char *block = th_bump_alloc(&bump, 20);
     CHECK_PTR_EQ(block, range + far_up + 16);
@@ -393,7 +393,7 @@ static void go_far_up(int level) {
     fill(block, 20, 1);
     CHECK_EQ(th_bump_reset(&bump), TH_OK);
     stop();
-    CHECK_EQ(th_pages_release(range, far_up + behind), TH_OK);
+    CHECK_EQ(th_pages_release(range, far_up + tail), TH_OK);
 }
 
 static void gaps_beyond_4_gib_are_not_recorded(void) {

@@ -568,21 +568,21 @@ static void the_same_script_gives_the_same_result(void) {
 
 static void tables_are_looked_at(void) {
     lab_subject wrong = plain_subject;
-    CHECK(lab_subject_objection(&wrong) == NULL);
+    CHECK(lab_subject_error(&wrong) == NULL);
     wrong.version = LAB_SUBJECT_VERSION + 1;
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong = plain_subject;
     wrong.name = "Capital";
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong.name = "";
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong.name = "much-too-long-a-name";
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong = plain_subject;
     wrong.destroy = NULL;
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     for (unsigned i = LAB_SUBJECT_PLUGIN + 1; i < lab_subject_names_count; i++) {
-        CHECK(lab_subject_objection(lab_subject_at(i)) == NULL);
+        CHECK(lab_subject_error(lab_subject_at(i)) == NULL);
         CHECK(strcmp(lab_subject_at(i)->name, lab_subject_names[i]) == 0);
         CHECK_EQ(lab_config_family(&(lab_config){.subject = (uint8_t)i}),
                  lab_subject_family(lab_subject_at(i)));

@@ -497,18 +497,18 @@ static void what_cannot_be_is_refused(void) {
     static const lab_tagging no_alloc = {.free_tags = tags_free};
     static const lab_tagging no_free = {.alloc = tags_alloc};
     lab_subject wrong = tagged_subject();
-    CHECK(lab_subject_objection(&wrong) == NULL);
+    CHECK(lab_subject_error(&wrong) == NULL);
     wrong.tags = &no_alloc;
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong.tags = &no_free;
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong = zero_subject(true);
-    CHECK(lab_subject_objection(&wrong) == NULL);
+    CHECK(lab_subject_error(&wrong) == NULL);
     wrong.flags |= LAB_SUBJECT_ZERO_REFUSED;
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
     wrong = zero_subject(false);
     wrong.flags |= LAB_SUBJECT_NEEDS_THREADS;
-    CHECK(lab_subject_objection(&wrong) != NULL);
+    CHECK(lab_subject_error(&wrong) != NULL);
 }
 
 TH_SUITE("contract_tags", TEST(tags_and_moves_are_checked), TEST(a_veto_is_obeyed),

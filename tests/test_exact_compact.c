@@ -99,7 +99,7 @@ static void compact_goes_on_above_a_veto(void) {
     CHECK_MOVE(1, 4, 48, 32, 40);
     BLOCKS({0, 10, F}, {16, 10, 2}, {32, 10, 4}, {48, 140, F});
     CHECK_PASS(compact(2), 0, 1, 0, true);
-    CHECK_EQ(asked.count, 1); /* the block behind the vetoed one has nowhere to go */
+    CHECK_EQ(asked.count, 1); /* the block above the vetoed one has nowhere to go */
 }
 
 static void compact_leaves_the_tail_side(void) {

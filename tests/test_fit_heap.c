@@ -212,7 +212,7 @@ static void the_textbook_example_step_by_step(void) {
     }
 }
 
-/* What the example is meant to show: one more block behind the second, of 4 units.
+/* What the example is meant to show: one more block after the second, of 4 units.
  *
  *   [     ########   ]    5 and 3: 8 units are free, and 6 cannot be had
  */

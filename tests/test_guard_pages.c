@@ -63,7 +63,7 @@ static void touch_the_ends(int level) {
     stop();
 }
 
-static void the_first_byte_behind_a_block_faults(void) {
+static void the_first_byte_after_a_block_faults(void) {
     at_levels(0, touch_the_ends);
 }
 
@@ -180,7 +180,7 @@ static void resize_blocks(int level) {
     stop();
 }
 
-static void the_page_behind_stays_near(void) {
+static void the_page_after_stays_near(void) {
     at_levels(0, resize_blocks);
 }
 
@@ -253,8 +253,8 @@ static void memory_that_is_refused_leaves_nothing(void) {
 
 #endif
 
-TH_SUITE("guard_pages", TEST(the_first_byte_behind_a_block_faults), TEST(the_page_in_front_faults),
+TH_SUITE("guard_pages", TEST(the_first_byte_after_a_block_faults), TEST(the_page_in_front_faults),
          TEST(a_freed_block_faults), TEST(every_alignment_keeps_the_page_near),
-         TEST(an_arena_in_guard_pages), TEST(the_gap_is_watched), TEST(the_page_behind_stays_near),
+         TEST(an_arena_in_guard_pages), TEST(the_gap_is_watched), TEST(the_page_after_stays_near),
          TEST(all_pages_come_back), TEST(what_cannot_be_had_is_refused),
          TEST(memory_that_is_refused_leaves_nothing))

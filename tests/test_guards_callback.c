@@ -7,14 +7,14 @@
 #include "guard_fixture.h"
 #include "heap_fixture.h"
 
-typedef struct strike {
+typedef struct damage {
     uint32_t dword, bits;
     bool answer;
     unsigned asked;
-} strike;
+} damage;
 
 static bool strike_and_answer(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
-    strike *s = context;
+    damage *s = context;
     (void)tag;
     (void)from;
     (void)to;
@@ -25,7 +25,7 @@ static bool strike_and_answer(void *context, uint32_t tag, void *from, void *to,
     return s->answer;
 }
 
-static th_heap_compaction compact_struck(strike *s, bool budgeted) {
+static th_heap_compaction compact_damaged(damage *s, bool budgeted) {
     scene_remember();
     return budgeted ? th_heap_compact_some(&sc.heap, 1, strike_and_answer, s)
                     : th_heap_compact(&sc.heap, strike_and_answer, s);
@@ -35,8 +35,8 @@ static th_heap_compaction compact_struck(strike *s, bool budgeted) {
  * header `header`, if that is what was hit. */
 static void expect_no_move(uint32_t dword, uint32_t bits, const th_fault *due, uint32_t header) {
     for (unsigned budgeted = 0; budgeted < 2; budgeted++) {
-        strike s = {dword, bits, true, 0};
-        th_heap_compaction result = compact_struck(&s, budgeted != 0);
+        damage s = {dword, bits, true, 0};
+        th_heap_compaction result = compact_damaged(&s, budgeted != 0);
         CHECK_EQ(s.asked, 1);
         CHECK_EQ(result.blocks_moved + result.bytes_moved + result.blocks_vetoed, 0);
         CHECK(!result.done);
@@ -51,8 +51,8 @@ static void strike_header(uint32_t header) {
         expect_no_move(header + dword, 1u << (3 * dword + header) % 32, NULL, header);
     }
     for (uint32_t dword = SCENE_HEADER_WORDS; dword < sc.header; dword++) {
-        strike s = {header + dword, 0x10, true, 0};
-        CHECK_EQ(compact_struck(&s, false).blocks_moved, 0);
+        damage s = {header + dword, 0x10, true, 0};
+        CHECK_EQ(compact_damaged(&s, false).blocks_moved, 0);
         CHECK(sc.faults > 0);
         CHECK_EQ(sc.first.kind, TH_FAULT_HEADER);
         CHECK_EQ(sc.first.block, header);
@@ -127,8 +127,8 @@ static void the_target_is_verified_again(void) {
 /* Level 0 trusts what it read, and writes it again. */
 static void move_struck_without_guards(void) {
     if (sc.level == 0) {
-        strike s = {header_of(sc.c), 0x00FFFFFF, true, 0};
-        CHECK(compact_struck(&s, false).blocks_moved > 0);
+        damage s = {header_of(sc.c), 0x00FFFFFF, true, 0};
+        CHECK(compact_damaged(&s, false).blocks_moved > 0);
         CHECK_EQ(sc.faults, 0);
         CHECK_EQ(th_heap_check(&sc.heap, NULL), TH_OK);
     }
@@ -144,9 +144,9 @@ static void level_0_looks_at_nothing_again(void) {
 static void strike_and_veto(void) {
     uint32_t headers[] = {header_of(sc.c), hole_offset(), header_of(sc.d)};
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        strike s = {headers[i] + 4, 0x8, false, 0};
+        damage s = {headers[i] + 4, 0x8, false, 0};
         th_fault fault;
-        (void)compact_struck(&s, false);
+        (void)compact_damaged(&s, false);
         CHECK_EQ(s.asked, 1);
         CHECK_EQ(th_heap_check(&sc.heap, &fault), TH_ERR_CORRUPT);
         CHECK_EQ(fault.kind, TH_FAULT_HEADER);

@@ -202,7 +202,7 @@ static void look_before(void) {
     scene_remember();
 }
 
-/* Since look_before nothing was written behind a requested size, nor into what was freed. */
+/* Since look_before nothing was written after a requested size, nor into what was freed. */
 static void expect_only_headers_written(void) {
     mark_headers();
     for (uint32_t dword = 0; dword < SCENE_DWORDS; dword++) {

@@ -98,8 +98,8 @@ static void a_short_line_is_cut_and_ends(void) {
             CHECK_EQ(length, capacity <= whole ? capacity - 1 : whole);
             CHECK_EQ(memcmp(line, goldens[i].line, length), 0);
             CHECK_EQ(line[length], '\0');
-            for (size_t behind = length + 1; behind < sizeof line; behind++) {
-                CHECK_EQ(line[behind], 0x7E);
+            for (size_t after = length + 1; after < sizeof line; after++) {
+                CHECK_EQ(line[after], 0x7E);
             }
         }
     }

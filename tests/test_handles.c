@@ -505,10 +505,10 @@ static void the_checker_misses_nothing(void) {
     EXPECT_WRONG(handles_slots[1].bytes, 36);
     EXPECT_WRONG(handles_slots[1].payload, (char *)handles_slots[1].payload + 4);
     EXPECT_WRONG(handles_slots[1].purgeable, false);
-    EXPECT_WRONG(handles_slots[2].before, 0);
-    EXPECT_WRONG(handles_slots[1].behind, 3);
-    EXPECT_WRONG(handles_slots[3].behind, 1);
-    EXPECT_WRONG(handles_slots[3].behind, UINT32_MAX - 1);
+    EXPECT_WRONG(handles_slots[2].older, 0);
+    EXPECT_WRONG(handles_slots[1].younger, 3);
+    EXPECT_WRONG(handles_slots[3].younger, 1);
+    EXPECT_WRONG(handles_slots[3].younger, UINT32_MAX - 1);
     EXPECT_WRONG(handles.youngest, 2);
     EXPECT_WRONG(handles_slots[4].purgeable,
                  (handles_slots[4].pins = 0, handles.pinned = 0, handles.pinned_bytes = 0, true));

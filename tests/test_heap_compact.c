@@ -273,7 +273,7 @@ static void start_with_aligned(size_t alignment, uint32_t first, uint32_t hole, 
     give(gap);
 }
 
-/* Units of 1: free [7, 20), an 8-aligned block at 20 could go to 18, but the 2 dwords behind it
+/* Units of 1: free [7, 20), an 8-aligned block at 20 could go to 18, but the 2 dwords above it
  * cannot be a block. When the block above it is free, they join that. */
 static void what_is_vacated_must_become_a_block(void) {
     start_with_aligned(4, 1, 7, 8, 20);
@@ -289,8 +289,8 @@ static void what_is_vacated_must_become_a_block(void) {
     fixture_stop(&fx);
 }
 
-/* A header alone is no block either: 6 dwords behind an 8-aligned block that could go from 24 to
- * 18, and with units of 4 the 8 behind a 32-aligned one that could go from 32 to 24. */
+/* A header alone is no block either: 6 dwords above an 8-aligned block that could go from 24 to
+ * 18, and with units of 4 the 8 above a 32-aligned one that could go from 32 to 24. */
 static void a_header_alone_is_not_enough_for_a_block(void) {
     start_with_aligned(4, 1, 11, 8, 24);
     CHECK(same_compaction(checked_compact(&fx, NULL, NULL), 0, 0, 0, true));
@@ -314,7 +314,7 @@ static void last_takes_nothing_that_is_vacated(void) {
     fixture_stop(&fx);
 }
 
-/* Units of 2: 16-aligned headers lie at 18, 22, 26 behind a free block from 8. From 22 the 4
+/* Units of 2: 16-aligned headers lie at 18, 22, 26 above a free block from 8. From 22 the 4
  * vacated dwords are too few; from 26 they are 8: a header and one unit, exactly enough. */
 static void a_header_and_a_unit_are_enough_for_a_block(void) {
     start_with_aligned(8, 2, 8, 16, 22);

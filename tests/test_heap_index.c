@@ -342,7 +342,7 @@ static void copies_share_none(void) {
     }
 }
 
-/* What an image says of its index is not believed: not where it lies, nor what it holds. */
+/* What an image says of its index is not trusted: not where it lies, nor what it holds. */
 static void an_attached_heap_has_a_new_one(void) {
     const th_heap_config config = {.alignment = 8, .guarding.level = th_guard_max()};
     CHECK_EQ(th_heap_init(&heap, region, 8000, &config), TH_OK);
@@ -404,7 +404,7 @@ static void damage_is_noticed_by_those_who_meet_it(void) {
         leaf[0] = 50 << 2;
         expect_checked(TH_ERR_CORRUPT);
 
-        /* A leaf that promises more than the block there has: without guards it is believed. */
+        /* A leaf that promises more than the block there has: without guards it is trusted. */
         if (guard == 0) {
             th_heap_clean_up(&heap);
             continue;

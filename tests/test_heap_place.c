@@ -75,7 +75,7 @@ static void exact_fits_are_used_whole(void) {
 
 /* ---- which free block ---------------------------------------------------------------------- */
 
-/* Blocks of 10, 30 and 20 with blocks of 2 between and behind them, the three freed again. */
+/* Blocks of 10, 30 and 20 with blocks of 2 between and above them, the three freed again. */
 static void start_with_holes(uint32_t side) {
     void *holes[3];
     static const uint32_t sizes[3] = {10, 30, 20};
@@ -226,7 +226,7 @@ static void the_gap_below_holds_a_block_or_is_nothing(void) {
     fixture_stop(&fx);
 }
 
-/* The lowest free block has an aligned address, but no room behind it. */
+/* The lowest free block has an aligned address, but no room above it. */
 static void an_aligned_block_passes_over_free_blocks(void) {
     fixture_start(&fx, 4, 100);
     void *hole = take(10, 1);

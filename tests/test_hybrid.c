@@ -120,7 +120,7 @@ static void exhaustion_keeps_what_there_is(void) {
     at_levels(0, run_out);
 }
 
-/* An allocator that refuses more than `limit` bytes: half as much again is a wish only. */
+/* An allocator that refuses more than `limit` bytes: half as much again is a bonus only. */
 typedef struct narrow {
     th_allocator inner;
     size_t limit;

@@ -43,9 +43,9 @@ static th_lock own_lock(void) {
         .acquire = take, .release = let_go, .try_acquire = try_take, .context = &depth};
 }
 
-static th_allocator start(th_allocator behind) {
+static th_allocator start(th_allocator inner) {
     const th_locked_config config = {
-        .backing = behind, .lock = own_lock(), .guarding = guarding_with(&faults, 0)};
+        .backing = inner, .lock = own_lock(), .guarding = guarding_with(&faults, 0)};
     CHECK_EQ(th_locked_init(&locked, &config), TH_OK);
     return th_locked_allocator(&locked);
 }

@@ -126,7 +126,7 @@ static void check_canonical(const uint8_t *bytes, size_t size) {
     lab_script_clean_up(&script);
 }
 
-/* The bytes behind max_size must not be touched. */
+/* The bytes after max_size must not be touched. */
 static void results_are_canonical_and_fit(void) {
     static const size_t limits[] = {4, 13, 14, 15, 100, 1000, BYTES_MAX};
     uint64_t random = th_test_seed(7);
@@ -671,7 +671,7 @@ static void trimming_keeps_what_matters(void) {
             CHECK(length > 0 && length < size);
             bool same = holds(candidate, length, 5, 20);
             last = same ? length : last;
-            lab_trim_judge(&trim, same);
+            lab_trim_answer(&trim, same);
             steps++;
         }
         CHECK(steps <= LAB_TRIM_STEPS_MAX);

@@ -396,7 +396,7 @@ static void pointers_from_before_init_are_dead(void) {
  * -------------------------------------------------------------------------------------------------
  */
 
-/* The calls that free, resize or move the block see the byte behind its last one. */
+/* The calls that free, resize or move the block see the byte after its last one. */
 static th_fault_kind fault_of_overflown(unsigned way) {
     switch (way) {
     case 0:

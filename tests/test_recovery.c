@@ -153,7 +153,7 @@ release_table:
     return made;
 }
 
-static void every_failing_step_cleans_up_behind_itself(void) {
+static void every_failing_step_cleans_up_after_itself(void) {
     static const size_t bytes[][3] = {
         {9000, 40, 80}, {80, 9000, 100}, {80, 40, 9000}, {120, 60, 340}, {120, 60, 124}};
     static const bool works[] = {false, false, false, false, true};
@@ -429,7 +429,7 @@ TH_SUITE("recovery", TEST(an_exhausted_heap_keeps_what_it_has),
          TEST(an_exhausted_heap_works_again_after_a_free),
          TEST(a_failure_by_fragmentation_is_cured_by_compaction),
          TEST(a_partial_object_is_rolled_back_by_its_tag),
-         TEST(every_failing_step_cleans_up_behind_itself),
+         TEST(every_failing_step_cleans_up_after_itself),
          TEST(a_saved_image_brings_everything_back), TEST(a_damaged_image_is_refused_and_replaced),
          TEST(all_memory_comes_back_after_failures), TEST(a_cleaned_up_region_is_ordinary_memory),
          TEST(no_failure_leaves_a_trace), TEST(every_cause_has_its_own_status),

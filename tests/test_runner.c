@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The runner as a judge: each test spoils a sound heap behind its back, between two operations,
- * and the runner must say which property fails. A check that has stopped to look fails here. */
+/* The runner as a checker: each test damages a sound heap without its knowledge, between two
+ * operations, and the runner must say which property fails. A check that has stopped to look fails
+ * here. */
 #include "runner/attack_plan.h"
 #include "runner/plain.h"
 #include "runner/runner.h"

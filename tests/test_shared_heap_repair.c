@@ -65,7 +65,7 @@ static void what_was_being_made_is_not_there(void) {
 }
 
 static void zero_then_die(shared_pair *p) {
-    shared_trap(p, found(p, A) + 5 * SHARED_PAGE / 4, 0); /* behind it: inside the new block */
+    shared_trap(p, found(p, A) + 5 * SHARED_PAGE / 4, 0); /* above it: inside the new block */
     (void)th_shared_heap_alloc_zeroed(&p->one, LARGE, 1, B, 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The shrinker and its judge, with a runner that stands in for the real one (it is linked instead
+/* The shrinker and its trial, with a runner that stands in for the real one (it is linked instead
  * of fuzz/runner) and fails as a test wants it: so the smallest script that fails is known, and so
  * is every way in which a process can end. Real mistakes are in tests/scripts/test_to_c.py. */
 #define _POSIX_C_SOURCE 200809L
@@ -218,7 +218,7 @@ static void check_shrinks(const char *signature, const char *expected) {
         lab_shrink_result result;
         make_long(&script, seed, 600);
         CHECK_EQ(shrink(&script, &result), LAB_SHRINK_DONE);
-        CHECK(strcmp(result.verdict.signature, signature) == 0);
+        CHECK(strcmp(result.outcome.signature, signature) == 0);
         CHECK_EQ(result.state.ops, script.count);
         check_text(&script, expected);
         lab_script_clean_up(&script);
@@ -264,7 +264,7 @@ static void moves_sizes_to_remove_more(void) {
     }
 }
 
-static void cuts_nothing_behind_a_failure_at_the_end(void) {
+static void cuts_nothing_after_a_failure_at_the_end(void) {
     mistake = AT_THE_END;
     check_shrinks("property=blocks detail=more", PLAIN "alloc s0 tag=0x0000 bytes=0\n"
                                                        "alloc s1 tag=0x0000 bytes=0\n"
@@ -281,7 +281,7 @@ static void keeps_to_the_same_failure(void) {
     copies.kind = LAB_OP_COPY;
     CHECK(lab_script_append(&script, copies));
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_DONE);
-    CHECK(strcmp(result.verdict.signature, "property=blocks detail=tag") == 0);
+    CHECK(strcmp(result.outcome.signature, "property=blocks detail=tag") == 0);
     check_text(&script, PLAIN "alloc s0 tag=0x0000 bytes=0\nalloc s1 tag=0x0000 bytes=0\ncopy\n");
     lab_script_clean_up(&script);
 }
@@ -302,19 +302,19 @@ static void shrinks_what_never_ends(void) {
     mistake = BY_HANG;
     make_long(&script, 12, 60);
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_DONE);
-    CHECK_EQ(result.verdict.end, LAB_END_HUNG);
-    CHECK(strcmp(result.verdict.signature, "timeout") == 0);
+    CHECK_EQ(result.outcome.end, LAB_END_HUNG);
+    CHECK(strcmp(result.outcome.signature, "timeout") == 0);
     check_text(&script, PLAIN "alloc s0 tag=0x0000 bytes=0\ntrim s0\n");
     lab_script_clean_up(&script);
 }
 
-static lab_end judged_with_little_patience(const lab_script *script) {
-    lab_outcome verdict = {0};
-    lab_trial *judge = lab_trial_new(script->count);
-    lab_trial_set_patience(judge, 50);
-    CHECK(lab_trial_try(judge, script, &verdict));
-    lab_trial_destroy(judge);
-    return verdict.end;
+static lab_end tried_with_little_patience(const lab_script *script) {
+    lab_outcome outcome = {0};
+    lab_trial *trial = lab_trial_new(script->count);
+    lab_trial_set_patience(trial, 50);
+    CHECK(lab_trial_try(trial, script, &outcome));
+    lab_trial_destroy(trial);
+    return outcome.end;
 }
 
 static void who_waits_hangs_and_who_is_slow_does_not(void) {
@@ -324,9 +324,9 @@ static void who_waits_hangs_and_who_is_slow_does_not(void) {
                                .count = 2,
                                .capacity = 2};
     mistake = BY_WAITING;
-    CHECK_EQ(judged_with_little_patience(&script), LAB_END_HUNG);
+    CHECK_EQ(tried_with_little_patience(&script), LAB_END_HUNG);
     mistake = SLOW;
-    CHECK_EQ(judged_with_little_patience(&script), LAB_END_PASSED);
+    CHECK_EQ(tried_with_little_patience(&script), LAB_END_PASSED);
 }
 
 static void long_scripts_may_take_longer(void) {
@@ -358,27 +358,27 @@ static bool allow_runs(void *context, const lab_shrink_state *state) {
 /* Whenever it is told to, and with what it has: by itself, this needs a hundred runs. */
 static void stops_when_told(void) {
     const lab_shrink_options options = {.limit_ms = 200, .go_on = allow_runs};
-    lab_trial *judge = lab_trial_new(600);
+    lab_trial *trial = lab_trial_new(600);
     size_t before = 600;
-    CHECK(judge != NULL);
+    CHECK(trial != NULL);
     mistake = TWO_FREED_THEN_COMPACT;
     for (runs_allowed = 0; runs_allowed <= 75; runs_allowed += 15) {
         lab_script script = {0};
         lab_shrink_result result;
-        lab_outcome verdict;
+        lab_outcome outcome;
         make_long(&script, 12, 600);
         CHECK_EQ(lab_shrink(&script, &options, &result), LAB_SHRINK_STOPPED);
         CHECK_EQ(result.state.runs, runs_allowed);
         CHECK((result.state.round == 0) == (runs_allowed == 0));
         CHECK_EQ(result.state.ops, script.count);
-        CHECK(lab_trial_try(judge, &script, &verdict));
-        CHECK(runs_allowed == 0 || strcmp(verdict.signature, result.verdict.signature) == 0);
+        CHECK(lab_trial_try(trial, &script, &outcome));
+        CHECK(runs_allowed == 0 || strcmp(outcome.signature, result.outcome.signature) == 0);
         CHECK(script.count <= before);
         before = script.count;
         lab_script_clean_up(&script);
     }
     CHECK(before < 300);
-    lab_trial_destroy(judge);
+    lab_trial_destroy(trial);
 }
 
 static void leaves_a_flaky_script_alone(void) {
@@ -389,8 +389,8 @@ static void leaves_a_flaky_script_alone(void) {
     make_long(&script, 3, 50);
     make_long(&before, 3, 50);
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_FLAKY);
-    CHECK(strcmp(result.verdict.signature, result.other.signature) != 0);
-    CHECK(result.state.runs <= LAB_JUDGE_REPETITIONS);
+    CHECK(strcmp(result.outcome.signature, result.other.signature) != 0);
+    CHECK(result.state.runs <= LAB_TRIAL_REPETITIONS);
     CHECK(lab_script_equal(&script, &before));
     lab_script_clean_up(&script);
     lab_script_clean_up(&before);
@@ -407,7 +407,7 @@ static void shrinks_what_fails_at_times(void) {
     tries = 6;
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_DONE);
     CHECK_EQ(result.reproduced, 2);
-    CHECK(strcmp(result.verdict.signature, "property=find detail=at times") == 0);
+    CHECK(strcmp(result.outcome.signature, "property=find detail=at times") == 0);
     check_text(&script, PLAIN "alloc s0 tag=0x0000 bytes=0\ntrim s0\n");
     mistake = PASSES;
     CHECK_EQ(shrink(&script, &result), LAB_SHRINK_PASSES);
@@ -424,76 +424,76 @@ static void shrinks_a_script_without_operations(void) {
     lab_script_clean_up(&script);
 }
 
-/* A judge of a script, and of the same without its last operation, of `last` bytes. */
+/* A trial of a script, and of the same without its last operation, of `last` bytes. */
 static lab_trial *start_with(const char *text, size_t last, lab_script *whole,
                              lab_script *beginning) {
     lab_text_error error;
     CHECK(lab_script_parse(whole, text, strlen(text), &error));
     CHECK(lab_script_parse(beginning, text, strlen(text) - last, &error));
-    lab_trial *judge = lab_trial_new(2);
-    CHECK(judge != NULL);
-    return judge;
+    lab_trial *trial = lab_trial_new(2);
+    CHECK(trial != NULL);
+    return trial;
 }
 
 /* A child that died is followed by another, and answers of old ones are not taken for new ones. */
-static void judge_goes_on_after_an_end(void) {
+static void trial_goes_on_after_an_end(void) {
     lab_script dies = {0};
     lab_script lives = {0};
-    lab_outcome verdict;
+    lab_outcome outcome;
     static const char text[] = "heap dwords=16\nalloc s0 tag=0 bytes=1\ntrim s0\n";
     mistake = BY_SIGNAL;
-    lab_trial *judge = start_with(text, strlen("trim s0\n"), &dies, &lives);
+    lab_trial *trial = start_with(text, strlen("trim s0\n"), &dies, &lives);
     CHECK_EQ(lives.count, 1);
     for (unsigned i = 0; i < 3; i++) {
-        CHECK(lab_trial_try(judge, &lives, &verdict));
-        CHECK_EQ(verdict.end, LAB_END_PASSED);
-        CHECK(verdict.signature[0] == '\0');
-        CHECK(lab_trial_try(judge, &dies, &verdict));
-        CHECK_EQ(verdict.end, LAB_END_DIED);
-        CHECK_EQ(verdict.op, 1);
+        CHECK(lab_trial_try(trial, &lives, &outcome));
+        CHECK_EQ(outcome.end, LAB_END_PASSED);
+        CHECK(outcome.signature[0] == '\0');
+        CHECK(lab_trial_try(trial, &dies, &outcome));
+        CHECK_EQ(outcome.end, LAB_END_DIED);
+        CHECK_EQ(outcome.op, 1);
     }
     CHECK(lab_script_reserve(&lives, 3));
     lives.ops[1] = lives.ops[2] = lives.ops[0];
     lives.count = 3;
-    CHECK(!lab_trial_try(judge, &lives, &verdict)); /* more operations than were announced */
-    lab_trial_destroy(judge);
+    CHECK(!lab_trial_try(trial, &lives, &outcome)); /* more operations than were announced */
+    lab_trial_destroy(trial);
     lab_trial_destroy(NULL);
     lab_script_clean_up(&dies);
     lab_script_clean_up(&lives);
 }
 
 /* A runner is fresh, or was kept since the last failure. */
-static void judge_keeps_a_runner_when_told(void) {
+static void trial_keeps_a_runner_when_told(void) {
     lab_script fails = {0};
     lab_script passes = {0};
-    lab_outcome verdict;
+    lab_outcome outcome;
     static const char text[] = "heap dwords=16\nalloc s0 tag=0 bytes=1\ncopy\n";
     mistake = TWO_MISTAKES;
-    lab_trial *judge = start_with(text, strlen("copy\n"), &fails, &passes);
+    lab_trial *trial = start_with(text, strlen("copy\n"), &fails, &passes);
     for (unsigned i = 0; i < 3; i++) {
-        CHECK(lab_trial_try(judge, &passes, &verdict));
-        CHECK_EQ(verdict.acted, 1);
+        CHECK(lab_trial_try(trial, &passes, &outcome));
+        CHECK_EQ(outcome.acted, 1);
     }
-    lab_trial_keep_player(judge);
+    lab_trial_keep_player(trial);
     for (unsigned i = 0; i < 6; i++) {
-        CHECK(lab_trial_try(judge, &passes, &verdict));
-        CHECK_EQ(verdict.end, LAB_END_PASSED);
-        CHECK_EQ(verdict.acted, 1 + i % 3);
+        CHECK(lab_trial_try(trial, &passes, &outcome));
+        CHECK_EQ(outcome.end, LAB_END_PASSED);
+        CHECK_EQ(outcome.acted, 1 + i % 3);
         if (i == 2) {
-            CHECK(lab_trial_try(judge, &fails, &verdict));
-            CHECK_EQ(verdict.end, LAB_END_FAILED);
+            CHECK(lab_trial_try(trial, &fails, &outcome));
+            CHECK_EQ(outcome.end, LAB_END_FAILED);
         }
     }
-    lab_trial_destroy(judge);
+    lab_trial_destroy(trial);
     lab_script_clean_up(&fails);
     lab_script_clean_up(&passes);
 }
 
 TH_SUITE("shrink", TEST(removes_what_has_no_part), TEST(keeps_operands_that_matter),
-         TEST(moves_sizes_to_remove_more), TEST(cuts_nothing_behind_a_failure_at_the_end),
+         TEST(moves_sizes_to_remove_more), TEST(cuts_nothing_after_a_failure_at_the_end),
          TEST(keeps_to_the_same_failure), TEST(shrinks_what_ends_the_process),
          TEST(shrinks_what_never_ends), TEST(who_waits_hangs_and_who_is_slow_does_not),
          TEST(long_scripts_may_take_longer), TEST(leaves_a_passing_script_alone),
          TEST(stops_when_told), TEST(leaves_a_flaky_script_alone),
          TEST(shrinks_what_fails_at_times), TEST(shrinks_a_script_without_operations),
-         TEST(judge_goes_on_after_an_end), TEST(judge_keeps_a_runner_when_told))
+         TEST(trial_goes_on_after_an_end), TEST(trial_keeps_a_runner_when_told))

@@ -64,7 +64,7 @@ static void fill_three_slabs(int level, size_t bytes, size_t alignment, bool map
         objects[i] = take(bytes, (uint32_t)i);
         CHECK_EQ((uintptr_t)objects[i] % (alignment != 0 ? alignment : sizeof(void *)), 0);
         CHECK_EQ((uintptr_t)objects[i] % slab.slab_bytes,
-                 slab.first + i % capacity * slab.stride); /* one behind the other */
+                 slab.first + i % capacity * slab.stride); /* one after the other */
     }
     CHECK_EQ(th_slab_get_stats(&slab).slabs, 3);
     CHECK_EQ(th_slab_get_stats(&slab).capacity, 3 * capacity);
@@ -111,7 +111,7 @@ static void slabs_hold_as_many_objects_as_fit(void) {
         for (size_t alignment = 8; alignment <= alignment_max; alignment *= 2) {
             th_slab_layout layout = th_slab_lay_out(4096, stride, alignment);
             size_t end = layout.first + layout.capacity * stride;
-            if (alignment == 2048) { /* the wall behind the object has no room */
+            if (alignment == 2048) { /* the wall after the object has no room */
                 CHECK_EQ(layout.capacity, 0);
                 continue;
             }

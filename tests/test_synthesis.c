@@ -112,27 +112,27 @@ static void what_overlaps_is_harm(void) {
     lab_world_hold(w, 0, at, 20, 1);
     lab_world_hold(w, 1, at + 40, 20, 1);
     CHECK_EQ(w->harm, LAB_END_HARMLESS);
-    lab_world_judge(w, at + 20, 20, 2);
+    lab_world_given(w, at + 20, 20, 2);
     CHECK_EQ(w->harm, LAB_END_HARMLESS);
-    lab_world_judge(w, at + 10, 20, 0); /* of the slot itself */
+    lab_world_given(w, at + 10, 20, 0); /* of the slot itself */
     CHECK_EQ(w->harm, LAB_END_HARMLESS);
-    lab_world_judge(w, at + 20, 21, 2);
+    lab_world_given(w, at + 20, 21, 2);
     CHECK_EQ(w->harm, LAB_END_OVERLAP);
     w->harm = LAB_END_HARMLESS;
-    lab_world_judge(w, at + 19, 1, 2);
+    lab_world_given(w, at + 19, 1, 2);
     CHECK_EQ(w->harm, LAB_END_OVERLAP);
 }
 
 static void what_lies_outside_is_harm(void) {
     lab_world *w = world();
     start("000");
-    lab_world_judge(w, w->region + w->bytes - 4, 4, 0);
-    lab_world_judge(w, w->region, 4, 0);
+    lab_world_given(w, w->region + w->bytes - 4, 4, 0);
+    lab_world_given(w, w->region, 4, 0);
     CHECK_EQ(w->harm, LAB_END_HARMLESS);
-    lab_world_judge(w, w->region + w->bytes - 4, 5, 0);
+    lab_world_given(w, w->region + w->bytes - 4, 5, 0);
     CHECK_EQ(w->harm, LAB_END_OUTSIDE);
     w->harm = LAB_END_HARMLESS;
-    lab_world_judge(w, w->region - 1, 1, 0);
+    lab_world_given(w, w->region - 1, 1, 0);
     CHECK_EQ(w->harm, LAB_END_OUTSIDE);
     start("000");
     *(w->region - LAB_WORLD_EDGE) ^= 1;

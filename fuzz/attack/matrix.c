@@ -122,14 +122,14 @@ static lab_notice at_once(const bout *b) {
     if (!rightly(b, "at once", &s->fault)) {
         return LAB_NOTICE_NOT;
     }
-    if (!s->gave_up || !(s->may_change || lab_scene_unchanged(s))) {
-        note_problem(b, "reported, but %s", s->gave_up ? "the heap was changed" : "carried out");
+    if (!s->refused || !(s->may_change || lab_scene_unchanged(s))) {
+        note_problem(b, "reported, but %s", s->refused ? "the heap was changed" : "carried out");
     }
     return LAB_NOTICE_AT_ONCE;
 }
 
 /* Once the attack has been made. */
-static lab_notice judge(const bout *b) {
+static lab_notice try_call(const bout *b) {
     lab_scene *s = b->scene;
     lab_notice notice = LAB_NOTICE_NOT;
     if (s->faults > 0) {
@@ -162,7 +162,7 @@ static bool play_apart(const bout *b, lab_notice *notice) {
         (void)dup2(nowhere, STDERR_FILENO);
         (void)alarm(2);
         (void)b->attack->carry_out(b->scene, b->position, b->attack->detail);
-        _exit(b->scene->skip ? 0 : 40 + (int)judge(b));
+        _exit(b->scene->skip ? 0 : 40 + (int)try_call(b));
     }
     int status = 0;
     if (child < 0 || waitpid(child, &status, 0) != child) {
@@ -202,7 +202,7 @@ static void play_calls(bout *b) {
         if (b->scene->skip) {
             return;
         }
-        keep_worst(b, judge(b));
+        keep_worst(b, try_call(b));
     }
 }
 

@@ -115,7 +115,7 @@ static bool expect(lab_scene *s, const unsigned char *pointer) {
 
 enum { OTHER_CALLS = 6 };
 
-static bool gives_up(lab_scene *s, void *pointer, unsigned call) {
+static bool refuses(lab_scene *s, void *pointer, unsigned call) {
     switch (call) {
     case 0:
         return th_heap_realloc(&s->heap, pointer, 0) == NULL;
@@ -147,7 +147,7 @@ bool lab_attack_pointer(lab_scene *s, unsigned position, unsigned class) {
         s->skip = true; /* a payload by chance, at this alignment */
         return true;
     }
-    s->gave_up = gives_up(s, pointer, other ? position % calls : calls);
+    s->refused = refuses(s, pointer, other ? position % calls : calls);
     return true;
 }
 
@@ -156,7 +156,7 @@ bool lab_attack_pointer(lab_scene *s, unsigned position, unsigned class) {
 enum { INNER_CALLS = 13 };
 
 /* Every call that would change the heap, or end it. */
-static bool inner_gives_up(lab_scene *s, unsigned call) {
+static bool inner_refuses(lab_scene *s, unsigned call) {
     th_heap copy = {0};
     unsigned char *d = payload(s, LAB_D);
     switch (call) {
@@ -180,7 +180,7 @@ static bool inner_gives_up(lab_scene *s, unsigned call) {
         th_heap_clean_up(&s->heap);
         return true;
     default:
-        return gives_up(s, d, call);
+        return refuses(s, d, call);
     }
 }
 
@@ -196,7 +196,7 @@ static bool call_inside_move(void *context, uint32_t tag, void *from, void *to, 
     (void)to;
     (void)bytes;
     if (in->scene->faults == 0) {
-        in->scene->gave_up = inner_gives_up(in->scene, in->call);
+        in->scene->refused = inner_refuses(in->scene, in->call);
     }
     return false;
 }
@@ -242,7 +242,7 @@ bool lab_attack_end_inside(lab_scene *s, unsigned position, unsigned detail) {
     (void)detail;
     s->kinds = 1u << TH_FAULT_REENTRY;
     lab_scene_mark(s);
-    s->gave_up = run_out(s, position % 2 == 0 ? end_it : detach_it,
+    s->refused = run_out(s, position % 2 == 0 ? end_it : detach_it,
                          position / 2 == 0 ? NULL : payload(s, LAB_D));
     return position < 4;
 }
@@ -262,7 +262,7 @@ bool lab_attack_free_inside(lab_scene *s, unsigned position, unsigned detail) {
     }
     s->kinds = 1u << TH_FAULT_DOUBLE_FREE;
     lab_scene_mark(s);
-    s->gave_up = run_out(s, free_it, payload(s, LAB_D));
+    s->refused = run_out(s, free_it, payload(s, LAB_D));
     return true;
 }
 
@@ -292,9 +292,9 @@ bool lab_attack_control_inside(lab_scene *s, unsigned position, unsigned detail)
     s->kinds = 1u << TH_FAULT_COUNT | 1u << TH_FAULT_CONTROL;
     lab_scene_mark(s);
     if (position == 0) {
-        s->gave_up = !th_heap_compact_some(&s->heap, 1, spoil_move, s).done || s->heap.guard < 3;
+        s->refused = !th_heap_compact_some(&s->heap, 1, spoil_move, s).done || s->heap.guard < 3;
     } else {
-        s->gave_up = run_out(s, spoil_low_memory, position == 1 ? NULL : payload(s, LAB_D));
+        s->refused = run_out(s, spoil_low_memory, position == 1 ? NULL : payload(s, LAB_D));
     }
     s->may_change = true;
     return true;

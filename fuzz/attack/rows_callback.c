@@ -88,6 +88,6 @@ bool lab_attack_callback(lab_scene *s, unsigned position, unsigned part) {
         return true;
     }
     th_heap_compaction result = th_heap_compact_some(&s->heap, 1, damage_and_allow, &k);
-    s->gave_up = result.blocks_moved == 0 && !result.done;
+    s->refused = result.blocks_moved == 0 && !result.done;
     return true;
 }

@@ -286,7 +286,7 @@ void lab_scene_restore(lab_scene *s) {
     s->victim = NULL;
     s->written = false;
     s->skip = false;
-    s->gave_up = true;
+    s->refused = true;
     s->may_change = false;
     memset(s->hit, 0, sizeof s->hit);
     if (status != TH_OK) {
@@ -497,9 +497,9 @@ static void call_alloc(lab_scene *s, unsigned call) {
         size_t bytes;
         uint32_t tag;
         size_t alignment;
-    } wish[] = {{8, 0x1010, 4},  {200, 0x1011, 4}, {8, 0x4010, 4},
-                {40, 0x4011, 4}, {40, 0x1012, 64}, {LAB_SCENE_BYTES, 0x1013, 4}};
-    (void)lab_scene_take(s, wish[call].bytes, wish[call].tag, wish[call].alignment);
+    } requests[] = {{8, 0x1010, 4},  {200, 0x1011, 4}, {8, 0x4010, 4},
+                    {40, 0x4011, 4}, {40, 0x1012, 64}, {LAB_SCENE_BYTES, 0x1013, 4}};
+    (void)lab_scene_take(s, requests[call].bytes, requests[call].tag, requests[call].alignment);
 }
 
 bool lab_scene_call(lab_scene *s, unsigned call) {

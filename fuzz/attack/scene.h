@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The stage on which attacks are played: a small heap with one block of every kind, what the
- * harness knows about it without asking the heap, and the judgement whether a call did harm.
+ * harness knows about it without asking the heap, and the decision whether a call did harm.
  *
  *   a       hole    c       d       e           middle      v       gap     t       LAST
  *   0x1001  free    0x1003  0x1004  0x1005      free        0x4003  free    0x4001
@@ -41,7 +41,7 @@ typedef struct lab_freed {
     uint32_t bytes;
 } lab_freed;
 
-/* A block as it is when the attack begins: the heap is sound then, and its walk is believed. */
+/* A block as it is when the attack begins: the heap is sound then, and its walk is trusted. */
 typedef struct lab_scene_block {
     uint32_t offset, end; /* dwords; the header begins at offset */
     uint32_t requested;   /* bytes */
@@ -78,7 +78,7 @@ typedef struct lab_scene {
     size_t block;              /* at this block; TH_FAULT_NOWHERE: at any, or at none */
     void *victim;              /* a live payload that must not be used on any more; or NULL */
     bool skip;                 /* there is nothing to attack at this position */
-    bool gave_up;              /* for attacks that are calls: it returned its failure value */
+    bool refused;              /* for attacks that are calls: it returned its failure value */
     bool may_change;           /* ... after a part of the call that is legitimate */
 
     bool muted; /* faults are not counted */

@@ -120,7 +120,7 @@ int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
                : lab_cli_refuse(argv[0], "no -o OUT given", NULL);
 }
 
-int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_outcome *first,
+int lab_cli_complain_of_outcomes(const char *name, const char *path, const lab_outcome *first,
                                  const lab_outcome *other) {
     char what[2 * LAB_SIGNATURE_BYTES_MAX + 128];
     if (strcmp(first->signature, other->signature) == 0) {

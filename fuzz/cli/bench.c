@@ -190,7 +190,7 @@ static void report(const results *r) {
 }
 
 /* The rate demanded must be reached in both regions. */
-static int judge(const results *r, const settings *wanted) {
+static int check_demands(const results *r, const settings *wanted) {
     double rate = 1e9 / (r->ns[0] > r->ns[1] ? r->ns[0] : r->ns[1]);
     double ratio = r->ns[1] / r->ns[0];
     bool slow = wanted->min_rate != NULL && rate < strtod(wanted->min_rate, NULL);
@@ -302,7 +302,7 @@ int lab_cli_bench(int argc, char **argv) {
         ready ? measure(runner, scripts, &wanted, &found) : lab_cli_complain(argv[0], "no memory");
     if (status == LAB_CLI_DONE) {
         report(&found);
-        status = judge(&found, &wanted);
+        status = check_demands(&found, &wanted);
     }
     for (unsigned i = 0; i < SCRIPTS; i++) {
         free(scripts[0][i].data);

@@ -119,7 +119,7 @@ int lab_cli_read_arguments(int argc, char **argv, const lab_cli_syntax *syntax,
 int lab_cli_complain_of(const char *name, const char *path, const char *what);
 
 /* The same of a script that passes, or that came to different ends in two runs. */
-int lab_cli_complain_of_verdicts(const char *name, const char *path, const lab_outcome *first,
+int lab_cli_complain_of_outcomes(const char *name, const char *path, const lab_outcome *first,
                                  const lab_outcome *other);
 
 /* The same of OUT, with what can be done about it, where `what` begins with its path. */

@@ -50,7 +50,7 @@ static int report_trouble(const char *name, const lab_cli_files *given, lab_shri
                    strerror(errno));
     return status == LAB_SHRINK_NO_MEANS
                ? lab_cli_complain_of(name, given->in, message)
-               : lab_cli_complain_of_verdicts(name, given->in, &result->verdict, &result->other);
+               : lab_cli_complain_of_outcomes(name, given->in, &result->outcome, &result->other);
 }
 
 static int minimize(const char *name, const lab_cli_files *given, const minimize_settings *settings,
@@ -84,9 +84,9 @@ static int minimize(const char *name, const lab_cli_files *given, const minimize
     (void)printf("minimize: %zu -> %zu operations, %zu runs, %.1f s%s\n", before, script->count,
                  result.state.runs, (double)(lab_cli_now_ms() - start) / 1000,
                  known ? lab_cli_interrupted_by() : "");
-    (void)printf("  it fails: %s\n", result.verdict.signature);
-    if (result.verdict.message[0] != '\0') {
-        (void)printf("  %s\n", result.verdict.message);
+    (void)printf("  it fails: %s\n", result.outcome.signature);
+    if (result.outcome.message[0] != '\0') {
+        (void)printf("  %s\n", result.outcome.message);
     }
     if (settings->tries > 0) {
         (void)printf("  in %u of %u tries\n", result.reproduced, settings->tries);

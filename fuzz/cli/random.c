@@ -46,7 +46,7 @@ typedef struct failure {
 typedef struct run {
     const settings *wanted;
     lab_mutator *mutator;
-    lab_trial *judge;
+    lab_trial *trial;
     lab_script script;
     uint8_t bytes[POOL][BYTES_MAX];
     size_t sizes[POOL];
@@ -141,18 +141,18 @@ static bool note_failure(run *r, const char *signature) {
 }
 
 /* The first script of its kind; to OUT, if there is one, and it is the first of all. */
-static int report(const run *r, const lab_outcome *verdict) {
+static int report(const run *r, const lab_outcome *outcome) {
     const lab_cli_files *given = &r->wanted->given;
     char message[1024];
-    bool ended = verdict->op >= r->script.count;
-    const char *kind = ended ? "end" : lab_op_word(&r->script.config, &r->script.ops[verdict->op]);
+    bool ended = outcome->op >= r->script.count;
+    const char *kind = ended ? "end" : lab_op_word(&r->script.config, &r->script.ops[outcome->op]);
     lab_cli_progress_end(&r->progress);
     (void)printf("script %" PRIu64 " with seed %" PRIu64 " fails: %s (operation %zu of %zu: %s, on "
                  "subject %s)\n",
-                 r->scripts, r->wanted->seed, verdict->signature, verdict->op, r->script.count,
+                 r->scripts, r->wanted->seed, outcome->signature, outcome->op, r->script.count,
                  kind, lab_cli_subject_shown(r->script.config.subject));
-    if (verdict->message[0] != '\0') {
-        (void)printf("# %s\n", verdict->message);
+    if (outcome->message[0] != '\0') {
+        (void)printf("# %s\n", outcome->message);
     }
     if (given->out == NULL || r->failure_count > 1) {
         lab_script_print(&r->script, stdout);
@@ -217,24 +217,24 @@ static int summarize(const run *r) {
 
 static int play(run *r) {
     time_t end = time(NULL) + (time_t)r->wanted->seconds;
-    lab_outcome verdict;
+    lab_outcome outcome;
     r->start_ms = lab_cli_now_ms();
     lab_cli_progress_begin(&r->progress);
     lab_cli_await_interrupt();
     while (!is_over(r, end)) {
         show_progress(r);
-        if (!make_script(r) || !lab_trial_try(r->judge, &r->script, &verdict)) {
+        if (!make_script(r) || !lab_trial_try(r->trial, &r->script, &outcome)) {
             int error = errno;
             lab_cli_progress_end(&r->progress);
             return lab_cli_complain("random", strerror(error));
         }
-        if (verdict.end != LAB_END_PASSED && note_failure(r, verdict.signature) &&
-            report(r, &verdict) == LAB_CLI_BAD_INPUT) {
+        if (outcome.end != LAB_END_PASSED && note_failure(r, outcome.signature) &&
+            report(r, &outcome) == LAB_CLI_BAD_INPUT) {
             return LAB_CLI_BAD_INPUT;
         }
         r->scripts++;
         r->ops += r->script.count;
-        r->acted += verdict.acted;
+        r->acted += outcome.acted;
         if (r->failure_count > 0 && !r->wanted->keep_going) {
             break;
         }
@@ -258,14 +258,14 @@ int lab_cli_random(int argc, char **argv) {
     if (r != NULL) {
         r->wanted = &wanted;
         r->mutator = lab_mutator_new(wanted.seed, LAB_MUTATE_SCRIPT, NULL);
-        r->judge = lab_trial_new(OPS_MAX);
-        bool ready = r->mutator != NULL && r->judge != NULL;
+        r->trial = lab_trial_new(OPS_MAX);
+        bool ready = r->mutator != NULL && r->trial != NULL;
         if (ready) {
-            lab_trial_keep_player(r->judge);
+            lab_trial_keep_player(r->trial);
         }
         status = ready ? play(r) : lab_cli_complain(argv[0], "no memory");
         lab_mutator_destroy(r->mutator);
-        lab_trial_destroy(r->judge);
+        lab_trial_destroy(r->trial);
         lab_script_clean_up(&r->script);
         free(r);
     }

@@ -33,8 +33,8 @@ static int set_option(lab_cli_arguments *from, const char *option, void *setting
 
 /* What plays the scripts, kept from one to the next. */
 typedef struct players {
-    lab_player *judged;
-    lab_bare *bare; /* NULL: judged */
+    lab_player *player;
+    lab_bare *bare; /* NULL: the player */
 } players;
 
 static void note_operation(void *context, const th_heap *heap, const lab_op *op, size_t index) {
@@ -49,7 +49,7 @@ static bool play(const players *with, lab_script *script, const run_settings *se
     options.context = script;
     return with->bare != NULL
                ? lab_bare_play(with->bare, script, settings->options.guard, failure, counts)
-               : lab_player_play(with->judged, script, &options, failure, counts);
+               : lab_player_play(with->player, script, &options, failure, counts);
 }
 
 /* Did create refuse every setup? What was made is looked at once more in the end, whatever the
@@ -138,9 +138,9 @@ int lab_cli_run(int argc, char **argv) {
     if (status != LAB_CLI_DONE) {
         return status;
     }
-    const players with = {.judged = lab_player_new(),
+    const players with = {.player = lab_player_new(),
                           .bare = settings.bare ? lab_bare_new() : NULL};
-    if (with.judged == NULL || (settings.bare && with.bare == NULL)) {
+    if (with.player == NULL || (settings.bare && with.bare == NULL)) {
         return lab_cli_complain(argv[0], "no memory for the runner");
     }
     int count[LAB_CLI_BAD_INPUT + 1] = {0};
@@ -152,7 +152,7 @@ int lab_cli_run(int argc, char **argv) {
         status = one > status ? one : status;
         count[one]++;
     }
-    lab_player_destroy(with.judged);
+    lab_player_destroy(with.player);
     lab_bare_destroy(with.bare);
     return summarize(argv[0], count, untested, status);
 }

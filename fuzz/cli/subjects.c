@@ -74,10 +74,10 @@ static int load(const char *name, const char *path) {
         return lab_cli_complain(name, error != NULL ? error : path), -1;
     }
     const lab_subject *subject = dlsym(object, LAB_SUBJECT_EXPORT);
-    const char *objection =
-        subject != NULL ? lab_subject_objection(subject) : "it exports no " LAB_SUBJECT_EXPORT;
-    if (objection != NULL) {
-        (void)snprintf(what, sizeof what, "is no subject: %s", objection);
+    const char *wrong =
+        subject != NULL ? lab_subject_error(subject) : "it exports no " LAB_SUBJECT_EXPORT;
+    if (wrong != NULL) {
+        (void)snprintf(what, sizeof what, "is no subject: %s", wrong);
         return lab_cli_complain_of(name, path, what), -1;
     }
     lab_subject_plug_in(subject);

@@ -159,9 +159,9 @@ static void print_table_line(lab_synthesis_what most) {
     for (unsigned i = 0; i < LAB_SYNTHESIS_LAYOUTS; i++) {
         const lab_synthesis_layout *layout = &lab_synthesis_layouts[i];
         for (int level = 0; level <= layout->level_max; level++) {
-            bool believed = most == LAB_SYNTHESIS_CONTROL && level < 3;
+            bool trusted = most == LAB_SYNTHESIS_CONTROL && level < 3;
             bool known = lab_escape_find(layout->layout, level, most) != NULL;
-            (void)printf(" %s |", believed ? "believed" : known ? "escapes" : "-");
+            (void)printf(" %s |", trusted ? "trusted" : known ? "escapes" : "-");
         }
     }
     (void)printf("\n");

@@ -24,12 +24,12 @@ static int write_text(const char *name, const lab_cli_files *given, const char *
 }
 
 static int write_export(const char *name, const lab_cli_files *given, const lab_script *script,
-                        const lab_outcome *verdict) {
+                        const lab_outcome *outcome) {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     bool made = out != NULL &&
-                lab_export_c(script, verdict, lab_cli_subject_shown(script->config.subject), out);
+                lab_export_c(script, outcome, lab_cli_subject_shown(script->config.subject), out);
     made = out != NULL && !ferror(out) && fclose(out) == 0 && made;
     int status = LAB_CLI_DONE;
     if (!made) {
@@ -44,20 +44,20 @@ static int write_export(const char *name, const lab_cli_files *given, const lab_
 }
 
 /* The program says how the script fails in this build, so it must, and always so. */
-static int judge(const char *name, const lab_cli_files *given, const lab_script *script) {
-    lab_outcome verdict, other;
+static int export_failure(const char *name, const lab_cli_files *given, const lab_script *script) {
+    lab_outcome outcome, other;
     bool same = false;
-    lab_trial *judge = lab_trial_new(script->count);
-    bool judged = judge != NULL && lab_trial_settle(judge, script, &verdict, &other, &same);
+    lab_trial *trial = lab_trial_new(script->count);
+    bool played = trial != NULL && lab_trial_settle(trial, script, &outcome, &other, &same);
     int error = errno;
-    lab_trial_destroy(judge);
-    if (!judged) {
+    lab_trial_destroy(trial);
+    if (!played) {
         return lab_cli_complain_of(name, given->in, strerror(error));
     }
-    if (!same || verdict.end == LAB_END_PASSED) {
-        return lab_cli_complain_of_verdicts(name, given->in, &verdict, &other);
+    if (!same || outcome.end == LAB_END_PASSED) {
+        return lab_cli_complain_of_outcomes(name, given->in, &outcome, &other);
     }
-    return write_export(name, given, script, &verdict);
+    return write_export(name, given, script, &outcome);
 }
 
 int lab_cli_to_c(int argc, char **argv) {
@@ -71,7 +71,7 @@ int lab_cli_to_c(int argc, char **argv) {
     if (status == LAB_CLI_DONE) {
         bool ready = lab_cli_read(argv[0], given.in, &given, &script) &&
                      lab_cli_has_subject(argv[0], given.in, script.config.subject);
-        status = ready ? judge(argv[0], &given, &script) : LAB_CLI_BAD_INPUT;
+        status = ready ? export_failure(argv[0], &given, &script) : LAB_CLI_BAD_INPUT;
     }
     lab_script_clean_up(&script);
     return status;

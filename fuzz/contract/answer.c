@@ -24,7 +24,7 @@ bool lab_contract_runner_is_beyond(const lab_contract_runner *r, size_t bytes, s
            (instance->alignment_max != 0 && alignment > instance->alignment_max);
 }
 
-bool lab_contract_runner_spares(const lab_contract_runner *r, size_t bytes, size_t alignment) {
+bool lab_contract_runner_skips(const lab_contract_runner *r, size_t bytes, size_t alignment) {
     return lab_contract_runner_has(r, LAB_SUBJECT_OWN_MEMORY) &&
            !lab_contract_runner_has(r, LAB_SUBJECT_REFUSES) &&
            lab_contract_runner_is_beyond(r, bytes, alignment);

@@ -11,7 +11,7 @@ bool lab_contract_runner_batch(lab_contract_runner *r, const lab_op *op, bool *a
     size_t count = lab_batch_count(op->size);
     size_t bytes = lab_batch_bytes(op->size);
     size_t alignment = r->script->config.alignment;
-    *acted = !lab_contract_runner_spares(r, bytes, alignment);
+    *acted = !lab_contract_runner_skips(r, bytes, alignment);
     if (!*acted) {
         return true;
     }

@@ -164,7 +164,7 @@ static bool do_alloc_tagged(lab_contract_runner *r, const lab_op *op, size_t ali
     size_t bytes = lab_size_bytes(op->size);
     bool is_tag = op->tag <= r->instance.tag_max;
     unsigned char *at = NULL;
-    *acted = !lab_contract_runner_spares(r, bytes, alignment);
+    *acted = !lab_contract_runner_skips(r, bytes, alignment);
     if (!*acted) {
         return true;
     }
@@ -183,7 +183,7 @@ static bool do_alloc_tagged(lab_contract_runner *r, const lab_op *op, size_t ali
     return true;
 }
 
-/* Behind the newest block, which is the slot's, nothing is owned but other blocks. */
+/* After the newest block, which is the slot's, nothing is owned but other blocks. */
 static bool ends_there(lab_contract_runner *r, uint32_t slot) {
     th_allocator allocator = r->instance.allocator;
     const lab_contract_block *block = &r->model.slots[slot];
@@ -200,7 +200,7 @@ static bool ends_there(lab_contract_runner *r, uint32_t slot) {
            lab_contract_overlap(&r->model, end, 1, 0, LAB_NO_SLOT) != LAB_NO_SLOT ||
            lab_contract_runner_fail(
                r, LAB_PROPERTY_FIND, "end",
-               "slot %u of %zu bytes, %zu of them usable: the byte behind these is owned", slot,
+               "slot %u of %zu bytes, %zu of them usable: the byte after these is owned", slot,
                block->bytes, usable);
 }
 
@@ -209,7 +209,7 @@ static bool do_alloc(lab_contract_runner *r, const lab_op *op, lab_deed deed, bo
     lab_deed flavour = flavour_of(r, deed, bytes);
     size_t alignment =
         flavour == LAB_DEED_ALLOC ? r->script->config.alignment : TH_ALLOCATOR_ALIGNMENT;
-    *acted = !lab_contract_runner_spares(r, bytes, alignment);
+    *acted = !lab_contract_runner_skips(r, bytes, alignment);
     if (!*acted) {
         return true;
     }
@@ -221,7 +221,7 @@ static bool do_alloc(lab_contract_runner *r, const lab_op *op, lab_deed deed, bo
 static bool do_aligned(lab_contract_runner *r, const lab_op *op, bool *acted) {
     size_t bytes = lab_size_bytes(op->size);
     size_t alignment = lab_align_bytes(op->align);
-    *acted = !lab_contract_runner_spares(r, bytes, alignment);
+    *acted = !lab_contract_runner_skips(r, bytes, alignment);
     if (!*acted) {
         return true;
     }
@@ -257,7 +257,7 @@ static bool do_resize(lab_contract_runner *r, const lab_op *op, bool *acted) {
                    ? resize_to_nothing(r, op->slot)
                    : lab_contract_runner_drop(r, op->slot);
     }
-    *acted = !lab_contract_runner_spares(r, bytes, block->alignment);
+    *acted = !lab_contract_runner_skips(r, bytes, block->alignment);
     if (!*acted) {
         return true;
     }

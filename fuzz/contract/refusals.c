@@ -15,7 +15,7 @@ static bool accepts(lab_contract_runner *r, const char *request, size_t a, size_
 }
 
 static bool refuses_alone(lab_contract_runner *r, size_t bytes, size_t alignment) {
-    return lab_contract_runner_spares(r, bytes, alignment) ||
+    return lab_contract_runner_skips(r, bytes, alignment) ||
            th_allocator_alloc_aligned(r->instance.allocator, bytes, alignment) == NULL ||
            accepts(r, "alloc_aligned(bytes, alignment)", bytes, alignment);
 }
@@ -27,7 +27,7 @@ static bool refuses_array(lab_contract_runner *r, size_t count, size_t size) {
         return accepts(r, "alloc_array(count, size)", count, size);
     }
     return r->subject->alloc_array == NULL ||
-           lab_contract_runner_spares(r, SIZE_MAX, TH_ALLOCATOR_ALIGNMENT) ||
+           lab_contract_runner_skips(r, SIZE_MAX, TH_ALLOCATOR_ALIGNMENT) ||
            lab_observer_alloc_array(&r->observer, count, size) == NULL ||
            accepts(r, "the subject's alloc_array(count, size)", count, size);
 }
@@ -69,7 +69,7 @@ static bool takes_null(lab_contract_runner *r) {
                                         "a free of NULL returned %" PRIu64, r->observer.freed);
     }
     if (!says || allocator.table->realloc == NULL ||
-        lab_contract_runner_spares(r, NULL_RESIZED_BYTES, alignment)) {
+        lab_contract_runner_skips(r, NULL_RESIZED_BYTES, alignment)) {
         return true;
     }
     unsigned char *at =

@@ -53,7 +53,7 @@ bool lab_contract_runner_is_beyond(const lab_contract_runner *r, size_t bytes, s
 bool lab_contract_runner_is_absurd(const lab_contract_runner *r, size_t bytes, size_t alignment);
 
 /* May the subject not even be asked? */
-bool lab_contract_runner_spares(const lab_contract_runner *r, size_t bytes, size_t alignment);
+bool lab_contract_runner_skips(const lab_contract_runner *r, size_t bytes, size_t alignment);
 
 /* Was NULL the right answer to the request? */
 bool lab_contract_runner_refused(lab_contract_runner *r, size_t bytes, size_t alignment);

@@ -124,6 +124,6 @@ size_t afl_custom_trim(void *data, uint8_t **out) {
 
 int afl_custom_post_trim(void *data, unsigned char same) {
     shim *s = data;
-    lab_trim_judge(&s->trim, same != 0);
+    lab_trim_answer(&s->trim, same != 0);
     return lab_trim_is_done(&s->trim) ? 1 : 0;
 }

@@ -2,7 +2,7 @@
 /* The search. It goes in rounds: the threads expand up to SLICES slices of states, only reading the
  * set of states; then one thread adds what they found, slice by slice. So states are numbered as
  * by a single thread that takes one after the other from a queue, whatever the number of threads,
- * and the first state with a violation has the fewest steps behind it. */
+ * and the first state with a violation has the fewest steps that lead to it. */
 #define _DEFAULT_SOURCE
 
 #include "explore/explore.h"

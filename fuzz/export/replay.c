@@ -35,9 +35,9 @@ static int play_here(const lab_script *script, const char *wanted) {
 }
 
 static int play_in_child(const lab_script *script, const char *wanted) {
-    lab_outcome verdict;
+    lab_outcome outcome;
     lab_trial *trial = lab_trial_new(script->count);
-    bool played = trial != NULL && lab_trial_try(trial, script, &verdict);
+    bool played = trial != NULL && lab_trial_try(trial, script, &outcome);
     lab_trial_destroy(trial);
     if (!played) {
         (void)fprintf(stderr,
@@ -45,7 +45,7 @@ static int play_in_child(const lab_script *script, const char *wanted) {
                       "memory\n");
         return ANOTHER;
     }
-    return tell(verdict.signature, wanted);
+    return tell(outcome.signature, wanted);
 }
 
 int lab_replay(int argc, const char *text, const char *signature) {

@@ -23,7 +23,7 @@
 typedef struct lab_export {
     FILE *out;
     const lab_script *script;
-    const lab_outcome *verdict;
+    const lab_outcome *outcome;
     lab_exact model;
     lab_slot *slots; /* [0, slots_count): what the script names */
     uint32_t slots_count;
@@ -52,7 +52,7 @@ void lab_export_attack(lab_export *e);
 void lab_export_text(FILE *out, const char *text, bool quote);
 
 /* The whole program for another subject than the heap (subject.c). False: no memory. */
-bool lab_export_subject(const lab_script *script, const lab_outcome *verdict, const char *name,
+bool lab_export_subject(const lab_script *script, const lab_outcome *outcome, const char *name,
                         FILE *out);
 
 /* The model's low-memory callback. */

@@ -9,12 +9,12 @@
 #include "export/state.h"
 #include "tagheap/heap.h"
 
-static void print_opening(const lab_script *script, const lab_outcome *verdict, const char *name,
+static void print_opening(const lab_script *script, const lab_outcome *outcome, const char *name,
                           FILE *out) {
     bool plugin = script->config.subject == LAB_SUBJECT_PLUGIN;
     (void)fprintf(
         out, "/* A script on which the subject %s fails, as a program.\n *\n *   fails: ", name);
-    lab_export_text(out, verdict->signature, false);
+    lab_export_text(out, outcome->signature, false);
     (void)fprintf(
         out,
         "\n *\n * Build it in the library's folder, and run it:\n"
@@ -46,7 +46,7 @@ static void print_script(const char *text, FILE *out) {
     (void)fprintf(out, ";\n\n");
 }
 
-bool lab_export_subject(const lab_script *script, const lab_outcome *verdict, const char *name,
+bool lab_export_subject(const lab_script *script, const lab_outcome *outcome, const char *name,
                         FILE *out) {
     char *text = NULL;
     size_t size = 0;
@@ -58,12 +58,12 @@ bool lab_export_subject(const lab_script *script, const lab_outcome *verdict, co
     bool printed = ferror(stream) == 0;
     printed = fclose(stream) == 0 && printed;
     if (printed) {
-        print_opening(script, verdict, name, out);
+        print_opening(script, outcome, name, out);
         (void)fprintf(out, "#include \"export/replay.h\"\n\n");
         print_script(text, out);
         (void)fprintf(out, "int main(int argc, char **argv) {\n    (void)argv;\n"
                            "    return lab_replay(argc, script,\n                      \"");
-        lab_export_text(out, verdict->signature, true);
+        lab_export_text(out, outcome->signature, true);
         (void)fprintf(out, "\");\n}\n");
     }
     free(text);

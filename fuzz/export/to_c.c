@@ -19,7 +19,7 @@ static void print_opening(lab_export *e) {
     char line[LAB_OP_LINE_BYTES_MAX];
     (void)fprintf(e->out, "/* A script on which the tagged heap fails, as a program.\n *\n"
                           " *   fails: ");
-    lab_export_text(e->out, e->verdict->signature, false);
+    lab_export_text(e->out, e->outcome->signature, false);
     (void)fprintf(
         e->out,
         "\n *\n * Build it in the library's folder, and run it:\n"
@@ -62,15 +62,15 @@ static void print_constants(lab_export *e) {
                                                                [LAB_LAYOUT_WIDE] = "WIDE",
                                                                [LAB_LAYOUT_AUTO] = "AUTO"};
     const lab_config *config = &e->script->config;
-    bool failed = e->verdict->end == LAB_END_FAILED;
+    bool failed = e->outcome->end == LAB_END_FAILED;
     (void)fprintf(e->out, "/* What fails. */\n#define FAILING_PROPERTY \"%s\"\n",
-                  failed ? lab_property_name(e->verdict->property) : "");
+                  failed ? lab_property_name(e->outcome->property) : "");
     (void)fprintf(e->out, "#define FAILING_DETAIL \"");
-    lab_export_text(e->out, failed ? e->verdict->detail : "", true);
+    lab_export_text(e->out, failed ? e->outcome->detail : "", true);
     (void)fprintf(e->out, "\"\n#define FAILING_SIGNATURE \"");
-    lab_export_text(e->out, e->verdict->signature, true);
+    lab_export_text(e->out, e->outcome->signature, true);
     (void)fprintf(e->out, "\"\n#define FAILING_BY_SIGNAL %s\n#define FAILING_OP %zu\n\n",
-                  failed ? "false" : "true", e->verdict->op);
+                  failed ? "false" : "true", e->outcome->op);
     (void)fprintf(e->out, "/* The names of what can fail. */\n");
     print_names(e);
     (void)fprintf(e->out,
@@ -216,7 +216,7 @@ static void print_op(lab_export *e) {
     lab_export_line(e, "begin(%zu);", e->index);
     lab_export_op(e);
     print_end_of_op(e, "after");
-    if (e->index == e->verdict->op) {
+    if (e->index == e->outcome->op) {
         print_state(e, "after");
     }
 }
@@ -254,10 +254,10 @@ static void print_main(lab_export *e, bool accepted) {
     if (accepted) {
         e->index = 0;
         print_state(e, "fresh");
-        for (; e->index < e->script->count && e->index <= e->verdict->op; e->index++) {
+        for (; e->index < e->script->count && e->index <= e->outcome->op; e->index++) {
             print_op(e);
         }
-        if (e->verdict->op >= e->script->count) {
+        if (e->outcome->op >= e->script->count) {
             print_finish(e);
         }
     }
@@ -266,9 +266,9 @@ static void print_main(lab_export *e, bool accepted) {
                           "    free(arenas[1]);\n    return 0;\n}\n");
 }
 
-static bool export_heap(const lab_script *script, const lab_outcome *verdict, FILE *out) {
+static bool export_heap(const lab_script *script, const lab_outcome *outcome, FILE *out) {
     const lab_config *config = &script->config;
-    lab_export e = {.out = out, .script = script, .verdict = verdict, .slots_count = 1};
+    lab_export e = {.out = out, .script = script, .outcome = outcome, .slots_count = 1};
     for (size_t i = 0; i < script->count; i++) {
         const lab_op *op = &script->ops[i];
         if ((lab_op_fields[op->kind] & LAB_FIELD_SLOT) != 0 && op->slot >= e.slots_count) {
@@ -299,9 +299,9 @@ static bool export_heap(const lab_script *script, const lab_outcome *verdict, FI
     return !e.no_memory;
 }
 
-bool lab_export_c(const lab_script *script, const lab_outcome *verdict, const char *name,
+bool lab_export_c(const lab_script *script, const lab_outcome *outcome, const char *name,
                   FILE *out) {
     return script->config.subject == LAB_SUBJECT_HEAP
-               ? export_heap(script, verdict, out)
-               : lab_export_subject(script, verdict, name, out);
+               ? export_heap(script, outcome, out)
+               : lab_export_subject(script, outcome, name, out);
 }

@@ -14,9 +14,9 @@
 #include "script/script.h"
 #include "shrink/trial.h"
 
-/* Prints the program for a script that fails as `verdict` says. False: no memory. Write errors are
+/* Prints the program for a script that fails as `outcome` says. False: no memory. Write errors are
  * left to ferror(out). `name` is the subject's, for people. */
-bool lab_export_c(const lab_script *script, const lab_outcome *verdict, const char *name,
+bool lab_export_c(const lab_script *script, const lab_outcome *outcome, const char *name,
                   FILE *out);
 
 #endif

@@ -83,7 +83,7 @@ bool lab_trim_start(lab_trim *trim, const uint8_t *bytes, size_t size);
 size_t lab_trim_next(lab_trim *trim, uint8_t *bytes, size_t capacity);
 
 /* Says whether the last candidate does the same. */
-void lab_trim_judge(lab_trim *trim, bool same);
+void lab_trim_answer(lab_trim *trim, bool same);
 
 /* Are there no more candidates? */
 bool lab_trim_is_done(const lab_trim *trim);

@@ -43,7 +43,7 @@ size_t lab_trim_next(lab_trim *trim, uint8_t *bytes, size_t capacity) {
     return size <= capacity ? size : 0;
 }
 
-void lab_trim_judge(lab_trim *trim, bool same) {
+void lab_trim_answer(lab_trim *trim, bool same) {
     if (same) { /* the range after it is now at the same place */
         lab_script shorter = trim->candidate;
         trim->candidate = trim->script;

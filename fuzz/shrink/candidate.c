@@ -68,19 +68,19 @@ static void note_tried(lab_shrinker *s, uint64_t hash) {
     }
 }
 
-bool lab_shrink_play(lab_shrinker *s, const lab_script *script, lab_outcome *verdict) {
-    s->stuck = s->stuck || !lab_trial_try(s->trial, script, verdict);
+bool lab_shrink_play(lab_shrinker *s, const lab_script *script, lab_outcome *outcome) {
+    s->stuck = s->stuck || !lab_trial_try(s->trial, script, outcome);
     return !s->stuck;
 }
 
-void lab_shrink_cut_tail(lab_script *script, const lab_outcome *verdict) {
-    if (verdict->op < script->count) {
-        script->count = verdict->op + 1;
+void lab_shrink_cut_tail(lab_script *script, const lab_outcome *outcome) {
+    if (outcome->op < script->count) {
+        script->count = outcome->op + 1;
     }
 }
 
 bool lab_shrink_accept(lab_shrinker *s) {
-    lab_outcome verdict;
+    lab_outcome outcome;
     if (s->stuck || !lab_script_is_valid(&s->candidate) ||
         lab_script_equal(&s->candidate, &s->best)) {
         return false;
@@ -91,18 +91,18 @@ bool lab_shrink_accept(lab_shrinker *s) {
         return false;
     }
     for (unsigned i = 0; !same && (i == 0 || i < s->options->tries); i++) {
-        if (!lab_shrink_play(s, &s->candidate, &verdict)) {
+        if (!lab_shrink_play(s, &s->candidate, &outcome)) {
             return false;
         }
-        same = strcmp(verdict.signature, s->verdict.signature) == 0;
+        same = strcmp(outcome.signature, s->outcome.signature) == 0;
     }
     if (!same) {
         note_tried(s, hash);
         return false;
     }
-    lab_shrink_cut_tail(&s->candidate, &verdict);
+    lab_shrink_cut_tail(&s->candidate, &outcome);
     lab_shrink_copy(&s->best, &s->candidate);
-    s->verdict = verdict;
+    s->outcome = outcome;
     s->state.ops = s->best.count;
     s->changed = true;
     return true;

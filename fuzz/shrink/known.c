@@ -30,7 +30,7 @@ bool lab_known_meet(lab_known *known, const char *signature) {
 }
 
 /* What is wrong with the signature; NULL: nothing. */
-static const char *objection(const char *text, size_t size) {
+static const char *error_of(const char *text, size_t size) {
     bool begins = false;
     for (size_t i = 0; i < size; i++) {
         unsigned char byte = (unsigned char)text[i];
@@ -60,7 +60,7 @@ static const char *take_line(lab_known *known, const char *text, size_t size) {
     if (size == 0 || *text == '#') {
         return NULL;
     }
-    const char *wrong = objection(text, size);
+    const char *wrong = error_of(text, size);
     if (wrong != NULL) {
         return wrong;
     }

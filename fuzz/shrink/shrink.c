@@ -171,26 +171,26 @@ static void remove_for_sizes(lab_shrinker *s) {
 
 /* ---- the course --------------------------------------------------------------------------- */
 
-/* Plays the best options->tries times. *verdict, if it has no signature yet, becomes the first
+/* Plays the best options->tries times. *outcome, if it has no signature yet, becomes the first
  * failure; *count is how often it failed so. False: it could not be played. */
-static bool count_failures(lab_shrinker *s, lab_outcome *verdict, unsigned *count) {
+static bool count_failures(lab_shrinker *s, lab_outcome *outcome, unsigned *count) {
     *count = 0;
     for (unsigned i = 0; i < s->options->tries; i++) {
         lab_outcome one;
         if (!lab_shrink_play(s, &s->best, &one)) {
             return false;
         }
-        if (verdict->signature[0] == '\0') {
-            *verdict = one;
+        if (outcome->signature[0] == '\0') {
+            *outcome = one;
         }
-        *count += one.end != LAB_END_PASSED && strcmp(one.signature, verdict->signature) == 0;
+        *count += one.end != LAB_END_PASSED && strcmp(one.signature, outcome->signature) == 0;
     }
     return true;
 }
 
 /* The same for what need not fail each time. */
 static lab_shrink_status confirm_at_times(lab_shrinker *s, lab_shrink_result *result) {
-    if (s->stuck || !count_failures(s, &s->verdict, &result->reproduced)) {
+    if (s->stuck || !count_failures(s, &s->outcome, &result->reproduced)) {
         return LAB_SHRINK_NO_MEANS;
     }
     return result->reproduced > 0 ? LAB_SHRINK_DONE : LAB_SHRINK_FLAKY;
@@ -200,12 +200,12 @@ static lab_shrink_status confirm_at_times(lab_shrinker *s, lab_shrink_result *re
 static lab_shrink_status confirm(lab_shrinker *s, lab_outcome *other) {
     lab_outcome last;
     bool same = true;
-    bool hangs = s->verdict.end == LAB_END_HUNG;
+    bool hangs = s->outcome.end == LAB_END_HUNG;
     if (s->stuck || !(hangs ? lab_shrink_play(s, &s->best, &last)
                             : lab_trial_settle(s->trial, &s->best, &last, other, &same))) {
         return LAB_SHRINK_NO_MEANS;
     }
-    if (strcmp(last.signature, s->verdict.signature) != 0) {
+    if (strcmp(last.signature, s->outcome.signature) != 0) {
         *other = last;
         same = false;
     }
@@ -214,14 +214,14 @@ static lab_shrink_status confirm(lab_shrinker *s, lab_outcome *other) {
 
 /* A candidate hangs if it takes many times what the whole script did before it failed. */
 static void limit_candidates(lab_shrinker *s) {
-    unsigned limit = LIMIT_MS_MIN + LIMIT_FACTOR * s->verdict.start_ms;
+    unsigned limit = LIMIT_MS_MIN + LIMIT_FACTOR * s->outcome.start_ms;
     if (limit < s->options->limit_ms) {
         lab_trial_set_limit(s->trial, limit);
     }
 }
 
 static void run_rounds(lab_shrinker *s, bool *keep) {
-    lab_shrink_cut_tail(&s->best, &s->verdict);
+    lab_shrink_cut_tail(&s->best, &s->outcome);
     s->state.ops = s->best.count;
     do {
         s->state.round++;
@@ -241,11 +241,11 @@ static lab_shrink_status shrink(lab_shrinker *s, lab_shrink_result *result, bool
     bool same = true;
     bool at_times = s->options->tries > 0;
     s->state.step = "reproducing";
-    if (!(at_times ? count_failures(s, &s->verdict, &result->reproduced)
-                   : lab_trial_settle(s->trial, &s->best, &s->verdict, &result->other, &same))) {
+    if (!(at_times ? count_failures(s, &s->outcome, &result->reproduced)
+                   : lab_trial_settle(s->trial, &s->best, &s->outcome, &result->other, &same))) {
         return LAB_SHRINK_NO_MEANS;
     }
-    if (!same || s->verdict.end == LAB_END_PASSED) {
+    if (!same || s->outcome.end == LAB_END_PASSED) {
         return same ? LAB_SHRINK_PASSES : LAB_SHRINK_FLAKY;
     }
     limit_candidates(s);
@@ -283,7 +283,7 @@ lab_shrink_status lab_shrink(lab_script *script, const lab_shrink_options *optio
     if (status == LAB_SHRINK_DONE || status == LAB_SHRINK_STOPPED) {
         lab_shrink_copy(script, &s.best);
     }
-    result->verdict = s.verdict;
+    result->outcome = s.outcome;
     result->state = s.state;
     lab_trial_destroy(s.trial);
     lab_script_clean_up(&s.best);

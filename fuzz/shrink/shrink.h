@@ -40,13 +40,13 @@ typedef enum lab_shrink_status {
 } lab_shrink_status;
 
 typedef struct lab_shrink_result {
-    lab_outcome verdict; /* of the script as it is now */
+    lab_outcome outcome; /* of the script as it is now */
     lab_outcome other;   /* FLAKY: what else it did */
     unsigned reproduced; /* with tries: in so many of them it failed so, in the end */
     lab_shrink_state state;
 } lab_shrink_result;
 
-/* Shrinks the script in place, if it fails in the same way each of LAB_JUDGE_REPETITIONS times (in
+/* Shrinks the script in place, if it fails in the same way each of LAB_TRIAL_REPETITIONS times (in
  * one of options->tries plays, where these are given), before and after. STOPPED:
  * the script is the smallest so far, which failed in the same way when it was played last. Anything
  * else but DONE leaves it as it was. */

@@ -8,7 +8,7 @@
 typedef struct lab_shrinker {
     lab_script best;      /* the smallest script that fails in the same way */
     lab_script candidate; /* the one being tried; as many operations fit as in the first */
-    lab_outcome verdict;  /* of the best */
+    lab_outcome outcome;  /* of the best */
     lab_trial *trial;
     const lab_shrink_options *options;
     lab_shrink_state state;
@@ -23,11 +23,11 @@ typedef struct lab_shrinker {
 /* Makes `to`, which has room for it, a copy. */
 void lab_shrink_copy(lab_script *to, const lab_script *from);
 
-/* Plays the script, for a verdict. */
-bool lab_shrink_play(lab_shrinker *s, const lab_script *script, lab_outcome *verdict);
+/* Plays the script, for a outcome. */
+bool lab_shrink_play(lab_shrinker *s, const lab_script *script, lab_outcome *outcome);
 
 /* What comes after the failing operation has no part in the failure. */
-void lab_shrink_cut_tail(lab_script *script, const lab_outcome *verdict);
+void lab_shrink_cut_tail(lab_script *script, const lab_outcome *outcome);
 
 /* Makes the candidate a copy of the best. */
 lab_script *lab_shrink_candidate(lab_shrinker *s);

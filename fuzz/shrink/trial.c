@@ -295,7 +295,7 @@ static bool wait_for_answer(lab_trial *trial, bool *late) {
 }
 
 /* The child has ended, or must end now: what was it? */
-static bool judge_end(lab_trial *trial, bool late, lab_outcome *verdict) {
+static bool describe_end(lab_trial *trial, bool late, lab_outcome *outcome) {
     if (late) {
         (void)kill(trial->child, SIGKILL);
     }
@@ -305,13 +305,13 @@ static bool judge_end(lab_trial *trial, bool late, lab_outcome *verdict) {
         return false;
     }
     if (late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)) {
-        verdict->end = LAB_END_HUNG;
-        (void)snprintf(verdict->signature, sizeof verdict->signature, "timeout");
+        outcome->end = LAB_END_HUNG;
+        (void)snprintf(outcome->signature, sizeof outcome->signature, "timeout");
         return true;
     }
-    verdict->end = LAB_END_DIED;
-    lab_report_describe(&trial->board->report, trial->errors, status, verdict->signature,
-                        sizeof verdict->signature);
+    outcome->end = LAB_END_DIED;
+    lab_report_describe(&trial->board->report, trial->errors, status, outcome->signature,
+                        sizeof outcome->signature);
     return true;
 }
 
@@ -329,11 +329,11 @@ static void put(lab_trial *trial, const lab_script *script) {
     }
 }
 
-bool lab_trial_try(lab_trial *trial, const lab_script *script, lab_outcome *verdict) {
+bool lab_trial_try(lab_trial *trial, const lab_script *script, lab_outcome *outcome) {
     const board *b = trial->board;
     bool late = false;
     char byte = 0;
-    memset(verdict, 0, sizeof *verdict);
+    memset(outcome, 0, sizeof *outcome);
     if (trial->before != NULL && !trial->before(trial->context)) {
         errno = ECANCELED;
         return false;
@@ -348,36 +348,36 @@ bool lab_trial_try(lab_trial *trial, const lab_script *script, lab_outcome *verd
     }
     bool sent = send(trial->socket, &byte, 1, MSG_NOSIGNAL) == 1;
     bool answered = sent && wait_for_answer(trial, &late);
-    bool known = answered || judge_end(trial, late, verdict);
-    verdict->op = b->op;
-    verdict->start_ms = (unsigned)(b->op_start_us / 1000);
+    bool known = answered || describe_end(trial, late, outcome);
+    outcome->op = b->op;
+    outcome->start_ms = (unsigned)(b->op_start_us / 1000);
     if (!answered || b->property == LAB_PROPERTY_NONE) {
-        verdict->acted = answered ? b->acted : 0;
+        outcome->acted = answered ? b->acted : 0;
         return known;
     }
     if (b->property == LAB_PROPERTY_MEMORY) {
         errno = ENOMEM;
         return false;
     }
-    verdict->end = LAB_END_FAILED;
-    verdict->property = b->property;
-    memcpy(verdict->detail, b->detail, sizeof verdict->detail);
-    memcpy(verdict->message, b->message, sizeof verdict->message);
-    lab_failure_signature(b->property, b->detail, verdict->signature);
+    outcome->end = LAB_END_FAILED;
+    outcome->property = b->property;
+    memcpy(outcome->detail, b->detail, sizeof outcome->detail);
+    memcpy(outcome->message, b->message, sizeof outcome->message);
+    lab_failure_signature(b->property, b->detail, outcome->signature);
     return true;
 }
 
-bool lab_trial_settle(lab_trial *trial, const lab_script *script, lab_outcome *verdict,
+bool lab_trial_settle(lab_trial *trial, const lab_script *script, lab_outcome *outcome,
                       lab_outcome *other, bool *same) {
     *same = true;
-    if (!lab_trial_try(trial, script, verdict)) {
+    if (!lab_trial_try(trial, script, outcome)) {
         return false;
     }
-    for (unsigned i = 1; *same && i < LAB_JUDGE_REPETITIONS; i++) {
+    for (unsigned i = 1; *same && i < LAB_TRIAL_REPETITIONS; i++) {
         if (!lab_trial_try(trial, script, other)) {
             return false;
         }
-        *same = strcmp(other->signature, verdict->signature) == 0;
+        *same = strcmp(other->signature, outcome->signature) == 0;
     }
     return true;
 }

@@ -64,13 +64,13 @@ void lab_trial_watch(lab_trial *trial, bool (*before)(void *context), void *cont
 
 /* Plays the script. False: it could not be played (no process, no memory, or ECANCELED: nobody
  * wants it to be played any more); errno says why. */
-bool lab_trial_try(lab_trial *trial, const lab_script *script, lab_outcome *verdict);
+bool lab_trial_try(lab_trial *trial, const lab_script *script, lab_outcome *outcome);
 
-/* Plays the script LAB_JUDGE_REPETITIONS times: nothing can be learnt from a failure that is not
+/* Plays the script LAB_TRIAL_REPETITIONS times: nothing can be learnt from a failure that is not
  * the same each time. If one run differs from the first, *same is false and *other is that run.
  * False: as lab_trial_try. */
-#define LAB_JUDGE_REPETITIONS 3
-bool lab_trial_settle(lab_trial *trial, const lab_script *script, lab_outcome *verdict,
+#define LAB_TRIAL_REPETITIONS 3
+bool lab_trial_settle(lab_trial *trial, const lab_script *script, lab_outcome *outcome,
                       lab_outcome *other, bool *same);
 
 #endif

@@ -47,7 +47,7 @@ static void drop(state *s, buffer *b) {
     end_buffer(s, b);
 }
 
-/* The buffer found no memory for `bytes` bytes: there must be none, not just none to spare. */
+/* The buffer found no memory for `bytes` bytes: there must be none, not just none left over. */
 static void expect_none(const state *s, size_t bytes, size_t alignment) {
     const th_fault fault = {.kind = TH_FAULT_COUNT, .expected = (uint32_t)bytes};
     void *block = th_allocator_alloc_aligned(s->setup.backing, bytes, alignment);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A subject: an allocator that heaplab can play scripts on and judge by the contract model. Fill in
+/* A subject: an allocator that heaplab can play scripts on and check by the contract model. Fill in
  * one lab_subject, and everything works on it: fuzzing, the shrinker, differential runs. A shared
  * object that exports one under the name lab_subject_export is a plug-in; docs/your-allocator.md
  * writes one. This header needs the library's public headers only. */

@@ -36,7 +36,7 @@ const char *lab_subject_missing(const lab_subject *subject) {
     return subject->missing != NULL ? subject->missing() : NULL;
 }
 
-const char *lab_subject_objection(const lab_subject *subject) {
+const char *lab_subject_error(const lab_subject *subject) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     if (subject->version != LAB_SUBJECT_VERSION) {
         return "it was made for another version of heaplab";

@@ -24,7 +24,7 @@ const char *lab_subject_missing(const lab_subject *subject);
 #define LAB_PEER_ROOM    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384"
 
 /* What is wrong with a subject's table, as a static string; NULL: nothing. */
-const char *lab_subject_objection(const lab_subject *subject);
+const char *lab_subject_error(const lab_subject *subject);
 
 /* The plug-in from here on (LAB_SUBJECT_PLUGIN). A program that lab_subject_export is linked into
  * has that one from the start. */

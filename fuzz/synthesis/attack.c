@@ -232,7 +232,7 @@ static void write_index(lab_world *w, uint32_t number, unsigned y) {
     }
 }
 
-/* Below level 3 the th_heap is believed. */
+/* Below level 3 the th_heap is trusted. */
 static void write_control(lab_world *w, uint32_t number, unsigned y) {
     unsigned char *control = (unsigned char *)&w->heap;
     size_t at = number * 4 % offsetof(th_heap, config);

@@ -61,7 +61,7 @@ static void resize(lab_world *w, uint32_t number, uint32_t bytes) {
     unsigned char found[LAB_WORLD_BYTES_MAX];
     uint32_t kept = bytes < old.bytes ? bytes : old.bytes;
     uintptr_t from = (uintptr_t)at - (uintptr_t)w->region;
-    lab_world_judge(w, at, bytes, number);
+    lab_world_given(w, at, bytes, number);
     if (w->harm != LAB_END_HARMLESS) {
         return;
     }
@@ -112,7 +112,7 @@ static bool may_move(void *context, uint32_t tag, void *from, void *to, size_t b
             continue;
         }
         uint32_t old = lab_world_payload(w, slot->place);
-        lab_world_judge(w, to, slot->bytes, i);
+        lab_world_given(w, to, slot->bytes, i);
         if (w->harm != LAB_END_HARMLESS || bytes > w->bytes) {
             return false;
         }

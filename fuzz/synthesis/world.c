@@ -194,7 +194,7 @@ static void harm(lab_world *world, lab_synthesis_end end) {
     world->harm = world->harm == LAB_END_HARMLESS ? end : world->harm;
 }
 
-void lab_world_judge(lab_world *world, const unsigned char *at, uint32_t bytes, uint32_t slot) {
+void lab_world_given(lab_world *world, const unsigned char *at, uint32_t bytes, uint32_t slot) {
     uintptr_t from = (uintptr_t)at - (uintptr_t)world->region;
     if (from >= world->bytes || bytes > world->bytes - from) {
         harm(world, LAB_END_OUTSIDE);
@@ -211,7 +211,7 @@ void lab_world_judge(lab_world *world, const unsigned char *at, uint32_t bytes, 
 
 void lab_world_hold(lab_world *world, uint32_t slot, unsigned char *at, uint32_t bytes,
                     uint32_t tag) {
-    lab_world_judge(world, at, bytes, slot);
+    lab_world_given(world, at, bytes, slot);
     if (world->harm != LAB_END_HARMLESS) {
         return;
     }

@@ -90,7 +90,7 @@ static inline uint32_t lab_world_payload(const lab_world *world, uint32_t place)
 /* ---- what is live ------------------------------------------------------------------------- */
 
 /* The heap has handed out `at` for a slot, or moves it there: notes what harm that is. */
-void lab_world_judge(lab_world *world, const unsigned char *at, uint32_t bytes, uint32_t slot);
+void lab_world_given(lab_world *world, const unsigned char *at, uint32_t bytes, uint32_t slot);
 
 /* It is the slot's, and filled. */
 void lab_world_hold(lab_world *world, uint32_t slot, unsigned char *at, uint32_t bytes,

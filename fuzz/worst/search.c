@@ -246,8 +246,8 @@ bool lab_search_shorten(lab_search *open, lab_cost_kind kind) {
              size = lab_trim_next(&trim, bytes, capacity)) {
             done = lab_script_copy(&s->script, &trim.candidate) && play(s);
             const lab_cost *best = &s->best[kind];
-            lab_trim_judge(&trim, done && best->count >= found->cost.count &&
-                                      best->op + 1 == s->script.count);
+            lab_trim_answer(&trim, done && best->count >= found->cost.count &&
+                                       best->op + 1 == s->script.count);
         }
         if (done && trim.script.count < found->script.count) {
             done = lab_script_copy(&found->script, &trim.script);

@@ -7,7 +7,7 @@
  *   [header][block][block]..  <--  [header][block][block]..  <--  [header][block][ free ]
  *                      own chunks:  [header][large block]  <--  [header][large block]
  *
- * Where a block goes. Behind the last one in the current chunk, at the first address that has its
+ * Where a block goes. After the last one in the current chunk, at the first address that has its
  * alignment, if there is room. Else the request counts as `need` bytes: its size, and what its
  * alignment exceeds 16 by. It gets a chunk of its own iff
  *   need > a quarter of a chunk's capacity, and there is no spare chunk, or

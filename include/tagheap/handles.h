@@ -54,7 +54,7 @@ typedef struct th_handles_slot {
     uint32_t life; /* counts allocations and frees: odd while the handle is live or purged */
     uint32_t tag;
     uint32_t pins;
-    uint32_t before, behind; /* purgeable: neighbours in the queue; unused: `behind` is the next */
+    uint32_t older, younger; /* purgeable: neighbours in the queue; unused: `younger` is the next */
     uint8_t align_log2;
     bool purgeable;
 } th_handles_slot;

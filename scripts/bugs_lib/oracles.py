@@ -62,7 +62,7 @@ class BuildError(SetupError):
     """The tree with the bug does not build."""
 
 
-class Verdict(NamedTuple):
+class Answer(NamedTuple):
     found: bool
     seconds: float = 0.0  # to the finding; without one, what was spent
     operations: Optional[int] = None  # up to and with the one that failed; None: not known
@@ -95,7 +95,7 @@ class Context(NamedTuple):
         return self.bug.target if self.bug else "heap"
 
 
-Oracle = Callable[[Context], Verdict]
+Oracle = Callable[[Context], Answer]
 
 
 def corpus_scripts(copy):
@@ -140,11 +140,11 @@ def suite(context):
     """The deterministic suites, with guards and assertions."""
     spent = 0.0
     for names in suites_first(suite_programs(context.copy), context.bug):
-        verdict = run_suites(context, names) if names else Verdict(False)
-        spent += verdict.seconds
-        if verdict.found:
+        answer = run_suites(context, names) if names else Answer(False)
+        spent += answer.seconds
+        if answer.found:
             break
-    return verdict._replace(seconds=spent)
+    return answer._replace(seconds=spent)
 
 
 def run_suites(context, names):
@@ -162,8 +162,8 @@ def run_suites(context, names):
             plan = program.run([*command, "--list"], context.copy).text.splitlines()
             test = first_failed(results, plan)
             words = test.replace("\t", ": ") if test else f"{name}: {end_of(seen)}"
-            return Verdict(True, time.monotonic() - started, None, words)
-    return Verdict(False, time.monotonic() - started)
+            return Answer(True, time.monotonic() - started, None, words)
+    return Answer(False, time.monotonic() - started)
 
 
 # ---- replays
@@ -190,10 +190,10 @@ def replay(context, variant, options, pattern, limit, wrap=(), any_end=False):
     seen = watch.run([*command, *corpus_scripts(context.copy)], context.copy,
                      context.logs / f"{variant}.log", limit, pattern)
     if seen.match is not None:
-        return Verdict(True, seen.seconds, operations_to(seen), words_of(seen.match))
+        return Answer(True, seen.seconds, operations_to(seen), words_of(seen.match))
     if seen.status == 0:
-        return Verdict(False, seen.seconds)
-    return Verdict(any_end, seen.seconds, operations_to(seen) if any_end else None, end_of(seen))
+        return Answer(False, seen.seconds)
+    return Answer(any_end, seen.seconds, operations_to(seen) if any_end else None, end_of(seen))
 
 
 def guards(context):
@@ -237,10 +237,10 @@ def explorer(context):
             transitions += int(found[1])
         spent = time.monotonic() - started
         if seen.match is not None:
-            return Verdict(True, spent, transitions, words_of(seen.match))
+            return Answer(True, spent, transitions, words_of(seen.match))
         if seen.status != 0:
-            return Verdict(True, spent, transitions or None, end_of(seen))
-    return Verdict(False, spent)
+            return Answer(True, spent, transitions or None, end_of(seen))
+    return Answer(False, spent)
 
 
 # ---- the fuzzers
@@ -258,7 +258,7 @@ def start_over(copy):
 
 
 def libfuzzer_once(context, seed):
-    """(Verdict, the input) of one run on one core."""
+    """(Answer, the input) of one run on one core."""
     corpus = start_over(context.copy)
     target = target_table.describe(context.target)
     target = target._replace(flags=(*target.flags, f"-seed={seed}"))
@@ -274,11 +274,11 @@ def libfuzzer_once(context, seed):
     if seen.match is None:
         done = total()
         words = "" if seen.status is None else end_of(seen)
-        return Verdict(False, seen.seconds, done.counters.get("checked"), words,
+        return Answer(False, seen.seconds, done.counters.get("checked"), words,
                        executions=done.executions), None
     done = seen.at_match
     artifacts = worker.artifacts()
-    return Verdict(True, seen.seconds, done.counters.get("ops"), words_of(seen.match),
+    return Answer(True, seen.seconds, done.counters.get("ops"), words_of(seen.match),
                    executions=done.executions), artifacts[0] if artifacts else None
 
 
@@ -297,11 +297,11 @@ def libfuzzer(context):
     context.build(f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
     runs, kept = [], None
     for seed in range(1, context.seeds + 1):
-        verdict, path = libfuzzer_once(context, seed)
-        runs.append(verdict)
+        answer, path = libfuzzer_once(context, seed)
+        runs.append(answer)
         if path is not None and (kept is None or len(path.read_bytes()) < len(kept)):
             kept = path.read_bytes()
-        if not verdict.found:
+        if not answer.found:
             break  # one miss is a miss
     shrunk = None
     if kept is not None and name == "heap":
@@ -316,7 +316,7 @@ def combine(runs, shrunk=None):
     middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
     missed = [run for run in runs if not run.found]
     what = f"missed with seed {len(runs)}" if missed else middle.what
-    return Verdict(
+    return Answer(
         not missed, statistics.median(run.seconds for run in runs), middle.operations, what,
         max(run.seconds for run in runs), middle.executions, shrunk)
 
@@ -347,10 +347,10 @@ def afl(context):
     done = re.search(r"^execs_done\s*: (\d+)", stats.read_text(), re.M) if stats.exists() else None
     if not found and done is None:
         if NO_SEED in worker.log_path.read_text(errors="replace"):
-            return Verdict(True, spent, None, "crash of the first input", executions=1)
+            return Answer(True, spent, None, "crash of the first input", executions=1)
         raise SetupError("afl-fuzz did not work: see "
                          f"{program.shown(worker.log_path, context.root)}")
-    return Verdict(found, spent, None, "crash" if found else "",
+    return Answer(found, spent, None, "crash" if found else "",
                    executions=int(done[1]) if done else None)
 
 
@@ -376,10 +376,10 @@ def between(context, program_name, *options):
     found = EXPLORED.findall(seen.text)
     explored = sum(map(int, found)) if found else None
     if seen.match is not None:
-        return Verdict(True, seen.seconds, explored, words_of(seen.match))
+        return Answer(True, seen.seconds, explored, words_of(seen.match))
     if seen.status == 0:
-        return Verdict(False, seen.seconds)
-    return Verdict(True, seen.seconds, explored, end_of(seen))
+        return Answer(False, seen.seconds)
+    return Answer(True, seen.seconds, explored, end_of(seen))
 
 
 def relacy(context):
@@ -412,8 +412,8 @@ def tsan(context):
         seen = watch.run(["setarch", "-R", f"build/tsan/tests/{name}"], context.copy,
                          context.logs / "tsan.log", SUITE_LIMIT, TSAN)
         if seen.match is not None:
-            return Verdict(True, time.monotonic() - started, None, words_of(seen.match))
-    return Verdict(False, time.monotonic() - started)
+            return Answer(True, time.monotonic() - started, None, words_of(seen.match))
+    return Answer(False, time.monotonic() - started)
 
 
 # ---- all of them

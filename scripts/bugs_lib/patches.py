@@ -14,7 +14,7 @@ REQUIRED = ("Bug", "Why", "Area")
 OPTIONAL = ("History", "Survives", "Property", "Threads")
 DIFF = re.compile(r"^--- ", re.MULTILINE)
 TOUCHED = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
-SUBJECT = re.compile(r"(src|include)/")  # what is judged; the rest of the tree judges it
+SUBJECT = re.compile(r"(src|include)/")  # what is checked; the rest of the tree checks it
 AREA = re.compile(r"src/[a-z]+|heaplab\b.*")
 
 # What a bug in these files is fuzzed with; else its area says it, and elsewhere the target heap sees

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What came out: the figures, and the tables as text, TSV and Markdown. A row is what is known of
-one bug: a dictionary with the bug's name, area, what and survives, and with verdicts, which has the
-fields of a Verdict for each oracle that was asked."""
+one bug: a dictionary with the bug's name, area, what and survives, and with answers, which has the
+fields of an Answer for each oracle that was asked."""
 
 import statistics
 import time
@@ -28,7 +28,7 @@ class Figures(NamedTuple):
 
 
 def finders(row):
-    return [name for name, verdict in row["verdicts"].items() if verdict["found"]]
+    return [name for name, answer in row["answers"].items() if answer["found"]]
 
 
 def in_heaplab(row):
@@ -39,17 +39,17 @@ def figure(rows):
     found = [row["name"] for row in rows if finders(row)]
     lost = [row for row in rows if not finders(row)]
     library = [row for row in rows if not in_heaplab(row)]
-    asked = [row for row in library if FUZZER in row["verdicts"]]
-    hits = [row for row in asked if row["verdicts"][FUZZER]["found"]]
-    seconds = [row["verdicts"][FUZZER]["seconds"] for row in hits]
-    worst = [row["verdicts"][FUZZER]["worst"] or row["verdicts"][FUZZER]["seconds"] for row in hits]
-    lengths = [row["verdicts"][FUZZER]["shrunk"] for row in hits]
+    asked = [row for row in library if FUZZER in row["answers"]]
+    hits = [row for row in asked if row["answers"][FUZZER]["found"]]
+    seconds = [row["answers"][FUZZER]["seconds"] for row in hits]
+    worst = [row["answers"][FUZZER]["worst"] or row["answers"][FUZZER]["seconds"] for row in hits]
+    lengths = [row["answers"][FUZZER]["shrunk"] for row in hits]
     lengths = [length for length in lengths if length is not None]
     by_oracle: dict[tuple[bool, str], tuple[int, int]] = {}
     for row in rows:
-        for name, verdict in row["verdicts"].items():
+        for name, answer in row["answers"].items():
             hit, all_of_it = by_oracle.get((in_heaplab(row), name), (0, 0))
-            by_oracle[in_heaplab(row), name] = (hit + bool(verdict["found"]), all_of_it + 1)
+            by_oracle[in_heaplab(row), name] = (hit + bool(answer["found"]), all_of_it + 1)
     return Figures(
         len(rows), len(found),
         [row["name"] for row in lost if row["survives"]],
@@ -95,20 +95,20 @@ def show_operations(number):
     return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
 
 
-def cell(verdict):
+def cell(answer):
     """OPERATIONS/SECONDS of a finding; '-': asked, and it found nothing; empty: not asked."""
-    if verdict is None:
+    if answer is None:
         return ""
-    if not verdict["found"]:
+    if not answer["found"]:
         return "-"
-    seconds = show_seconds(verdict["seconds"])
-    operations = verdict["operations"]
+    seconds = show_seconds(answer["seconds"])
+    operations = answer["operations"]
     return seconds if operations is None else f"{show_operations(operations)}/{seconds}"
 
 
 def shrunk_of(row):
-    verdict = row["verdicts"].get(FUZZER)
-    return "" if verdict is None or verdict["shrunk"] is None else str(verdict["shrunk"])
+    answer = row["answers"].get(FUZZER)
+    return "" if answer is None or answer["shrunk"] is None else str(answer["shrunk"])
 
 
 def heading(oracles):
@@ -116,7 +116,7 @@ def heading(oracles):
 
 
 def library_line(row, oracles):
-    cells = "".join(f"{cell(row['verdicts'].get(name)):>11} " for name in oracles)
+    cells = "".join(f"{cell(row['answers'].get(name)):>11} " for name in oracles)
     return f"{row['name']:<30} {cells} {shrunk_of(row):>6}"
 
 
@@ -124,8 +124,8 @@ def heaplab_line(row):
     by = finders(row)
     how = "nothing"
     if by:
-        verdict = row["verdicts"][by[0]]
-        how = f"{by[0]:<8} {show_seconds(verdict['seconds']):>6}  {verdict['what']}"
+        answer = row["answers"][by[0]]
+        how = f"{by[0]:<8} {show_seconds(answer['seconds']):>6}  {answer['what']}"
     return f"{row['name']:<30} {how}"
 
 
@@ -167,11 +167,11 @@ def tsv(rows, oracles):
     for row in rows:
         line = [row["name"], row["area"], ",".join(finders(row))]
         for name in oracles:
-            verdict = row["verdicts"].get(name)
-            line += ["", "", "", ""] if verdict is None else [
-                "yes" if verdict["found"] else "no", f"{verdict['seconds']:.3f}",
-                verdict["operations"], verdict["what"]]
-        fuzzed = row["verdicts"].get(FUZZER) or {}
+            answer = row["answers"].get(name)
+            line += ["", "", "", ""] if answer is None else [
+                "yes" if answer["found"] else "no", f"{answer['seconds']:.3f}",
+                answer["operations"], answer["what"]]
+        fuzzed = row["answers"].get(FUZZER) or {}
         line += [fuzzed.get(name) for name in ("worst", "executions", "shrunk")]
         lines.append(line)
     clean = [["" if word is None else str(word).replace("\t", " ") for word in line]
@@ -204,10 +204,10 @@ def markdown(rows, oracles, figures, settings, machine):
         "operations of the shrunken script. libFuzzer: the median of its runs.", "",
         *table(["bug", "where", *oracles, "script"],
                [[f"{row['name']}: {escape(row['what'])}", row["area"],
-                 *(cell(row["verdicts"].get(name)) for name in oracles), shrunk_of(row)]
+                 *(cell(row["answers"].get(name)) for name in oracles), shrunk_of(row)]
                 for row in library]), "",
         "## Bugs in heaplab", "",
-        "Who notices first that a judge is broken, and by what. The judges are asked in this "
+        "Who notices first that a checker is broken, and by what. The checkers are asked in this "
         "order: the suites; the replays and their number; a short fuzzing job, which must find "
         "nothing and finds out when part of it is dead; the mistakes of `make properties`, which "
         "must still be found; the scripts' own tests (these first for bugs in scripts).", "",
@@ -222,5 +222,5 @@ def lab_cells(row, escape):
     by = finders(row)
     if not by:
         return ["nothing", "", ""]
-    verdict = row["verdicts"][by[0]]
-    return [by[0], show_seconds(verdict["seconds"]), escape(verdict["what"])]
+    answer = row["answers"][by[0]]
+    return [by[0], show_seconds(answer["seconds"]), escape(answer["what"])]

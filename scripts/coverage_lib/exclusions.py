@@ -50,7 +50,7 @@ def key_of(place: Place) -> Key:
     return place.kind, place.file, place.function, place.text
 
 
-def judge(rows: list[Row], uncovered: list[Place],
+def check(rows: list[Row], uncovered: list[Place],
           everything: list[Place]) -> tuple[list[Place], list[str]]:
     """(places that no row excludes, what is wrong with rows). The text of a row must name its place
     without doubt: it may stand several times in the function only if none of those is covered, and

@@ -67,7 +67,7 @@ def faults_of(job, within):
     return wrong
 
 
-def verdict(job, expect, say, within=FOUND_WITHIN_SECONDS):
+def conclude(job, expect, say, within=FOUND_WITHIN_SECONDS):
     """The exit status. The job itself ends with 1, as any job that found something; with
     `expect` the bug is what we came for, and 0 says that it was found as it should be."""
     wrong = faults_of(job, within)

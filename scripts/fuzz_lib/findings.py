@@ -216,7 +216,7 @@ class Store:
         return "".join(repr(line)[2:-1] + "\n" for line in lines)
 
     def choose_command(self, found):
-        """Writes down the first command that shows this failure again. Hangs are believed: to
+        """Writes down the first command that shows this failure again. Hangs are not replayed: to
         see one again takes as long as the engine's limit."""
         path = program.shown(found.folder / "input", self.root)
         commands = replay_commands(found.target, found.failure.kind, path)

@@ -201,7 +201,7 @@ class Job:
         self.sample(time.monotonic(), force=True)
         self.live.update(self.rows, time.monotonic(), force=True)
         self.live.drawn = 0
-        self.judge()
+        self.check_end()
         self.merge_corpora()
         for corpus in self.corpora.values():
             corpus.close()
@@ -441,7 +441,7 @@ class Job:
 
     # ---- the end
 
-    def judge(self):
+    def check_end(self):
         """A run whose harness was dead proves nothing: notice that."""
         for target in self.targets:
             if self.store.of(target) or self.interrupt is not None:

@@ -17,7 +17,7 @@ BEGINNINGS = ("property=", "tagheap: ", "AddressSanitizer: ", "runtime error: ",
 COUNTER = "known "  # how the programs' counters begin, one for each signature
 
 
-def objection(line: bytes) -> Optional[str]:
+def error_in(line: bytes) -> Optional[str]:
     """What is wrong with a signature; None: nothing."""
     if any(byte < 0x20 or byte == 0x7F for byte in line):
         return "holds a byte that is no text"
@@ -39,7 +39,7 @@ def read(path: pathlib.Path) -> list[str]:
         line = line.strip(b" \t\r")
         if not line or line.startswith(b"#"):
             continue
-        wrong = objection(line)
+        wrong = error_in(line)
         text = line.decode("utf-8", "replace")
         if wrong is None and text not in found and len(found) == SIGNATURES_MAX:
             wrong = f"is one signature more than the {SIGNATURES_MAX} that can be known"

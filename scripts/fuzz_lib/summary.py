@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The end of a run: its verdict, as text and as build/fuzz-summary.json."""
+"""The end of a run: its result, as text and as build/fuzz-summary.json."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ class Summary(NamedTuple):
     lines: list
 
 
-def verdict(job):
+def conclude(job):
     """(result, exit status): findings and a dead harness outrank an interruption."""
     if job.store.findings:
         return "findings", 1
@@ -49,7 +49,7 @@ def make(job):
 
 
 def collect(job):
-    result, status = verdict(job)
+    result, status = conclude(job)
     return {
         "result": result,
         "exit_status": status,

@@ -83,7 +83,7 @@ static bool is_callers(const th_arena *arena, const th_chunk *p) {
 static void give_back_all(th_arena *arena, th_arena_chunk *chunk, bool is_chain) {
     while (chunk != NULL) {
         th_chunk p;
-        if (!th_chunk_claim(arena, chunk, &p) || (is_chain && is_callers(arena, &p))) {
+        if (!th_chunk_load_verified(arena, chunk, &p) || (is_chain && is_callers(arena, &p))) {
             return;
         }
         (void)th_span_verify(&p.span, th_arena_guarding(arena), p.header.number, p.span.base);
@@ -145,7 +145,7 @@ static void *alloc_in_next(th_arena *arena, size_t bytes, size_t mask) {
     th_chunk p;
     th_arena_chunk *spare = arena->spare;
     if (spare != NULL) {
-        if (!th_chunk_claim(arena, spare, &p)) {
+        if (!th_chunk_load_verified(arena, spare, &p)) {
             return NULL;
         }
     } else if (!th_chunk_take(arena, arena->config.chunk_bytes, &p)) {
@@ -335,7 +335,7 @@ static bool verify_chain(const th_arena *arena, const th_arena_mark *mark) {
         if (chunk == NULL) {
             return raise_stale(arena, mark);
         }
-        if (!th_chunk_claim(arena, chunk, &p) ||
+        if (!th_chunk_load_verified(arena, chunk, &p) ||
             !th_span_verify(&p.span, th_arena_guarding(arena), p.header.number, p.span.base)) {
             return false;
         }
@@ -343,7 +343,7 @@ static bool verify_chain(const th_arena *arena, const th_arena_mark *mark) {
     if (mark->chunk == NULL) {
         return true;
     }
-    if (!th_chunk_claim(arena, mark->chunk, &p)) {
+    if (!th_chunk_load_verified(arena, mark->chunk, &p)) {
         return false;
     }
     if (mark->used > th_span_used(&p.span)) {
@@ -359,7 +359,7 @@ static bool verify_larges(const th_arena *arena, const th_arena_mark *mark) {
         if (chunk == NULL) {
             return raise_stale(arena, mark);
         }
-        if (!th_chunk_claim(arena, chunk, &p) ||
+        if (!th_chunk_load_verified(arena, chunk, &p) ||
             !th_span_verify(&p.span, th_arena_guarding(arena), p.header.number, p.span.base)) {
             return false;
         }
@@ -453,7 +453,7 @@ size_t th_arena_trim(th_arena *arena) {
     size_t before = arena->reserved;
     while (arena->spare != NULL) {
         th_chunk p;
-        if (!th_chunk_claim(arena, arena->spare, &p)) {
+        if (!th_chunk_load_verified(arena, arena->spare, &p)) {
             return 0;
         }
         arena->spare = p.header.prev;

@@ -216,8 +216,8 @@ static th_status verify_live(const th_buddy *b, const void *pointer, th_fault *f
 }
 
 /* Finds the live block at `pointer`. False, after a fault if there are guards, if there is none. */
-static inline TH_ALWAYS_INLINE bool claim(const th_buddy *b, const void *pointer, size_t *unit,
-                                          unsigned *order) {
+static inline TH_ALWAYS_INLINE bool require_live(const th_buddy *b, const void *pointer,
+                                                 size_t *unit, unsigned *order) {
     th_fault fault;
     if (b == NULL || pointer == NULL || b->tree == NULL) {
         return false;
@@ -413,7 +413,7 @@ TH_NOINLINE static void give_back_large(th_buddy *b, size_t unit, unsigned order
 void th_buddy_free(th_buddy *buddy, void *pointer) {
     size_t unit;
     unsigned order;
-    if (!claim(buddy, pointer, &unit, &order)) {
+    if (!require_live(buddy, pointer, &unit, &order)) {
         return;
     }
     if (order < TH_BUDDY_BITS_LOG2) {
@@ -435,7 +435,7 @@ static bool can_grow(const th_buddy *b, size_t unit, unsigned order, unsigned wa
 bool th_buddy_resize_in_place(th_buddy *buddy, void *pointer, size_t bytes) {
     size_t unit;
     unsigned order;
-    if (bytes == 0 || !claim(buddy, pointer, &unit, &order)) {
+    if (bytes == 0 || !require_live(buddy, pointer, &unit, &order)) {
         return false;
     }
     unsigned wanted = order_for(buddy, bytes);
@@ -470,7 +470,7 @@ bool th_buddy_resize_in_place(th_buddy *buddy, void *pointer, size_t bytes) {
 size_t th_buddy_usable_size(const th_buddy *buddy, const void *pointer) {
     size_t unit;
     unsigned order;
-    return claim(buddy, pointer, &unit, &order) ? th_buddy_block_bytes(buddy, order) : 0;
+    return require_live(buddy, pointer, &unit, &order) ? th_buddy_block_bytes(buddy, order) : 0;
 }
 
 bool th_buddy_owns(const th_buddy *buddy, const void *address) {

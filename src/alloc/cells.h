@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of equal cells: what pools and slabs have in common. A cell is an object and what alignment
  * adds to it. A free cell is closed; its first word links it to the next free one, and what is
- * behind that is poison at guard level 2.
+ * after that is poison at guard level 2.
  *
  *   live   [ requested bytes: open ][ canary at level 1: closed ]
  *   free   [ link ][ poison at level 2 ]                            all closed
@@ -24,7 +24,7 @@ typedef struct th_cells {
 
 #define TH_CELL_LINK_BYTES sizeof(void *)
 
-/* The bytes between the last cell and what an allocator keeps behind it, and between what it keeps
+/* The bytes between the last cell and what an allocator keeps after it, and between what it keeps
  * in front of the first cell and that: closed, so that ASan and memcheck see an overflow. */
 #define TH_CELL_WALL_BYTES ((size_t)16)
 
@@ -111,7 +111,7 @@ static inline th_status th_cell_verify_canary(const th_cells *cells, size_t inde
 /* The cell from its byte `from` on must be poison. */
 th_status th_cell_verify_poison(const th_cells *cells, size_t index, size_t from, th_fault *fault);
 
-/* What is behind the first `bytes` bytes of a live cell, which are not all: canary, at level 1, up
+/* What follows the first `bytes` bytes of a live cell, which are not all: canary, at level 1, up
  * to `to`; closed. */
 void th_cell_close_rest(const th_cells *cells, size_t index, size_t bytes, size_t to, int level);
 

@@ -81,7 +81,7 @@ th_status th_chunk_load(const th_arena *arena, th_arena_chunk *chunk, th_chunk *
     return TH_OK;
 }
 
-bool th_chunk_claim(const th_arena *arena, th_arena_chunk *chunk, th_chunk *p) {
+bool th_chunk_load_verified(const th_arena *arena, th_arena_chunk *chunk, th_chunk *p) {
     th_fault fault = {0}; /* gcc with ASan cannot see that it is always written */
     if (th_chunk_load(arena, chunk, p, &fault) == TH_OK) {
         return true;

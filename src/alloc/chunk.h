@@ -65,7 +65,7 @@ void th_chunk_store(const th_arena *arena, th_chunk *p);
 th_status th_chunk_load(const th_arena *arena, th_arena_chunk *chunk, th_chunk *p, th_fault *fault);
 
 /* The same, but false after a fault. */
-bool th_chunk_claim(const th_arena *arena, th_arena_chunk *chunk, th_chunk *p);
+bool th_chunk_load_verified(const th_arena *arena, th_arena_chunk *chunk, th_chunk *p);
 
 /* Makes it the current chunk, above the one that was. */
 void th_chunk_push(th_arena *arena, th_chunk *p);

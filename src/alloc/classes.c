@@ -16,7 +16,7 @@
 #define STEP_BYTES  ((size_t)16)   /* between the smallest classes */
 #define LINEAR_MAX  ((size_t)128)  /* the last of those */
 #define LINEAR      8u             /* their number */
-#define PER_DOUBLE  4u             /* classes to every doubling behind them */
+#define PER_DOUBLE  4u             /* classes to every doubling above them */
 #define SLAB_SHARES 8u             /* the largest class is this part of a slab */
 #define ALIGNED_MAX ((size_t)4096) /* no class is aligned to more */
 

@@ -45,7 +45,7 @@ static unsigned char *block_of(const th_large_record *record) {
  * that, or kept (tagheap/pages.h); of what is not accessible, and not even noted, nothing but
  * addresses is lost. */
 
-/* [page: no access][not used ... block][page: no access]; alignments above a page's begin behind
+/* [page: no access][not used ... block][page: no access]; alignments above a page's begin after
  * the first one. The sum wraps around only for an alignment that no reservation can have. */
 static unsigned char *get_guarded(size_t bytes, size_t alignment, size_t *whole) {
     size_t page = th_pages_size();
@@ -168,7 +168,7 @@ static void return_memory(th_large *large, unsigned char *block, size_t bytes) {
     }
 }
 
-/* What lies behind the requested bytes in the last page: canary, closed. */
+/* What lies after the requested bytes in the last page: canary, closed. */
 static void close_rest(const th_large *large, const th_large_record *record) {
     unsigned char *end = block_of(record) + record->requested;
     size_t rest = record->range.bytes - record->requested;
@@ -289,7 +289,7 @@ static bool is_sound(const th_large *large, const th_large_record *record, const
 }
 
 /* NULL if there is no such block. */
-static th_large_record *claim(const th_large *large, const void *block) {
+static th_large_record *require_live(const th_large *large, const void *block) {
     if (large == NULL) {
         return NULL;
     }
@@ -454,7 +454,7 @@ static bool resize_block(th_large *large, th_large_record *record, size_t bytes,
 
 /* `loose`: even if less than half of the memory remains in use. */
 static bool resize(th_large *large, void *block, size_t bytes, bool loose) {
-    th_large_record *record = bytes - 1 < PTRDIFF_MAX ? claim(large, block) : NULL;
+    th_large_record *record = bytes - 1 < PTRDIFF_MAX ? require_live(large, block) : NULL;
     bool done = record != NULL && resize_block(large, record, bytes, loose);
     if (large != NULL) {
         th_large_settle(large);
@@ -471,12 +471,12 @@ bool th_large_resize_snugly(th_large *large, void *block, size_t bytes) {
 }
 
 size_t th_large_requested_size(const th_large *large, const void *block) {
-    const th_large_record *record = claim(large, block);
+    const th_large_record *record = require_live(large, block);
     return record != NULL ? record->requested : 0;
 }
 
 size_t th_large_usable_size(const th_large *large, const void *block) {
-    const th_large_record *record = claim(large, block);
+    const th_large_record *record = require_live(large, block);
     return record != NULL ? record->range.bytes : 0;
 }
 

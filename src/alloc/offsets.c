@@ -278,7 +278,7 @@ static bool raise(const th_offsets *o, th_fault_kind kind, th_offsets_block bloc
 }
 
 /* Is the block live? False after a fault. */
-static bool claim(const th_offsets *o, th_offsets_block block) {
+static bool verify(const th_offsets *o, th_offsets_block block) {
     if (o == NULL || o->nodes == NULL) {
         return false;
     }
@@ -359,7 +359,7 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block) {
     if (block.generation == 0) {
         return true;
     }
-    if (!claim(o, block)) {
+    if (!verify(o, block)) {
         return false;
     }
     uint32_t index = block.node;
@@ -385,7 +385,7 @@ bool th_offsets_free(th_offsets *offsets, th_offsets_block block) {
 
 bool th_offsets_resize_in_place(th_offsets *offsets, th_offsets_block block, uint64_t bytes) {
     th_offsets *o = offsets;
-    if (!claim(o, block) || bytes == 0 || bytes > o->bytes) {
+    if (!verify(o, block) || bytes == 0 || bytes > o->bytes) {
         return false;
     }
     node *n = &o->nodes[block.node];
@@ -411,7 +411,7 @@ bool th_offsets_resize_in_place(th_offsets *offsets, th_offsets_block block, uin
 }
 
 uint64_t th_offsets_size(const th_offsets *offsets, th_offsets_block block) {
-    return claim(offsets, block) ? offsets->nodes[block.node].bytes : 0;
+    return verify(offsets, block) ? offsets->nodes[block.node].bytes : 0;
 }
 
 th_offsets_block th_offsets_find(const th_offsets *offsets, uint64_t offset) {

@@ -388,7 +388,8 @@ th_status th_pool_find_live(const th_pool *pool, const void *pointer, th_pool_ch
 }
 
 /* False after a report; at level 0 a foreign pointer that is noticed is none of our business. */
-static bool claim(const th_pool *pool, const void *pointer, th_pool_chunk **chunk, size_t *index) {
+static bool require_live(const th_pool *pool, const void *pointer, th_pool_chunk **chunk,
+                         size_t *index) {
     th_fault fault;
     th_status status = th_pool_find_live(pool, pointer, chunk, index, &fault);
     return th_pool_level(pool) < 1 ? status == TH_OK
@@ -402,7 +403,7 @@ TH_NOINLINE static void free_carefully(th_pool *pool, void *object) {
     if (pool == NULL) {
         return;
     }
-    if (object != NULL && claim(pool, object, &chunk, &index)) {
+    if (object != NULL && require_live(pool, object, &chunk, &index)) {
         th_cells cells = th_pool_cells_of(pool, chunk);
         if (th_pool_keeps_map(pool)) {
             chunk->live[index / TH_POOL_MAP_BITS] &= ~(1u << (index % TH_POOL_MAP_BITS));

@@ -32,7 +32,7 @@
  * the caller's. */
 static inline bool th_remote_list_push(th_atomic_address *list, uintptr_t node,
                                        th_plain_address *below) {
-    /* Relaxed: what is read becomes a link, and nothing behind it is looked at. */
+    /* Relaxed: what is read becomes a link, and nothing that it leads to is looked at. */
     uintptr_t old = TH_ATOMIC_LOAD(list, TH_RELAXED);
     do {
         if (old == TH_REMOTE_CLOSED) {

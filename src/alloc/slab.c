@@ -314,7 +314,7 @@ static inline th_status find_live(const th_slab *slab, const void *pointer, plac
                                : th_cells_foreign(pointer, fault);
 }
 
-static bool claim(const th_slab *slab, const void *pointer, place *at) {
+static bool require_live(const th_slab *slab, const void *pointer, place *at) {
     th_fault fault;
     return pointer != NULL &&
            th_guarding_passes(&slab->config.guarding, find_live(slab, pointer, at, &fault), &fault);
@@ -430,7 +430,7 @@ static inline void free_object(th_slab *slab, const place *at) {
 
 TH_NOINLINE static void free_carefully(th_slab *slab, void *object) {
     place at;
-    if (slab->slab_bytes != 0 && claim(slab, object, &at)) {
+    if (slab->slab_bytes != 0 && require_live(slab, object, &at)) {
         free_object(slab, &at);
     }
     th_slab_settle(slab);
@@ -470,7 +470,7 @@ bool th_slab_resize_in_place(th_slab *slab, void *object, size_t bytes) {
     if (slab == NULL) {
         return false;
     }
-    bool done = bytes - 1 < slab->config.object_bytes && claim(slab, object, &at);
+    bool done = bytes - 1 < slab->config.object_bytes && require_live(slab, object, &at);
     if (done) {
         size_t old_bytes = at.requested;
         set_requested(&at, bytes);
@@ -482,7 +482,8 @@ bool th_slab_resize_in_place(th_slab *slab, void *object, size_t bytes) {
 
 size_t th_slab_requested_size(const th_slab *slab, const void *object) {
     place at;
-    return slab != NULL && slab->slab_bytes != 0 && claim(slab, object, &at) ? at.requested : 0;
+    return slab != NULL && slab->slab_bytes != 0 && require_live(slab, object, &at) ? at.requested
+                                                                                    : 0;
 }
 
 /* ---- all at once -------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ th_status th_slab_init_shared(th_slab *slab, const th_slab_config *config, th_ra
  * careful way does all the rest: what changes the list that a slab is in, too, but for the object
  * that fills one. Both ways hand out the same objects. */
 
-/* The index of the object whose first byte lies `offset` bytes behind that of object 0. With
+/* The index of the object whose first byte lies `offset` bytes above that of object 0. With
  * offset = index * stride and reciprocal = (2^32 + e) / stride, e < stride, the product is
  * index * 2^32 + index * e, and index * e < offset < 2^32. Of any other offset, an index that is
  * not its. */

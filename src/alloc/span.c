@@ -5,7 +5,7 @@
  *   at                     dirty      limit                          end
  *    [canary][   poison   ][ anything ][ record n-1 ] ... [ record 0 ]
  *
- * The canary behind the last block covers at most TH_SPAN_CANARY_BYTES, and nothing if no block
+ * The canary after the last block covers at most TH_SPAN_CANARY_BYTES, and nothing if no block
  * has been made. A gap is recorded when its block is made, unless there is no room. */
 #include "alloc/span.h"
 
@@ -32,7 +32,7 @@ static unsigned char *lower(unsigned char *a, unsigned char *b) {
     return (uintptr_t)a < (uintptr_t)b ? a : b;
 }
 
-/* The end of the canary behind the last block. */
+/* The end of the canary after the last block. */
 static unsigned char *canary_end(const th_span *span) {
     if (span->at == span->base) {
         return span->at;
@@ -90,7 +90,7 @@ static th_status find_canary(const th_span *span, size_t number, th_fault *fault
                                    (size_t)(canary_end(span) - span->at), number, fault);
 }
 
-/* Free memory from behind the canary up to `to`. */
+/* Free memory from the end of the canary up to `to`. */
 static th_status find_poison(const th_span *span, const th_guarding *guarding, size_t number,
                              unsigned char *to, th_fault *fault) {
     if (th_guarding_level(guarding) < 2) {
@@ -248,8 +248,8 @@ void th_span_release(const th_span *span) {
     th_track_release(span->base, (size_t)(span->end - span->base));
 }
 
-/* A new end at `to` also needs memory for the canary behind it. */
-static unsigned char *canary_end_behind(const th_span *span, unsigned char *to) {
+/* A new end at `to` also needs memory for the canary after it. */
+static unsigned char *canary_end_above(const th_span *span, unsigned char *to) {
     size_t room = (size_t)(span->end - to);
     return to + (room < TH_SPAN_CANARY_BYTES ? room : TH_SPAN_CANARY_BYTES);
 }
@@ -275,7 +275,7 @@ static bool may_take(const th_span *span, const th_guarding *guarding, size_t nu
         status = find_displaced(span, number, to, &fault);
     }
     if (status == TH_OK) {
-        status = find_poison(span, guarding, number, canary_end_behind(span, to), &fault);
+        status = find_poison(span, guarding, number, canary_end_above(span, to), &fault);
     }
     if (status == TH_OK) {
         status = find_record_poison(span, guarding, number, to, &fault);

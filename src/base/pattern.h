@@ -82,7 +82,7 @@ TH_TRACK_BLIND_PART bool th_poison_holds(const th_word *at, size_t count) {
 
 /* ---- canaries -----------------------------------------------------------------------------
  *
- * They stand behind the requested bytes of live blocks. Each byte depends on a seed and on its
+ * They stand after the requested bytes of live blocks. Each byte depends on a seed and on its
  * place, which is counted from a fixed point of the memory, not on its address: what a report
  * expects is the same in every run, and in a copy of the memory at another address. Neighbours
  * differ in their lowest bit, so that no value is right for two of them. */

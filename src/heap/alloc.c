@@ -2,8 +2,8 @@
 /* Allocation and freeing. */
 #include "heap/alloc.h"
 
+#include "heap/call.h"
 #include "heap/count.h"
-#include "heap/enter.h"
 #include "heap/event.h"
 #include "heap/journal.h"
 #include "heap/place.h"
@@ -70,16 +70,16 @@ static bool verify_poison(const th_heap *heap, const th_place *place, uint32_t n
                            rest ? block_end + th_header_dwords(heap) : end);
 }
 
-th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
-    uint32_t need = th_need_dwords(heap, wish->bytes);
-    if (need == 0 || wish->alignment > (size_t)1 << TH_LAYOUT_ALIGN_MAX) {
+th_outcome th_block_make(th_heap *heap, const th_request *request, th_header *made) {
+    uint32_t need = th_need_dwords(heap, request->bytes);
+    if (need == 0 || request->alignment > (size_t)1 << TH_LAYOUT_ALIGN_MAX) {
         return TH_OUTCOME_NO_ROOM;
     }
     th_place place;
     size_t unit_bytes = (size_t)th_unit(heap) * TH_DWORD_BYTES;
     uint32_t align_log2 =
-        th_highest_bit(wish->alignment > unit_bytes ? wish->alignment : unit_bytes);
-    th_place_result result = th_place_find(heap, need, align_log2, wish->tag, &place);
+        th_highest_bit(request->alignment > unit_bytes ? request->alignment : unit_bytes);
+    th_place_result result = th_place_find(heap, need, align_log2, request->tag, &place);
     if (result != TH_PLACE_FOUND) {
         return result == TH_PLACE_NONE ? TH_OUTCOME_NO_ROOM : TH_OUTCOME_FAULT;
     }
@@ -87,10 +87,10 @@ th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made) {
         return TH_OUTCOME_FAULT;
     }
     th_header block = {.offset = place.offset,
-                       .tag = wish->tag,
+                       .tag = request->tag,
                        .size = need,
-                       .requested = wish->bytes,
-                       .site = wish->site,
+                       .requested = request->bytes,
+                       .site = request->site,
                        .align_log2 = align_log2};
     carve(heap, &place, &block);
     th_guard_open(heap, &block);
@@ -124,29 +124,29 @@ void th_note_failure(th_heap *heap) {
 
 TH_NOINLINE void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag,
                                    uint32_t site) {
-    const th_wish wish = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
+    const th_request request = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
     void *payload = NULL;
     th_outcome outcome = TH_OUTCOME_FAULT;
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return NULL;
     }
     bool sound = true;
     if (tag < th_tag_free(heap) && bytes != 0 && th_is_power_of_two(alignment)) {
         th_header block;
         do {
-            outcome = th_block_make(heap, &wish, &block);
+            outcome = th_block_make(heap, &request, &block);
         } while (th_ask_low_memory(heap, bytes, &outcome));
         if (outcome == TH_OUTCOME_DONE) {
             payload = th_payload(heap, &block);
             sound = th_tell(heap, TH_EVENT_ALLOC, NULL, payload);
         } else if (outcome == TH_OUTCOME_NO_ROOM) {
             th_note_failure(heap);
-            sound = th_tell_failure(heap, &wish, NULL);
+            sound = th_tell_failure(heap, &request, NULL);
         } else {
             sound = outcome != TH_OUTCOME_BROKEN;
         }
     }
-    th_leave(heap, sound);
+    th_call_end(heap, sound);
     return payload;
 }
 
@@ -191,16 +191,16 @@ size_t th_block_free(th_heap *heap, const th_header *block) {
 
 TH_NOINLINE size_t th_free_checked(th_heap *heap, void *pointer) {
     size_t freed = 0;
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return 0;
     }
     bool sound = true;
     th_header block;
-    if (pointer != NULL && th_claim(heap, pointer, &block)) {
+    if (pointer != NULL && th_require_live(heap, pointer, &block)) {
         freed = th_block_free(heap, &block);
         sound = freed == 0 || th_tell(heap, TH_EVENT_FREE, &block, NULL);
     }
-    th_leave(heap, sound);
+    th_call_end(heap, sound);
     return freed;
 }
 
@@ -237,10 +237,10 @@ static th_outcome free_range(th_heap *heap, uint32_t low, uint32_t high, uint32_
 
 uint32_t th_heap_free_tags(th_heap *heap, uint32_t low, uint32_t high) {
     uint32_t freed = 0;
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return 0;
     }
     th_outcome outcome = free_range(heap, low, high, &freed);
-    th_leave(heap, outcome != TH_OUTCOME_BROKEN);
+    th_call_end(heap, outcome != TH_OUTCOME_BROKEN);
     return freed;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Allocation and freeing inside a call: the lock is held and the frame (enter.h) entered. */
+/* Allocation and freeing inside a call: the lock is held and the frame (call.h) entered. */
 #ifndef TH_HEAP_ALLOC_H
 #define TH_HEAP_ALLOC_H
 
@@ -13,17 +13,17 @@ typedef enum th_outcome {
 } th_outcome;
 
 /* What a new block is to be. */
-typedef struct th_wish {
+typedef struct th_request {
     size_t bytes;
     size_t alignment; /* a power of two */
     uint32_t tag;
     uint32_t site;
-} th_wish;
+} th_request;
 
 /* Places the block and opens its payload; *made is its header. */
-th_outcome th_block_make(th_heap *heap, const th_wish *wish, th_header *made);
+th_outcome th_block_make(th_heap *heap, const th_request *request, th_header *made);
 
-/* Frees a live block, verified by th_claim. The bytes made available; 0 after a fault. */
+/* Frees a live block, verified by th_require_live. The bytes made available; 0 after a fault. */
 size_t th_block_free(th_heap *heap, const th_header *block);
 
 /* th_heap_alloc_at and th_heap_free, however the heap is configured. */

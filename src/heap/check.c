@@ -4,8 +4,8 @@
  * It believes nothing it has not verified: a header is read only where the block below ends, so
  * that the walk stays inside the region and comes to an end on any input. */
 #include "base/no_fault.h"
+#include "heap/call.h"
 #include "heap/count.h"
-#include "heap/enter.h"
 #include "heap/guard.h"
 
 /* What the walk knows so far. */

@@ -2,8 +2,8 @@
 /* Compaction of the HEAD side: every block slides down into the free block below it. */
 #include "heap/compact.h"
 
+#include "heap/call.h"
 #include "heap/count.h"
-#include "heap/enter.h"
 #include "heap/event.h"
 #include "heap/fast.h"
 #include "heap/journal.h"
@@ -70,7 +70,7 @@ static unsigned plan_slide(const th_heap *heap, const slide *s, th_header run[3]
 /* The contents are where they belong: the headers follow. */
 static void settle(th_heap *heap, slide *s, th_header run[3], unsigned count,
                    const th_header *moved) {
-    /* Everything behind the contents is written anew: slack and canary, then what is vacated. */
+    /* Everything after the contents is written anew: slack and canary, then what is vacated. */
     th_guard_close_move(heap, moved,
                         th_end(heap, &s->block) + (s->merge ? th_header_dwords(heap) : 0));
     /* As it was when the move was decided: the callback has been in between. */
@@ -223,10 +223,10 @@ static void run_pass(th_heap *heap, pass *p) {
 
 th_heap_compaction th_heap_compact(th_heap *heap, th_heap_move_fn may_move, void *context) {
     pass p = {.may_move = may_move, .context = context};
-    if (th_enter(heap)) {
+    if (th_call_begin(heap)) {
         set_cursor(heap, 0);
         run_pass(heap, &p);
-        th_leave(heap, !p.broken);
+        th_call_end(heap, !p.broken);
     }
     return p.result;
 }
@@ -234,9 +234,9 @@ th_heap_compaction th_heap_compact(th_heap *heap, th_heap_move_fn may_move, void
 th_heap_compaction th_heap_compact_some(th_heap *heap, size_t budget_bytes,
                                         th_heap_move_fn may_move, void *context) {
     pass p = {.may_move = may_move, .context = context, .budget = budget_bytes, .budgeted = true};
-    if (th_enter(heap)) {
+    if (th_call_begin(heap)) {
         run_pass(heap, &p);
-        th_leave(heap, !p.broken);
+        th_call_end(heap, !p.broken);
     }
     return p.result;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/event.h"
 
-#include "heap/enter.h"
+#include "heap/call.h"
 
 /* As in a move callback, calls from inside are refused. */
 static bool tell(th_heap *heap, const th_event *event) {
@@ -48,14 +48,14 @@ bool th_tell(th_heap *heap, th_event_kind kind, const th_header *before, const v
     return tell(heap, &event);
 }
 
-bool th_tell_failure(th_heap *heap, const th_wish *wish, const th_header *block) {
+bool th_tell_failure(th_heap *heap, const th_request *request, const th_header *block) {
     if (heap->config.on_event == NULL) {
         return true;
     }
     th_event event = event_of(heap, TH_EVENT_FAIL, block);
-    event.tag = wish->tag;
-    event.old_tag = wish->tag;
-    event.site = wish->site;
-    event.bytes = wish->bytes;
+    event.tag = request->tag;
+    event.old_tag = request->tag;
+    event.site = request->site;
+    event.bytes = request->bytes;
     return tell(heap, &event);
 }

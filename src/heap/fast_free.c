@@ -227,7 +227,7 @@ TH_CHAIN_INLINE bool may_be_payload(const th_heap *heap, uintptr_t distance, th_
 }
 
 /* With guards, in functions of their own, each of which ends in the next one, for what was looked
- * at need not be kept: is there a live block? Has nobody written behind it? Most canaries have no
+ * at need not be kept: is there a live block? Has nobody written after it? Most canaries have no
  * more than sixteen bytes; others are `slack`'s. */
 TH_TRACK_BLIND_PART size_t verify_live_as(th_heap *heap, void *pointer, th_shape s, free_fn *next) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->base;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A frozen heap refuses as one inside a callback does, and for the same reason writes nothing: the
  * refusal comes before anything is done, and the fast path is not taken. */
-#include "heap/enter.h"
+#include "heap/call.h"
 
 th_status th_heap_freeze(th_heap *heap) {
     if (heap == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
-    if (!th_enter_to_end(heap)) { /* what the low-memory callback returns to goes on writing, too */
+    /* What the low-memory callback returns to goes on writing, too. */
+    if (!th_call_begin_last(heap)) {
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     th_set_busy(heap, TH_FAULT_FROZEN);

@@ -89,7 +89,7 @@ bool th_guard_possible(const th_heap *heap, const th_header *block) {
     return true;
 }
 
-bool th_claim(const th_heap *heap, const void *pointer, th_header *block) {
+bool th_require_live(const th_heap *heap, const void *pointer, th_header *block) {
     uint32_t offset;
     if (!header_offset(heap, pointer, &offset)) {
         return false;
@@ -146,7 +146,7 @@ bool th_guard_canary(const th_heap *heap, const th_header *block) {
     return true;
 }
 
-/* Writes the canary behind the requested bytes and closes it. Not sixteen bytes at a time: what is
+/* Writes the canary after the requested bytes and closes it. Not sixteen bytes at a time: what is
  * written of a payload counts as its contents for MSan, though it is what stood there. */
 static void write_canary(th_heap *heap, const th_header *block) {
     size_t bytes = th_canary_bytes(block);
@@ -241,7 +241,7 @@ bool th_guard_sound(const th_heap *heap) {
     return false;
 }
 
-/* The checker looks at the seals, too: where they do not hold it finds that, or what is behind it.
+/* The checker looks at the seals, too: where they do not hold it finds that, or what caused it.
  */
 bool th_guard_control(const th_heap *heap) {
     th_fault fault;

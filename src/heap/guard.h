@@ -26,7 +26,7 @@ void th_raise_header(const th_heap *heap, const th_header *block);
 
 /* Finds the live block whose payload starts at `pointer`. With guards: false after a fault if
  * there is none, or its header or canary is damaged. */
-bool th_claim(const th_heap *heap, const void *pointer, th_header *block);
+bool th_require_live(const th_heap *heap, const void *pointer, th_header *block);
 
 /* False after a fault if the header, not of LAST, says what cannot be: the block ends beyond LAST,
  * or elsewhere than its link says, or was asked for more than it has. One whose check word is right
@@ -147,7 +147,7 @@ void th_guard_reopen(th_heap *heap, const th_header *block, size_t old_requested
 /* The dwords [from, to) have become the inside of a free block: poisons and closes them. */
 void th_guard_wipe(th_heap *heap, uint32_t from, uint32_t to);
 
-/* A block's contents have been moved down to their new place: closes everything behind them up to
+/* A block's contents have been moved down to their new place: closes everything after them up to
  * dword `to`, writing the canary of the block and the poison of what is vacated. */
 void th_guard_close_move(th_heap *heap, const th_header *moved, uint32_t to);
 

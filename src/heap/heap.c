@@ -3,7 +3,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 
-#include "heap/enter.h"
+#include "heap/call.h"
 #include "heap/event.h"
 #include "heap/fast.h"
 #include "heap/index.h"
@@ -193,7 +193,7 @@ th_status th_heap_set_on_event(th_heap *heap, th_event_fn on_event, void *contex
     if (heap == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     heap->config.on_event = on_event;
@@ -205,7 +205,7 @@ th_status th_heap_set_on_event(th_heap *heap, th_event_fn on_event, void *contex
 }
 
 void th_heap_detach(th_heap *heap) {
-    if (th_enter_to_end(heap)) {
+    if (th_call_begin_last(heap)) {
         th_track_release(heap->base, th_heap_region_bytes(heap));
         th_let_go(heap);
     }
@@ -213,7 +213,7 @@ void th_heap_detach(th_heap *heap) {
 
 void th_heap_clean_up(th_heap *heap) {
     static const th_heap none = {0};
-    if (heap == NULL || !th_enter_to_end(heap)) {
+    if (heap == NULL || !th_call_begin_last(heap)) {
         return;
     }
     (void)th_tell(heap, TH_EVENT_RESET, NULL, NULL);

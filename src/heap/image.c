@@ -3,7 +3,7 @@
  * what depends on the address is the alignment of payloads, and what the sanitizers know. */
 #include <string.h>
 
-#include "heap/enter.h"
+#include "heap/call.h"
 #include "heap/fast.h"
 #include "heap/index.h"
 
@@ -55,7 +55,7 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
     if (from == NULL || to == NULL || region == NULL || th_is_ended(from)) {
         return TH_ERR_NULL;
     }
-    if (!th_enter(from)) {
+    if (!th_call_begin(from)) {
         return th_seal_holds(from) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     th_status status = th_guard_sound(from) ? check_alignments(from, region) : TH_ERR_CORRUPT;
@@ -136,7 +136,7 @@ th_status th_heap_set_index(th_heap *heap, void *memory, size_t bytes) {
     if (heap == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     th_heap with = *heap;

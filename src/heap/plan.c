@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a compaction would do: the rules of compact.c, played on the walk instead of the blocks. */
+#include "heap/call.h"
 #include "heap/chain.h"
-#include "heap/enter.h"
 #include "heap/place.h"
 
 /* The walk, and where free memory would begin below its next block. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a heap. Nothing here changes anything; all but the walk take the lock. */
+#include "heap/call.h"
 #include "heap/count.h"
-#include "heap/enter.h"
 #include "heap/guard.h"
 
 TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_block *block) {
@@ -79,7 +79,7 @@ static bool look_up(const th_heap *heap, const void *pointer, th_header *block) 
         return false;
     }
     th_hold(heap);
-    bool is_live = th_claim(heap, pointer, block);
+    bool is_live = th_require_live(heap, pointer, block);
     th_let_go(heap);
     return is_live;
 }

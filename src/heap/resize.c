@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "heap/call.h"
 #include "heap/count.h"
-#include "heap/enter.h"
 #include "heap/event.h"
 #include "heap/journal.h"
 
@@ -72,15 +72,15 @@ static bool can_be_freed(const th_heap *heap, const th_header *block, const th_h
 /* A new block, the contents copied, the old block freed. */
 static th_outcome move(th_heap *heap, const th_header *block, const th_header *above, size_t bytes,
                        void **payload) {
-    const th_wish wish = {.bytes = bytes,
-                          .alignment = (size_t)1 << block->align_log2,
-                          .tag = block->tag,
-                          .site = block->site};
+    const th_request request = {.bytes = bytes,
+                                .alignment = (size_t)1 << block->align_log2,
+                                .tag = block->tag,
+                                .site = block->site};
     th_header made;
     if (!can_be_freed(heap, block, above)) {
         return TH_OUTCOME_FAULT;
     }
-    th_outcome outcome = th_block_make(heap, &wish, &made);
+    th_outcome outcome = th_block_make(heap, &request, &made);
     if (outcome != TH_OUTCOME_DONE) {
         return outcome;
     }
@@ -97,7 +97,7 @@ static th_outcome move(th_heap *heap, const th_header *block, const th_header *a
 static th_outcome resize_once(th_heap *heap, void *pointer, size_t bytes, th_header *before,
                               void **payload) {
     th_header block, above;
-    if (!th_claim(heap, pointer, &block) || !th_guard_below(heap, &block) ||
+    if (!th_require_live(heap, pointer, &block) || !th_guard_below(heap, &block) ||
         !th_guard_above(heap, &block)) {
         return TH_OUTCOME_FAULT;
     }
@@ -128,9 +128,9 @@ static bool conclude(th_heap *heap, th_outcome outcome, const th_header *block, 
     }
     *payload = NULL;
     if (outcome == TH_OUTCOME_NO_ROOM) {
-        const th_wish wish = {.bytes = bytes, .tag = block->tag, .site = block->site};
+        const th_request request = {.bytes = bytes, .tag = block->tag, .site = block->site};
         th_note_failure(heap);
-        return th_tell_failure(heap, &wish, block);
+        return th_tell_failure(heap, &request, block);
     }
     return outcome != TH_OUTCOME_BROKEN;
 }
@@ -141,7 +141,7 @@ void *th_heap_realloc(th_heap *heap, void *pointer, size_t bytes) {
         (void)th_free_checked(heap, pointer);
         return NULL;
     }
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return NULL;
     }
     th_header block;
@@ -150,7 +150,7 @@ void *th_heap_realloc(th_heap *heap, void *pointer, size_t bytes) {
         outcome = resize_once(heap, pointer, bytes, &block, &payload);
     } while (th_ask_low_memory(heap, bytes, &outcome));
     bool sound = conclude(heap, outcome, &block, bytes, &payload);
-    th_leave(heap, sound);
+    th_call_end(heap, sound);
     return payload;
 }
 
@@ -188,16 +188,16 @@ static size_t trim(th_heap *heap, const th_header *block) {
 
 size_t th_heap_trim(th_heap *heap, void *pointer) {
     size_t freed = 0;
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return 0;
     }
     bool sound = true;
     th_header block;
-    if (pointer != NULL && th_claim(heap, pointer, &block)) {
+    if (pointer != NULL && th_require_live(heap, pointer, &block)) {
         freed = trim(heap, &block);
         sound = freed == 0 || th_tell(heap, TH_EVENT_RESIZE, &block, pointer);
     }
-    th_leave(heap, sound);
+    th_call_end(heap, sound);
     return freed;
 }
 
@@ -220,15 +220,15 @@ static bool retag(th_heap *heap, const th_header *block, uint32_t tag) {
 
 bool th_heap_retag(th_heap *heap, void *pointer, uint32_t tag) {
     bool done = false;
-    if (!th_enter(heap)) {
+    if (!th_call_begin(heap)) {
         return false;
     }
     bool sound = true;
     th_header block;
-    if (pointer != NULL && th_claim(heap, pointer, &block)) {
+    if (pointer != NULL && th_require_live(heap, pointer, &block)) {
         done = retag(heap, &block, tag);
         sound = !done || th_tell(heap, TH_EVENT_RETAG, &block, pointer);
     }
-    th_leave(heap, sound);
+    th_call_end(heap, sound);
     return done;
 }

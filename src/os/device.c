@@ -38,7 +38,7 @@ static th_status check_request(uint64_t offset, size_t bytes, th_device_access a
     return fits ? TH_OK : TH_ERR_TOO_LARGE;
 }
 
-/* A regular file has an end, behind which nothing may be touched; a device has none that is told.
+/* A regular file has an end, after which nothing may be touched; a device has none that is told.
  */
 static th_status check_end(int file, uint64_t end) {
     struct stat about;

@@ -108,7 +108,7 @@ static bool add_table(th_range *range) {
 }
 
 /* Is the newest table empty, and not needed to note one more range? */
-static bool has_spare_table(void) {
+static bool has_empty_table(void) {
     const table *older = newest->older;
     return newest->used == 0 && older != NULL && older->used < older->room;
 }
@@ -119,7 +119,7 @@ static bool note(th_range range) {
         return false;
     }
     if (range.bytes > 0) {
-        table *at = has_spare_table() ? newest->older : newest;
+        table *at = has_empty_table() ? newest->older : newest;
         th_range *node = &at->nodes[at->used++];
         *node = range;
         th_ranges_insert(&ranges, node);
@@ -182,7 +182,7 @@ static void try_around(const unsigned char *pages, size_t bytes) {
 /* There is room to note each as a range. */
 static void drop_tables(void) {
     size_t page = th_pages_size();
-    while (has_spare_table()) {
+    while (has_empty_table()) {
         table *empty = newest;
         newest = empty->older;
         set_kept_bytes(kept_bytes - page);

@@ -59,7 +59,7 @@ static bool grow(th_handles *h) {
 static uint32_t take_slot(th_handles *h) {
     uint32_t slot = h->unused;
     if (slot != TH_HANDLES_NONE) {
-        h->unused = h->slots[slot].behind;
+        h->unused = h->slots[slot].younger;
         return slot;
     }
     if (h->slots_used == h->slots_max && !grow(h)) {
@@ -70,25 +70,25 @@ static uint32_t take_slot(th_handles *h) {
 }
 
 static void give_slot(th_handles *h, uint32_t slot) {
-    h->slots[slot].behind = h->unused;
+    h->slots[slot].younger = h->unused;
     h->unused = slot;
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
 /* What a handle's block is to be. */
-typedef struct wish {
+typedef struct request {
     size_t bytes, alignment;
     uint32_t tag, slot;
-} wish;
+} request;
 
 /* Could the heap have such a block, if it were empty? */
-static bool is_possible(const th_handles *h, const wish *w) {
+static bool is_possible(const th_handles *h, const request *w) {
     return w->bytes != 0 && w->bytes <= (size_t)h->heap->dwords * TH_DWORD_BYTES &&
            th_is_power_of_two(w->alignment) && w->tag < h->heap->tag_free;
 }
 
-static void *make_block(th_handles *h, const wish *w) {
+static void *make_block(th_handles *h, const request *w) {
     void *payload;
     do {
         payload = th_heap_alloc_at(h->heap, w->bytes, w->alignment, w->tag, w->slot);
@@ -126,7 +126,7 @@ static void end(th_handles *h, uint32_t slot) {
 
 th_handle th_handles_alloc_aligned(th_handles *h, size_t bytes, size_t alignment, uint32_t tag) {
     static const th_handle none;
-    wish w = {.bytes = bytes, .alignment = alignment, .tag = tag};
+    request w = {.bytes = bytes, .alignment = alignment, .tag = tag};
     if (th_handles_enter(h) != TH_OK || !is_possible(h, &w)) {
         return none;
     }
@@ -288,7 +288,7 @@ static void *realloc_in_heap(th_handles *h, uint32_t slot, size_t bytes) {
     return payload;
 }
 
-static void *resize_block(th_handles *h, const wish *w) {
+static void *resize_block(th_handles *h, const request *w) {
     void *payload;
     const th_handles_slot *s = &h->slots[w->slot];
     if (s->pins > 0 && w->bytes > th_heap_usable_size(h->heap, s->payload)) {
@@ -304,10 +304,10 @@ static void *resize_block(th_handles *h, const wish *w) {
 /* With a handle that is in no queue. */
 static void *give_bytes(th_handles *h, uint32_t slot, size_t bytes) {
     const th_handles_slot before = h->slots[slot];
-    const wish w = {.bytes = bytes,
-                    .alignment = (size_t)1 << before.align_log2,
-                    .tag = before.tag,
-                    .slot = slot};
+    const request w = {.bytes = bytes,
+                       .alignment = (size_t)1 << before.align_log2,
+                       .tag = before.tag,
+                       .slot = slot};
     if (!is_possible(h, &w)) {
         return NULL;
     }

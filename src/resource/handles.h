@@ -21,10 +21,10 @@ static inline bool th_handles_is_queued(const th_handles_slot *s) {
 /* At the young end. */
 static inline void th_handles_queue(th_handles *h, uint32_t slot) {
     th_handles_slot *s = &h->slots[slot];
-    s->before = h->youngest;
-    s->behind = TH_HANDLES_NONE;
+    s->older = h->youngest;
+    s->younger = TH_HANDLES_NONE;
     if (h->youngest != TH_HANDLES_NONE) {
-        h->slots[h->youngest].behind = slot;
+        h->slots[h->youngest].younger = slot;
     } else {
         h->oldest = slot;
     }
@@ -33,15 +33,15 @@ static inline void th_handles_queue(th_handles *h, uint32_t slot) {
 
 static inline void th_handles_unqueue(th_handles *h, uint32_t slot) {
     const th_handles_slot *s = &h->slots[slot];
-    if (s->before != TH_HANDLES_NONE) {
-        h->slots[s->before].behind = s->behind;
+    if (s->older != TH_HANDLES_NONE) {
+        h->slots[s->older].younger = s->younger;
     } else {
-        h->oldest = s->behind;
+        h->oldest = s->younger;
     }
-    if (s->behind != TH_HANDLES_NONE) {
-        h->slots[s->behind].before = s->before;
+    if (s->younger != TH_HANDLES_NONE) {
+        h->slots[s->younger].older = s->older;
     } else {
-        h->youngest = s->before;
+        h->youngest = s->older;
     }
 }
 

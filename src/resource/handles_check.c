@@ -42,16 +42,16 @@ static uint64_t count_blocks(const th_handles *h) {
 /* The length of the queue, as far as its links and members are right, and what ends it. */
 static uint64_t count_queue(const th_handles *h, uint32_t *youngest, uint32_t *end) {
     uint64_t queued = 0;
-    uint32_t before = TH_HANDLES_NONE;
+    uint32_t older = TH_HANDLES_NONE;
     uint32_t at = h->oldest;
     /* No circle: each member has one that is before it, and the first has none. */
-    while (at < h->slots_used && h->slots[at].before == before &&
+    while (at < h->slots_used && h->slots[at].older == older &&
            th_handles_is_queued(&h->slots[at])) {
         queued++;
-        before = at;
-        at = h->slots[at].behind;
+        older = at;
+        at = h->slots[at].younger;
     }
-    *youngest = before;
+    *youngest = older;
     *end = at;
     return queued;
 }

@@ -6,7 +6,7 @@
 #include <stdalign.h>
 #include <string.h>
 
-#include "heap/enter.h"
+#include "heap/call.h"
 #include "heap/fast.h"
 #include "resource/shared_heap.h"
 

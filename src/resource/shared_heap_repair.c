@@ -107,7 +107,7 @@ static void poison_used(th_heap *heap, uint32_t from, uint32_t to) {
     th_guard_wipe(heap, from > high ? from : high, to);
 }
 
-/* Puts back all headers, and what guards want in and behind the blocks. */
+/* Puts back all headers, and what guards want in and after the blocks. */
 static void undo(const repair *r) {
     th_heap *heap = r->heap;
     uint32_t dwords = th_header_dwords(heap);

@@ -25,7 +25,7 @@ from unittest import mock
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TREE / "scripts"))
 
-from bugs_lib import judges, oracles, patches, report, watch
+from bugs_lib import checkers, oracles, patches, report, watch
 from common_lib.script import SetupError
 
 LOADER = importlib.machinery.SourceFileLoader("bugs", str(TREE / "scripts" / "bugs"))
@@ -36,13 +36,13 @@ HEAD = "SPDX-License-Identifier: MIT\n\nBug: one is two\nWhy: a slip\nArea: src/
 DIFF = "--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-one\n+two\n"
 
 
-def verdict(found, seconds=0.5, **more):
-    return oracles.Verdict(found, seconds, **more)._asdict()
+def answer(found, seconds=0.5, **more):
+    return oracles.Answer(found, seconds, **more)._asdict()
 
 
-def row(name, area="src/heap", survives="", **verdicts):
+def row(name, area="src/heap", survives="", **answers):
     return {"name": name, "area": area, "what": "what | it is", "survives": survives,
-            "verdicts": verdicts}
+            "answers": answers}
 
 
 class TreeTest(unittest.TestCase):
@@ -64,7 +64,7 @@ class TreeTest(unittest.TestCase):
 
     def run_bugs(self, *arguments, answers=None):
         """scripts/bugs with stand-ins for its oracles: `answers` is a function of the oracle's
-        name and the bug's (None: nothing is planted), and gives a Verdict."""
+        name and the bug's (None: nothing is planted), and gives an Answer."""
         self.asked = []
 
         def stand_in(oracle):
@@ -76,7 +76,7 @@ class TreeTest(unittest.TestCase):
             return ask
 
         with (mock.patch.dict(oracles.ORACLES, {n: stand_in(n) for n in oracles.ORACLES}),
-              mock.patch.dict(judges.JUDGES, {n: stand_in(n) for n in judges.JUDGES}),
+              mock.patch.dict(checkers.CHECKERS, {n: stand_in(n) for n in checkers.CHECKERS}),
               mock.patch.object(oracles.shutil, "which", return_value="/usr/bin/afl-fuzz"),
               redirect_stdout(io.StringIO()) as out):
             status = BUGS.main(["--root", str(self.root), "--jobs", "1", *arguments])
@@ -180,7 +180,7 @@ class Running(TreeTest):
     @staticmethod
     def finds(oracle, name):
         found = name is not None and oracle in ("suite", "libfuzzer", "corpus")
-        return oracles.Verdict(found, 0.25, 12, "blocks size" if found else "", 0.5, 30,
+        return oracles.Answer(found, 0.25, 12, "blocks size" if found else "", 0.5, 30,
                                3 if oracle == "libfuzzer" else None)
 
     def test_every_oracle_is_asked_with_the_bug_and_without(self):
@@ -194,7 +194,7 @@ class Running(TreeTest):
                          [asked for asked in self.asked if asked[0] == "second"])
         self.assertEqual([("lab-third", "suite", "one")],
                          [asked for asked in self.asked if asked[0] == "lab-third"])
-        self.assertEqual({*library, *oracles.THREADS, *judges.JUDGES},
+        self.assertEqual({*library, *oracles.THREADS, *checkers.CHECKERS},
                          {name for bug, name, text in self.asked if bug is None})
         self.assertIn("found: 3/3 (100.0 %)", out)
         self.assertIn("3 passed, 0 failed", out)
@@ -302,7 +302,7 @@ class Running(TreeTest):
 
     def test_found_by_nothing(self):
         def blind(oracle, name):
-            return oracles.Verdict(name == "second" or oracle == "scripts" and name is not None)
+            return oracles.Answer(name == "second" or oracle == "scripts" and name is not None)
 
         status, out = self.run_bugs("--oracles", "suite,model", answers=blind)
         self.assertEqual(1, status)
@@ -314,14 +314,14 @@ class Running(TreeTest):
     def test_a_survivor_says_why(self):
         self.add("first", HEAD.replace("Why", "Survives: it shows nowhere\nWhy"))
         status, out = self.run_bugs(
-            "--oracles", "suite", "--only", "first", answers=lambda *_: oracles.Verdict(False))
+            "--oracles", "suite", "--only", "first", answers=lambda *_: oracles.Answer(False))
         self.assertEqual(0, status, out)
         self.assertIn("survives: first: it shows nowhere", out)
 
     def test_a_false_alarm(self):
         status, out = self.run_bugs(
             "--oracles", "suite", "--only", "first",
-            answers=lambda oracle, name: oracles.Verdict(True, what="a fault"))
+            answers=lambda oracle, name: oracles.Answer(True, what="a fault"))
         self.assertEqual(1, status)
         self.assertIn("FALSE ALARM: suite finds something where nothing is planted: a fault", out)
 
@@ -356,13 +356,13 @@ class Arithmetic(unittest.TestCase):
 
     def test_figures(self):
         rows = [
-            row("a", libfuzzer=verdict(True, 0.1, worst=0.4, shrunk=2), suite=verdict(False)),
-            row("b", libfuzzer=verdict(True, 0.3, worst=9.0, shrunk=5), suite=verdict(True)),
-            row("c", libfuzzer=verdict(True, 0.8, worst=0.9), suite=verdict(True)),
-            row("d", libfuzzer=verdict(False, 60), suite=verdict(True)),
-            row("e", libfuzzer=verdict(False, 60), suite=verdict(False)),
-            row("f", survives="so", libfuzzer=verdict(False, 60), suite=verdict(False)),
-            row("g", "heaplab", suite=verdict(False), corpus=verdict(True)),
+            row("a", libfuzzer=answer(True, 0.1, worst=0.4, shrunk=2), suite=answer(False)),
+            row("b", libfuzzer=answer(True, 0.3, worst=9.0, shrunk=5), suite=answer(True)),
+            row("c", libfuzzer=answer(True, 0.8, worst=0.9), suite=answer(True)),
+            row("d", libfuzzer=answer(False, 60), suite=answer(True)),
+            row("e", libfuzzer=answer(False, 60), suite=answer(False)),
+            row("f", survives="so", libfuzzer=answer(False, 60), suite=answer(False)),
+            row("g", "heaplab", suite=answer(False), corpus=answer(True)),
         ]
         figures = report.figure(rows)
         self.assertEqual((7, 5, ["f"], ["e"]), figures[:4])
@@ -382,8 +382,8 @@ class Arithmetic(unittest.TestCase):
 
     def test_limits(self):
         def short(seconds, worst, found=20, of=20):
-            rows = [row(str(i), libfuzzer=verdict(i < found, seconds, worst=worst),
-                        suite=verdict(True)) for i in range(of)]
+            rows = [row(str(i), libfuzzer=answer(i < found, seconds, worst=worst),
+                        suite=answer(True)) for i in range(of)]
             return report.shortfalls(report.figure(rows), True)
 
         self.assertEqual([], short(1.0, 60.0, 19))
@@ -394,21 +394,21 @@ class Arithmetic(unittest.TestCase):
 
     def test_cells(self):
         for fields, text in (
-            (None, ""), (verdict(False, 3), "-"), (verdict(True, 0.123), "0.12"),
-            (verdict(True, 12.3, operations=9999), "9999/12"),
-            (verdict(True, 0.5, operations=12_345), "12k/0.50"),
-            (verdict(True, 0.5, operations=3_450_000), "3.5M/0.50"),
+            (None, ""), (answer(False, 3), "-"), (answer(True, 0.123), "0.12"),
+            (answer(True, 12.3, operations=9999), "9999/12"),
+            (answer(True, 0.5, operations=12_345), "12k/0.50"),
+            (answer(True, 0.5, operations=3_450_000), "3.5M/0.50"),
         ):
             self.assertEqual(text, report.cell(fields))
 
     def test_several_runs(self):
-        runs = [oracles.Verdict(True, seconds, operations, what)
+        runs = [oracles.Answer(True, seconds, operations, what)
                 for seconds, operations, what in ((0.2, 20, "x"), (3.0, 300, "y"), (0.4, 40, "z"))]
         both = oracles.combine(runs, 2)
         self.assertEqual((True, 0.4, 40, "z", 3.0, 2),
                          (both.found, both.seconds, both.operations, both.what, both.worst,
                           both.shrunk))
-        missed = oracles.combine([*runs[:1], oracles.Verdict(False, 60.0)])
+        missed = oracles.combine([*runs[:1], oracles.Answer(False, 60.0)])
         self.assertFalse(missed.found)
         self.assertEqual("missed with seed 2", missed.what)
 
@@ -450,9 +450,9 @@ class Arithmetic(unittest.TestCase):
     def test_where_a_bug_in_heaplab_is_looked_for_first(self):
         for path, first in (("fuzz/runner/ops.c", "suite"), ("scripts/fuzz_lib/job.py", "scripts"),
                             ("fuzz/record/plan.c", "scripts")):
-            order = judges.order(types.SimpleNamespace(touched=(path,)))
+            order = checkers.order(types.SimpleNamespace(touched=(path,)))
             self.assertEqual(first, order[0])
-            self.assertEqual(sorted(judges.JUDGES), sorted(order))
+            self.assertEqual(sorted(checkers.CHECKERS), sorted(order))
 
 
 class Watching(unittest.TestCase):

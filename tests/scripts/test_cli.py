@@ -60,7 +60,7 @@ alloc s1 bytes=500
 free s1
 reset
 """
-# A cell is 1600 / 59 bytes; the canary behind the last block is less than that.
+# A cell is 1600 / 59 bytes; the canary after the last block is less than that.
 SUBJECT_DRAWING = """\
       (fresh)                            |..........................................................
     0 alloc s0 bytes=300                 aaaaaaaaaaaa...............................................

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Tests of scripts/coverage: small libraries are compiled as the cov variant is, called in part,
-and must be judged rightly. Takes some seconds."""
+and must be told apart rightly. Takes some seconds."""
 
 import sys
 
@@ -356,20 +356,20 @@ class Parts(unittest.TestCase):
     def place(self, line, covered, text="x"):
         return places.Place(places.CONDITION, "a.c", line, 1, "f", text, covered)
 
-    def judge(self, rows, everything):
+    def check(self, rows, everything):
         rows = [exclusions.Row(n, *row, PROOF) for n, row in enumerate(rows, 1)]
-        return exclusions.judge(rows, [p for p in everything if not p.covered], everything)
+        return exclusions.check(rows, [p for p in everything if not p.covered], everything)
 
     def test_a_text_that_stands_twice(self):
         row = (places.CONDITION, "a.c", "f", "x")
         both = [self.place(1, False), self.place(2, False)]
-        self.assertEqual(([], []), self.judge([row, row], both))
+        self.assertEqual(([], []), self.check([row, row], both))
         for rows, everything, words in (
             ([row], both, "2 such places need 2 rows, there are 1"),
             ([row] * 3, both, "2 such places need 2 rows, there are 3"),
             ([row], [both[0], self.place(2, True)], "stands 2 times in the function, 1 of them"),
         ):
-            left, wrong = self.judge(rows, everything)
+            left, wrong = self.check(rows, everything)
             self.assertEqual([p for p in everything if not p.covered], left)
             self.assertEqual(1, len(wrong))
             self.assertIn(words, wrong[0])

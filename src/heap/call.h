@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame of every call that changes the heap: the lock, the refusal of calls from inside a
  * move callback, and the validator at the end. */
-#ifndef TH_HEAP_ENTER_H
-#define TH_HEAP_ENTER_H
+#ifndef TH_HEAP_CALL_H
+#define TH_HEAP_CALL_H
 
 #include "heap/fast.h"
 #include "heap/guard.h"
@@ -37,7 +37,7 @@ static inline bool th_refuse(const th_heap *heap, unsigned refusal) {
 }
 
 /* False for a heap that was ended, and after a fault, with the lock released. */
-static inline bool th_enter(const th_heap *heap) {
+static inline bool th_call_begin(const th_heap *heap) {
     if (th_is_ended(heap)) {
         return false;
     }
@@ -50,8 +50,8 @@ static inline bool th_enter(const th_heap *heap) {
 }
 
 /* The same for calls after which there is no heap to go on with. */
-static inline bool th_enter_to_end(const th_heap *heap) {
-    if (!th_enter(heap)) {
+static inline bool th_call_begin_last(const th_heap *heap) {
+    if (!th_call_begin(heap)) {
         return false;
     }
     if (th_refuse(heap, heap->in_low_memory ? TH_FAULT_REENTRY : TH_FAULT_NONE)) {
@@ -63,7 +63,7 @@ static inline bool th_enter_to_end(const th_heap *heap) {
 }
 
 /* `sound` is false after a fault that said that the th_heap itself is damaged. */
-static inline void th_leave(const th_heap *heap, bool sound) {
+static inline void th_call_end(const th_heap *heap, bool sound) {
     if (sound) {
         (void)th_guard_sound(heap);
     }

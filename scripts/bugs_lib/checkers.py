@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What may notice a bug in heaplab, which judges others: the suites and the corpus, the fuzzing
+"""What may notice a bug in heaplab, which checks others: the suites and the corpus, the fuzzing
 job's own checks, the mistakes planted for the properties, its canary, the scripts' tests. They are asked in
 this order up to the first that notices."""
 
@@ -7,12 +7,12 @@ import re
 import time
 
 from bugs_lib import oracles, patches
-from bugs_lib.oracles import Verdict
+from bugs_lib.oracles import Answer
 from fuzz_lib import plant, program
 
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 FAILED = re.compile(r"^ +failed: (.*)$", re.MULTILINE)
-VERDICT = re.compile(r"^ *(?:PROBLEM|FINDING in|problem:|CANARY FAILED).*", re.MULTILINE)
+FINDING = re.compile(r"^ *(?:PROBLEM|FINDING in|problem:|CANARY FAILED).*", re.MULTILINE)
 FAILED_TEST = re.compile(r"^(?:FAIL|ERROR): (\w+)|^not ok \d+ - (.*)$", re.MULTILINE)
 PYTHON_TESTS = ("fuzz_parts", "record", "cli", "to_c", "fuzz")  # the quick ones first
 LIMIT = 300
@@ -38,10 +38,10 @@ def corpus(context):
     counts = COUNT.findall(done.text)
     passed = int(counts[-1][0]) if counts else 0
     if done.status != 0:
-        return Verdict(True, spent, passed, first_words(FAILED, done.text) or "run-suites")
+        return Answer(True, spent, passed, first_words(FAILED, done.text) or "run-suites")
     expected = expected_count(context.copy)
     words = f"{passed} passed, {expected} expected" if passed != expected else ""
-    return Verdict(bool(words), spent, passed, words)
+    return Answer(bool(words), spent, passed, words)
 
 
 def expected_count(copy):
@@ -63,8 +63,8 @@ def job(context):
     done = program.run(command, context.copy, LIMIT)
     spent = time.monotonic() - started
     if done.status == 0:
-        return Verdict(False, spent)
-    return Verdict(True, spent, None, first_words(VERDICT, done.text)[:100] or "scripts/fuzz")
+        return Answer(False, spent)
+    return Answer(True, spent, None, first_words(FINDING, done.text)[:100] or "scripts/fuzz")
 
 
 def planted(context):
@@ -76,22 +76,22 @@ def planted(context):
         plant.apply_patch(context.root, context.copy, bug.path)
         inner = context._replace(fuzz_seconds=PLANTED_SECONDS)
         inner.build("build/fuzz/fuzz_heap")
-        verdict = oracles.libfuzzer_once(inner, 1)[0]
+        answer = oracles.libfuzzer_once(inner, 1)[0]
         for path in bug.touched:
             plant.copy_if_changed(context.root / path, context.copy / path)
-        if verdict.what.split(" ")[0] != bug.fails or not verdict.found:
-            words = f"{bug.name}: {verdict.what if verdict.found else 'not found'}"
-            return Verdict(True, time.monotonic() - started, None, words)
-    return Verdict(False, time.monotonic() - started)
+        if answer.what.split(" ")[0] != bug.fails or not answer.found:
+            words = f"{bug.name}: {answer.what if answer.found else 'not found'}"
+            return Answer(True, time.monotonic() - started, None, words)
+    return Answer(False, time.monotonic() - started)
 
 
 def canary(context):
     """`make fuzz-canary`: a bug planted into the heap must end as a finding that replays."""
     started = time.monotonic()
     done = program.run(["scripts/fuzz", "--canary", "--expect"], context.copy, LIMIT)
-    words = first_words(VERDICT, done.text)[:100] or "scripts/fuzz --canary"
+    words = first_words(FINDING, done.text)[:100] or "scripts/fuzz --canary"
     failed = done.status != 0
-    return Verdict(failed, time.monotonic() - started, None, words if failed else "")
+    return Answer(failed, time.monotonic() - started, None, words if failed else "")
 
 
 def scripts(context):
@@ -105,11 +105,11 @@ def scripts(context):
         if done.status != 0:
             how = "no end" if done.hung else f"exit status {done.status}"
             words = f"{name}: {first_words(FAILED_TEST, done.text) or how}"
-            return Verdict(True, time.monotonic() - started, None, words)
-    return Verdict(False, time.monotonic() - started)
+            return Answer(True, time.monotonic() - started, None, words)
+    return Answer(False, time.monotonic() - started)
 
 
-JUDGES = {
+CHECKERS = {
     "suite": oracles.suite,
     "corpus": corpus,
     "job": job,
@@ -121,8 +121,8 @@ SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/", "fuzz/program/")
 
 
 def order(bug):
-    """The judges for the bug, those of its part of the tree first."""
-    names = list(JUDGES)
+    """The checkers for the bug, those of its part of the tree first."""
+    names = list(CHECKERS)
     if all(path.startswith(SCRIPTS_FIRST) for path in bug.touched):
         names = ["scripts", *names[:-1]]
     return names
