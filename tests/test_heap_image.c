@@ -3,7 +3,7 @@
  * image goes on working wherever it lies, as long as its alignments hold there. */
 #include <string.h>
 
-#include "heap/guard.h"
+#include "heap/seal.h"
 #include "heap_player.h"
 
 static fixture fx;

@@ -3,7 +3,7 @@
  * numbers worked out by hand. Offsets and sizes are dwords unless they end in bytes. */
 #include <string.h>
 
-#include "heap/guard.h"
+#include "heap/check.h"
 #include "heap_fixture.h"
 
 static fixture fx;

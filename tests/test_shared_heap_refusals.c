@@ -6,7 +6,7 @@
 
 #include "base/guard_max.h"
 #include "base/mix.h"
-#include "heap/guard.h"
+#include "heap/seal.h"
 #include "resource/shared_heap.h"
 #include "shared_fixture.h"
 

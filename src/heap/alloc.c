@@ -5,8 +5,11 @@
 #include "heap/call.h"
 #include "heap/count.h"
 #include "heap/event.h"
+#include "heap/guard.h"
 #include "heap/journal.h"
+#include "heap/live.h"
 #include "heap/place.h"
+#include "heap/seal.h"
 
 void th_note_used(th_heap *heap, const th_header *block, const th_header *below,
                   const th_header *above) {

@@ -4,8 +4,10 @@
 #ifndef TH_HEAP_CALL_H
 #define TH_HEAP_CALL_H
 
+#include "heap/check.h"
 #include "heap/fast.h"
-#include "heap/guard.h"
+#include "heap/report.h"
+#include "heap/seal.h"
 
 static inline void th_hold(const th_heap *heap) {
     if (heap->config.lock.acquire != NULL) {

@@ -2,7 +2,7 @@
 #include "heap/chain.h"
 
 #include "heap/count.h"
-#include "heap/guard.h"
+#include "heap/report.h"
 
 uint32_t th_need_dwords(const th_heap *heap, size_t bytes) {
     TH_ASSERT(bytes > 0);
@@ -55,6 +55,20 @@ th_header th_header_free(const th_heap *heap, uint32_t offset, uint32_t size) {
     return block;
 }
 
+bool th_chain_possible(const th_heap *heap, const th_header *block) {
+    size_t bytes = (size_t)block->size * TH_DWORD_BYTES;
+    if (block->size > heap->last - block->offset || block->next != th_end(heap, block)) {
+        th_raise(heap, TH_FAULT_CHAIN, block, TH_FAULT_NOWHERE, th_end(heap, block), block->next);
+        return false;
+    }
+    if (block->requested > bytes) {
+        th_raise(heap, TH_FAULT_CHAIN, block, TH_FAULT_NOWHERE, (uint32_t)bytes,
+                 (uint32_t)block->requested);
+        return false;
+    }
+    return true;
+}
+
 /* On the path of every walk, hence blind as a whole. */
 TH_TRACK_BLIND bool th_chain_load(const th_heap *heap, uint32_t offset, th_header *block) {
     if (th_guard(heap) > 0 && !th_offset_ok(heap, offset)) {
@@ -72,7 +86,7 @@ TH_TRACK_BLIND bool th_chain_load(const th_heap *heap, uint32_t offset, th_heade
         th_raise_header(heap, block);
         return false;
     }
-    return th_guard(heap) == 0 || th_is_last(heap, block) || th_guard_possible(heap, block);
+    return th_guard(heap) == 0 || th_is_last(heap, block) || th_chain_possible(heap, block);
 }
 
 bool th_chain_below(const th_heap *heap, const th_header *block, th_header *below) {

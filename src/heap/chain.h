@@ -434,6 +434,11 @@ TH_CHAIN_INLINE bool th_offset_ok(const th_heap *heap, uint32_t offset) {
     return offset <= heap->last && (offset & (th_unit(heap) - 1)) == 0;
 }
 
+/* False after a fault if the header, not of LAST, says what cannot be: the block ends beyond LAST,
+ * or elsewhere than its link says, or was asked for more than it has. One whose check word is right
+ * may have been made up. */
+bool th_chain_possible(const th_heap *heap, const th_header *block);
+
 /* Reads the header at `offset`. With guards, false after a fault if the offset cannot be one, the
  * header does not agree with its check word, or it says what cannot be: following links comes to an
  * end on any heap. */

@@ -3,10 +3,14 @@
  *
  * It believes nothing it has not verified: a header is read only where the block below ends, so
  * that the walk stays inside the region and comes to an end on any input. */
+#include "heap/check.h"
+
 #include "base/no_fault.h"
 #include "heap/call.h"
 #include "heap/count.h"
 #include "heap/guard.h"
+#include "heap/report.h"
+#include "heap/seal.h"
 
 /* What the walk knows so far. */
 typedef struct walk {
@@ -245,6 +249,15 @@ TH_TRACK_BLIND th_status th_check(const th_heap *heap, th_fault *fault) {
         *fault = found;
     }
     return sound ? TH_OK : TH_ERR_CORRUPT;
+}
+
+bool th_guard_sound(const th_heap *heap) {
+    th_fault fault;
+    if (th_guard(heap) < 3 || th_check_blocks(heap, &fault)) {
+        return true;
+    }
+    th_report(heap, &fault);
+    return false;
 }
 
 th_status th_heap_check(const th_heap *heap, th_fault *fault) {

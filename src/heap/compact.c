@@ -6,8 +6,11 @@
 #include "heap/count.h"
 #include "heap/event.h"
 #include "heap/fast.h"
+#include "heap/guard.h"
 #include "heap/journal.h"
+#include "heap/live.h"
 #include "heap/place.h"
+#include "heap/seal.h"
 
 /* A pass in progress. */
 typedef struct pass {

@@ -6,8 +6,8 @@
 #ifndef TH_HEAP_COUNT_H
 #define TH_HEAP_COUNT_H
 
-#include "heap/guard.h"
 #include "heap/index.h"
+#include "heap/seal.h"
 
 /* Level 3: a block's part in heap->live_sum is counted in, or out. */
 TH_CHAIN_INLINE void th_count_says_in(th_heap *heap, const th_header *block) {

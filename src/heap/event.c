@@ -2,6 +2,7 @@
 #include "heap/event.h"
 
 #include "heap/call.h"
+#include "heap/seal.h"
 
 /* As in a move callback, calls from inside are refused. */
 static bool tell(th_heap *heap, const th_event *event) {

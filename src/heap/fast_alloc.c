@@ -3,6 +3,7 @@
 
 #include "heap/alloc.h"
 #include "heap/fast_shape.h"
+#include "heap/guard.h"
 
 #if TH_FAST
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/alloc.h"
 #include "heap/fast_shape.h"
+#include "heap/guard.h"
 
 #if TH_FAST
 

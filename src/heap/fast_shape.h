@@ -6,7 +6,6 @@
 
 #include "heap/count.h"
 #include "heap/fast.h"
-#include "heap/guard.h"
 
 /* Values of heap->fast: a layout, and what else there are instances for, beside a mark: what others
  * write over the field is none of them, or as good as never, and is noticed where seals are. */

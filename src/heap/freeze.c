@@ -2,6 +2,7 @@
 /* A frozen heap refuses as one inside a callback does, and for the same reason writes nothing: the
  * refusal comes before anything is done, and the fast path is not taken. */
 #include "heap/call.h"
+#include "heap/seal.h"
 
 th_status th_heap_freeze(th_heap *heap) {
     if (heap == NULL || th_is_ended(heap)) {

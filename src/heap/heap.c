@@ -6,7 +6,9 @@
 #include "heap/call.h"
 #include "heap/event.h"
 #include "heap/fast.h"
+#include "heap/guard.h"
 #include "heap/index.h"
+#include "heap/seal.h"
 
 /* Of payloads, in bytes, if the config does not say: what suits every object. */
 #define ALIGNMENT_DEFAULT alignof(max_align_t)

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "heap/call.h"
+#include "heap/check.h"
 #include "heap/fast.h"
 #include "heap/index.h"
+#include "heap/seal.h"
 
 /* Would every live block keep its alignment at this base? */
 static th_status check_alignments(const th_heap *heap, const unsigned char *base) {

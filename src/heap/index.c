@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/index.h"
+#include "heap/report.h"
 
 #include <string.h>
-
-#include "heap/guard.h"
 
 #define LARGE        TH_INDEX_LARGE
 #define SLOT_LOG2    TH_INDEX_SLOT_LOG2

@@ -2,8 +2,9 @@
 #include "heap/place.h"
 
 #include "heap/gap.h"
-#include "heap/guard.h"
 #include "heap/index.h"
+#include "heap/live.h"
+#include "heap/report.h"
 
 /* The payload of a header at `offset` begins this many dwords above a multiple of the alignment;
  * addresses count, not offsets. The region is a multiple of 4 bytes, so dwords are exact. */

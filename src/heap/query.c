@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions about a heap. Nothing here changes anything; all but the walk take the lock. */
 #include "heap/call.h"
+#include "heap/check.h"
 #include "heap/count.h"
-#include "heap/guard.h"
+#include "heap/live.h"
+#include "heap/seal.h"
 
 TH_TRACK_BLIND_PART void describe(const th_heap *heap, uint32_t offset, th_heap_block *block) {
     th_header header = th_header_peek(heap, offset);

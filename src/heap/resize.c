@@ -6,7 +6,10 @@
 #include "heap/call.h"
 #include "heap/count.h"
 #include "heap/event.h"
+#include "heap/guard.h"
 #include "heap/journal.h"
+#include "heap/live.h"
+#include "heap/seal.h"
 
 /* Stores a live block in place with a new requested size. */
 static void set_requested(th_heap *heap, th_header *block, size_t bytes) {

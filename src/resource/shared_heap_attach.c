@@ -5,8 +5,8 @@
 #include "base/align.h"
 #include "base/mix.h"
 #include "heap/fast.h"
-#include "heap/guard.h"
 #include "heap/index.h"
+#include "heap/seal.h"
 #include "resource/shared_heap.h"
 
 /* Index and region begin at multiples of this. */

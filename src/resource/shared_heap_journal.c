@@ -4,8 +4,8 @@
 
 #include "base/mix.h"
 #include "heap/fast.h"
-#include "heap/guard.h"
 #include "heap/journal.h"
+#include "heap/seal.h"
 #include "resource/shared_heap.h"
 
 /* ---- records ------------------------------------------------------------------------------ */

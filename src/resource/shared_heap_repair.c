@@ -5,11 +5,13 @@
  * verified: a record of nonsense must not make us write outside the region. */
 #include <string.h>
 
+#include "heap/check.h"
 #include "heap/compact.h"
 #include "heap/fast.h"
 #include "heap/guard.h"
 #include "heap/index.h"
 #include "heap/journal.h"
+#include "heap/seal.h"
 #include "resource/shared_heap.h"
 
 /* A repair in progress. */
