@@ -439,7 +439,7 @@ relacy: build/relacy/check
 
 # The macros of src/base/atomic.h are relacy's here, so its folder comes first.
 build/relacy/check: sanitize/relacy/check.cpp sanitize/relacy/base/atomic.h \
-		$(filter src/alloc/% include/%,$(HEADERS)) | bootstrap-relacy
+		$(filter src/alloc/% src/base/% include/%,$(HEADERS)) | bootstrap-relacy
 	$(call say,C++,relacy,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)g++ -std=c++17 -O2 -g -Wall -Wextra -Wshadow -Werror -Isanitize/relacy $(INCLUDES) $< -o $@
@@ -506,13 +506,14 @@ bench-peers: | bootstrap-valgrind
 ## bench: what the heap costs beside glibc, mimalloc ..., and your allocator (SUBJECT_SRC=mine.c)
 bench: export SUBJECT_SRC := $(SUBJECT_SRC)
 bench: export SUBJECT_FLAGS := $(SUBJECT_FLAGS)
-bench: $(BENCH_PROGRAMS) | bench-peers
+bench: $(BENCH_PROGRAMS) $(if $(BENCH)$(SUBJECT_SRC),,build/release/bench-threads) | bench-peers
 ifneq ($(SUBJECT_SRC),)
 	@scripts/plugin --for-bench "$$SUBJECT_SRC" '$(release_CC)' g++ \
 		'-Iinclude -Ifuzz $(release_CFLAGS) $(EXTRA_CFLAGS)' build/release/plugin \
 		-shared build/release/plugin.so
 endif
 	@scripts/bench $(if $(SUBJECT_SRC),--plugin build/release/plugin.so) $(BENCH)
+	@$(if $(BENCH)$(SUBJECT_SRC),:,scripts/bench-threads)
 
 ## bench-docs: the same, and renews figures and plots in docs/
 bench-docs: $(BENCH_PROGRAMS) | bench-peers

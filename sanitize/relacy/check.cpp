@@ -12,8 +12,12 @@
  *
  *   stack    o: pop, and write to what it stands for; u: push what was popped first
  *   remote   the first thread owns the list: t: take all of it; c: leave (take until it can be
- * closed); the others own nodes: p: write to one of their own, and push it; and in the same word o:
- * open the list, and what goes with it, if it is nobody's, and c: leave
+ *            closed); the others own nodes: p: write to one of their own, and push it; and in the
+ *            same word o: open the list, and what goes with it, if it is nobody's, and c: leave
+ *   ticket   a: take the spin lock, and change what it guards; t: the same if it is to be had
+ *   publish  the first thread is a process that writes, w: say that a change begins, store two
+ *            words, say that it is done; the others look, l: at the two words, which must be of one
+ *            change if nothing was said meanwhile
  *
  * usage: check [--quick] [PART OF A NAME]... */
 #include "base/atomic.h"
@@ -26,6 +30,8 @@
 
 #include "alloc/index_stack.h"
 #include "alloc/remote_list.h"
+#include "base/publish.h"
+#include "base/ticket.h"
 
 bool lab_relacy_fails_at_will;
 
@@ -232,6 +238,111 @@ const program remote_programs[] = {
     {"remote-three-join", 3, 0, {"tc", "poc", "p"}},
 };
 
+template <int threads> struct ticket_test : rl::test_suite<ticket_test<threads>, threads> {
+    th_atomic_u32 next, serving;
+    rl::var<unsigned> guarded;
+    unsigned done[threads];
+
+    void before() {
+        TH_ATOMIC_INIT(&next, 0);
+        TH_ATOMIC_INIT(&serving, 0);
+        guarded($) = 0u;
+        memset(done, 0, sizeof done);
+    }
+
+    bool acquire(bool waits) {
+        if (!waits) {
+            return th_ticket_draw_if_first(&next, &serving);
+        }
+        uint32_t ticket = th_ticket_draw(&next);
+        while (!th_ticket_is_served(&serving, ticket)) {
+            rl::yield(1, $);
+        }
+        return true;
+    }
+
+    void thread(unsigned number) {
+        for (const char *step = now->words[number]; *step != '\0'; step++) {
+            if (acquire(*step == 'a')) {
+                guarded($) = guarded($) + 1;
+                done[number]++;
+                th_ticket_serve_next(&serving);
+            }
+        }
+    }
+
+    /* Nothing was overwritten, and the lock is free. */
+    void after() {
+        unsigned all = 0;
+        for (int i = 0; i < threads; i++) {
+            all += done[i];
+        }
+        RL_ASSERT(guarded($) == all && th_ticket_draw_if_first(&next, &serving));
+    }
+};
+
+const program ticket_programs[] = {
+    {"ticket-hand-over", 2, 0, {"aa", "a"}, true},
+    {"ticket-both-wait", 2, 0, {"aa", "aa"}},
+    {"ticket-one-tries", 2, 0, {"aa", "tt"}, true},
+    {"ticket-both-try", 2, 0, {"tt", "tt"}, true},
+    {"ticket-three-try", 3, 0, {"t", "t", "t"}, true},
+    {"ticket-one-waits", 3, 0, {"a", "t", "t"}, true},
+    {"ticket-two-wait", 3, 0, {"a", "a", "t"}},
+};
+
+template <int threads> struct publish_test : rl::test_suite<publish_test<threads>, threads> {
+    enum { WORDS = 2 };
+    th_mapped_u32 state; /* twice the number of changes; one more while one is in progress */
+    rl::atomic<unsigned> words[WORDS];
+
+    void before() {
+        TH_ATOMIC_INIT(&state, 0);
+        for (rl::atomic<unsigned> &word : words) {
+            word.store(0u, rl::mo_relaxed, $);
+        }
+    }
+
+    void write(uint32_t number) {
+        th_publish(&state, 2 * number - 1);
+        for (rl::atomic<unsigned> &word : words) {
+            word.store(number, rl::mo_relaxed, $);
+        }
+        th_publish(&state, 2 * number);
+    }
+
+    void look() {
+        uint32_t first = th_published(&state);
+        if (first % 2 == 0) {
+            unsigned seen[WORDS];
+            for (int i = 0; i < WORDS; i++) {
+                seen[i] = words[i].load(rl::mo_relaxed, $);
+            }
+            if (th_published_still(&state) == first) {
+                RL_ASSERT(seen[0] == first / 2 && seen[1] == first / 2);
+            }
+        }
+    }
+
+    void thread(unsigned number) {
+        uint32_t changes = 0;
+        for (const char *step = now->words[number]; *step != '\0'; step++) {
+            if (*step == 'w') {
+                write(++changes);
+            } else {
+                look();
+            }
+        }
+    }
+};
+
+const program publish_programs[] = {
+    {"publish-one-looks", 2, 0, {"w", "l"}, true},
+    {"publish-looks-again", 2, 0, {"w", "ll"}, true},
+    {"publish-changes-again", 2, 0, {"ww", "l"}, true},
+    {"publish-two-look", 3, 0, {"w", "l", "l"}},
+};
+
 unsigned long long states;
 unsigned passed, failed;
 
@@ -290,19 +401,22 @@ bool is_chosen(int argc, char **argv, const program &p) {
     return is_named;
 }
 
+template <template <int> class test, size_t count>
+void simulate_chosen(int argc, char **argv, const program (&programs)[count]) {
+    for (const program &p : programs) {
+        if (is_chosen(argc, argv, p)) {
+            p.threads == 2 ? simulate<test<2>>(p) : simulate<test<3>>(p);
+        }
+    }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
-    for (const program &p : stack_programs) {
-        if (is_chosen(argc, argv, p)) {
-            p.threads == 2 ? simulate<stack_test<2>>(p) : simulate<stack_test<3>>(p);
-        }
-    }
-    for (const program &p : remote_programs) {
-        if (is_chosen(argc, argv, p)) {
-            p.threads == 2 ? simulate<remote_test<2>>(p) : simulate<remote_test<3>>(p);
-        }
-    }
+    simulate_chosen<stack_test>(argc, argv, stack_programs);
+    simulate_chosen<remote_test>(argc, argv, remote_programs);
+    simulate_chosen<ticket_test>(argc, argv, ticket_programs);
+    simulate_chosen<publish_test>(argc, argv, publish_programs);
     if (passed + failed == 0) {
         fprintf(stderr, "check: no program has such a name; without one, all are run\n");
         return 2;

@@ -23,7 +23,11 @@
  *   TH_ATOMIC_INIT(place, value)                 before any other thread knows of the word
  *   TH_PLAIN_LOAD(place), TH_PLAIN_STORE(place, value)
  *       an ordinary word, a th_plain_address: relacy reports it if two threads access it, and
- *       nothing orders the two. */
+ *       nothing orders the two.
+ *   TH_MAPPED_LOAD(place, order), TH_MAPPED_STORE(place, value, order), TH_MAPPED_FENCE(order)
+ *       an ordinary word of memory that processes share, a th_mapped_u32, and fences. They are
+ *       there, too, where there are no atomic operations of 64 bits; a compiler without any makes
+ *       plain accesses of them, which it must not leave out. */
 #ifndef TH_BASE_ATOMIC_H
 #define TH_BASE_ATOMIC_H
 
@@ -31,9 +35,11 @@
 #include <stddef.h>
 
 #include "base/assert.h"
+#include "base/compiler.h"
 #include "tagheap/atomic.h"
 
 typedef uintptr_t th_plain_address;
+typedef uint32_t th_mapped_u32;
 
 #define TH_PLAIN_LOAD(place)         (*(place))
 #define TH_PLAIN_STORE(place, value) ((void)(*(place) = (value)))
@@ -88,10 +94,17 @@ static inline void th_atomic_take_step(const volatile void *word, size_t bytes) 
 #define TH_ATOMIC_INIT(place, value) atomic_init(&(place)->word, value)
 
 #else
-/* So that it compiles. Nothing that uses it can be started. */
+#if TH_COMPILER_GNU
+#define TH_RELAXED __ATOMIC_RELAXED
+#define TH_ACQUIRE __ATOMIC_ACQUIRE
+#define TH_RELEASE __ATOMIC_RELEASE
+#else
 #define TH_RELAXED 0
 #define TH_ACQUIRE 0
 #define TH_RELEASE 0
+#endif
+
+/* So that it compiles. Nothing that uses it can be started. */
 
 #define TH_ATOMIC_LOAD(place, order)            ((void)(order), (place)->word)
 #define TH_ATOMIC_STORE(place, value, order)    ((void)(order), (void)((place)->word = (value)))
@@ -103,6 +116,17 @@ static inline void th_atomic_take_step(const volatile void *word, size_t bytes) 
      (place)->word == *(expected) ? ((place)->word = (value), 1)                                   \
                                   : (*(expected) = (place)->word, 0))
 #define TH_ATOMIC_CAS_WEAK TH_ATOMIC_CAS
+#endif
+
+#if TH_COMPILER_GNU
+#define TH_MAPPED_LOAD(place, order)         __atomic_load_n(place, order)
+#define TH_MAPPED_STORE(place, value, order) __atomic_store_n(place, value, order)
+#define TH_MAPPED_FENCE(order)               __atomic_thread_fence(order)
+#else
+#define TH_MAPPED_LOAD(place, order) ((void)(order), *(const volatile uint32_t *)(place))
+#define TH_MAPPED_STORE(place, value, order)                                                       \
+    ((void)(order), (void)(*(volatile uint32_t *)(place) = (value)))
+#define TH_MAPPED_FENCE(order) ((void)(order))
 #endif
 
 #endif

@@ -154,33 +154,4 @@ static inline void th_store_shared(size_t *word, size_t value) {
 #endif
 }
 
-/* A word by which processes that share memory tell each other what its other words are worth:
- * whatever was stored before is stored when this is, and whatever is stored later is stored after
- * it. So is what a process has done that ended in between. Loading: nothing that is loaded later
- * was loaded before it. */
-static inline void th_publish(uint32_t *word, uint32_t value) {
-#if TH_COMPILER_GNU
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-    __atomic_thread_fence(__ATOMIC_ACQ_REL);
-#else
-    *(volatile uint32_t *)word = value;
-#endif
-}
-
-static inline uint32_t th_published(const uint32_t *word) {
-#if TH_COMPILER_GNU
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-#else
-    return *(const volatile uint32_t *)word;
-#endif
-}
-
-/* The same once more, after what was to be read in between. */
-static inline uint32_t th_published_still(const uint32_t *word) {
-#if TH_COMPILER_GNU
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-#endif
-    return th_published(word);
-}
-
 #endif

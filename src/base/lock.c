@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/ticket.h"
 
 bool th_lock_is_valid(const th_lock *lock) {
     bool is_whole = (lock->acquire == NULL) == (lock->release == NULL) &&
@@ -63,8 +64,8 @@ static void acquire_spin(void *context) {
         spin->depth++;
         return;
     }
-    uint32_t ticket = TH_ATOMIC_ADD(&spin->next, 1, TH_RELAXED);
-    while (TH_ATOMIC_LOAD(&spin->serving, TH_ACQUIRE) != ticket) {
+    uint32_t ticket = th_ticket_draw(&spin->next);
+    while (!th_ticket_is_served(&spin->serving, ticket)) {
         relax(spin);
     }
     note_owner(spin, thread);
@@ -75,17 +76,8 @@ static void release_spin(void *context) {
     TH_ASSERT(spin->depth > 0);
     if (--spin->depth == 0) {
         TH_ATOMIC_STORE(&spin->owner, 0, TH_RELAXED);
-        /* Whoever has the lock is the only one that writes this. What was done under it is to be
-         * seen by the next one, which reads it with acquire. */
-        uint32_t ticket = TH_ATOMIC_LOAD(&spin->serving, TH_RELAXED);
-        TH_ATOMIC_STORE(&spin->serving, ticket + 1, TH_RELEASE);
+        th_ticket_serve_next(&spin->serving);
     }
-}
-
-/* The ticket that is served now, if nobody has drawn it. */
-static bool draw_if_first(th_spin *spin) {
-    uint32_t ticket = TH_ATOMIC_LOAD(&spin->serving, TH_ACQUIRE);
-    return TH_ATOMIC_CAS(&spin->next, &ticket, ticket + 1, TH_RELAXED, TH_RELAXED);
 }
 
 static bool try_spin(void *context, uint64_t timeout_ns) {
@@ -97,10 +89,10 @@ static bool try_spin(void *context, uint64_t timeout_ns) {
     }
     bool waits = timeout_ns > 0 && spin->hooks.now_ns != NULL;
     uint64_t start_ns = waits ? spin->hooks.now_ns() : 0;
-    bool is_drawn = draw_if_first(spin);
+    bool is_drawn = th_ticket_draw_if_first(&spin->next, &spin->serving);
     while (!is_drawn && waits) {
         relax(spin);
-        is_drawn = draw_if_first(spin);
+        is_drawn = th_ticket_draw_if_first(&spin->next, &spin->serving);
         waits = spin->hooks.now_ns() - start_ns < timeout_ns;
     }
     if (is_drawn) {

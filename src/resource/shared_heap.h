@@ -30,6 +30,7 @@
 
 #include <assert.h>
 
+#include "base/publish.h"
 #include "heap/chain.h"
 #include "tagheap/process_lock.h"
 #include "tagheap/shared_heap.h"
@@ -65,7 +66,7 @@ static_assert(TH_SHARED_OLD_MAX < 1 << TH_SHARED_OLD_BITS, "counts fit");
 /* What was there, and what is to be. */
 typedef struct th_shared_record {
     th_shared_intent intent;
-    uint32_t moved; /* pieces of contents that have been moved */
+    th_mapped_u32 moved; /* pieces of contents that have been moved */
     uint32_t run_count;
     uint32_t run[TH_SHARED_RUN_MAX]; /* offsets of what is made */
     uint32_t offsets[TH_SHARED_OLD_MAX];
@@ -105,7 +106,7 @@ typedef struct th_shared_control {
 
 /* All of what never changes. */
 typedef struct th_shared_header {
-    uint32_t mark; /* written last */
+    th_mapped_u32 mark; /* written last */
     uint32_t version;
     uint32_t lock_layout;
     uint32_t check_seed;
@@ -127,8 +128,8 @@ typedef struct th_shared_header {
 typedef struct th_shared_object {
     th_shared_header header;
     th_process_lock lock;
-    uint32_t state;
-    uint32_t refused; /* a th_fault_kind and 1: what could not be repaired */
+    th_mapped_u32 state;
+    th_mapped_u32 refused; /* a th_fault_kind and 1: what could not be repaired */
     th_shared_record records[2];
     th_shared_control controls[2];
 } th_shared_object;

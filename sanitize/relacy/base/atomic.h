@@ -26,6 +26,10 @@ struct th_plain_address {
     rl::var<uintptr_t> word;
 };
 
+struct th_mapped_u32 {
+    rl::atomic<uint32_t> word;
+};
+
 #define TH_PLAIN_LOAD(place)         ((place)->word($).load())
 #define TH_PLAIN_STORE(place, value) ((void)((place)->word($) = (value)))
 
@@ -46,6 +50,9 @@ extern bool lab_relacy_fails_at_will;
     (lab_relacy_fails_at_will                                                                      \
          ? (place)->word.compare_exchange_weak(*(expected), value, order, $, otherwise, $)         \
          : TH_ATOMIC_CAS(place, expected, value, order, otherwise))
-#define TH_ATOMIC_INIT(place, value) ((place)->word.store(value, rl::mo_relaxed, $))
+#define TH_MAPPED_LOAD(place, order)         TH_ATOMIC_LOAD(place, order)
+#define TH_MAPPED_STORE(place, value, order) TH_ATOMIC_STORE(place, value, order)
+#define TH_MAPPED_FENCE(order)               rl::atomic_thread_fence(order, $)
+#define TH_ATOMIC_INIT(place, value)         ((place)->word.store(value, rl::mo_relaxed, $))
 
 #endif
