@@ -118,9 +118,33 @@ static void what_is_not_mended_is_nobodys(void) {
     end(lock);
 }
 
+static bool gives_up_in_time(void *context) {
+    return th_process_lock_try_acquire(context, 0) == TH_ERR_BUSY &&
+           th_process_lock_try_acquire(context, 2000000) == TH_ERR_BUSY;
+}
+
+static bool gets_it(void *context) {
+    return th_process_lock_try_acquire(context, 2000000) == TH_OK &&
+           th_process_lock_release(context) == TH_OK;
+}
+
+static void who_waits_with_a_limit_is_told(void) {
+    th_process_lock *lock = make();
+    CHECK_EQ(th_process_lock_try_acquire(lock, 0), TH_OK);
+    CHECK(holds_in_child(gives_up_in_time, lock));
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    CHECK(holds_in_child(gets_it, lock));
+    die_with(lock);
+    CHECK_EQ(th_process_lock_try_acquire(lock, 0), TH_ERR_STALE);
+    CHECK_EQ(th_process_lock_mend(lock), TH_OK);
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    end(lock);
+}
+
 static void no_lock_is_an_error(void) {
     CHECK_EQ(th_process_lock_make(NULL), TH_ERR_NULL);
     CHECK_EQ(th_process_lock_acquire(NULL), TH_ERR_NULL);
+    CHECK_EQ(th_process_lock_try_acquire(NULL, 0), TH_ERR_NULL);
     CHECK_EQ(th_process_lock_mend(NULL), TH_ERR_NULL);
     CHECK_EQ(th_process_lock_release(NULL), TH_ERR_NULL);
     CHECK(th_process_lock_layout() != 0);
@@ -139,5 +163,5 @@ static void processes_have_numbers(void) {
 
 TH_SUITE("process_lock", TEST(it_is_held_by_one_process), TEST(nobody_else_gets_in_between),
          TEST(a_holder_that_dies_is_noticed), TEST(so_is_one_that_dies_before_it_has_mended),
-         TEST(what_is_not_mended_is_nobodys), TEST(no_lock_is_an_error),
-         TEST(processes_have_numbers))
+         TEST(what_is_not_mended_is_nobodys), TEST(who_waits_with_a_limit_is_told),
+         TEST(no_lock_is_an_error), TEST(processes_have_numbers))

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "suite.h"
+#include "tagheap/lock.h"
 
 enum { INIT, SHARED, ROBUST, TYPE, MUTEX, MAKING };
 
@@ -60,6 +62,14 @@ int pthread_mutex_lock(pthread_mutex_t *mutex) {
     return locking;
 }
 
+static struct timespec deadline; /* of the last wait with one */
+
+int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until) {
+    (void)mutex;
+    deadline = *until;
+    return locking;
+}
+
 int pthread_mutex_consistent(pthread_mutex_t *mutex) {
     (void)mutex;
     return mending;
@@ -97,17 +107,34 @@ static void answers_are_told(void) {
     } rows[] = {{0, TH_OK},
                 {EOWNERDEAD, TH_ERR_STALE},
                 {ENOTRECOVERABLE, TH_ERR_CORRUPT},
+                {ETIMEDOUT, TH_ERR_BUSY},
                 {EAGAIN, TH_ERR_EXHAUSTED}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         locking = mending = releasing = rows[i].error;
         th_status taken = th_process_lock_acquire(&lock);
+        th_status tried = th_process_lock_try_acquire(&lock, 1);
         th_status mended = th_process_lock_mend(&lock);
         th_status released = th_process_lock_release(&lock);
         locking = mending = releasing = 0;
         CHECK_EQ(taken, rows[i].status);
+        CHECK_EQ(tried, rows[i].status);
         CHECK_EQ(mended, i == 0 ? TH_OK : TH_ERR_EXHAUSTED);
         CHECK_EQ(released, i == 0 ? TH_OK : TH_ERR_EXHAUSTED);
     }
 }
 
-TH_SUITE("process_lock_limits", TEST(a_lock_that_cannot_be_made), TEST(answers_are_told))
+/* By the clock of the date, as pthread_mutex_timedlock wants it; for ever is without one. */
+static void waits_end_when_they_should(void) {
+    enum { SECONDS = 1000 };
+    struct timespec now;
+    CHECK_EQ(clock_gettime(CLOCK_REALTIME, &now), 0);
+    CHECK_EQ(th_process_lock_try_acquire(&lock, SECONDS * UINT64_C(1000000000)), TH_OK);
+    CHECK(deadline.tv_sec >= now.tv_sec + SECONDS && deadline.tv_sec < now.tv_sec + 2 * SECONDS);
+    deadline = now;
+    CHECK_EQ(th_process_lock_try_acquire(&lock, TH_LOCK_FOREVER), TH_OK);
+    CHECK_EQ(th_process_lock_acquire(&lock), TH_OK);
+    CHECK(deadline.tv_sec == now.tv_sec && deadline.tv_nsec == now.tv_nsec);
+}
+
+TH_SUITE("process_lock_limits", TEST(a_lock_that_cannot_be_made), TEST(answers_are_told),
+         TEST(waits_end_when_they_should))

@@ -6,6 +6,7 @@
 
 #include "base/guard_max.h"
 #include "base/mix.h"
+#include "death.h"
 #include "heap/seal.h"
 #include "resource/shared_heap.h"
 #include "shared_fixture.h"
@@ -160,7 +161,106 @@ static void what_cannot_be_made_is_refused(void) {
     shared_stop(&p);
 }
 
+/* ---- what lies behind the header ------------------------------------------------------------- */
+
+static void count_fault(void *context, const th_fault *fault) {
+    unsigned *faults = context;
+    *faults += fault->kind != TH_FAULT_NONE;
+}
+
+/* Some bytes behind the header, not those of the lock, are overwritten by anything. */
+static void scribble(shared_pair *p, uint64_t *random) {
+    size_t first = offsetof(th_shared_object, state);
+    size_t end = th_test_random(random) % 2 == 0 ? sizeof(th_shared_object) : p->bytes;
+    size_t at = first + th_test_random(random) % (end - first);
+    size_t count = 1 + th_test_random(random) % (th_test_random(random) % 8 == 0 ? end - at : 12);
+    for (size_t i = at; i < at + count && i < end; i++) {
+        p->memory[0][i] = (unsigned char)th_test_random(random);
+    }
+}
+
+/* Who attaches, and works in it then, is answered; what is accepted is a heap. At level 0 nothing
+ * is promised of contents that are changed under a heap, but that it can be looked at. */
+static void any_contents_are_answered(void) {
+    enum { ROUNDS = 60, BLOCKS = 12 };
+    static unsigned char good[SHARED_BYTES];
+    uint64_t random = th_test_seed(93);
+    unsigned refusals = 0;
+    unsigned faults = 0;
+    th_shared_heap_config config;
+    for (unsigned turn = 0; shared_next_config(&config, &turn);) {
+        shared_pair p;
+        config.guarding.on_fault = count_fault;
+        config.guarding.fault_context = &faults;
+        shared_start(&p, &config);
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            CHECK(th_shared_heap_alloc(&p.one, 50 + i, i % 2 == 0 ? A : B) != 0);
+        }
+        CHECK_EQ(th_shared_heap_free_tags(&p.one, B, B), BLOCKS / 2);
+        memcpy(good, p.memory[0], p.bytes);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            th_shared_heap heap;
+            scribble(&p, &random);
+            (void)th_shared_heap_explain(p.memory[1], p.bytes);
+            th_status status = th_shared_heap_attach(&heap, p.memory[1], p.bytes, &config);
+            CHECK(status == TH_OK || status == TH_ERR_CORRUPT);
+            refusals += status != TH_OK;
+            if (status == TH_OK) {
+                CHECK_EQ(th_shared_heap_check(&heap, NULL), TH_OK);
+                th_shared_ref ref = th_shared_heap_alloc(&heap, 40, A);
+                CHECK(ref == 0 || th_shared_heap_free(&heap, ref) > 0);
+                CHECK(th_shared_heap_free_tags(&heap, A, A) <= BLOCKS / 2);
+                CHECK_EQ(th_shared_heap_check(&heap, NULL), TH_OK);
+                th_shared_heap_clean_up(&heap);
+            }
+            memcpy(p.memory[0], good, p.bytes);
+        }
+        CHECK_EQ(th_shared_heap_check(&p.one, NULL), TH_OK);
+        shared_stop(&p);
+    }
+    CHECK(refusals > 0);
+}
+
+/* ---- a lock that nobody gives back ----------------------------------------------------------- */
+
+static const th_shared_heap_config hurried = {.wait_ns = 1000000};
+
+static bool is_told_in_time(void *context) {
+    shared_pair *p = context;
+    th_shared_heap heap = {.held = 7};
+    return th_shared_heap_explain(p->memory[1], p->bytes) == NULL &&
+           th_shared_heap_attach(&heap, p->memory[1], p->bytes, &hurried) == TH_ERR_BUSY &&
+           heap.held == 7;
+}
+
+static bool calls_are_told_in_time(void *context) {
+    shared_pair *p = context;
+    return th_shared_heap_alloc(&p->other, 10, A) == 0 &&
+           th_shared_heap_status(&p->other) == TH_ERR_BUSY;
+}
+
+/* A copy of a heap has its lock as it was, whose holder knows of no copy. */
+static void nobody_has_to_wait_for_ever(void) {
+    shared_pair p;
+    shared_pair copy;
+    shared_map(&p, SHARED_BYTES);
+    shared_map(&copy, SHARED_BYTES);
+    CHECK_EQ(th_shared_heap_init(&p.one, p.memory[0], p.bytes, &hurried), TH_OK);
+    CHECK_EQ(th_shared_heap_attach(&p.other, p.memory[1], p.bytes, &hurried), TH_OK);
+    CHECK_EQ(th_shared_heap_lock(&p.one), TH_OK);
+    CHECK(holds_in_child(is_told_in_time, &p));
+    CHECK(holds_in_child(calls_are_told_in_time, &p));
+    memcpy(copy.memory[0], p.memory[0], p.bytes);
+    th_shared_heap_unlock(&p.one);
+    CHECK(holds_in_child(is_told_in_time, &copy));
+    CHECK(!holds_in_child(calls_are_told_in_time, &p));
+    CHECK(th_shared_heap_alloc(&p.other, 10, A) != 0);
+    shared_stop(&copy);
+    shared_stop(&p);
+}
+
 TH_SUITE("shared_heap_refusals", TEST(what_is_no_heap_is_refused),
          TEST(heaps_of_others_are_refused), TEST(heaps_that_this_build_cannot_serve_are_refused),
          TEST(damage_is_noticed), TEST(damaged_counters_are_noticed),
-         TEST(what_cannot_be_made_is_refused))
+         TEST(what_cannot_be_made_is_refused), TEST(any_contents_are_answered),
+         TEST(nobody_has_to_wait_for_ever))

@@ -2,8 +2,9 @@
 /* Locked allocators: around any allocator, so that several threads may use it at once.
  *
  *   th_locked locked;
- *   th_locked_init(&locked, &(th_locked_config){.backing = backing, .lock =
- * th_mutex_lock(&mutex)}); th_allocator shared = th_locked_allocator(&locked);
+ *   th_locked_init(&locked, &(th_locked_config){.backing = backing,
+ *                                               .lock = th_mutex_lock(&mutex)});
+ *   th_allocator shared = th_locked_allocator(&locked);
  *
  * The lock is held for one call of the backing, and while nothing else runs: contents that
  * th_allocator_realloc copies are copied without it, unless the backing does so itself.

@@ -40,6 +40,11 @@ th_status th_process_lock_make(th_process_lock *lock);
  * often, or is no lock. */
 th_status th_process_lock_acquire(th_process_lock *lock);
 
+/* The same, but waits so many nanoseconds at most (0: not at all; TH_LOCK_FOREVER of lock.h: as
+ * above). TH_ERR_BUSY, too: they are over, and the lock is not the caller's. The time is that of
+ * the date: if somebody sets it meanwhile, it takes longer, or not so long. */
+th_status th_process_lock_try_acquire(th_process_lock *lock, uint64_t timeout_ns);
+
 /* After TH_ERR_STALE: what the lock guards is right again. TH_ERR_EXHAUSTED: it was right before.
  */
 th_status th_process_lock_mend(th_process_lock *lock);

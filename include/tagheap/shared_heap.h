@@ -4,9 +4,9 @@
  * point, by whatever signal, leaves a heap that the next one repairs:
  *
  *   each call that returned has happened, and what it did stays;
- *   the one in flight has happened as a whole, or not at all (a compaction: some of its moves
- * have); no block of another process is lost, and none is ever handed out twice; or the heap is
- * refused from then on, and th_shared_heap_explain says why.
+ *   the one in flight has happened as a whole, or not at all (a compaction: some of its moves);
+ *   no block of another process is lost, and none is ever handed out twice;
+ *   or the heap is refused from then on, and th_shared_heap_explain says why.
  *
  * That holds for the death of processes. It does not hold if the machine stops (power, kernel):
  * what was written may then be on the disk in any order.
@@ -16,11 +16,13 @@
  * reached by th_shared_heap_at. What lies in a payload must be references too, never pointers.
  *
  * Waiting: calls wait for the lock of the heap as long as its holder lives (one that is stopped
- * lives). A compaction moves blocks, and with them the payloads of other processes: who reads or
- * writes a payload while others compact does so between th_shared_heap_lock and
- * th_shared_heap_unlock, and looks its references up again when .moves of the statistics has
- * changed (by tag and site: th_shared_heap_find). A block that its process had not yet noted
- * anywhere when it died is found by its tag.
+ * lives), or config.wait_ns. Of a heap that was copied while somebody had the lock, or that has
+ * outlived its machine, nobody is left who could give it back: with wait_ns that is TH_ERR_BUSY.
+ * A compaction moves blocks, and with them the payloads of other processes: who reads or writes a
+ * payload while others compact does so between th_shared_heap_lock and th_shared_heap_unlock, and
+ * looks its references up again when .moves of the statistics has changed (by tag and site:
+ * th_shared_heap_find). A block that its process had not yet noted anywhere when it died is found
+ * by its tag.
  *
  * Ownership: the memory is the caller's, mapped before init or attach until after clean_up. The
  * object keeps no pointer. Thread rule: one attachment, one thread at a time; a process may have
@@ -28,8 +30,9 @@
  * inside a callback, or between lock and unlock, is of no use to it: TH_ERR_STALE. Errors: a call
  * that cannot begin returns 0 (or false, or zeros), and th_shared_heap_status says why:
  * TH_ERR_UNSUPPORTED (attached to be read only), TH_ERR_CORRUPT (refused), TH_ERR_STALE (see
- * above), TH_ERR_BUSY (from inside a callback), TH_ERR_NULL (not attached). Misuse raises faults as
- * in heap.h; handlers and callbacks return, or end the process.
+ * above), TH_ERR_BUSY (from inside a callback, or the lock was not to be had in wait_ns),
+ * TH_ERR_NULL (not attached). Misuse raises faults as in heap.h; handlers and callbacks return, or
+ * end the process.
  * Complexity: that of the tagged heap, with an index in the object, and a constant for the lock and
  * the journal; docs/shared-heap.md gives it in instructions. Attaching and repairing: O(n + bytes
  * used).
@@ -57,6 +60,8 @@ typedef struct th_shared_heap_config {
     th_guarding guarding;  /* the level is the object's, chosen by init; who is told of faults in
                               this  process */
     bool read_only;        /* the memory may be mapped without the right to write (attach only) */
+    uint64_t wait_ns;      /* so long attach and calls wait for the lock, in nanoseconds; 0: as long
+                              as it is held */
 } th_shared_heap_config;
 
 /* What one change belongs to; the library's own. */
@@ -72,6 +77,7 @@ typedef struct th_shared_heap {
     void *object;
     uint32_t seen; /* the object's state when `heap` was brought into line with it */
     uint32_t held; /* how often this attachment has the lock */
+    uint64_t wait_ns;
     uint64_t process;
     uint64_t operations;
     uint64_t moves;
@@ -94,7 +100,8 @@ th_status th_shared_heap_init(th_shared_heap *shared, void *memory, size_t bytes
 /* Attaches to a heap that is there, repairs it if its last holder has died, and checks it as a
  * whole (one that is attached to be read only is looked at, not checked). Fails, leaving *shared
  * untouched, iff a pointer is NULL (TH_ERR_NULL), or memory misaligned (TH_ERR_MISALIGNED); there
- * is no heap yet: its maker is at work, or has died (TH_ERR_BUSY); this is no shared heap
+ * is no heap yet: its maker is at work, or has died, or the lock was not to be had in wait_ns
+ * (TH_ERR_BUSY); this is no shared heap
  * (TH_ERR_UNKNOWN), or one of another version, machine, C library or word size, with a layout that
  * this build does not contain, or a guard level above its own (TH_ERR_LAYOUT); the memory is
  * shorter (TH_ERR_TOO_SMALL) or longer (TH_ERR_TOO_LARGE) than the heap says; it is damaged, or was

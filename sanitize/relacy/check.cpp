@@ -286,9 +286,7 @@ const program ticket_programs[] = {
     {"ticket-both-wait", 2, 0, {"aa", "aa"}},
     {"ticket-one-tries", 2, 0, {"aa", "tt"}, true},
     {"ticket-both-try", 2, 0, {"tt", "tt"}, true},
-    {"ticket-three-try", 3, 0, {"t", "t", "t"}, true},
-    {"ticket-one-waits", 3, 0, {"a", "t", "t"}, true},
-    {"ticket-two-wait", 3, 0, {"a", "a", "t"}},
+    {"ticket-three-try", 3, 0, {"t", "t", "t"}},
 };
 
 template <int threads> struct publish_test : rl::test_suite<publish_test<threads>, threads> {

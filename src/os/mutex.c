@@ -7,9 +7,9 @@
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 
 #include "base/assert.h"
+#include "os/clock.h"
 
 typedef struct monitor {
     pthread_mutex_t mutex;
@@ -19,29 +19,8 @@ typedef struct monitor {
 static_assert(sizeof(monitor) <= sizeof(uint64_t[TH_MUTEX_WORDS]), "it fits");
 static_assert(_Alignof(monitor) <= _Alignof(uint64_t), "and may lie there");
 
-#define NS_PER_S UINT64_C(1000000000)
-
-/* Of no clock: later than any time that comes. */
-#define SECONDS_MAX (INT32_MAX - 1)
-
 static monitor *monitor_of(th_mutex *mutex) {
     return (monitor *)(void *)mutex->words;
-}
-
-static uint64_t now_ns(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* The time on that clock in so many nanoseconds. */
-static struct timespec time_after(clockid_t clock, uint64_t ns) {
-    uint64_t now = now_ns(clock);
-    uint64_t then = ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
-    uint64_t seconds = then / NS_PER_S;
-    return (struct timespec){
-        .tv_sec = (time_t)(seconds < (uint64_t)SECONDS_MAX ? seconds : (uint64_t)SECONDS_MAX),
-        .tv_nsec = (long)(then % NS_PER_S)};
 }
 
 /* A call that cannot fail, of a mutex that is used as it must be. */
@@ -67,7 +46,7 @@ static bool try_acquire(void *context, uint64_t timeout_ns) {
         acquire(context);
         return true;
     }
-    const struct timespec then = time_after(CLOCK_REALTIME, timeout_ns);
+    const struct timespec then = th_time_after(CLOCK_REALTIME, timeout_ns);
     return pthread_mutex_timedlock(mutex, &then) == 0;
 }
 
@@ -77,10 +56,10 @@ static bool wait_until_woken(void *context, uint64_t *left_ns) {
         expect_done(pthread_cond_wait(&m->condition, &m->mutex));
         return true;
     }
-    uint64_t start_ns = now_ns(CLOCK_MONOTONIC);
-    const struct timespec then = time_after(CLOCK_MONOTONIC, *left_ns);
+    uint64_t start_ns = th_now_ns(CLOCK_MONOTONIC);
+    const struct timespec then = th_time_after(CLOCK_MONOTONIC, *left_ns);
     (void)pthread_cond_timedwait(&m->condition, &m->mutex, &then);
-    uint64_t spent_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+    uint64_t spent_ns = th_now_ns(CLOCK_MONOTONIC) - start_ns;
     *left_ns = spent_ns < *left_ns ? *left_ns - spent_ns : 0;
     return *left_ns > 0;
 }
@@ -161,7 +140,7 @@ static void relax(void) {
 }
 
 static uint64_t now(void) {
-    return now_ns(CLOCK_MONOTONIC);
+    return th_now_ns(CLOCK_MONOTONIC);
 }
 
 th_spin_hooks th_spin_hosted_hooks(void) {

@@ -11,6 +11,9 @@
 #include <stdalign.h>
 #include <unistd.h>
 
+#include "os/clock.h"
+#include "tagheap/lock.h"
+
 static_assert(sizeof(pthread_mutex_t) <= sizeof(th_process_lock), "the mutex fits");
 static_assert(alignof(pthread_mutex_t) <= alignof(th_process_lock), "where the lock is");
 
@@ -47,20 +50,34 @@ th_status th_process_lock_make(th_process_lock *lock) {
     return reason == 0 ? TH_OK : TH_ERR_EXHAUSTED;
 }
 
-th_status th_process_lock_acquire(th_process_lock *lock) {
+static int lock_within(pthread_mutex_t *mutex, uint64_t timeout_ns) {
+    if (timeout_ns == TH_LOCK_FOREVER) {
+        return pthread_mutex_lock(mutex);
+    }
+    const struct timespec then = th_time_after(CLOCK_REALTIME, timeout_ns);
+    return pthread_mutex_timedlock(mutex, &then);
+}
+
+th_status th_process_lock_try_acquire(th_process_lock *lock, uint64_t timeout_ns) {
     if (lock == NULL) {
         return TH_ERR_NULL;
     }
-    switch (pthread_mutex_lock(mutex_of(lock))) {
+    switch (lock_within(mutex_of(lock), timeout_ns)) {
     case 0:
         return TH_OK;
     case EOWNERDEAD:
         return TH_ERR_STALE;
     case ENOTRECOVERABLE:
         return TH_ERR_CORRUPT;
+    case ETIMEDOUT:
+        return TH_ERR_BUSY;
     default:
         return TH_ERR_EXHAUSTED;
     }
+}
+
+th_status th_process_lock_acquire(th_process_lock *lock) {
+    return th_process_lock_try_acquire(lock, TH_LOCK_FOREVER);
 }
 
 th_status th_process_lock_mend(th_process_lock *lock) {

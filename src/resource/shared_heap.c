@@ -34,7 +34,7 @@ static th_status repair(th_shared_heap *shared) {
 /* Takes the lock for the first time. */
 static th_status take(th_shared_heap *shared) {
     th_shared_object *object = th_shared_object_of(shared);
-    th_status status = th_process_lock_acquire(&object->lock);
+    th_status status = th_process_lock_try_acquire(&object->lock, shared->wait_ns);
     if (status != TH_OK && status != TH_ERR_STALE) {
         return status;
     }

@@ -8,6 +8,7 @@
 #include "heap/index.h"
 #include "heap/seal.h"
 #include "resource/shared_heap.h"
+#include "tagheap/lock.h"
 
 /* Index and region begin at multiples of this. */
 #define PART_ALIGNMENT ((size_t)64)
@@ -119,6 +120,11 @@ const char *th_shared_heap_explain(const void *memory, size_t bytes) {
     return examine(memory, bytes).text;
 }
 
+/* How long calls wait for the lock. */
+static uint64_t wait_of(const th_shared_heap_config *config) {
+    return config->wait_ns != 0 ? config->wait_ns : TH_LOCK_FOREVER;
+}
+
 /* ---- making one ---------------------------------------------------------------------------- */
 
 /* Divides the object, and makes the heap in the region. */
@@ -181,7 +187,7 @@ th_status th_shared_heap_init(th_shared_heap *shared, void *memory, size_t bytes
                                                                                      : TH_ERR_BUSY;
     }
     th_shared_object *object = memory;
-    th_shared_heap made = {.object = object};
+    th_shared_heap made = {.object = object, .wait_ns = wait_of(config)};
     th_shared_header header;
     th_status status = divide(&made, memory, bytes, config, &header);
     if (status == TH_OK) {
@@ -240,7 +246,8 @@ th_status th_shared_heap_attach(th_shared_heap *shared, void *memory, size_t byt
     if (status != TH_OK) {
         return status;
     }
-    th_shared_heap made = {.object = memory, .read_only = config->read_only};
+    th_shared_heap made = {
+        .object = memory, .wait_ns = wait_of(config), .read_only = config->read_only};
     resemble(&made.heap, memory, &config->guarding);
     if (!made.read_only) {
         status = th_shared_heap_check(&made, NULL);
