@@ -354,7 +354,7 @@ tsan-threads: $(TSAN_PROGRAMS)
 	$(Q)$(tsan_ENV) scripts/run-suites tsan-threads --timeout 900 --wrap '$(tsan_WRAP)' \
 		$(TSAN_PROGRAMS)
 
-## helgrind-test: the suites with threads under Valgrind's helgrind, no suppressions
+## helgrind-test: the suites with threads under Valgrind's helgrind (of glibc one remark is suppressed)
 ## drd-test: the same under DRD
 helgrind-test drd-test: %-test: $(THREAD_PROGRAMS) | bootstrap-valgrind
 	@mkdir -p build/$*
