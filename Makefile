@@ -139,6 +139,7 @@ endif
 sources = $(sort $(wildcard $(1:%=%/*.c)))
 
 TAGHEAP_SRC := $(call sources,src/base src/os src/heap src/alloc src/resource)
+STUDY_SRC   := $(call sources,src/study)
 LAB_SRC     := $(call sources,fuzz/script fuzz/model fuzz/result fuzz/runner fuzz/contract fuzz/bare fuzz/player \
 	fuzz/fragmentation fuzz/subjects fuzz/explore \
 	fuzz/film fuzz/shrink fuzz/export fuzz/attack fuzz/synthesis fuzz/sweep fuzz/mutate fuzz/worst fuzz/resources \
@@ -246,7 +247,7 @@ build/man/heaplab.1: $(MANUAL) $(HEAPLAB) | build/man/tagheap.3
 	$(call say,MAN,tool,$@)
 	$(Q)scripts/manual --heaplab $(HEAPLAB) $(@D)
 
-INSTALLED_LIB := build/lib/libtagheap.a build/lib/libtagheap.so build/man/tagheap.3
+INSTALLED_LIB := build/lib/libtagheap.a build/lib/libtagheap-study.a build/lib/libtagheap.so build/man/tagheap.3
 
 # AFL++'s side of the mutator: afl-fuzz, which is not instrumented, loads it.
 MUTATOR_SRC := $(call sources,fuzz/mutate) $(filter-out fuzz/script/file.c,$(call sources,fuzz/script))
@@ -641,7 +642,7 @@ format: | bootstrap-format
 	@clang-format -i $(FORMATTED)
 
 ## lib: build/lib/libtagheap.a, as you want it: CC, CFLAGS, CPPFLAGS and AR are yours
-lib: build/lib/libtagheap.a
+lib: build/lib/libtagheap.a build/lib/libtagheap-study.a
 
 ## dist: the library as two files, build/dist/tagheap.c and tagheap.h
 dist: $(DIST)

@@ -7,7 +7,7 @@ $(1)_FLAGS := $(STD) $(call knob,$(1),WARNINGS,$(WARNINGS)) $(INCLUDES) \
 $(1)_DEPENDS := $(call knob,$(1),DEPS,-MMD -MP)
 $(1)_DRIVERS  := $(call objects,$(1),tests/driver_common.c tests/driver_$($(1)_DRIVER).c)
 $(1)_LINKED_O := $(call objects,$(1),$($(1)_LINKED))
-$(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
+$(1)_LIBS     := build/$(1)/libheaplab.a build/$(1)/libtagheap-study.a build/$(1)/libtagheap.a $$($(1)_LINKED_O)
 $(1)_OPEN     := $(if $($(1)_WHOLE),build/$(1)/open/libtagheap.a)
 $(1)_SUITES   := $(patsubst tests/%.c,build/$(1)/tests/%,$(call kept,$(1),$(SUITES:%=tests/%.c)))
 $(1)_MISUSES  := $(patsubst tests/%.c,build/$(1)/%,$(call kept,$(1),$(MISUSES:%=tests/misuse/%.c)))
@@ -21,7 +21,7 @@ $(1)_FUZZERS  := $(if $($(1)_FUZZER),$(TARGETS:%=build/$(1)/fuzz_%))
 $(1)_PARTS    := $(call objects,$(1),$(PROGRAM_SRC))
 $(1)_PROGRAMS := $$($(1)_SUITES) $$($(1)_MISUSES) $$($(1)_EXAMPLES) $$($(1)_REPLAYS) \
 	$$($(1)_HEAPLAB)
-$(1)_OBJECTS  := $(call objects,$(1),$(call library,$(1)) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
+$(1)_OBJECTS  := $(call objects,$(1),$(call library,$(1)) $(STUDY_SRC) $(LAB_SRC) $(CLI_SRC) $(ENGINE_SRC) \
 	$(SHIM_SRC) $(TESTS_SRC) $(RECORD_SRC) fuzz/engines/replay.c $(TARGETS:%=fuzz/targets/%.c) \
 	$(SUITES:%=tests/%.c) $(MISUSES:%=tests/misuse/%.c) $(EXAMPLES:%=examples/%.c) \
 	$(PLUGINS:%=examples/%.c) $(BENCH_SRC) $(KILL_SRC)) $$($(1)_PARTS) $$($(1)_DRIVERS) $$($(1)_LINKED_O)
@@ -31,7 +31,7 @@ build/$(1)/flags: FORCE | $($(1)_NEEDS:%=bootstrap-%)
 		$$(call quoted,$$($(1)_FLAGS)) $$(call quoted,$$($(1)_LDFLAGS)) \
 		$$(call quoted,$$($(1)_SUBJECT)) $$(call quoted,$$($(1)_ORACLE)))
 build/$(1)/lists: FORCE
-	$$(call stamp,'$(TAGHEAP_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
+	$$(call stamp,'$(TAGHEAP_SRC)' '$(STUDY_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
 		'$(RECORD_SRC)' '$(BENCH_SRC)' '$(KILL_SRC)')
 
 build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
@@ -42,6 +42,7 @@ build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
 		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$($(1)_DEPENDS) -c $$< -o $$@
 
 build/$(1)/libtagheap.a: $(call objects,$(1),$(call library,$(1)))
+build/$(1)/libtagheap-study.a: $(call objects,$(1),$(STUDY_SRC))
 build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))
 build/$(1)/libtests.a: $(call objects,$(1),$(TESTS_SRC))
 build/$(1)/%.a: build/$(1)/lists build/$(1)/flags

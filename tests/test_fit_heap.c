@@ -5,6 +5,7 @@
 
 #include "alloc_fixture.h"
 #include "base/track.h"
+#include "death.h"
 #include "suite.h"
 #include "tagheap/fit_heap.h"
 #include "tagheap/offsets.h"
@@ -186,6 +187,17 @@ static void wrong_pointers_are_named(void) {
     at_levels(0, wrong_pointers_at);
 }
 
+static void free_without_a_handler(void) {
+    const th_offsets_config config = {.granule = 16};
+    CHECK_EQ(th_fit_heap_init(&heap, region, BYTES, nodes, sizeof nodes, &config), TH_OK);
+    th_allocator_free(th_fit_heap_allocator(&heap), region + 32);
+}
+
+static void without_a_handler_the_program_ends(void) {
+    expect_death(free_without_a_handler,
+                 "tagheap: double free: byte 32 expected 0x00000000 found 0x00000020");
+}
+
 /* ---- fragmentation ------------------------------------------------------------------------ */
 
 /* The textbook example, 16 units: "allocate 5, allocate 4, free the first, allocate 6: cannot,
@@ -280,5 +292,5 @@ static void random_work_keeps_contents(void) {
 TH_SUITE("fit_heap", TEST(init_refuses), TEST(without_memory_calls_do_nothing),
          TEST(blocks_hold_contents), TEST(resize_within_and_beyond_the_granule),
          TEST(alignments_of_the_memory_bound_the_blocks), TEST(wrong_pointers_are_named),
-         TEST(the_textbook_example_step_by_step), TEST(the_variant_that_shows_fragmentation),
-         TEST(random_work_keeps_contents))
+         TEST(without_a_handler_the_program_ends), TEST(the_textbook_example_step_by_step),
+         TEST(the_variant_that_shows_fragmentation), TEST(random_work_keeps_contents))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The placement-policy heap: th_offsets over memory, as an allocator, to compare placement policies
- * on the same requests. For study, not for use: its calls look their block up, O(extents).
+ * on the same requests. For study, not for use: its calls look their block up, O(extents). It is no
+ * part of the library, but an archive of its own: link with -ltagheap-study -ltagheap.
  *
  * Ownership: the caller owns the memory, the bookkeeping and the th_fit_heap. Sizes are bytes.
  * Thread rule and faults: those of offsets.h; pointers that are no live block's raise a fault at

@@ -26,7 +26,8 @@ TARGETS = (
     ("src/resource/cache.c", "cache"), ("src/resource/cache_order.c", "cache"),
     ("src/heap/freeze.c", "resources"),
 )
-AREA_TARGETS = {"src/alloc": "subjects", "src/os": "resources", "src/resource": "resources"}
+AREA_TARGETS = {"src/alloc": "subjects", "src/os": "resources", "src/resource": "resources",
+                "src/study": "subjects"}
 
 
 class Bug(NamedTuple):

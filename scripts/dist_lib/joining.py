@@ -23,6 +23,7 @@ OF_PROCESSES = "shared_heap"  # sources that are of no use without an operating 
 FREESTANDING = ("assert.h", "stdalign.h", "stdbool.h", "stddef.h", "stdint.h", "string.h",
                 "stdnoreturn.h")
 CLASSIC = "heap/classic.c"
+APART = "src/study"  # an archive of its own; its headers are public, too
 OUR_NAME = re.compile(r"^(?:th|TH|TAGHEAP)_")
 
 
@@ -247,7 +248,9 @@ def check_headers(headers: list[Part]) -> None:
 
 
 def read_parts(root: pathlib.Path) -> list[Part]:
-    paths = sorted([*(root / PUBLIC).glob("*.h"), *(root / "src").glob("*/*.[ch]")])
+    apart = {path.stem for path in (root / APART).glob("*.c")}
+    paths = sorted(path for path in [*(root / PUBLIC).glob("*.h"), *(root / "src").glob("*/*.[ch]")]
+                   if path.stem not in apart)
     parts = [Part(root, path) for path in paths]
     if all(part.is_header for part in parts):
         raise SetupError(f"{root}/src: holds no sources")

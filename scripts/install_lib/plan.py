@@ -132,6 +132,7 @@ def library_entries(folders: Folders, made: Made, with_text: bool) -> list[Entry
     made_text = cmake_version(made) if with_text else ""
     entries = [
         Entry(libdir / "libtagheap.a", source=made.library / "libtagheap.a"),
+        Entry(libdir / "libtagheap-study.a", source=made.library / "libtagheap-study.a"),
         Entry(libdir / shared, source=made.library / "libtagheap.so"),
         Entry(libdir / soname(made.root), link=shared),
         Entry(libdir / "libtagheap.so", link=soname(made.root)),

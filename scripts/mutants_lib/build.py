@@ -11,6 +11,7 @@ from typing import NamedTuple, Sequence
 
 from common_lib.script import KEEPER, SetupError
 
+LIBRARIES = ("libtagheap-study.a", "libtagheap.a")  # in the order in which they are linked
 SWITCH = """\
 #include <stdlib.h>
 int th_mutant;
@@ -77,10 +78,13 @@ class Linker:
             objects.append(folder / f"{name}.o")
             run([variant.compiler, *variant.flags, "-w", "-c", source, "-o", objects[-1]],
                 f"{file} with its mutants", root)
-        library = folder / "libtagheap.a"
-        shutil.copyfile(self.built / "libtagheap.a", library)
+        name = LIBRARIES[0 if file.parent.name == "study" else 1]
+        library = folder / name
+        shutil.copyfile(self.built / name, library)
         run(["ar", "r", library, objects[0]], str(library), root)
-        self.libraries: list[pathlib.Path] = [self.built / "libheaplab.a", library, objects[1]]
+        self.libraries: list[pathlib.Path] = [
+            self.built / "libheaplab.a", *(library if library.name == each else self.built / each
+                                           for each in LIBRARIES), objects[1]]
 
     def suites(self) -> list[str]:
         return sorted(path.stem for path in (self.built / "obj" / "tests").glob("test_*.o")

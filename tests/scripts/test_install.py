@@ -196,6 +196,7 @@ class Places(InstallTest):
         self.assertEqual(("link", SONAME), found["lib/libtagheap.so"])
         self.assertEqual(("link", f"libtagheap.so.{VERSION}"), found[f"lib/{SONAME}"])
         for name in (f"lib/libtagheap.so.{VERSION}", "lib/libtagheap.a",
+                     "lib/libtagheap-study.a",
                      "lib/pkgconfig/tagheap.pc", "lib/cmake/tagheap/tagheap-config.cmake",
                      "lib/cmake/tagheap/tagheap-config-version.cmake",
                      "share/doc/tagheap/LICENSE", "share/man/man1/heaplab.1",

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The placement-policy heap: th_offsets over memory. All bytes of a block are open to the caller,
- * to the granule: what was asked for is not kept. */
+ * to the granule: what was asked for is not kept. It stands outside the library, and knows of it no
+ * more than its headers say. */
 #include "tagheap/fit_heap.h"
-#include "alloc/guarding.h"
-#include "alloc/moving.h"
+
+#include <string.h>
+
 #include "alloc/thunks.h"
 #include "base/align.h"
 #include "base/track.h"
@@ -46,6 +48,15 @@ th_status th_fit_heap_check(const th_fit_heap *heap, th_fault *fault) {
     return th_offsets_check(heap != NULL ? &heap->offsets : NULL, fault);
 }
 
+static void report(const th_fit_heap *heap, const th_fault *fault) {
+    const th_guarding *guarding = &heap->offsets.config.guarding;
+    if (guarding->on_fault != NULL) {
+        guarding->on_fault(guarding->fault_context, fault);
+    } else {
+        th_fault_abort(NULL, fault);
+    }
+}
+
 /* The block that starts at `pointer`; generation 0 after a fault. */
 static th_offsets_block look_up(const th_fit_heap *heap, const void *pointer) {
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
@@ -59,9 +70,12 @@ static th_offsets_block look_up(const th_fit_heap *heap, const void *pointer) {
         kind = block.generation == 0 ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK;
     }
     if (block.generation == 0 || block.offset != distance) {
-        size_t node = block.generation != 0 ? block.node : SIZE_MAX;
-        th_guarding_raise(&heap->offsets.config.guarding, kind, node, distance, block.offset,
-                          kind == TH_FAULT_FOREIGN ? (uint32_t)distance : distance);
+        const th_fault fault = {.kind = kind,
+                                .block = block.generation != 0 ? block.node : TH_FAULT_NOWHERE,
+                                .offset = distance,
+                                .expected = (uint32_t)block.offset,
+                                .found = (uint32_t)distance};
+        report(heap, &fault);
         block.generation = 0;
     }
     return block;
@@ -119,7 +133,12 @@ static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes,
     if (block.generation == 0 || block.offset != distance) {
         return NULL;
     }
-    return th_move_by_copy(th_fit_heap_allocator(heap), pointer, kept, bytes, alignment);
+    void *moved = table_alloc(heap, bytes, alignment);
+    if (moved != NULL) {
+        memcpy(moved, pointer, kept < bytes ? kept : bytes);
+        table_free(heap, pointer);
+    }
+    return moved;
 }
 
 static th_status table_reset(void *self) {
