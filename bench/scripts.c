@@ -228,7 +228,20 @@ static void prepare(play *p, const struct script *script) {
     }
 }
 
-static void run(const struct script *script, const bench_source *source, size_t n) {
+/* With the calls that it has of its own. */
+static bench_source whole(const bench_source *source) {
+    bench_source all = *source;
+    if (all.own != NULL) {
+        all.end = all.end != NULL ? all.end : all.own->clean_up;
+        all.alloc = all.own->alloc;
+        all.free = all.own->free;
+    }
+    return all;
+}
+
+static void run(const struct script *script, const bench_source *of, size_t n) {
+    const bench_source all = whole(of);
+    const bench_source *source = &all;
     play p = {.source = source, .n = n};
     p.block_bytes = script->bytes != 0 ? script->bytes : bench_asked.most;
     p.slot_count = slots_of(script, n);

@@ -51,10 +51,6 @@ static void bump_end(void *self) {
     free(memory);
 }
 
-static void *bump_alloc(void *self, size_t bytes) {
-    return th_bump_alloc(self, bytes);
-}
-
 static th_arena_config arena_config(void) {
     return (th_arena_config){.backing = th_system_allocator(), .chunk_bytes = CHUNK_BYTES};
 }
@@ -65,14 +61,6 @@ static void *arena_start(bench_need need) {
     (void)need;
     must(th_arena_init(&arena, &config));
     return &arena;
-}
-
-static void arena_end(void *self) {
-    th_arena_clean_up(self);
-}
-
-static void *arena_alloc(void *self, size_t bytes) {
-    return th_arena_alloc(self, bytes);
 }
 
 static th_arena_mark mark;
@@ -95,14 +83,6 @@ static void *region_start(bench_need need) {
     return &region;
 }
 
-static void region_end(void *self) {
-    must(th_region_destroy(self));
-}
-
-static void *region_alloc(void *self, size_t bytes) {
-    return th_region_alloc(self, bytes);
-}
-
 static void *region_begin(void *self) {
     return th_region_create(self);
 }
@@ -118,14 +98,6 @@ static void *frame_start(bench_need need) {
                                     .backing = th_system_allocator()};
     must(th_frame_init(&frame, &config));
     return &frame;
-}
-
-static void frame_end(void *self) {
-    th_frame_clean_up(self);
-}
-
-static void *frame_alloc(void *self, size_t bytes) {
-    return th_frame_alloc(self, bytes);
 }
 
 static void *frame_begin(void *self) {
@@ -168,14 +140,6 @@ static void fifo_end(void *self) {
     free(memory);
 }
 
-static void *fifo_alloc(void *self, size_t bytes) {
-    return th_fifo_alloc(self, bytes);
-}
-
-static void fifo_free(void *self, void *block) {
-    th_fifo_free(self, block);
-}
-
 /* ---- objects of one size --------------------------------------------------------------------- */
 
 static void *pool_start(bench_need need) {
@@ -187,38 +151,12 @@ static void *pool_start(bench_need need) {
     return &pool;
 }
 
-static void pool_end(void *self) {
-    th_pool_clean_up(self);
-}
-
-static void *pool_alloc(void *self, size_t bytes) {
-    (void)bytes;
-    return th_pool_alloc(self);
-}
-
-static void pool_free(void *self, void *block) {
-    th_pool_free(self, block);
-}
-
 static void *concurrent_pool_start(bench_need need) {
     static th_concurrent_pool pool;
     const th_concurrent_pool_config config = {
         .object_bytes = need.bytes, .backing = th_system_allocator(), .capacity = need.blocks};
     must(th_concurrent_pool_init(&pool, &config));
     return &pool;
-}
-
-static void concurrent_pool_end(void *self) {
-    th_concurrent_pool_clean_up(self);
-}
-
-static void *concurrent_pool_alloc(void *self, size_t bytes) {
-    (void)bytes;
-    return th_concurrent_pool_alloc(self);
-}
-
-static void concurrent_pool_free(void *self, void *block) {
-    th_concurrent_pool_free(self, block);
 }
 
 typedef struct cell {
@@ -254,19 +192,6 @@ static void *slab_start_checked(bench_need need) {
     return slab_start_with(need, checked);
 }
 
-static void slab_end(void *self) {
-    th_slab_clean_up(self);
-}
-
-static void *slab_alloc(void *self, size_t bytes) {
-    (void)bytes;
-    return th_slab_alloc(self);
-}
-
-static void slab_free(void *self, void *block) {
-    th_slab_free(self, block);
-}
-
 /* ---- of any size ----------------------------------------------------------------------------- */
 
 static void *classes_start_with(th_guarding guarding) {
@@ -286,18 +211,6 @@ static void *classes_start_checked(bench_need need) {
     return classes_start_with(checked);
 }
 
-static void classes_end(void *self) {
-    th_classes_clean_up(self);
-}
-
-static void *classes_alloc(void *self, size_t bytes) {
-    return th_classes_alloc(self, bytes);
-}
-
-static void classes_free(void *self, void *block) {
-    th_classes_free(self, block);
-}
-
 static void *large_start(bench_need need) {
     static th_large large;
     (void)need;
@@ -305,34 +218,10 @@ static void *large_start(bench_need need) {
     return &large;
 }
 
-static void large_end(void *self) {
-    th_large_clean_up(self);
-}
-
-static void *large_alloc(void *self, size_t bytes) {
-    return th_large_alloc(self, bytes);
-}
-
-static void large_free(void *self, void *block) {
-    th_large_free(self, block);
-}
-
 static void *buddy_start(bench_need need) {
     static th_buddy buddy;
     must(th_buddy_create(&buddy, th_system_allocator(), 2 * room_for(need), NULL));
     return &buddy;
-}
-
-static void buddy_end(void *self) {
-    th_buddy_clean_up(self);
-}
-
-static void *buddy_alloc(void *self, size_t bytes) {
-    return th_buddy_alloc(self, bytes);
-}
-
-static void buddy_free(void *self, void *block) {
-    th_buddy_free(self, block);
 }
 
 enum { HEAP_EXTRA = 64, HEAP_LEAST = 4096 };
@@ -442,33 +331,29 @@ static void *shared_resize(void *self, void *block, size_t kept, size_t bytes) {
 BENCH_CHURN(shared, shared_place, shared_free)
 
 const bench_source bench_sources[] = {
-    {"bump", BENCH_BLOCKS, bump_start, bump_end, .alloc = bump_alloc},
-    {"arena", BENCH_BLOCKS | BENCH_PHASES, arena_start, arena_end, .alloc = arena_alloc,
+    {"bump", BENCH_BLOCKS, bump_start, .own = &lab_allocator_bump, .end = bump_end},
+    {"arena", BENCH_BLOCKS | BENCH_PHASES, arena_start, .own = &lab_allocator_arena,
      .begin = arena_begin, .finish = arena_finish},
-    {"region", BENCH_BLOCKS | BENCH_PHASES, region_start, region_end, .alloc = region_alloc,
+    {"region", BENCH_BLOCKS | BENCH_PHASES, region_start, .own = &lab_allocator_region,
      .begin = region_begin, .finish = region_finish},
-    {"frame", BENCH_BLOCKS | BENCH_PHASES, frame_start, frame_end, .alloc = frame_alloc,
+    {"frame", BENCH_BLOCKS | BENCH_PHASES, frame_start, .own = &lab_allocator_frame,
      .begin = frame_begin, .finish = frame_finish},
-    {"fifo", BENCH_BLOCKS, fifo_start, fifo_end, .alloc = fifo_alloc, .free = fifo_free},
-    {"hybrid", BENCH_GROW, hybrid_start, hybrid_end, .grow = hybrid_grow},
-    {"pool", BENCH_BLOCKS, pool_start, pool_end, .alloc = pool_alloc, .free = pool_free},
-    {"concurrent_pool", BENCH_BLOCKS, concurrent_pool_start, concurrent_pool_end,
-     .alloc = concurrent_pool_alloc, .free = concurrent_pool_free},
-    {"static_pool", BENCH_BLOCKS, static_pool_start, static_pool_end, .alloc = pool_alloc,
-     .free = pool_free},
-    {"slab", BENCH_BLOCKS, slab_start, slab_end, .alloc = slab_alloc, .free = slab_free},
-    {"slab_guard1", BENCH_BLOCKS, slab_start_checked, slab_end, .alloc = slab_alloc,
-     .free = slab_free},
-    {"classes", BENCH_BLOCKS | BENCH_MIXED | BENCH_BIG, classes_start, classes_end,
-     .alloc = classes_alloc, .free = classes_free},
-    {"classes_guard1", BENCH_MIXED, classes_start_checked, classes_end, .alloc = classes_alloc,
-     .free = classes_free},
-    {"large", BENCH_BIG, large_start, large_end, .alloc = large_alloc, .free = large_free},
-    {"buddy", BENCH_BLOCKS | BENCH_MIXED, buddy_start, buddy_end, .alloc = buddy_alloc,
-     .free = buddy_free},
-    {"heap", BENCH_MIXED | BENCH_CHURNS, heap_start, heap_end, .alloc = heap_alloc,
+    {"fifo", BENCH_BLOCKS, fifo_start, .own = &lab_allocator_fifo, .end = fifo_end},
+    {"hybrid", BENCH_GROW, hybrid_start, .end = hybrid_end, .grow = hybrid_grow},
+    {"pool", BENCH_BLOCKS, pool_start, .own = &lab_allocator_pool},
+    {"concurrent_pool", BENCH_BLOCKS, concurrent_pool_start, .own = &lab_allocator_concurrent_pool},
+    {"static_pool", BENCH_BLOCKS, static_pool_start, .own = &lab_allocator_pool,
+     .end = static_pool_end},
+    {"slab", BENCH_BLOCKS, slab_start, .own = &lab_allocator_slab},
+    {"slab_guard1", BENCH_BLOCKS, slab_start_checked, .own = &lab_allocator_slab},
+    {"classes", BENCH_BLOCKS | BENCH_MIXED | BENCH_BIG, classes_start,
+     .own = &lab_allocator_classes},
+    {"classes_guard1", BENCH_MIXED, classes_start_checked, .own = &lab_allocator_classes},
+    {"large", BENCH_BIG, large_start, .own = &lab_allocator_large},
+    {"buddy", BENCH_BLOCKS | BENCH_MIXED, buddy_start, .own = &lab_allocator_buddy},
+    {"heap", BENCH_MIXED | BENCH_CHURNS, heap_start, .end = heap_end, .alloc = heap_alloc,
      .free = heap_free, .place = heap_place, .resize = heap_resize, .churn = heap_churn,
      .sides = heap_sides},
-    {"shared", BENCH_CHURNS, shared_start, shared_end, .free = shared_free, .place = shared_place,
-     .resize = shared_resize, .churn = shared_churn, .sides = shared_sides},
+    {"shared", BENCH_CHURNS, shared_start, .end = shared_end, .free = shared_free,
+     .place = shared_place, .resize = shared_resize, .churn = shared_churn, .sides = shared_sides},
     {.name = NULL}};

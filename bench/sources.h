@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "churn.h"
+#include "subjects/allocator.h"
 
 enum { BENCH_BLOCK_BYTES = 32, BENCH_MIXED_MAX = 2048, BENCH_BIG_BYTES = 256 * 1024 };
 
@@ -35,7 +36,8 @@ typedef struct bench_source {
     void *(*start)(bench_need need); /* NULL if it is not there: main says so */
     void (*end)(void *self);
     void *(*alloc)(void *self, size_t bytes);
-    bench_free *free; /* one by one */
+    bench_free *free;         /* one by one */
+    const lab_allocator *own; /* if not NULL, it has the calls above; an end may stand there, too */
 
     /* A phase: what is allocated in it ends with it. */
     void *(*begin)(void *self); /* returns what to allocate from */

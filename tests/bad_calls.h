@@ -5,21 +5,17 @@
 #define TESTS_BAD_CALLS_H
 
 #include "alloc_fixture.h"
+#include "subjects/allocator.h"
 #include "tagheap/allocator.h"
 
 /* What a good block of each is made with. */
 #define SAMPLE_BYTES     ((size_t)48)
 #define SAMPLE_ALIGNMENT ((size_t)16)
 
+/* How it is started here, and its own calls. */
 typedef struct bad_calls {
-    void (*start)(const th_guarding *guarding, th_allocator from);
-    void (*clean_up)(void); /* NULL: has no end */
-    void *(*alloc)(size_t bytes, size_t alignment);
-    bool (*resize)(void *block, size_t bytes); /* NULL: has no such call */
-    void (*free)(void *block);                 /* NULL: the same */
-    size_t (*live)(void);                      /* bytes or blocks in use; NULL: cannot say */
-    th_status (*check)(th_fault *fault);
-    th_allocator (*interface)(void); /* NULL: has none */
+    void *(*start)(const th_guarding *guarding, th_allocator from); /* returns the object */
+    const lab_allocator *own; /* without clean_up: has no end. Without interface: has none */
 } bad_calls;
 
 /* Of the caller's memory or the backing's, as each has it; mapped: of pages from the system. */

@@ -9,6 +9,8 @@
  */
 
 static const bad_row *at;
+static const lab_allocator *calls; /* its own */
+static void *instance;
 static int level;
 static backing own;
 static fault_log faults;
@@ -62,8 +64,13 @@ static th_allocator capped(void) {
     return (th_allocator){&table, &uncapped};
 }
 
+static void *take(size_t bytes, size_t alignment) {
+    return calls->alloc_aligned != NULL ? calls->alloc_aligned(instance, bytes, alignment)
+                                        : calls->alloc(instance, bytes);
+}
+
 static size_t live_now(void) {
-    return at->calls->live != NULL ? at->calls->live() : 0;
+    return calls->live != NULL ? calls->live(instance) : 0;
 }
 
 static void remember(void) {
@@ -77,8 +84,8 @@ static unsigned char pattern(size_t i) {
 
 static void begin(void) {
     const th_guarding guarding = guarding_with(&faults, level);
-    at->calls->start(&guarding, capped());
-    sample = at->calls->alloc(SAMPLE_BYTES, SAMPLE_ALIGNMENT);
+    instance = at->calls->start(&guarding, capped());
+    sample = take(SAMPLE_BYTES, SAMPLE_ALIGNMENT);
     expect(sample != NULL, "a good allocation", SAMPLE_BYTES, SAMPLE_ALIGNMENT);
     for (size_t i = 0; i < SAMPLE_BYTES && !has(BAD_NO_MEMORY); i++) {
         sample[i] = pattern(i);
@@ -87,16 +94,16 @@ static void begin(void) {
 }
 
 static void free_sample(void) {
-    if (at->calls->free != NULL) {
-        at->calls->free(sample);
-    } else if (at->calls->interface != NULL) {
-        th_allocator_free(at->calls->interface(), sample);
+    if (calls->free != NULL) {
+        calls->free(instance, sample);
+    } else if (calls->interface != NULL) {
+        th_allocator_free(calls->interface(instance), sample);
     }
 }
 
 static void end(void) {
-    if (at->calls->clean_up != NULL) {
-        at->calls->clean_up();
+    if (calls->clean_up != NULL) {
+        calls->clean_up(instance);
     } else {
         free_sample();
     }
@@ -121,7 +128,7 @@ static void expect_as_before(const char *call, size_t a, size_t b) {
     expect(faults.count == 0, call, a, b);
     expect(live_now() == live_before, call, a, b);
     expect(own.live_bytes == backing_before, call, a, b);
-    expect(at->calls->check(&fault) == TH_OK, call, a, b);
+    expect(calls->check(instance, &fault) == TH_OK, call, a, b);
     expect_no_fault(&fault, call);
     for (size_t i = 0; i < SAMPLE_BYTES && !has(BAD_NO_MEMORY); i++) {
         kept = kept && sample[i] == pattern(i);
@@ -141,7 +148,7 @@ static void expect_refused(bool refused, const char *call, size_t a, size_t b) {
 static void refuse_by_interface(size_t bytes, size_t alignment) {
     void *batch[3] = {sample, sample, sample};
     bool moved = true;
-    th_allocator all = at->calls->interface();
+    th_allocator all = calls->interface(instance);
     expect_refused(th_allocator_alloc(all, bytes) == NULL, "th_allocator_alloc", bytes, 16);
     expect_refused(th_allocator_alloc_aligned(all, bytes, alignment) == NULL,
                    "th_allocator_alloc_aligned", bytes, alignment);
@@ -163,12 +170,11 @@ static void refuse_by_interface(size_t bytes, size_t alignment) {
 }
 
 static void refuse_size(size_t bytes) {
-    const bad_calls *calls = at->calls;
     if (!has(BAD_ONE_SIZE)) {
-        expect_refused(calls->alloc(bytes, SAMPLE_ALIGNMENT) == NULL, "alloc", bytes, 16);
+        expect_refused(take(bytes, SAMPLE_ALIGNMENT) == NULL, "alloc", bytes, 16);
     }
     if (calls->resize != NULL && (bytes != 0 || !has(BAD_ZERO_FREES))) {
-        expect_refused(!calls->resize(sample, bytes), "resize", bytes, 0);
+        expect_refused(!calls->resize(instance, sample, bytes), "resize", bytes, 0);
     }
     if (calls->interface != NULL) {
         refuse_by_interface(bytes, SAMPLE_ALIGNMENT);
@@ -179,29 +185,29 @@ static void refuse_size(size_t bytes) {
  */
 static void free_by_interface(void) {
     bool moved = true;
-    expect(th_allocator_realloc(at->calls->interface(), sample, SAMPLE_BYTES, 0, SAMPLE_ALIGNMENT,
-                                &moved) == NULL &&
+    expect(th_allocator_realloc(calls->interface(instance), sample, SAMPLE_BYTES, 0,
+                                SAMPLE_ALIGNMENT, &moved) == NULL &&
                !moved && faults.count == 0,
            "th_allocator_realloc", 0, 0);
-    expect(at->calls->live == NULL || has(BAD_NO_FREE) || live_now() < live_before,
+    expect(calls->live == NULL || has(BAD_NO_FREE) || live_now() < live_before,
            "to resize to nothing is to free", 0, 0);
-    expect(at->calls->check(NULL) == TH_OK, "th_allocator_realloc", 0, 0);
+    expect(calls->check(instance, NULL) == TH_OK, "th_allocator_realloc", 0, 0);
     sample = NULL;
 }
 
 static void play_zero(void) {
     if (has(BAD_ZERO_FITS)) {
-        expect(at->calls->resize(sample, 0) && live_now() == 0, "resize", 0, 0);
+        expect(calls->resize(instance, sample, 0) && live_now() == 0, "resize", 0, 0);
         return;
     }
     refuse_size(0);
     if (has(BAD_ZERO_FREES)) {
-        expect(!at->calls->resize(sample, 0) && faults.count == 0, "resize", 0, 0);
+        expect(!calls->resize(instance, sample, 0) && faults.count == 0, "resize", 0, 0);
         expect(live_now() < live_before, "to resize to nothing is to free", 0, 0);
-        expect(at->calls->check(NULL) == TH_OK, "resize", 0, 0);
-        sample = at->calls->alloc(SAMPLE_BYTES, SAMPLE_ALIGNMENT);
+        expect(calls->check(instance, NULL) == TH_OK, "resize", 0, 0);
+        sample = take(SAMPLE_BYTES, SAMPLE_ALIGNMENT);
     }
-    if (at->calls->interface != NULL) {
+    if (calls->interface != NULL) {
         free_by_interface();
     }
 }
@@ -234,10 +240,10 @@ static void play_overflowing(void) {
     const size_t half = SIZE_MAX / 2 + 1;
     const size_t pairs[][2] = {{half, 2},         {2, half},    {SIZE_MAX, SIZE_MAX},
                                {SIZE_MAX / 8, 9}, {half, half}, {SIZE_MAX / SAMPLE_BYTES + 1, 48}};
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && at->calls->interface != NULL; i++) {
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && calls->interface != NULL; i++) {
         size_t count = pairs[i][0];
         size_t size = pairs[i][1];
-        th_allocator all = at->calls->interface();
+        th_allocator all = calls->interface(instance);
         expect_refused(th_allocator_alloc_array(all, count, size) == NULL,
                        "th_allocator_alloc_array", count, size);
         expect_refused(th_allocator_alloc_array_zeroed(all, count, size) == NULL,
@@ -251,13 +257,12 @@ static void play_overflowing(void) {
                               {half / 4, 4096}};
     for (size_t i = 0; i < sizeof sums / sizeof sums[0] && !may_exist(); i++) {
         if (!has(BAD_ONE_ALIGNMENT)) {
-            expect_refused(at->calls->alloc(sums[i][0], sums[i][1]) == NULL, "alloc", sums[i][0],
-                           sums[i][1]);
+            expect_refused(take(sums[i][0], sums[i][1]) == NULL, "alloc", sums[i][0], sums[i][1]);
         }
-        if (at->calls->interface != NULL) {
-            expect_refused(
-                th_allocator_alloc_aligned(at->calls->interface(), sums[i][0], sums[i][1]) == NULL,
-                "th_allocator_alloc_aligned", sums[i][0], sums[i][1]);
+        if (calls->interface != NULL) {
+            expect_refused(th_allocator_alloc_aligned(calls->interface(instance), sums[i][0],
+                                                      sums[i][1]) == NULL,
+                           "th_allocator_alloc_aligned", sums[i][0], sums[i][1]);
         }
     }
 }
@@ -270,11 +275,10 @@ static void play_alignments(void) {
         0, 3, 5, 6, 12, 24, 100, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX - 15};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         if (!has(BAD_ONE_ALIGNMENT)) {
-            expect_refused(at->calls->alloc(SAMPLE_BYTES, none[i]) == NULL, "alloc", SAMPLE_BYTES,
-                           none[i]);
+            expect_refused(take(SAMPLE_BYTES, none[i]) == NULL, "alloc", SAMPLE_BYTES, none[i]);
         }
-        if (at->calls->interface != NULL) {
-            th_allocator all = at->calls->interface();
+        if (calls->interface != NULL) {
+            th_allocator all = calls->interface(instance);
             expect_refused(th_allocator_alloc_aligned(all, SAMPLE_BYTES, none[i]) == NULL,
                            "th_allocator_alloc_aligned", SAMPLE_BYTES, none[i]);
             expect_refused(th_allocator_realloc(all, sample, SAMPLE_BYTES, 20, none[i], NULL) ==
@@ -308,11 +312,11 @@ static void expect_fault(bool failed, const char *call, bad_pointer kind) {
     faults.count = 0;
     expect(live_now() == live_before, call, kind, 0);
     expect(own.live_bytes == backing_before, call, kind, 0);
-    expect(at->calls->check(NULL) == TH_OK, call, kind, 0);
+    expect(calls->check(instance, NULL) == TH_OK, call, kind, 0);
 }
 
 static void blame_by_interface(bad_pointer kind, void *pointer) {
-    th_allocator all = at->calls->interface();
+    th_allocator all = calls->interface(instance);
     bool moved = true;
     th_allocator_free(all, pointer);
     expect_fault(true, "th_allocator_free", kind);
@@ -328,19 +332,18 @@ static void blame_by_interface(bad_pointer kind, void *pointer) {
 }
 
 static void play_pointer(bad_pointer kind) {
-    const bad_calls *calls = at->calls;
     void *pointer = bad_pointer_of(kind);
     if (kind == BAD_FREED) {
         free_sample();
         remember();
     }
     if (calls->free != NULL) {
-        calls->free(pointer);
+        calls->free(instance, pointer);
         expect_fault(true, "free", kind);
     }
     if (calls->resize != NULL) {
-        expect_fault(!calls->resize(pointer, 20), "resize, shorter", kind);
-        expect_fault(!calls->resize(pointer, 40), "resize, longer", kind);
+        expect_fault(!calls->resize(instance, pointer, 20), "resize, shorter", kind);
+        expect_fault(!calls->resize(instance, pointer, 40), "resize, longer", kind);
     }
     if (calls->interface != NULL) {
         blame_by_interface(kind, pointer);
@@ -353,10 +356,10 @@ static void play_unnoticed(bad_pointer kind) {
     if (kind == BAD_FREED) {
         free_sample();
     }
-    if (at->calls->free != NULL) {
-        at->calls->free(pointer);
+    if (calls->free != NULL) {
+        calls->free(instance, pointer);
     }
-    th_allocator_free(at->calls->interface(), pointer);
+    th_allocator_free(calls->interface(instance), pointer);
     expect_as_before("free", kind, 0);
 }
 
@@ -381,9 +384,10 @@ static void play_owns(void) {
                                    (uintptr_t)&level,
                                    (uintptr_t)&at};
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
-        if (at->calls->interface != NULL) {
-            expect_refused(!th_allocator_owns(at->calls->interface(), (const void *)addresses[i]),
-                           "th_allocator_owns", (size_t)addresses[i], 0);
+        if (calls->interface != NULL) {
+            expect_refused(
+                !th_allocator_owns(calls->interface(instance), (const void *)addresses[i]),
+                "th_allocator_owns", (size_t)addresses[i], 0);
         }
     }
 }
@@ -392,7 +396,7 @@ static void play_owns(void) {
  */
 
 static void use_ended_interface(void) {
-    th_allocator all = at->calls->interface();
+    th_allocator all = calls->interface(instance);
     expect(th_allocator_alloc(all, 16) == NULL, "th_allocator_alloc", 16, 0);
     expect(th_allocator_alloc_zeroed(all, 16) == NULL, "th_allocator_alloc_zeroed", 16, 0);
     expect(th_allocator_realloc(all, NULL, 0, 16, 16, NULL) == NULL, "th_allocator_realloc", 0, 16);
@@ -411,60 +415,59 @@ static void use_ended_interface(void) {
 }
 
 static void play_after_the_end(void) {
-    const bad_calls *calls = at->calls;
     if (calls->clean_up == NULL) {
         return;
     }
-    calls->clean_up();
+    calls->clean_up(instance);
     backing_stop(&own);
-    expect(calls->alloc(SAMPLE_BYTES, SAMPLE_ALIGNMENT) == NULL, "alloc", 48, 16);
+    expect(take(SAMPLE_BYTES, SAMPLE_ALIGNMENT) == NULL, "alloc", 48, 16);
     if (calls->resize != NULL) {
-        expect(!calls->resize(sample, 100), "resize", 100, 0);
-        expect(!calls->resize(sample, 20), "resize", 20, 0);
+        expect(!calls->resize(instance, sample, 100), "resize", 100, 0);
+        expect(!calls->resize(instance, sample, 20), "resize", 20, 0);
     }
     if (calls->free != NULL) {
-        calls->free(sample);
+        calls->free(instance, sample);
     }
     expect(live_now() == 0, "live", 0, 0);
     th_fault fault = any_fault();
-    expect(calls->check(&fault) == TH_ERR_NULL, "check", 0, 0);
+    expect(calls->check(instance, &fault) == TH_ERR_NULL, "check", 0, 0);
     expect_no_fault(&fault, "check");
     if (calls->interface != NULL) {
         use_ended_interface();
     }
     expect(faults.count == 0, "after the end", 0, 0);
-    calls->clean_up();
+    calls->clean_up(instance);
 }
 
 /* ---- no memory any more ------------------------------------------------------------------------
  */
 
 static void play_exhausted(void) {
-    const bad_calls *calls = at->calls;
     const size_t bytes = has(BAD_ONE_BLOCK) ? 100 : SAMPLE_BYTES;
     size_t more = 0;
     if (has(BAD_MAPPED)) {
         return; /* it is the system's memory: see unreasonable_sizes */
     }
     own.left = 0;
-    while (calls->alloc(bytes, SAMPLE_ALIGNMENT) != NULL) {
+    while (take(bytes, SAMPLE_ALIGNMENT) != NULL) {
         more++;
         expect(more < 100000, "it never ends", bytes, more);
     }
     remember();
-    expect_refused(calls->alloc(bytes, SAMPLE_ALIGNMENT) == NULL, "alloc", bytes, 16);
-    expect_refused(calls->resize == NULL || !calls->resize(sample, 4000), "resize", 4000, 0);
+    expect_refused(take(bytes, SAMPLE_ALIGNMENT) == NULL, "alloc", bytes, 16);
+    expect_refused(calls->resize == NULL || !calls->resize(instance, sample, 4000), "resize", 4000,
+                   0);
     if (calls->interface != NULL) {
         refuse_by_interface(2000, SAMPLE_ALIGNMENT);
-        expect_refused(th_allocator_alloc(calls->interface(), bytes) == NULL, "th_allocator_alloc",
-                       bytes, 16);
-        expect(th_allocator_reset(calls->interface()) == TH_OK, "th_allocator_reset", 0, 0);
+        expect_refused(th_allocator_alloc(calls->interface(instance), bytes) == NULL,
+                       "th_allocator_alloc", bytes, 16);
+        expect(th_allocator_reset(calls->interface(instance)) == TH_OK, "th_allocator_reset", 0, 0);
     }
     own.left = SIZE_MAX;
     if (calls->interface != NULL || has(BAD_ONE_BLOCK)) {
-        expect(calls->alloc(bytes, SAMPLE_ALIGNMENT) != NULL, "alloc again", bytes, 16);
+        expect(take(bytes, SAMPLE_ALIGNMENT) != NULL, "alloc again", bytes, 16);
     }
-    expect(faults.count == 0 && calls->check(NULL) == TH_OK, "check", 0, 0);
+    expect(faults.count == 0 && calls->check(instance, NULL) == TH_OK, "check", 0, 0);
 }
 
 /* ---- the kinds of misuse -------------------------------------------------------------------- */
@@ -482,6 +485,7 @@ const bad_misuse bad_exhausted_memory = {"exhausted memory", play_exhausted};
 void bad_input_play(const bad_misuse *misuse, const bad_row *rows, size_t count) {
     for (size_t i = 0; i < count; i++) {
         at = &rows[i];
+        calls = at->calls->own;
         for (level = 0; level <= (has(BAD_NO_GUARDS) ? 0 : th_guard_max()); level++) {
             begin();
             misuse->play();

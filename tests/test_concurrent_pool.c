@@ -492,48 +492,17 @@ static void tools_know_what_is_free(void) {
 
 /* ---- bad input, and no object ---------------------------------------------------------------- */
 
-static void calls_start(const th_guarding *guarding, th_allocator from) {
+static void *calls_start(const th_guarding *guarding, th_allocator from) {
     const th_concurrent_pool_config config = {.object_bytes = SAMPLE_BYTES,
                                               .alignment = SAMPLE_ALIGNMENT,
                                               .backing = from,
                                               .capacity = 16,
                                               .guarding = *guarding};
     CHECK_EQ(th_concurrent_pool_init(&pool, &config), TH_OK);
+    return &pool;
 }
 
-static void calls_clean_up(void) {
-    th_concurrent_pool_clean_up(&pool);
-}
-
-static void *calls_alloc(size_t bytes, size_t alignment) {
-    (void)bytes;
-    (void)alignment;
-    return th_concurrent_pool_alloc(&pool);
-}
-
-static void calls_free(void *block) {
-    th_concurrent_pool_free(&pool, block);
-}
-
-static size_t calls_live(void) {
-    return (size_t)stats().live;
-}
-
-static th_status calls_check(th_fault *fault) {
-    return th_concurrent_pool_check(&pool, fault);
-}
-
-static th_allocator calls_interface(void) {
-    return th_concurrent_pool_allocator(&pool);
-}
-
-static const bad_calls calls = {.start = calls_start,
-                                .clean_up = calls_clean_up,
-                                .alloc = calls_alloc,
-                                .free = calls_free,
-                                .live = calls_live,
-                                .check = calls_check,
-                                .interface = calls_interface};
+static const bad_calls calls = {calls_start, &lab_allocator_concurrent_pool};
 
 static void bad_input_is_refused(void) {
     const bad_row row = {

@@ -591,48 +591,14 @@ static void headers_that_lead_nowhere(void) {
 
 /* ---- bad input, and no object ---------------------------------------------------------------- */
 
-static void calls_start(const th_guarding *guarding, th_allocator from) {
+static void *calls_start(const th_guarding *guarding, th_allocator from) {
     const th_fifo_config config = {.guarding = *guarding};
     (void)from;
     CHECK_EQ(th_fifo_init(&fifo, memory + 3, MEMORY_BYTES, &config), TH_OK);
+    return &fifo;
 }
 
-static void calls_clean_up(void) {
-    th_fifo_clean_up(&fifo);
-}
-
-static void *calls_alloc(size_t bytes, size_t alignment) {
-    return th_fifo_alloc_aligned(&fifo, bytes, alignment);
-}
-
-static bool calls_resize(void *block, size_t bytes) {
-    return th_fifo_resize_in_place(&fifo, block, bytes);
-}
-
-static void calls_free(void *block) {
-    th_fifo_free(&fifo, block);
-}
-
-static size_t calls_live(void) {
-    return stats().live_bytes;
-}
-
-static th_status calls_check(th_fault *fault) {
-    return th_fifo_check(&fifo, fault);
-}
-
-static th_allocator calls_interface(void) {
-    return th_fifo_allocator(&fifo);
-}
-
-static const bad_calls calls = {.start = calls_start,
-                                .clean_up = calls_clean_up,
-                                .alloc = calls_alloc,
-                                .resize = calls_resize,
-                                .free = calls_free,
-                                .live = calls_live,
-                                .check = calls_check,
-                                .interface = calls_interface};
+static const bad_calls calls = {calls_start, &lab_allocator_fifo};
 
 static void bad_input_is_refused(void) {
     const bad_row row = {

@@ -412,7 +412,7 @@ static void it_is_an_allocator(void) {
 /* What is live at the end stays in the backing, so that has its own end. */
 static th_concurrent_pool under;
 
-static void calls_start(const th_guarding *guarding, th_allocator from) {
+static void *calls_start(const th_guarding *guarding, th_allocator from) {
     const th_concurrent_pool_config pool = {.object_bytes = HEADER + SAMPLE_BYTES,
                                             .alignment = SAMPLE_ALIGNMENT,
                                             .backing = from,
@@ -425,23 +425,25 @@ static void calls_start(const th_guarding *guarding, th_allocator from) {
                                             .guarding = *guarding};
     CHECK_EQ(th_thread_caches_init(&all, &config), TH_OK);
     first = th_thread_cache_join(&all);
+    return first;
 }
 
-static void calls_clean_up(void) {
+static void calls_clean_up(void *self) {
+    (void)self;
     th_thread_caches_clean_up(&all);
     th_concurrent_pool_clean_up(&under);
 }
 
-static void *calls_alloc(size_t bytes, size_t alignment) {
-    (void)alignment;
-    return th_thread_cache_alloc(first, bytes);
+static void *calls_alloc(void *self, size_t bytes) {
+    return th_thread_cache_alloc(self, bytes);
 }
 
-static void calls_free(void *block) {
-    th_thread_cache_free(first, block);
+static void calls_free(void *self, void *block) {
+    th_thread_cache_free(self, block);
 }
 
-static th_status calls_check(th_fault *fault) {
+static th_status calls_check(const void *self, th_fault *fault) {
+    (void)self;
     return th_thread_caches_check(&all, fault);
 }
 
@@ -454,24 +456,20 @@ static th_status calls_reset(void *self) {
     return th_concurrent_pool_reset(&under);
 }
 
-static th_allocator own_interface(void) {
-    return th_thread_cache_allocator(first);
-}
-
-static th_allocator calls_interface(void) {
+static th_allocator calls_interface(void *self) {
     static th_allocator_table table;
-    th_allocator own = own_interface();
-    table = *own.table;
+    table = *th_thread_cache_allocator(self).table;
     table.reset = calls_reset;
-    return (th_allocator){&table, own.self};
+    return (th_allocator){&table, self};
 }
 
-static const bad_calls calls = {.start = calls_start,
-                                .clean_up = calls_clean_up,
-                                .alloc = calls_alloc,
-                                .free = calls_free,
-                                .check = calls_check,
-                                .interface = calls_interface};
+static const lab_allocator own_calls = {.clean_up = calls_clean_up,
+                                        .alloc = calls_alloc,
+                                        .free = calls_free,
+                                        .check = calls_check,
+                                        .interface = calls_interface};
+
+static const bad_calls calls = {calls_start, &own_calls};
 
 static void bad_input_is_refused(void) {
     const bad_row row = {

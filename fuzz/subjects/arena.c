@@ -7,8 +7,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
+
+LAB_ALLOCATOR(arena, used_bytes);
 
 enum { RETURNS = 1, BUFFER_FIRST = 2, ALIGNMENT_MAX = 1 << 30, SLACK = 256 };
 
@@ -28,7 +31,7 @@ static_assert(offsetof(state, arena) == 0, "the arena's functions take a state")
 
 static void destroy(void *self) {
     state *s = self;
-    th_arena_clean_up(&s->arena);
+    lab_allocator_arena.clean_up(&s->arena);
     th_allocator_free(s->backing, s->buffer);
     lab_ground_end(&s->ground);
     free(s);
@@ -101,7 +104,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
         destroy(s);
         return false;
     }
-    s->table = *th_arena_allocator(&s->arena).table;
+    s->table = *lab_allocator_arena.interface(&s->arena).table;
     s->table.check = check;
     s->table.reset = reset;
     s->setup = *setup;

@@ -3,9 +3,12 @@
  * a unit's, and the size of the units. Over an arena, it takes its memory itself. */
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/buddy.h"
+
+LAB_ALLOCATOR(buddy, live_bytes);
 
 /* Of the smallest block, if nothing is said. */
 enum { UNIT_BYTES = 64 };
@@ -34,7 +37,7 @@ static bool start(state *s, const lab_setup *setup, const th_buddy_config *confi
 
 static void destroy(void *self) {
     state *s = self;
-    th_buddy_clean_up(&s->buddy);
+    lab_allocator_buddy.clean_up(&s->buddy);
     th_allocator_free(s->backing, s->bookkeeping);
     th_allocator_free(s->backing, s->memory);
     lab_ground_end(&s->ground);
@@ -59,7 +62,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, bool over_are
     }
     th_buddy_stats stats = th_buddy_get_stats(&s->buddy);
     instance->state = s;
-    instance->allocator = th_buddy_allocator(&s->buddy);
+    instance->allocator = lab_allocator_buddy.interface(&s->buddy);
     instance->empty_guaranteed = stats.largest_free_bytes;
     instance->holds = stats.largest_free_bytes / 2; /* all sizes are rounded up to powers of two */
     instance->holds_extra = UNIT_BYTES;

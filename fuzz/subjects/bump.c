@@ -2,9 +2,12 @@
 /* The bump heap. The variant says how far above a multiple of 16 its memory begins. */
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/bump.h"
+
+LAB_ALLOCATOR(bump, used_bytes);
 
 typedef struct state {
     th_bump bump;
@@ -14,7 +17,7 @@ typedef struct state {
 
 static void destroy(void *self) {
     state *s = self;
-    th_bump_clean_up(&s->bump);
+    lab_allocator_bump.clean_up(&s->bump);
     th_allocator_free(s->backing, s->memory);
     free(s);
 }
@@ -35,7 +38,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     }
     size_t skipped = (size_t)(0 - (uintptr_t)(s->memory + shift)) & (setup->alignment - 1);
     instance->state = s;
-    instance->allocator = th_bump_allocator(&s->bump);
+    instance->allocator = lab_allocator_bump.interface(&s->bump);
     instance->empty_guaranteed =
         setup->bytes - shift > skipped ? setup->bytes - shift - skipped : 0;
     instance->holds = instance->empty_guaranteed;

@@ -6,10 +6,25 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/classes.h"
 #include "tagheap/pages.h"
+
+LAB_CALLS_OF_ALL(classes, requested_bytes);
+LAB_CALLS_CLEAN_UP(classes);
+LAB_CALLS_OF_SIZES(classes);
+LAB_CALLS_FREE(classes);
+
+/* Blocks do not grow in place. */
+static bool call_resize(void *self, void *block, size_t bytes) {
+    return th_classes_realloc(self, block, bytes) != NULL;
+}
+
+const lab_allocator lab_allocator_classes = {LAB_ALLOCATOR_OF_ALL,
+                                             .alloc_aligned = call_alloc_aligned,
+                                             .resize = call_resize, .free = call_free};
 
 enum { MAPPED = 1, STANDARD_CALLS = 2, SIZES = 4 };
 
@@ -62,7 +77,7 @@ static void *resize(void *self, void *pointer, size_t kept, size_t bytes, size_t
 
 static void destroy(void *self) {
     state *s = self;
-    th_classes_clean_up(&s->classes);
+    lab_allocator_classes.clean_up(&s->classes);
     free(s);
 }
 
@@ -85,7 +100,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
         return false;
     }
     s->setup = *setup;
-    s->table = *th_classes_allocator(&s->classes).table;
+    s->table = *lab_allocator_classes.interface(&s->classes).table;
     if ((setup->variant & STANDARD_CALLS) != 0) {
         s->table.alloc = alloc;
         s->table.resize_in_place = NULL;

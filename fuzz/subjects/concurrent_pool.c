@@ -3,9 +3,17 @@
  * the backing. Bits 2 and 3 say what the objects are like. */
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/concurrent_pool.h"
+
+LAB_CALLS_OF_ALL(concurrent_pool, live);
+LAB_CALLS_CLEAN_UP(concurrent_pool);
+LAB_CALLS_OF_OBJECTS(concurrent_pool);
+LAB_CALLS_FREE(concurrent_pool);
+
+const lab_allocator lab_allocator_concurrent_pool = {LAB_ALLOCATOR_OF_ALL, .free = call_free};
 
 enum { BACKED = 1, SHAPES = 4, MEMORY_ALIGNMENT = 64 };
 
@@ -17,7 +25,7 @@ typedef struct state {
 
 static void destroy(void *self) {
     state *s = self;
-    th_concurrent_pool_clean_up(&s->pool);
+    lab_allocator_concurrent_pool.clean_up(&s->pool);
     th_allocator_free(s->backing, s->memory);
     free(s);
 }
@@ -53,7 +61,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     }
     th_concurrent_pool_stats stats = th_concurrent_pool_get_stats(&s->pool);
     instance->state = s;
-    instance->allocator = th_concurrent_pool_allocator(&s->pool);
+    instance->allocator = lab_allocator_concurrent_pool.interface(&s->pool);
     instance->bytes_max = stats.object_bytes;
     instance->alignment_max = s->pool.alignment;
     instance->blocks_guaranteed = (size_t)stats.capacity;

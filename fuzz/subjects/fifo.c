@@ -2,9 +2,12 @@
 /* The FIFO allocator. The variant says how far above a multiple of 16 its memory begins. */
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/fifo.h"
+
+LAB_ALLOCATOR(fifo, live_bytes);
 
 typedef struct state {
     th_fifo fifo;
@@ -14,7 +17,7 @@ typedef struct state {
 
 static void destroy(void *self) {
     state *s = self;
-    th_fifo_clean_up(&s->fifo);
+    lab_allocator_fifo.clean_up(&s->fifo);
     th_allocator_free(s->backing, s->memory);
     free(s);
 }
@@ -34,7 +37,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
         return false;
     }
     instance->state = s;
-    instance->allocator = th_fifo_allocator(&s->fifo);
+    instance->allocator = lab_allocator_fifo.interface(&s->fifo);
     instance->empty_guaranteed = th_fifo_get_stats(&s->fifo).bytes - TH_FIFO_HEADER_BYTES;
     return true;
 }

@@ -4,9 +4,18 @@
  * one is free. */
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/frame.h"
+
+LAB_CALLS_OF_ALL(frame, used_bytes);
+LAB_CALLS_CLEAN_UP(frame);
+LAB_CALLS_OF_SIZES(frame);
+LAB_CALLS_RESIZE(frame);
+
+const lab_allocator lab_allocator_frame = {
+    LAB_ALLOCATOR_OF_ALL, .alloc_aligned = call_alloc_aligned, .resize = call_resize};
 
 typedef struct state {
     th_frame frame;
@@ -16,7 +25,7 @@ typedef struct state {
 
 static void destroy(void *self) {
     state *s = self;
-    th_frame_clean_up(&s->frame);
+    lab_allocator_frame.clean_up(&s->frame);
     th_allocator_free(s->backing, s->memory);
     free(s);
 }
@@ -47,7 +56,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
         return false;
     }
     instance->state = s;
-    instance->allocator = th_frame_allocator(&s->frame);
+    instance->allocator = lab_allocator_frame.interface(&s->frame);
     instance->empty_guaranteed = th_frame_get_stats(&s->frame).frame_bytes;
     instance->holds = instance->empty_guaranteed;
     instance->holds_extra = LAB_GROUND_GAP_BYTES;

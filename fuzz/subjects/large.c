@@ -4,15 +4,18 @@
  * blocks. */
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/large.h"
 #include "tagheap/pages.h"
 
+LAB_ALLOCATOR(large, requested_bytes);
+
 enum { BACKED = 1, GUARD_PAGES = 2 };
 
 static void destroy(void *self) {
-    th_large_clean_up(self);
+    lab_allocator_large.clean_up(self);
     free(self);
 }
 
@@ -32,7 +35,7 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
         return false;
     }
     instance->state = large;
-    instance->allocator = th_large_allocator(large);
+    instance->allocator = lab_allocator_large.interface(large);
     lab_ground_describe(instance, setup, mapped);
     instance->keeps_least = mapped ? th_pages_size() : 1;
     return true;

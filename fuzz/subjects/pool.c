@@ -8,9 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/pool.h"
+
+LAB_CALLS_OF_ALL(pool, live);
+LAB_CALLS_CLEAN_UP(pool);
+LAB_CALLS_OF_OBJECTS(pool);
+LAB_CALLS_FREE(pool);
+
+const lab_allocator lab_allocator_pool = {LAB_ALLOCATOR_OF_ALL, .free = call_free};
 
 enum { BESIDE = 1, BUSY = 2, SHAPES = 4 };
 
@@ -124,7 +132,7 @@ static void measure(const void *self, lab_figures *figures) {
 
 static void destroy(void *self) {
     state *s = self;
-    th_pool_clean_up(&s->pool);
+    lab_allocator_pool.clean_up(&s->pool);
     th_allocator_free(s->setup.backing, s->memory);
     lab_ground_end(&s->ground);
     free(s);
@@ -170,7 +178,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
         return false;
     }
     th_pool_stats stats = th_pool_get_stats(&s->pool);
-    s->table = *th_pool_allocator(&s->pool).table;
+    s->table = *lab_allocator_pool.interface(&s->pool).table;
     s->table.free = free_object;
     s->table.check = check;
     if (s->pool.config.links_beside) {
@@ -268,7 +276,7 @@ TH_POOL_STATIC_GUARDED(things_3, struct thing, 64, 3, on_static_fault);
 /* The compiler started it: so it is started again. */
 static void destroy_static(void *self) {
     th_pool *pool = self;
-    th_pool_clean_up(pool);
+    lab_allocator_pool.clean_up(pool);
     *pool = only.image;
     only.pool = NULL;
 }
@@ -283,7 +291,7 @@ static bool create_static(const lab_setup *setup, lab_instance *instance) {
     only.setup = *setup;
     th_pool_stats stats = th_pool_get_stats(only.pool);
     instance->state = only.pool;
-    instance->allocator = th_pool_allocator(only.pool);
+    instance->allocator = lab_allocator_pool.interface(only.pool);
     instance->bytes_max = sizeof(struct thing);
     instance->alignment_max = _Alignof(void *);
     instance->blocks_guaranteed = (size_t)stats.capacity;

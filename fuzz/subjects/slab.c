@@ -6,9 +6,25 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "subjects/allocator.h"
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/slab.h"
+
+LAB_CALLS_OF_ALL(slab, live);
+LAB_CALLS_CLEAN_UP(slab);
+LAB_CALLS_OF_OBJECTS(slab);
+LAB_CALLS_RESIZE(slab);
+LAB_CALLS_FREE(slab);
+
+/* Objects may be asked for by less than their size. */
+static void *call_alloc_aligned(void *self, size_t bytes, size_t alignment) {
+    (void)alignment;
+    return th_slab_alloc_bytes(self, bytes);
+}
+
+const lab_allocator lab_allocator_slab = {LAB_ALLOCATOR_OF_ALL, .alloc_aligned = call_alloc_aligned,
+                                          .resize = call_resize, .free = call_free};
 
 enum { SHAPES = 4, LEAN = 4, MAPPED = 8 };
 
@@ -28,7 +44,7 @@ static th_status check(const void *self, th_fault *fault) {
 
 static void destroy(void *self) {
     state *s = self;
-    th_slab_clean_up(&s->slab);
+    lab_allocator_slab.clean_up(&s->slab);
     lab_ground_end(&s->ground);
     free(s);
 }
@@ -65,7 +81,7 @@ static bool create(const lab_setup *setup, lab_instance *instance, lab_ground_ki
         destroy(s);
         return false;
     }
-    s->table = *th_slab_allocator(&s->slab).table;
+    s->table = *lab_allocator_slab.interface(&s->slab).table;
     s->table.check = check;
     instance->state = s;
     instance->allocator = (th_allocator){.table = &s->table, .self = s};

@@ -295,8 +295,11 @@ class Grammar(unittest.TestCase):
     def test_every_allocator_gets_bad_input(self):
         """By its own calls and by its interface: it has a row (tests/bad_input.h). What has the
         interface alone hands on what it is asked."""
-        played = set(re.findall(r"\breturn (th_\w+)_allocator\(", suites_with("bad_input.h") +
-                                suites_with("bad_calls.h")))
+        suites = suites_with("bad_input.h") + suites_with("bad_calls.h")
+        played = {f"th_{noun}" for words in (r"\breturn th_(\w+)_allocator\(",
+                                             r"\*th_(\w+)_allocator\(", r"&lab_allocator_(\w+)",
+                                             r"\bLAB_CALLS_OF_ALL\((\w+),")
+                  for noun in re.findall(words, suites)}
         due = {noun for noun in PUBLIC.nouns
                if {f"{noun}_allocator", f"{noun}_alloc"} <= PUBLIC.names}
         self.assertGreater(len(due), 10)
