@@ -220,14 +220,14 @@ static void release_free_interrupts(void) {
 static void every_assertion_ends_the_program(void) {
     start();
     expect_assertion(format_into_nothing, "src/base/fault.c", "capacity > 0");
-    expect_assertion(need_of_no_bytes, "src/heap/chain.c", "bytes > 0");
-    expect_assertion(load_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, offset)");
+    expect_assertion(need_of_no_bytes, "src/heap/header.c", "bytes > 0");
+    expect_assertion(load_beyond_last, "src/heap/header.c", "th_offset_ok(heap, offset)");
     expect_assertion(follow_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, offset)");
-    expect_assertion(store_beyond_last, "src/heap/chain.c", "th_offset_ok(heap, block->offset)");
+    expect_assertion(store_beyond_last, "src/heap/header.c", "th_offset_ok(heap, block->offset)");
     static const char size_and_tag[] =
         "block->size <= th_size_max(heap) && block->tag <= th_tag_free(heap)";
-    expect_assertion(store_too_large, "src/heap/chain.c", size_and_tag);
-    expect_assertion(store_a_tag_of_16_bits, "src/heap/chain.c", size_and_tag);
+    expect_assertion(store_too_large, "src/heap/header.c", size_and_tag);
+    expect_assertion(store_a_tag_of_16_bits, "src/heap/header.c", size_and_tag);
     expect_assertion(look_below_first, "src/heap/chain.c", "block->offset != 0");
     expect_assertion(look_above_last, "src/heap/chain.c", "!th_is_last(heap, block)");
     expect_assertion(replace_by_less, "src/heap/chain.c", "th_end(heap, &run[i]) == end");

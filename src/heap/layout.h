@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The layouts: how a block's header lies in memory. Only this file and what chain.h and chain.c
- * call peek, store and retire know it; all other code works on th_header, the decoded form.
+/* The layouts: how a block's header lies in memory. Only this file, and what chain.h and header.c
+ * call peek, store and retire, know it; all other code works on th_header, the decoded form.
  *
  *   dword   classic                 wide                      lean
  *     0     prev : 27, align : 5    prev                      prev : 27, align : 5

@@ -26,10 +26,6 @@ FILES = {
         "buddy buddy_check": "the table of functions names the checker, which reads blocks as it",
         "pool pool_check": "the same",
     },
-    "src/heap": {
-        "chain check guard index": "a loaded header that is wrong raises a fault, at level 3 "
-                                   "after a check of all blocks, which loads headers",
-    },
     "src/os": {"kept pages": "kept pages come from the system, and go back to it"},
 }
 FOLDERS = {
