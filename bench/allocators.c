@@ -49,8 +49,7 @@ static void run_pair_malloc(size_t n) {
     bench_measure(pair_by_pair, &(pairs){NULL, n});
 }
 
-/* ---- a tree of nodes: the hot path of the document's 8.7.3 ------------------------------------
- */
+/* ---- a tree of nodes: the hot path of the document's 8.7.3 ---------------------------------- */
 
 typedef struct node {
     struct node *left, *right;
@@ -149,8 +148,7 @@ static void run_nodes_malloc(size_t n) {
     bench_measure(chain_and_unchain, &(tree){NULL, n, NULL});
 }
 
-/* ---- n objects: n calls, one batch, one array --------------------------------------------------
- */
+/* ---- n objects: n calls, one batch, one array ----------------------------------------------- */
 
 typedef struct objects {
     th_allocator from;

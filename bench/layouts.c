@@ -10,8 +10,7 @@
 
 enum { LINE_BYTES = 64 };
 
-/* ---- fields: the same three in other orders, whose sizes this file does not compile without ----
- */
+/* ---- fields: the same three in other orders, whose sizes this file does not compile without - */
 
 typedef struct scattered {
     char a;
@@ -47,8 +46,7 @@ void bench_print_sizes(void) {
     printf("one_line\t%zu\t%zu\n", sizeof(one_line), _Alignof(one_line));
 }
 
-/* ---- a matrix of n x n, by rows and by columns -------------------------------------------------
- */
+/* ---- a matrix of n x n, by rows and by columns ---------------------------------------------- */
 
 typedef struct matrix {
     uint32_t *cells;
@@ -89,8 +87,7 @@ static void run_columns(size_t n) {
     run_matrix(write_columns, n);
 }
 
-/* ---- n points, one coordinate of each ----------------------------------------------------------
- */
+/* ---- n points, one coordinate of each ------------------------------------------------------- */
 
 typedef struct point {
     float x, y, z;
@@ -136,8 +133,7 @@ static void run_soa(size_t n) {
     run_points(scale_array, n);
 }
 
-/* ---- n elements, in order and in a random order -------------------------------------------------
- */
+/* ---- n elements, in order and in a random order --------------------------------------------- */
 
 typedef struct walk {
     const uint64_t *values;
@@ -204,8 +200,7 @@ static void run_prefetch(size_t n) {
     run_walk(sum_with_prefetch, n, 1);
 }
 
-/* ---- a list of n nodes, neighbours in memory or anywhere ----------------------------------------
- */
+/* ---- a list of n nodes, neighbours in memory or anywhere ------------------------------------ */
 
 typedef struct link {
     struct link *next;
@@ -239,8 +234,7 @@ static void run_list_far(size_t n) {
     run_list(n, 1);
 }
 
-/* ---- cache lines: n lines, one byte of each, or all ---------------------------------------------
- */
+/* ---- cache lines: n lines, one byte of each, or all ----------------------------------------- */
 
 typedef struct lines {
     const unsigned char *bytes;
@@ -274,8 +268,7 @@ static void run_line_whole(size_t n) {
     run_lines(n, 1);
 }
 
-/* ---- entities: n of ENTITIES_PER_LIVE * n live -------------------------------------------------
- */
+/* ---- entities: n of ENTITIES_PER_LIVE * n live ---------------------------------------------- */
 
 enum { ENTITIES_PER_LIVE = 16 };
 

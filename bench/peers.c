@@ -52,8 +52,7 @@ static void *malloc_resize(void *self, void *block, size_t kept, size_t bytes) {
 
 BENCH_CHURN(malloc, malloc_place, malloc_free)
 
-/* ---- nothing: what the scripts themselves cost ------------------------------------------------
- */
+/* ---- nothing: what the scripts themselves cost ---------------------------------------------- */
 
 static void *nothing_place(void *self, size_t bytes, size_t alignment, bool high) {
     static unsigned char all[64 * 1024];
@@ -80,8 +79,7 @@ static void *nothing_alloc(void *self, size_t bytes) {
 
 BENCH_CHURN(nothing, nothing_place, nothing_free)
 
-/* ---- obstacks are macros: what is counted is a function around each ---------------------------
- */
+/* ---- obstacks are macros: what is counted is a function around each ------------------------- */
 
 #define obstack_chunk_alloc bench_memory
 #define obstack_chunk_free  free
@@ -124,8 +122,7 @@ static void *stack_grow(void *self, void *block, size_t bytes) {
     return obstack_base(of);
 }
 
-/* ---- talloc, APR ------------------------------------------------------------------------------
- */
+/* ---- talloc, APR ---------------------------------------------------------------------------- */
 
 /* The address of a function, as the type that it has. ISO C has no cast for that. */
 #define LOOK_UP(library, function, name)                                                           \

@@ -287,8 +287,7 @@ static void *heap_resize(void *self, void *block, size_t kept, size_t bytes) {
 
 BENCH_CHURN(heap, heap_place, heap_free)
 
-/* ---- the shared heap, in memory that nobody else maps
- * -------------------------------------------- */
+/* ---- the shared heap, in memory that nobody else maps --------------------------------------- */
 
 static void *shared_start(bench_need need) {
     static th_shared_heap shared;

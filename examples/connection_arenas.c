@@ -61,8 +61,7 @@ static void set_nonblocking(int s) {
     EXPECT(flags != -1 && fcntl(s, F_SETFL, flags | O_NONBLOCK) == 0);
 }
 
-/* ---- the server ------------------------------------------------------------------------------
- */
+/* ---- the server ----------------------------------------------------------------------------- */
 
 /* Before the arenas are reset: all that this request needed. */
 static size_t reserved(const connection *c) {
@@ -179,8 +178,7 @@ static void connection_write(connection *c) {
     }
 }
 
-/* ---- the clients -----------------------------------------------------------------------------
- */
+/* ---- the clients ---------------------------------------------------------------------------- */
 
 /* Each client asks for something else each time; client 0 ends with a request that is too large. */
 static void compose(client *k) {
@@ -242,8 +240,7 @@ static void client_read(client *k) {
     }
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both ----------------------------------------------------------------------------------- */
 
 static int listen_on_loopback(struct sockaddr_in *address) {
     socklen_t bytes = sizeof *address;

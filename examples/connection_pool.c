@@ -22,8 +22,7 @@ static th_mutex pool_mutex;
 static th_resource_pool pool;
 static int far_ends[DESCRIPTORS]; /* by descriptor; written before the connection is lent */
 
-/* ---- connections ------------------------------------------------------------------------------
- */
+/* ---- connections ---------------------------------------------------------------------------- */
 
 static th_status open_connection(void *context, uintptr_t *resource) {
     int ends[2];
@@ -43,8 +42,7 @@ static void close_connection(void *context, uintptr_t resource) {
     (void)close((int)resource);
 }
 
-/* ---- what workers hand to the collector -------------------------------------------------------
- */
+/* ---- what workers hand to the collector ----------------------------------------------------- */
 
 typedef struct sent {
     th_lease lease;
@@ -74,8 +72,7 @@ static sent receive(void) {
     return message;
 }
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static void *ask(void *context) {
     unsigned first = *(const unsigned *)context;

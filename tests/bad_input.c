@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- a stage for one allocator ----------------------------------------------------------------
- */
+/* ---- a stage for one allocator -------------------------------------------------------------- */
 
 static const bad_row *at;
 static const lab_allocator *calls; /* its own */
@@ -142,8 +141,7 @@ static void expect_refused(bool refused, const char *call, size_t a, size_t b) {
     expect_as_before(call, a, b);
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------
- */
+/* ---- sizes ---------------------------------------------------------------------------------- */
 
 static void refuse_by_interface(size_t bytes, size_t alignment) {
     void *batch[3] = {sample, sample, sample};
@@ -267,8 +265,7 @@ static void play_overflowing(void) {
     }
 }
 
-/* ---- alignments -------------------------------------------------------------------------------
- */
+/* ---- alignments ----------------------------------------------------------------------------- */
 
 static void play_alignments(void) {
     const size_t none[] = {
@@ -288,8 +285,7 @@ static void play_alignments(void) {
     }
 }
 
-/* ---- pointers ---------------------------------------------------------------------------------
- */
+/* ---- pointers ------------------------------------------------------------------------------- */
 
 static _Alignas(64) unsigned char elsewhere[256];
 
@@ -392,8 +388,7 @@ static void play_owns(void) {
     }
 }
 
-/* ---- after the end ----------------------------------------------------------------------------
- */
+/* ---- after the end -------------------------------------------------------------------------- */
 
 static void use_ended_interface(void) {
     th_allocator all = calls->interface(instance);
@@ -439,8 +434,7 @@ static void play_after_the_end(void) {
     calls->clean_up(instance);
 }
 
-/* ---- no memory any more ------------------------------------------------------------------------
- */
+/* ---- no memory any more --------------------------------------------------------------------- */
 
 static void play_exhausted(void) {
     const size_t bytes = has(BAD_ONE_BLOCK) ? 100 : SAMPLE_BYTES;
@@ -504,8 +498,7 @@ void bad_input_play_all(const bad_row *row) {
     }
 }
 
-/* ---- starting with less than is needed ---------------------------------------------------------
- */
+/* ---- starting with less than is needed ------------------------------------------------------ */
 
 static _Alignas(64) unsigned char object[BAD_START_OBJECT_BYTES];
 

@@ -25,8 +25,7 @@
 static _Alignas(64) unsigned char memory[MEMORY_BYTES];
 static _Alignas(8) unsigned char nodes[MEMORY_BYTES];
 
-/* ---- backings ---------------------------------------------------------------------------------
- */
+/* ---- backings ------------------------------------------------------------------------------- */
 
 static void *give_nothing(void *self, size_t bytes, size_t alignment) {
     (void)self;
@@ -51,8 +50,7 @@ static const th_allocator_table no_free_table = {.alloc = give_nothing};
 #define NO_FREE                                                                                    \
     { &no_free_table, NULL }
 
-/* ---- what each is started with: the arguments of its init --------------------------------------
- */
+/* ---- what each is started with: the arguments of its init ----------------------------------- */
 
 typedef struct heap_start {
     void *at;
@@ -175,8 +173,7 @@ static th_status start_tracker(void *object, const void *arguments) {
     return th_tracker_init(object, arguments);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 #define ROW(what, status, ...)                                                                     \
     { #what ": " #__VA_ARGS__, start_##what, &(const what##_start){__VA_ARGS__ }, TH_ERR_##status }
@@ -350,8 +347,7 @@ const bad_start bad_starts[] = {
 
 const size_t bad_start_count = sizeof bad_starts / sizeof bad_starts[0];
 
-/* ---- no object, or no config --------------------------------------------------------------------
- */
+/* ---- no object, or no config ---------------------------------------------------------------- */
 
 #define WITH(what, ...) start_##what(NULL, &(const what##_start){__VA_ARGS__})
 

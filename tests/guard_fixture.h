@@ -94,8 +94,7 @@ void expect_fault(const char *file, int line, th_fault expected);
 /* TH_FAULT_HEADER for the header as it is now. */
 th_fault header_fault(uint32_t header);
 
-/* ---- calls ------------------------------------------------------------------------------------
- */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 /* Calls that name a block. Each gives true if the call returned its failure value. */
 typedef enum block_call {

@@ -13,8 +13,7 @@ void player_start(player *p, fixture *f, uint64_t seed) {
     p->state = seed;
 }
 
-/* ---- the shadow ---------------------------------------------------------------------------------
- */
+/* ---- the shadow ----------------------------------------------------------------------------- */
 
 static bool apart(const player_slot *a, const player_slot *b) {
     uintptr_t a_start = (uintptr_t)a->payload;
@@ -54,8 +53,7 @@ static void own(player *p, player_slot *slot, void *payload, size_t bytes) {
     fill(payload, slot->bytes, slot->seed);
 }
 
-/* ---- steps
- * ----------------------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
 static size_t random_size(player *p) {
     switch (below(p, 12)) {
@@ -177,8 +175,7 @@ void player_step(player *p) {
     p->steps++;
 }
 
-/* ---- copies
- * ------------------------------------------------------------------------------------------ */
+/* ---- copies --------------------------------------------------------------------------------- */
 
 void player_follow(player *p, fixture *f, const player *from) {
     *p = *from;

@@ -51,8 +51,7 @@ static void add(uint32_t actor, lab_op_kind kind, uint16_t slot, uint32_t bytes)
 static const lab_config heap_config = {
     .dwords = 1000, .alignment = 8, .guard = 3, .slots = 8, .subject = LAB_SUBJECT_HEAP};
 
-/* ---- every order ------------------------------------------------------------------------------
- */
+/* ---- every order ---------------------------------------------------------------------------- */
 
 static uint8_t seen[64][OPS_MAX]; /* the slots of each order's operations */
 static size_t seen_count;
@@ -166,8 +165,7 @@ static void it_can_be_ended(void) {
     stop();
 }
 
-/* ---- subjects with a mistake ------------------------------------------------------------------
- */
+/* ---- subjects with a mistake ---------------------------------------------------------------- */
 
 /* Blocks one after the other. `resets` goes back to the beginning as soon as two blocks were freed
  * in a row: wrong if a third one lives. */
@@ -272,8 +270,7 @@ static void an_order_that_fails_is_found_and_shown(void) {
     stop();
 }
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static void share(uint32_t count, const lab_config *config) {
     start(count, config);

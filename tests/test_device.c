@@ -66,8 +66,7 @@ static uint64_t device_has(uint64_t at, size_t width) {
     return value;
 }
 
-/* ---- registers ----------------------------------------------------------------------------------
- */
+/* ---- registers ------------------------------------------------------------------------------ */
 
 static void registers_of_every_width(void) {
     start();
@@ -136,8 +135,7 @@ static void nothing_is_touched_unasked(void) {
     stop(&device);
 }
 
-/* ---- each access -------------------------------------------------------------------------------
- */
+/* ---- each access ---------------------------------------------------------------------------- */
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !TH_TRACK_ANY
 
@@ -212,8 +210,7 @@ static void each_call_is_one_access(void) {}
 
 #endif
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 static void expect_refused(const char *path, uint64_t offset, size_t bytes, th_device_access access,
                            th_status expected, int reason) {

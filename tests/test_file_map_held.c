@@ -69,8 +69,7 @@ static int next_descriptor(void) {
     return file;
 }
 
-/* ---- a file that grows ------------------------------------------------------------------------
- */
+/* ---- a file that grows ---------------------------------------------------------------------- */
 
 static void what_others_append_is_seen_after_a_refresh(void) {
     for (th_file_map_mode mode = TH_FILE_MAP_READ; mode < TH_FILE_MAP_MODES; mode++) {
@@ -160,8 +159,7 @@ static void holes_are_filled_at_the_same_size(void) {
     stop(&map);
 }
 
-/* ---- a file that is cut off -------------------------------------------------------------------
- */
+/* ---- a file that is cut off ----------------------------------------------------------------- */
 
 static unsigned char *byte_to_read;
 
@@ -220,8 +218,7 @@ static void reads_go_past_the_map(void) {
     stop(&map);
 }
 
-/* ---- what is refused --------------------------------------------------------------------------
- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 static void what_holds_no_file_says_so(void) {
     th_file_map held = start(100, TH_FILE_MAP_SHARED), map;

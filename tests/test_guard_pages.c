@@ -134,8 +134,7 @@ static void an_arena_in_guard_pages(void) {
     stop();
 }
 
-/* ---- the bytes between a block and its guard page ---------------------------------------------
- */
+/* ---- the bytes between a block and its guard page ------------------------------------------- */
 
 static void write_into_the_gap(int level) {
     start(level);

@@ -280,8 +280,7 @@ static void memory_never_used_is_not_looked_at(void) {
     scene_play(0, write_where_nothing_was);
 }
 
-/* ---- headers ----------------------------------------------------------------------------------
- */
+/* ---- headers -------------------------------------------------------------------------------- */
 
 static void expect_own_header(unsigned char *payload) {
     uint32_t header = header_of(payload);
@@ -576,8 +575,7 @@ static void wrong_counters_are_found(void) {
     scene_play(0, spoil_counters);
 }
 
-/* ---- images ------------------------------------------------------------------------------------
- */
+/* ---- images --------------------------------------------------------------------------------- */
 
 static alignas(64) unsigned char copy_region[SCENE_DWORDS * 4];
 

@@ -10,8 +10,7 @@
 
 #define POISON 0xFDFDFDFDu
 
-/* ---- level 3: anywhere, at the next call ------------------------------------------------------
- */
+/* ---- level 3: anywhere, at the next call ---------------------------------------------------- */
 
 /* The first fault describes the damage. The block named is the one around the damage, which may
  * have been merged with another by the call itself. */
@@ -147,8 +146,7 @@ static void broken_links_are_noticed_at_once(void) {
     scene_play(3, every_call_meets_a_broken_link);
 }
 
-/* ---- re-entry: every level --------------------------------------------------------------------
- */
+/* ---- re-entry: every level ------------------------------------------------------------------ */
 
 static bool call_from_inside(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     (void)context;
@@ -183,8 +181,7 @@ static void calls_from_a_callback_are_refused_at_every_level(void) {
     scene_play(0, compact_and_call);
 }
 
-/* ---- level 0 ----------------------------------------------------------------------------------
- */
+/* ---- level 0 -------------------------------------------------------------------------------- */
 
 /* The dwords that may be written: headers of blocks that are there now, or were before the call. */
 static bool header_here[SCENE_DWORDS];
@@ -290,8 +287,7 @@ static void a_level_above_what_is_built_is_lowered(void) {
     }
 }
 
-/* ---- decisions --------------------------------------------------------------------------------
- */
+/* ---- decisions ------------------------------------------------------------------------------ */
 
 #define LEVELS      4
 #define TWIN_DWORDS 600u

@@ -123,8 +123,7 @@ static void a_block_must_end_at_a_possible_place(void) {
     scene_play(0, end_where_none_can_begin);
 }
 
-/* ---- headers that were made up, check word and all --------------------------------------------
- */
+/* ---- headers that were made up, check word and all ------------------------------------------ */
 
 /* Met by the block's own free, and by a walk. */
 static void expect_impossible(uint32_t expected, uint32_t found) {

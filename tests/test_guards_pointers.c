@@ -42,8 +42,7 @@ static void expect_inside(int line, uint32_t byte, uint32_t header, uint32_t tag
 
 #define EXPECT_INSIDE(pointer, header, tag) expect_inside(__LINE__, byte_of(pointer), header, tag)
 
-/* ---- NULL -------------------------------------------------------------------------------------
- */
+/* ---- NULL ----------------------------------------------------------------------------------- */
 
 static void give_null(void) {
     for (block_call call = 0; call < BLOCK_CALL_COUNT; call++) {
@@ -58,8 +57,7 @@ static void null_is_no_fault(void) {
     scene_play(0, give_null);
 }
 
-/* ---- outside ------------------------------------------------------------------------------------
- */
+/* ---- outside -------------------------------------------------------------------------------- */
 
 static unsigned char elsewhere[64];
 
@@ -102,8 +100,7 @@ static void last_is_never_a_payload(void) {
     scene_play(1, give_last);
 }
 
-/* ---- misaligned -------------------------------------------------------------------------------
- */
+/* ---- misaligned ----------------------------------------------------------------------------- */
 
 static void give_misaligned(void) {
     unsigned char *payloads[] = {sc.a, sc.c, sc.d, sc.v, sc.t, sc.b, sc.e, sc.u};
@@ -125,8 +122,7 @@ static void misaligned_pointers_are_refused(void) {
     scene_play(1, give_misaligned);
 }
 
-/* ---- inside a block -----------------------------------------------------------------------------
- */
+/* ---- inside a block ------------------------------------------------------------------------- */
 
 static void give_interior(void) {
     const struct {
@@ -241,8 +237,7 @@ static void stale_pointers_into_reused_memory_are_refused(void) {
     scene_play(1, free_after_reuse);
 }
 
-/* ---- stale ------------------------------------------------------------------------------------
- */
+/* ---- stale ---------------------------------------------------------------------------------- */
 
 static void free_after_compaction(void) {
     unsigned char *c = sc.c;

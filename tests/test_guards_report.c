@@ -8,8 +8,7 @@
 #include "suite.h"
 #include "tagheap/heap.h"
 
-/* ---- the line ---------------------------------------------------------------------------------
- */
+/* ---- the line ------------------------------------------------------------------------------- */
 
 typedef struct golden {
     th_fault fault;
@@ -116,8 +115,7 @@ static void the_longest_line_fits(void) {
     }
 }
 
-/* ---- the default handler -----------------------------------------------------------------------
- */
+/* ---- the default handler -------------------------------------------------------------------- */
 
 static alignas(16) unsigned char region[400];
 static th_heap heap;

@@ -202,8 +202,7 @@ static void tail_blocks_stay(void) {
     fixture_stop(&fx);
 }
 
-/* ---- vetoes -----------------------------------------------------------------------------------
- */
+/* ---- vetoes --------------------------------------------------------------------------------- */
 
 static void a_vetoed_block_stays_and_the_pass_goes_on(void) {
     start_with_three_movable(4);
@@ -235,8 +234,7 @@ static void vetoing_all_changes_nothing(void) {
     fixture_stop(&fx);
 }
 
-/* ---- specially aligned blocks ------------------------------------------------------------------
- */
+/* ---- specially aligned blocks --------------------------------------------------------------- */
 
 /* Payloads at multiples of 64 bytes: headers at 10, 26, 42, 58. A block of 30 at the bottom puts
  * the aligned one to 58 (at 42 the gap would be 6), and 16 free dwords lie between. */
@@ -348,8 +346,7 @@ static void aligned_blocks_at_alignment_16(void) {
     fixture_stop(&fx);
 }
 
-/* ---- budgets -----------------------------------------------------------------------------------
- */
+/* ---- budgets -------------------------------------------------------------------------------- */
 
 /* Four blocks of 100 bytes above one free block of 10 dwords: headers at 16, 47, 78, 109. */
 static void start_with_four_movable(void) {

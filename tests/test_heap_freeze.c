@@ -76,8 +76,7 @@ static void no_call_changes_it(void) {
     scene_play(0, call_everything);
 }
 
-/* ---- when it cannot be ------------------------------------------------------------------------
- */
+/* ---- when it cannot be ---------------------------------------------------------------------- */
 
 static th_status frozen_inside, thawed_inside;
 
@@ -157,8 +156,7 @@ static void damaged_heaps_are_refused(void) {
     }
 }
 
-/* ---- locks ------------------------------------------------------------------------------------
- */
+/* ---- locks ---------------------------------------------------------------------------------- */
 
 static void every_lock_is_released(void) {
     static fixture f;

@@ -246,8 +246,7 @@ static void low_memory_lets_a_resize_move(void) {
     fixture_stop(&fx);
 }
 
-/* ---- locks -------------------------------------------------------------------------------------
- */
+/* ---- locks ---------------------------------------------------------------------------------- */
 
 static bool expect_locked(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     (void)context;
@@ -334,8 +333,7 @@ static void a_heap_needs_no_locks(void) {
     th_heap_clean_up(&heap);
 }
 
-/* ---- re-entry
- * ------------------------------------------------------------------------------------ */
+/* ---- re-entry ------------------------------------------------------------------------------- */
 
 static void *trimmable;
 static unsigned refused;

@@ -41,8 +41,7 @@ static void copy_to_twin(size_t skew) {
     twin.live = true;
 }
 
-/* ---- copy
- * ---------------------------------------------------------------------------------------- */
+/* ---- copy ----------------------------------------------------------------------------------- */
 
 static void a_copy_has_the_same_blocks_and_contents(void) {
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
@@ -175,8 +174,7 @@ static void translate_gives_the_counterpart(void) {
     fixture_stop(&twin);
 }
 
-/* ---- detach and attach
- * ------------------------------------------------------------------------------ */
+/* ---- detach and attach ---------------------------------------------------------------------- */
 
 static void a_detached_heap_is_plain_bytes(void) {
     start_with_blocks(4, 0);
@@ -416,8 +414,7 @@ static void attach_notices_every_count(void) {
     fixture_stop(&fx);
 }
 
-/* ---- in the middle of a script
- * ------------------------------------------------------------------------ */
+/* ---- in the middle of a script -------------------------------------------------------------- */
 
 static player original, follower;
 

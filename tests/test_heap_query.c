@@ -29,8 +29,7 @@ static void start_with_both_sides(void) {
                   {0x4001, 8});
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------
- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 static void expect_walked(const th_heap_block *block, uint32_t offset, uint32_t next, uint32_t size,
                           uint32_t tag) {
@@ -76,8 +75,7 @@ static void the_walk_shows_what_the_caller_said(void) {
     fixture_stop(&fx);
 }
 
-/* ---- the owner of an address
- * --------------------------------------------------------------------- */
+/* ---- the owner of an address ---------------------------------------------------------------- */
 
 static void every_byte_of_a_heap_has_an_owner(void) {
     start_with_both_sides();
@@ -139,8 +137,7 @@ static void an_interior_pointer_leads_to_its_payload(void) {
     fixture_stop(&fx);
 }
 
-/* ---- sizes and statistics
- * -------------------------------------------------------------------------- */
+/* ---- sizes and statistics ------------------------------------------------------------------- */
 
 static void sizes_of_a_payload(void) {
     fixture_start(&fx, 8, 62);

@@ -230,8 +230,7 @@ static void the_order_of_the_same_calls_matters(void) {
     CHECK_EQ(check_word(), LAB_NOT_LINEAR);
 }
 
-/* ---- every order ------------------------------------------------------------------------------
- */
+/* ---- every order ---------------------------------------------------------------------------- */
 
 enum { CALLS_MAX = 7, RANDOM = 6000 };
 
@@ -289,8 +288,7 @@ static void random_histories_by_every_order(void) {
     CHECK(linear > RANDOM / 20 && linear < RANDOM / 2); /* both kinds were tried */
 }
 
-/* ---- blocks and the heap ----------------------------------------------------------------------
- */
+/* ---- blocks and the heap -------------------------------------------------------------------- */
 
 static void call(uint32_t actor, uint64_t time, lab_block_call kind, uint64_t bytes, uint64_t at,
                  uint64_t other, uint64_t result) {

@@ -104,8 +104,7 @@ static void play_all(int lowest, play_fn *play) {
     }
 }
 
-/* ---- pointers of the other heap ----------------------------------------------------------------
- */
+/* ---- pointers of the other heap ------------------------------------------------------------- */
 
 /* Each gives true if the call fails as its contract says. */
 typedef bool attack_fn(th_heap *heap, void *pointer);
@@ -204,8 +203,7 @@ static void a_pointer_of_the_other_is_foreign(void) {
     }
 }
 
-/* ---- everything else of the other heap ---------------------------------------------------------
- */
+/* ---- everything else of the other heap ------------------------------------------------------ */
 
 static void walk_with(side *s, side *other) {
     th_heap_block block, of_other;
@@ -254,8 +252,7 @@ static void iterators_and_images_of_the_other(void) {
     play_all(0, attack_by_the_rest);
 }
 
-/* ---- each its own work -------------------------------------------------------------------------
- */
+/* ---- each its own work ---------------------------------------------------------------------- */
 
 static uint64_t random_state;
 
@@ -394,8 +391,7 @@ static void a_heap_that_ends_takes_nothing_along(void) {
     }
 }
 
-/* ---- the other heap's lock ----------------------------------------------------------------------
- */
+/* ---- the other heap's lock ------------------------------------------------------------------ */
 
 static void count_up(void *context) {
     ++*(unsigned *)context;
@@ -428,8 +424,7 @@ static void each_takes_its_own_lock_only(void) {
     stop();
 }
 
-/* ---- handles of the other heap ------------------------------------------------------------------
- */
+/* ---- handles of the other heap -------------------------------------------------------------- */
 
 /* A handle is a number: it may be one of this heap's own, too. Then it means that one. */
 static uint8_t numbers_apart; /* 0: both tables have the same */

@@ -56,8 +56,7 @@ static uint32_t tail_tag(const th_page_heap *p) {
     return p->heap.tag_free / 2 + 1;
 }
 
-/* ---- a heap ------------------------------------------------------------------------------------
- */
+/* ---- a heap --------------------------------------------------------------------------------- */
 
 static void work(th_page_heap *p, int level) {
     (void)level;
@@ -81,8 +80,7 @@ static void it_is_a_heap_between_guards(void) {
     CHECK(TH_TRACK_ANY || pages_in_use() == before);
 }
 
-/* ---- frozen ------------------------------------------------------------------------------------
- */
+/* ---- frozen --------------------------------------------------------------------------------- */
 
 /* Each as it fails. */
 static bool every_change_fails(th_heap *heap, void *block) {
@@ -190,8 +188,7 @@ static void handles_of_a_frozen_heap(void) {
     th_page_heap_destroy(p);
 }
 
-/* ---- what is refused ----------------------------------------------------------------------------
- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 static void heaps_that_cannot_be(void) {
     long before = pages_in_use();

@@ -19,8 +19,7 @@ static alignas(64) unsigned char elsewhere[400];
 static th_heap heap;
 static th_heap another;
 
-/* ---- faults ------------------------------------------------------------------------------------
- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 static jmp_buf caught_at;
 static th_fault caught;
@@ -120,8 +119,7 @@ static const fault_of_call every_call[] = {
 
 #define CALLS (sizeof every_call / sizeof every_call[0])
 
-/* ---- the heap under test
- * -------------------------------------------------------------------------- */
+/* ---- the heap under test -------------------------------------------------------------------- */
 
 static unsigned char *a, *b, *c, *tail;
 
@@ -187,8 +185,7 @@ static th_fault_kind found_by_check(void) {
     return fault.kind;
 }
 
-/* ---- NULL
- * -------------------------------------------------------------------------------------------- */
+/* ---- NULL ----------------------------------------------------------------------------------- */
 
 static void null_is_safe_everywhere(void) {
     for (int level = 0; level <= th_guard_max(); level++) {
@@ -215,8 +212,7 @@ static void null_is_safe_everywhere(void) {
     }
 }
 
-/* ---- bounds and arithmetic
- * ------------------------------------------------------------------------------ */
+/* ---- bounds and arithmetic ------------------------------------------------------------------ */
 
 static void expect_refused(void *pointer, th_fault_kind kind) {
     for (size_t i = 0; i < CALLS; i++) {
@@ -285,8 +281,7 @@ static void the_bottom_of_the_region_is_no_payload(void) {
     stop_level();
 }
 
-/* ---- dangling pointers
- * ------------------------------------------------------------------------------------- */
+/* ---- dangling pointers ---------------------------------------------------------------------- */
 
 /* The pointer died: no live payload starts there any more, and with guards every use is noticed
  * and changes nothing. */
@@ -392,9 +387,7 @@ static void pointers_from_before_init_are_dead(void) {
     }
 }
 
-/* ---- overflow
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- overflow ------------------------------------------------------------------------------- */
 
 /* The calls that free, resize or move the block see the byte after its last one. */
 static th_fault_kind fault_of_overflown(unsigned way) {
@@ -469,9 +462,7 @@ static void an_overflow_into_the_next_header_is_noticed(void) {
     }
 }
 
-/* ---- underflow
- * ----------------------------------------------------------------------------------------
- */
+/* ---- underflow ------------------------------------------------------------------------------ */
 
 static void an_underflow_into_the_header_is_noticed(void) {
     start_level(0);
@@ -498,9 +489,7 @@ static void an_underflow_into_the_header_is_noticed(void) {
     }
 }
 
-/* ---- sentinels
- * ----------------------------------------------------------------------------------------
- */
+/* ---- sentinels ------------------------------------------------------------------------------ */
 
 /* Every bit of every canary byte counts, and the right value put back is right again. */
 static void every_bit_of_a_canary_counts(void) {

@@ -32,8 +32,7 @@ static void expect_only_background(void) {
     expect_background();
 }
 
-/* ---- running out
- * ---------------------------------------------------------------------------------- */
+/* ---- running out ---------------------------------------------------------------------------- */
 
 static void an_exhausted_heap_keeps_what_it_has(void) {
     uint32_t count = 0;
@@ -87,8 +86,7 @@ static void a_failure_by_fragmentation_is_cured_by_compaction(void) {
     fixture_stop(&fx);
 }
 
-/* ---- partial allocations
- * ------------------------------------------------------------------------------ */
+/* ---- partial allocations -------------------------------------------------------------------- */
 
 /* An object of several pieces under one tag; all or nothing. */
 static bool build(uint32_t tag, const size_t *pieces, size_t count, uint32_t *rolled_back) {
@@ -168,8 +166,7 @@ static void every_failing_step_cleans_up_after_itself(void) {
     }
 }
 
-/* ---- saved images
- * ---------------------------------------------------------------------------------------- */
+/* ---- saved images --------------------------------------------------------------------------- */
 
 static void save(void) {
     th_heap_config config = {.alignment = 4, .guarding.level = th_guard_max()};
@@ -217,8 +214,7 @@ static void a_damaged_image_is_refused_and_replaced(void) {
     fixture_stop(&saved);
 }
 
-/* ---- cleaning up
- * ------------------------------------------------------------------------------------------- */
+/* ---- cleaning up ---------------------------------------------------------------------------- */
 
 static void all_memory_comes_back_after_failures(void) {
     start_with_background();
@@ -253,8 +249,7 @@ static void a_cleaned_up_region_is_ordinary_memory(void) {
     fixture_stop(&fx);
 }
 
-/* ---- consistency
- * --------------------------------------------------------------------------------------------- */
+/* ---- consistency ---------------------------------------------------------------------------- */
 
 /* The n-th way to fail; false when there are no more. */
 static bool fail_in_some_way(unsigned n) {
@@ -313,8 +308,7 @@ static void no_failure_leaves_a_trace(void) {
     fixture_stop(&fx);
 }
 
-/* ---- errors reach the caller
- * ------------------------------------------------------------------------------------ */
+/* ---- errors reach the caller ---------------------------------------------------------------- */
 
 /* Three layers, none of which may lose or change what the heap says. */
 static th_status open_heap(th_heap *heap, void *region, size_t bytes, const th_heap_config *c) {

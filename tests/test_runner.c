@@ -227,8 +227,7 @@ static void a_lock_that_is_kept(void) {
     expect_failure(0, forget_to_unlock, "free s1", LAB_PROPERTY_LOCK);
 }
 
-/* ---- results and callbacks --------------------------------------------------------------------
- */
+/* ---- results and callbacks ------------------------------------------------------------------ */
 
 static void forget_whom_to_ask(th_heap *heap) {
     heap->config.low_memory = NULL;
@@ -251,8 +250,7 @@ static void a_block_that_went(void) {
     expect_failure(0, free_behind_its_back, "compact veto=0xff", LAB_PROPERTY_CALLBACK);
 }
 
-/* ---- what is counted ---------------------------------------------------------------------------
- */
+/* ---- what is counted ------------------------------------------------------------------------ */
 
 /* An operation on an unsuitable slot checks nothing, and is not counted as if it had. */
 static void skipped_operations_are_not_checked(void) {

@@ -55,8 +55,7 @@ static unsigned char *take(th_thread_cache *cache, size_t bytes) {
     return block;
 }
 
-/* ---- one thread -----------------------------------------------------------------------------
- */
+/* ---- one thread ----------------------------------------------------------------------------- */
 
 static void what_is_freed_is_kept_at(int level) {
     unsigned char *blocks[KEPT_MAX + 2];

@@ -176,8 +176,7 @@ static void views_have_an_origin(void) {
     tracker_stop();
 }
 
-/* ---- any number, in any order -----------------------------------------------------------------
- */
+/* ---- any number, in any order --------------------------------------------------------------- */
 
 enum { MANY = 3000 };
 
@@ -254,8 +253,7 @@ static void random_work_agrees_with_a_list(void) {
     tracker_stop();
 }
 
-/* ---- misuse -----------------------------------------------------------------------------------
- */
+/* ---- misuse --------------------------------------------------------------------------------- */
 
 #define LOW(pointer) (uint32_t)(uintptr_t)(pointer)
 #define NOWHERE      TH_FAULT_NOWHERE
@@ -428,8 +426,7 @@ static void a_table_that_cannot_grow_refuses(void) {
     tracker_stop();
 }
 
-/* ---- resize and reset -------------------------------------------------------------------------
- */
+/* ---- resize and reset ----------------------------------------------------------------------- */
 
 static void resize(int level) {
     tracker_start_at(level);
@@ -486,8 +483,7 @@ static void a_reset_forgets_all_blocks(void) {
     tracker_stop();
 }
 
-/* ---- the checker ------------------------------------------------------------------------------
- */
+/* ---- the checker ---------------------------------------------------------------------------- */
 
 static void expect_bad(th_fault_kind kind) {
     expect_damage(th_tracker_allocator(&tracker), kind);
@@ -534,8 +530,7 @@ static void the_checker_finds_damage(void) {
     tracker_stop();
 }
 
-/* ---- level 3 ----------------------------------------------------------------------------------
- */
+/* ---- level 3 -------------------------------------------------------------------------------- */
 
 static void expect_noticed(void) {
     CHECK_EQ(tracker_faults.count, 1);

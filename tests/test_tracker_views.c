@@ -6,8 +6,7 @@
 #include "tagheap/heap.h"
 #include "tracker_fixture.h"
 
-/* ---- samples ----------------------------------------------------------------------------------
- */
+/* ---- samples -------------------------------------------------------------------------------- */
 
 static void start_sampling(uint32_t sample_bytes, uint64_t seed) {
     th_tracker_config config = tracker_config_at(0);
@@ -147,8 +146,7 @@ static void samples_can_be_noted_in_two_steps(void) {
     tracker_stop();
 }
 
-/* ---- history ----------------------------------------------------------------------------------
- */
+/* ---- history -------------------------------------------------------------------------------- */
 
 typedef struct seen {
     th_tracker_event events[8];
@@ -231,8 +229,7 @@ static void the_history_holds_the_last_events(void) {
     tracker_stop();
 }
 
-/* ---- a heap that tells ------------------------------------------------------------------------
- */
+/* ---- a heap that tells ---------------------------------------------------------------------- */
 
 static bool is_a_block(void *context, const th_tracker_block *block) {
     const th_heap *heap = context;
@@ -327,8 +324,7 @@ static void events_of_others_are_passed_over(void) {
     tracker_stop();
 }
 
-/* ---- visits -----------------------------------------------------------------------------------
- */
+/* ---- visits --------------------------------------------------------------------------------- */
 
 typedef struct totals {
     uint64_t count, bytes, serials;
@@ -377,8 +373,7 @@ static void visitors_see_everything_once(void) {
     tracker_stop();
 }
 
-/* ---- snapshots --------------------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------------------ */
 
 typedef struct changes {
     th_tracker_change list[8];
@@ -464,8 +459,7 @@ static void snapshots_are_compared(void) {
     tracker_stop();
 }
 
-/* ---- NULL and zeroed --------------------------------------------------------------------------
- */
+/* ---- NULL and zeroed ------------------------------------------------------------------------ */
 
 static void nothing_is_tracked_by_nobody(void) {
     static th_tracker zeroed;

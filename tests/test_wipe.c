@@ -35,8 +35,7 @@ static void nothing_is_wiped(void) {
     CHECK_EQ(byte, 7);
 }
 
-/* ---- a stack that can be read afterwards ------------------------------------------------------
- */
+/* ---- a stack that can be read afterwards ---------------------------------------------------- */
 
 enum { SECRET_BYTES = 64, STACK_BYTES = 1 << 16 };
 

@@ -267,8 +267,7 @@ static void an_ordinary_load_has_every_kind_but_one(void) {
     }
 }
 
-/* ---- single-stepping ---------------------------------------------------------------------------
- */
+/* ---- single-stepping ------------------------------------------------------------------------ */
 
 typedef struct stepped {
     lab_cost_options options;

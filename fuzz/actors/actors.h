@@ -20,8 +20,7 @@ typedef struct lab_actors {
     uint32_t count;
 } lab_actors;
 
-/* ---- every order ------------------------------------------------------------------------------
- */
+/* ---- every order ---------------------------------------------------------------------------- */
 
 /* How many there are: (a + b + ...)! / (a! b! ...); UINT64_MAX for more than 2^64 - 1. */
 uint64_t lab_actors_orders(const lab_actors *actors);
@@ -42,8 +41,7 @@ bool lab_actors_interleave(const lab_actors *actors, lab_player *player,
                            lab_interleaving *result);
 void lab_interleaving_clean_up(lab_interleaving *result);
 
-/* ---- real threads -----------------------------------------------------------------------------
- */
+/* ---- real threads --------------------------------------------------------------------------- */
 
 /* What they share: the tagged heap with a lock, or a subject that any threads may use. */
 typedef struct lab_shared lab_shared;

@@ -54,8 +54,7 @@ typedef struct actor {
     bool has_memory;
 } actor;
 
-/* ---- calls ------------------------------------------------------------------------------------
- */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 /* As the model names it. */
 static uint64_t name_of(const lab_shared *s, const void *at) {
@@ -119,8 +118,7 @@ static uint64_t call_free(lab_shared *s, void *at) {
     return 0;
 }
 
-/* ---- operations -------------------------------------------------------------------------------
- */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 /* Byte by byte: what lies beyond them is another thread's. */
 static void fill(actor *a, slot *t, size_t op) {
@@ -273,8 +271,7 @@ static void *run(void *context) {
     return NULL;
 }
 
-/* ---- all --------------------------------------------------------------------------------------
- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 /* False: there are not so many threads; then none has played. */
 static bool run_all(actor *actors, uint32_t count, play *p) {

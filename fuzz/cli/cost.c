@@ -41,8 +41,7 @@ typedef struct job {
     results *found;
 } job;
 
-/* ---- what is counted ----------------------------------------------------------------------------
- */
+/* ---- what is counted ------------------------------------------------------------------------ */
 
 static void note_kind(void *context, const lab_cost *cost) {
     job *j = context;
@@ -92,8 +91,7 @@ static int play(void *context) {
     return 0;
 }
 
-/* ---- what is printed ----------------------------------------------------------------------------
- */
+/* ---- what is printed ------------------------------------------------------------------------ */
 
 static int compare(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -122,8 +120,7 @@ static void print_last(const char *path, const lab_cost *last) {
     (void)putchar('\n');
 }
 
-/* ---- the subcommand -----------------------------------------------------------------------------
- */
+/* ---- the subcommand ------------------------------------------------------------------------- */
 
 static int count(const char *name, const char *path, job *j) {
     if (j->script.count == 0 || !choose(j)) {

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- a pool -----------------------------------------------------------------------------------
- */
+/* ---- a pool --------------------------------------------------------------------------------- */
 
 static void start_pool(const void *context, void *state) {
     (void)context;
@@ -48,8 +47,7 @@ lab_sequential lab_sequential_pool(const unsigned *cells) {
                             .context = cells};
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 typedef struct span {
     uint64_t at;
@@ -129,8 +127,7 @@ lab_sequential lab_sequential_blocks(void) {
                             .print = print_block};
 }
 
-/* ---- the tagged heap --------------------------------------------------------------------------
- */
+/* ---- the tagged heap ------------------------------------------------------------------------ */
 
 /* LAST, and one more free extent than blocks. */
 enum { EXTENTS_MAX = 2 * LAB_BLOCKS_MAX + 2 };

@@ -51,8 +51,7 @@ static void set_size(size_t bytes) {
     size = bytes;
 }
 
-/* ---- maps --------------------------------------------------------------------------------------
- */
+/* ---- maps ----------------------------------------------------------------------------------- */
 
 /* What was written to a copy: it stands there as long as its page is there. */
 static unsigned char own[FILE_MAX];
@@ -173,8 +172,7 @@ void lab_play_file_map(lab_input *input) {
     (void)close(file);
 }
 
-/* ---- devices ------------------------------------------------------------------------------------
- */
+/* ---- devices -------------------------------------------------------------------------------- */
 
 static void require_device(bool holds, const char *detail) {
     lab_require(holds, "device", detail);

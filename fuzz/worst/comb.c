@@ -130,8 +130,7 @@ bool lab_comb_script(const lab_comb *comb, lab_cost_player *player, lab_script *
     return end(&w);
 }
 
-/* ---- by hand ------------------------------------------------------------------------------------
- */
+/* ---- by hand -------------------------------------------------------------------------------- */
 
 /* Which hole fits the request, or is the one that changes. */
 typedef enum where { NOWHERE, LAST, MIDDLE, REST, WHERES } where;
@@ -180,8 +179,7 @@ bool lab_comb_made_by_hand(lab_cost_kind kind, unsigned number, uint32_t dwords,
     return true;
 }
 
-/* ---- mutation -----------------------------------------------------------------------------------
- */
+/* ---- mutation ------------------------------------------------------------------------------- */
 
 static uint32_t other_size(uint32_t bytes, lab_random *random) {
     switch (lab_random_below(random, 6)) {
@@ -271,8 +269,7 @@ void lab_comb_mutate(lab_comb *comb, lab_random *random) {
     }
 }
 
-/* ---- an ordinary load ---------------------------------------------------------------------------
- */
+/* ---- an ordinary load ----------------------------------------------------------------------- */
 
 /* One operation on a block picked at random, which is live before and after. */
 static void write_ordinary(writer *w, uint32_t slots, lab_random *random) {

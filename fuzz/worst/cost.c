@@ -55,8 +55,7 @@ void lab_cost_player_destroy(lab_cost_player *p) {
     }
 }
 
-/* ---- the calls that are counted: each in a function of its own, with the same around it --------
- */
+/* ---- the calls that are counted: each in a function of its own, with the same around it ----- */
 
 static NOINLINE void counted_nothing(void) {
     *lab_count_flag = 1;
@@ -107,8 +106,7 @@ static uint64_t count_of_nothing(lab_count_how how) {
     return how == LAB_COUNT_STEPS && count > 0 ? count - 1 : 0; /* its return is a call's, too */
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 static bool is_tail(const th_heap *heap, uint32_t tag) {
     return tag > heap->tag_free / 2;

@@ -57,8 +57,7 @@ void lab_search_destroy(lab_search *open) {
     }
 }
 
-/* ---- what is kept
- * -------------------------------------------------------------------------------- */
+/* ---- what is kept --------------------------------------------------------------------------- */
 
 static void note(void *context, const lab_cost *cost) {
     search *s = context;
@@ -125,8 +124,7 @@ bool lab_search_add(lab_search *open, const lab_script *script) {
     return play_and_keep(s, NULL);
 }
 
-/* ---- a step
- * --------------------------------------------------------------------------------------- */
+/* ---- a step --------------------------------------------------------------------------------- */
 
 static bool play_comb(search *s, const lab_comb *comb) {
     return lab_comb_script(comb, s->player, &s->script) && play_and_keep(s, comb);
@@ -146,8 +144,7 @@ bool lab_search_by_hand(lab_search *open, bool *more) {
     return !*more || play_comb(s, &comb);
 }
 
-/* ---- another size -----------------------------------------------------------------------------
- */
+/* ---- another size --------------------------------------------------------------------------- */
 
 static bool play_found(search *s, lab_found *found) {
     if (found->is_comb) {
@@ -228,8 +225,7 @@ bool lab_search_step(lab_search *open) {
     return step_operations(s, from, pick(s));
 }
 
-/* ---- shortening
- * ------------------------------------------------------------------------------------ */
+/* ---- shortening ----------------------------------------------------------------------------- */
 
 bool lab_search_shorten(lab_search *open, lab_cost_kind kind) {
     search *s = (search *)open;

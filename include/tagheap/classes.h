@@ -58,8 +58,7 @@ extern "C" {
 #define TH_CLASSES_SLAB_BYTES_MIN TH_SIZE_C(1024)
 #define TH_CLASSES_SLAB_BYTES_MAX (TH_SIZE_C(1) << 20)
 
-/* ---- the mapping ------------------------------------------------------------------------------
- */
+/* ---- the mapping ---------------------------------------------------------------------------- */
 
 /* The class for a block of `bytes` bytes, 0 for bytes <= 16 (0 included): class sizes are strictly
  * rising, and it is the first that is large enough. Pure, O(1). bytes <= SIZE_MAX / 2. */
@@ -68,8 +67,7 @@ unsigned th_class_of(size_t bytes);
 /* The bytes of a block of this class. th_class_of(th_class_bytes(n)) is n. Pure, O(1). */
 size_t th_class_bytes(unsigned number);
 
-/* ---- the allocator ----------------------------------------------------------------------------
- */
+/* ---- the allocator -------------------------------------------------------------------------- */
 
 /* Everything may be zero. */
 typedef struct th_classes_config {

@@ -140,8 +140,7 @@ th_status th_file_map_open_new(th_file_map *map, const char *path, size_t bytes)
     return status;
 }
 
-/* ---- files that change ------------------------------------------------------------------------
- */
+/* ---- files that change ---------------------------------------------------------------------- */
 
 static th_status require_held(const th_file_map *map) {
     if (map == NULL) {

@@ -147,6 +147,17 @@ class Documents(unittest.TestCase):
                     self.assertTrue((TREE / name).is_file(), name)
                     self.assertIn(example, f"{name} {(TREE / name).read_text()}".lower())
 
+    def test_section_rules(self):
+        """A rule above a section is one line, or text comes after it: the formatter breaks in two
+        one that is too long."""
+        rules = 0
+        for path in SOURCES:
+            for rule in re.findall(r"^/\* ---- .*?\*/$", path.read_text(), re.MULTILINE | re.DOTALL):
+                rules += 1
+                with self.subTest(path=path.relative_to(TREE), rule=rule):
+                    self.assertTrue("\n" not in rule or re.search(r"\n.*\w", rule))
+        self.assertGreater(rules, 500)
+
     def test_programs_compile(self):
         count = 0
         for path in DOCUMENTS:
