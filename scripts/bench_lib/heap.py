@@ -99,10 +99,10 @@ def peers():
                                     ("tcmalloc", TCMALLOC)))]
 
 
-def guarded(level, name):
+def guarded(level, name, source="heap"):
     # The validator of level 3 looks at everything, at every call.
     slow = {"slow": True, "live_max": 1_000, "case_options": ("--warm", 0)} if level == 3 else {}
-    return Subject(name, "heap", build="guarded", options=("--guard", level), quick=False, **slow)
+    return Subject(name, source, build="guarded", options=("--guard", level), quick=False, **slow)
 
 
 def plugins(plugin):
@@ -140,6 +140,12 @@ def make_matrices(plugin=None, scripts=()):
                [Subject(FIRST, "malloc"), Subject("without guards", "heap"),
                 *(guarded(level, f"level {level}") for level in range(4))],
                live_columns("--most", 256)[:3]),
+        Matrix("shared", "The random mix in a heap that processes share, by guard level", "churn",
+               [Subject(FIRST, "malloc"), Subject("not shared", "heap"),
+                Subject("shared", "shared"),
+                *(guarded(level, f"{name}, guard {level}", source) for level in range(3)
+                  for name, source in (("not shared", "heap"), ("shared", "shared")))],
+               live_columns()[2:3]),
         Matrix("programs", "Recorded programs: a call, from the first one to the last block freed",
                "replay", [*general, *levels[1:]], recorded),
         Matrix("comb", "The worst for a walk: every other of the live blocks, of 16 bytes, was "

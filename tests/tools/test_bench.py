@@ -26,7 +26,8 @@ TREE = Path(__file__).resolve().parent.parent.parent
 SCRIPT = TREE / "scripts" / "bench"
 PROGRAM = TREE / "build" / "release" / "bench"
 # Sources that a matrix does not show with each of its scripts.
-UNUSED = {"replay-nothing", "comb-nothing", "sides-nothing", "sides-plugin"}
+UNUSED = {"replay-nothing", "comb-nothing", "sides-nothing", "sides-plugin", "replay-shared",
+          "comb-shared", "sides-shared"}
 sys.path.insert(0, str(TREE / "scripts"))
 
 from bench_lib import allocators, heap, measuring, needs, plots, publish
