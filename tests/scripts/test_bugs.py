@@ -235,6 +235,14 @@ class Running(TreeTest):
             self.run_bugs("--jobs", "2", answers=breaks)
         self.assertNotIn("lab-third", [name for name, _, _ in self.asked])
 
+    def test_the_first_that_notices_can_be_enough(self):
+        def model(oracle, name):
+            return oracles.Verdict(oracle == "model" and name is not None, 0.25)
+
+        self.assertEqual(0, self.run_bugs("--only", "first", "--first", answers=model)[0])
+        self.assertEqual(["suite", "guards", "model"],
+                         [oracle for name, oracle, _ in self.asked if name == "first"])
+
     def test_afl_is_asked_where_it_exists(self):
         (self.root / "sanitize").mkdir()
         (self.root / "sanitize" / "afl.mk").write_text("")
@@ -256,7 +264,8 @@ class Running(TreeTest):
         self.assertIn(time.strftime("%Y-%m-%d"), text)
 
     def test_a_part_writes_no_docs(self):
-        for arguments in (("--only", "first"), ("--oracles", "suite"), ("--sample", "1")):
+        for arguments in (("--only", "first"), ("--oracles", "suite"), ("--sample", "1"),
+                          ("--first",)):
             self.run_bugs(*arguments, answers=self.finds)
             self.assertFalse((self.root / "docs/bugs.md").exists())
 
