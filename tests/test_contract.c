@@ -403,7 +403,7 @@ static const lab_subject framed_subject = {
 
 /* ---- random scripts ----------------------------------------------------------------------- */
 
-enum { BYTES_MAX = 4 + 10 * 120, SCRIPTS = 200 };
+enum { BYTES_MAX = 4 + 10 * 120, SCRIPTS = TH_TRACK_VALGRIND ? 80 : 200 };
 
 static void make_script(lab_script *script, uint64_t *state, unsigned long guard) {
     uint8_t bytes[BYTES_MAX];
@@ -501,8 +501,8 @@ static void mistakes_are_found(void) {
     };
     lab_failure failure;
     planted = NO_MISTAKE;
-    CHECK(play(&plain_subject, TH_TRACK_VALGRIND ? 40 : 200, &failure, NULL));
-    CHECK(play(&framed_subject, TH_TRACK_VALGRIND ? 40 : 200, &failure, NULL));
+    CHECK(play(&plain_subject, SCRIPTS, &failure, NULL));
+    CHECK(play(&framed_subject, SCRIPTS, &failure, NULL));
     for (unsigned i = NO_MISTAKE + 1; i < MISTAKES; i++) {
         /* Where a tool watches, these end the process. */
         if ((TH_TRACK_ASAN || TH_TRACK_VALGRIND) &&

@@ -55,16 +55,13 @@ class Surroundings(unittest.TestCase):
                     env=usual | environment, check=False, timeout=SECONDS_MAX)
                 self.assertEqual(0, done.returncode, done.stdout.decode(errors="replace"))
 
-    def test_with_signals_ignored(self):
-        self.check(ignore_all)
+    def test_with_signals_ignored_and_unusual_variables(self):
+        self.check(ignore_all, TERM="xterm", LANG="C", LC_ALL="POSIX", CDPATH="/", COLUMNS="20",
+                   MAKEFLAGS="-n", ENGINE="afl", FUZZ_TIME="x", CRASH="none",
+                   ASAN_OPTIONS="nonsense=1", TMPDIR="/nowhere")
 
     def test_where_little_is_allowed_and_nothing_is_set(self):
         self.check(be_strict)
-
-    def test_with_unusual_variables(self):
-        self.check(None, TERM="xterm", LANG="C", LC_ALL="POSIX", CDPATH="/", COLUMNS="20",
-                   MAKEFLAGS="-n", ENGINE="afl", FUZZ_TIME="x", CRASH="none",
-                   ASAN_OPTIONS="nonsense=1", TMPDIR="/nowhere")
 
 
 if __name__ == "__main__":
