@@ -591,9 +591,10 @@ workflow-demo: | bootstrap-fuzz
 	@scripts/workflow-demo
 
 ## warnings: every file compiles without a warning, by gcc and by clang, guards on and off
-STRICT := debug release native clang clang-release
-warnings: $(STRICT:%=objects-%)
-	@echo '$(words $(debug_OBJECTS)) files without warnings, in each of: $(STRICT)'
+STRICT  := debug release native
+CHECKED := clang clang-release
+warnings: $(STRICT:%=objects-%) $(CHECKED:%=checked-%)
+	@echo '$(words $(debug_OBJECTS)) files without warnings, in each of: $(STRICT) $(CHECKED)'
 
 ## headers: every header compiles alone, the public ones as C++ too
 headers: | bootstrap-headers

@@ -41,6 +41,14 @@ build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
 		$$(if $$(filter $(DIST),$$<),-DTH_CLASSIC=0) \
 		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$($(1)_DEPENDS) -c $$< -o $$@
 
+# What clang warns of, it knows before it generates code: to check alone is many times faster.
+$(1)_CHECKED := $$($(1)_OBJECTS:build/$(1)/obj/%.o=build/$(1)/checked/%)
+build/$(1)/checked/%: %.c build/$(1)/flags $(HEADERS) $(wildcard fuzz/*/*.def)
+	$$(call say,CHECK,$(1),$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(DIST),$$<),-DTH_CLASSIC=0) -fsyntax-only $$<
+	$$(Q)touch $$@
+
 build/$(1)/libtagheap.a: $(call objects,$(1),$(call library,$(1)))
 build/$(1)/libtagheap-study.a: $(call objects,$(1),$(STUDY_SRC))
 build/$(1)/libheaplab.a: $(call objects,$(1),$(LAB_SRC))
@@ -120,10 +128,11 @@ build/$(1)/liblabrecord.so: fuzz/record/recorder.c fuzz/preload/preload.c \
 
 -include $$($(1)_OBJECTS:.o=.d)
 
-.PHONY: build-$(1) objects-$(1) run-$(1) $(1)-test
+.PHONY: build-$(1) objects-$(1) checked-$(1) run-$(1) $(1)-test
 $(1)-test: run-$(1)
 build-$(1): $$($(1)_PROGRAMS) $$($(1)_PARTS) $$($(1)_FUZZERS) $$($(1)_CONVERT) $$($(1)_RECORDER)
 objects-$(1): $$($(1)_OBJECTS)
+checked-$(1): $$($(1)_CHECKED)
 ifneq ($(filter $(or $($(1)_MACHINES),$(MACHINE)),$(MACHINE)),)
 run-$(1): $$($(1)_PROGRAMS) $$($(1)_PARTS)
 	$$(Q)$$(call run_suites,$(1))
