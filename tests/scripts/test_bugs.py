@@ -237,7 +237,7 @@ class Running(TreeTest):
 
     def test_the_first_that_notices_can_be_enough(self):
         def model(oracle, name):
-            return oracles.Verdict(oracle == "model" and name is not None, 0.25)
+            return oracles.Answer(oracle == "model" and name is not None, 0.25)
 
         self.assertEqual(0, self.run_bugs("--only", "first", "--first", answers=model)[0])
         self.assertEqual(["suite", "guards", "model"],
