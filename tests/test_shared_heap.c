@@ -340,6 +340,10 @@ static bool call_back(void *context, uint32_t tag, void *from, void *to, size_t 
     a->fault = TH_FAULT_NONE;
     th_shared_heap_clean_up(&a->p->one);
     CHECK_EQ(a->fault, TH_FAULT_REENTRY);
+    a->fault = TH_FAULT_NONE;
+    th_shared_heap_unlock(&a->p->one); /* it was not locked by hand */
+    CHECK_EQ(a->fault, TH_FAULT_REENTRY);
+    CHECK_EQ(a->p->one.held, 1);
     a->calls++;
     return true;
 }

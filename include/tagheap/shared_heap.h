@@ -24,13 +24,17 @@
  * th_shared_heap_find). A block that its process had not yet noted anywhere when it died is found
  * by its tag.
  *
+ * Signals: a handler may use the attachment whose call it may have interrupted, and no other one of
+ * that thread: in the middle of a call it is told TH_ERR_BUSY, and nothing happens. It waits for
+ * other processes as every call does.
+ *
  * Ownership: the memory is the caller's, mapped before init or attach until after clean_up. The
  * object keeps no pointer. Thread rule: one attachment, one thread at a time; a process may have
  * several. After fork the child has the parent's attachments as its own; but one that it was given
  * inside a callback, or between lock and unlock, is of no use to it: TH_ERR_STALE. Errors: a call
  * that cannot begin returns 0 (or false, or zeros), and th_shared_heap_status says why:
  * TH_ERR_UNSUPPORTED (attached to be read only), TH_ERR_CORRUPT (refused), TH_ERR_STALE (see
- * above), TH_ERR_BUSY (from inside a callback, or the lock was not to be had in wait_ns),
+ * above), TH_ERR_BUSY (from inside a callback or a call, or the lock was not to be had in wait_ns),
  * TH_ERR_NULL (not attached). Misuse raises faults as in heap.h; handlers and callbacks return, or
  * end the process.
  * Complexity: that of the tagged heap, with an index in the object, and a constant for the lock and
@@ -75,8 +79,9 @@ typedef struct th_shared_intent {
 typedef struct th_shared_heap {
     th_heap heap; /* the heap as this process sees it */
     void *object;
-    uint32_t seen; /* the object's state when `heap` was brought into line with it */
-    uint32_t held; /* how often this attachment has the lock */
+    uint32_t seen;           /* the object's state when `heap` was brought into line with it */
+    uint32_t held;           /* how often this attachment has the lock */
+    volatile bool is_inside; /* a call is in progress; a signal handler reads it */
     uint64_t wait_ns;
     uint64_t process;
     uint64_t operations;

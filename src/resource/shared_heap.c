@@ -57,6 +57,16 @@ static th_status take(th_shared_heap *shared) {
     return status;
 }
 
+/* Is a call of this attachment in progress? For a callback it is a fault to ask; a signal handler
+ * cannot know. */
+static bool is_inside(th_shared_heap *shared) {
+    if (!shared->is_inside) {
+        return false;
+    }
+    (void)th_refuse(&shared->heap, shared->heap.busy);
+    return true;
+}
+
 /* Begins a call. False: it cannot, and the status says why. */
 static bool enter(th_shared_heap *shared) {
     if (shared == NULL || shared->object == NULL) {
@@ -66,15 +76,21 @@ static bool enter(th_shared_heap *shared) {
         shared->status = TH_ERR_UNSUPPORTED;
         return false;
     }
-    if (shared->held == 0) {
-        shared->status = take(shared);
-    } else if (shared->process != th_process_id()) {
-        shared->status = TH_ERR_STALE;
-    } else {
-        shared->status = th_refuse(&shared->heap, shared->heap.busy) ? TH_ERR_BUSY : TH_OK;
+    if (is_inside(shared)) {
+        shared->status = TH_ERR_BUSY;
+        return false;
     }
-    shared->held += shared->status == TH_OK;
-    return shared->status == TH_OK;
+    th_status status = TH_OK;
+    shared->is_inside = true;
+    if (shared->held == 0) {
+        status = take(shared);
+    } else if (shared->process != th_process_id()) {
+        status = TH_ERR_STALE;
+    }
+    shared->held += status == TH_OK;
+    shared->is_inside = status == TH_OK;
+    shared->status = status;
+    return status == TH_OK;
 }
 
 static void leave(th_shared_heap *shared) {
@@ -82,6 +98,8 @@ static void leave(th_shared_heap *shared) {
     if (shared->held == 0) {
         (void)th_process_lock_release(&th_shared_object_of(shared)->lock);
     }
+    shared->status = TH_OK; /* whatever a signal handler was told */
+    shared->is_inside = false;
 }
 
 /* Begins an operation. */
@@ -106,18 +124,20 @@ th_status th_shared_heap_lock(th_shared_heap *shared) {
         return th_shared_heap_status(shared);
     }
     shared->process = th_process_id();
+    shared->is_inside = false;
     return TH_OK;
 }
 
 void th_shared_heap_unlock(th_shared_heap *shared) {
-    if (shared != NULL && shared->held > 0 && shared->process == th_process_id()) {
+    if (shared != NULL && shared->held > 0 && !is_inside(shared) &&
+        shared->process == th_process_id()) {
         leave(shared);
     }
 }
 
 void th_shared_heap_clean_up(th_shared_heap *shared) {
     static const th_shared_heap none = {0};
-    if (shared != NULL && !th_refuse(&shared->heap, shared->heap.busy)) {
+    if (shared != NULL && !is_inside(shared)) {
         while (shared->held > 0 && shared->process == th_process_id()) {
             leave(shared);
         }
@@ -270,6 +290,7 @@ th_heap_compaction th_shared_heap_compact(th_shared_heap *shared, size_t budget_
     if (a.child) {
         shared->heap.journal = NULL;
         shared->status = TH_ERR_STALE;
+        shared->is_inside = false;
         return nothing;
     }
     finish(shared);

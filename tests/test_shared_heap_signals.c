@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Signal handlers that use a shared heap whose call they have interrupted. */
+#define _DEFAULT_SOURCE
+
+#include <signal.h>
+
+#include "base/guard_max.h"
+#include "shared_fixture.h"
+
+enum { A = 0x1001, C = 0x1003 };
+
+static shared_pair *interrupted;
+static th_shared_ref handler_ref;
+static th_status handler_status;
+static unsigned handled;
+
+static void allocate_in_handler(int number) {
+    (void)number;
+    handler_ref = th_shared_heap_alloc(&interrupted->one, 30, C);
+    handler_status = th_shared_heap_status(&interrupted->one);
+    handled++;
+}
+
+/* A call is in its middle. */
+static void interrupt(void *context, const th_fault *fault) {
+    (void)context;
+    (void)fault;
+    CHECK_EQ(raise(SIGUSR1), 0);
+}
+
+static void a_handler_that_allocates_is_answered(void) {
+    shared_pair p;
+    const th_shared_heap_config config = {
+        .guarding = {.level = th_guard_max(), .on_fault = interrupt}};
+    shared_start(&p, &config);
+    interrupted = &p;
+    handled = 0;
+    CHECK(signal(SIGUSR1, allocate_in_handler) != SIG_ERR);
+    th_shared_ref ref = th_shared_heap_alloc(&p.one, 40, A);
+    for (unsigned locked = 0; locked < 2; locked++) {
+        if (locked != 0) {
+            CHECK_EQ(th_shared_heap_lock(&p.one), TH_OK);
+        }
+        CHECK_EQ(raise(SIGUSR1), 0); /* between two calls */
+        CHECK(handler_status == TH_OK && handler_ref != 0);
+        CHECK(th_shared_heap_free(&p.one, handler_ref) > 0);
+        handled = 0;
+        CHECK_EQ(th_shared_heap_free(&p.one, ref + 1), 0); /* a fault, from guard level 1 on */
+        CHECK_EQ(th_shared_heap_status(&p.one), TH_OK);
+        CHECK_EQ(handled, th_guard_max() > 0);
+        CHECK(handled == 0 || (handler_status == TH_ERR_BUSY && handler_ref == 0));
+    }
+    th_shared_heap_unlock(&p.one);
+    CHECK(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
+    CHECK_EQ(th_shared_heap_get_stats(&p.other).head_blocks, 1);
+    CHECK_EQ(th_shared_heap_check(&p.other, NULL), TH_OK);
+    shared_stop(&p);
+}
+
+TH_SUITE("shared_heap_signals", TEST(a_handler_that_allocates_is_answered))
