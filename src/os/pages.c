@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/align.h"
 #include "base/compiler.h"
@@ -17,24 +16,6 @@
 
 /* So many kept ranges are looked at before the system is asked for memory. */
 #define KEPT_LOOKS ((size_t)16)
-
-size_t th_pages_size(void) {
-    static size_t known;
-    size_t size = th_load_shared(&known);
-    if (size == 0) {
-        size = (size_t)sysconf(_SC_PAGESIZE);
-        th_store_shared(&known, size);
-    }
-    return size;
-}
-
-static size_t whole_pages(size_t bytes, size_t page) {
-    return bytes <= (size_t)PTRDIFF_MAX - (page - 1) ? th_size_round_up(bytes, page) : 0;
-}
-
-size_t th_pages_round(size_t bytes) {
-    return whole_pages(bytes, th_pages_size());
-}
 
 static th_status status_of(int result) {
     return result == 0 ? TH_OK : TH_ERR_EXHAUSTED;
@@ -50,7 +31,7 @@ typedef struct request {
 static request make_request(size_t bytes, size_t alignment) {
     size_t page = th_pages_size();
     bool is_possible = (alignment & (alignment - 1)) == 0;
-    bytes = is_possible ? whole_pages(bytes, page) : 0;
+    bytes = is_possible ? th_pages_round(bytes) : 0;
     alignment = alignment < page ? page : alignment;
     /* bytes and alignment: at most half of all each */
     return (request){bytes, alignment, bytes + (alignment - page)};
@@ -105,7 +86,7 @@ void *th_pages_map(size_t bytes, size_t alignment) {
 /* Two guards more than half of all addresses is no overflow. */
 void *th_pages_map_guarded(size_t bytes) {
     size_t page = th_pages_size();
-    size_t inside = whole_pages(bytes, page);
+    size_t inside = th_pages_round(bytes);
     unsigned char *guard = inside > 0 ? th_pages_reserve(inside + 2 * page, 0) : NULL;
     if (guard == NULL) {
         return NULL;
@@ -119,7 +100,7 @@ void *th_pages_map_guarded(size_t bytes) {
 
 th_status th_pages_release_guarded(void *pages, size_t bytes) {
     size_t page = th_pages_size();
-    size_t inside = whole_pages(bytes, page);
+    size_t inside = th_pages_round(bytes);
     if (pages == NULL) {
         return TH_ERR_NULL;
     }
