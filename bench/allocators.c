@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "mutate/random.h"
 #include "sources.h"
 #include "tagheap/allocator.h"
 #include "tagheap/pool.h"
@@ -109,7 +110,7 @@ static void grow_and_fell(void *context) {
     tree *t = context;
     uint64_t state = 1;
     for (size_t i = 0; i < t->n; i++) {
-        insert(t, bench_random(&state));
+        insert(t, lab_random_step(&state));
     }
     destroy_all(t);
 }

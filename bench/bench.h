@@ -56,9 +56,6 @@ void bench_note_memory(size_t bytes);
 /* main prints how many operations were measured, where n does not say it. */
 void bench_note_operations(size_t count);
 
-/* The next number of the sequence that *state stands for. */
-uint64_t bench_random(uint64_t *state);
-
 /* Prints the sizes of the structures of the layout part, "name<TAB>bytes<TAB>alignment". */
 void bench_print_sizes(void);
 

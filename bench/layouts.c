@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mutate/random.h"
 #include "tagheap/pool.h"
 
 enum { LINE_BYTES = 64 };
@@ -170,7 +171,7 @@ static uint32_t *make_order(size_t n, int shuffled) {
     uint32_t *order = bench_memory(n * sizeof *order);
     uint64_t state = 1;
     for (size_t i = 0; i < n; i++) {
-        size_t j = shuffled ? (size_t)(bench_random(&state) % (i + 1)) : i;
+        size_t j = shuffled ? (size_t)(lab_random_step(&state) % (i + 1)) : i;
         order[i] = order[j];
         order[j] = (uint32_t)i;
     }

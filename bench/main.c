@@ -92,13 +92,6 @@ void bench_note_operations(size_t count) {
     operations = count;
 }
 
-uint64_t bench_random(uint64_t *state) {
-    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
 static const bench_case *const tables[] = {bench_allocators, bench_layouts};
 
 #define TABLES (sizeof tables / sizeof tables[0])

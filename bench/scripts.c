@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "mutate/random.h"
 #include "sources.h"
 
 enum { MIXED_SHARE = 80, MIXED_LEAST = 16, PHASE_BLOCKS = 64 };
@@ -77,7 +78,7 @@ static void mixed(void *context) {
     play *p = context;
     uint64_t state = 1;
     for (size_t i = 0; i < p->n; i++) {
-        uint64_t random = bench_random(&state);
+        uint64_t random = lab_random_step(&state);
         size_t slot = (size_t)(random & UINT32_MAX) % p->slot_count;
         size_t range = p->block_bytes - MIXED_LEAST + 1;
         unmake(p, slot);

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mutate/random.h"
+
 #define EXIT_BAD_INPUT    2
 #define EXIT_CHILD_FAILED 101
 
@@ -113,11 +115,6 @@ uint64_t th_test_seed(uint64_t fixed) {
     return seed;
 }
 
-/* Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014. */
 uint64_t th_test_random(uint64_t *state) {
-    *state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return mixed ^ (mixed >> 31);
+    return lab_random_step(state);
 }

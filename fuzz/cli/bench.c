@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "mutate/random.h"
 #include "runner/runner.h"
 
 enum { SCRIPTS = 64, OPS = 256, SLOTS = 32, SMALL_DWORDS = 750, LARGE_DWORDS = 75000 };
@@ -47,19 +48,12 @@ typedef struct settings {
     lab_comparison comparison;
 } settings;
 
-static uint64_t random_next(uint64_t *state) {
-    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
 /* Half of the slots live on average: each operation picks a slot and frees or resizes what is
  * there, or allocates; now and then a compaction, a trim, a range of tags. */
 static lab_op random_op(uint64_t *state, bool *live) {
     lab_op op;
     memset(&op, 0, sizeof op);
-    uint64_t r = random_next(state);
+    uint64_t r = lab_random_step(state);
     uint32_t size = 1 + (uint32_t)(r >> 32) % 60;
     uint16_t slot = (uint16_t)(r % SLOTS);
     unsigned choice = (unsigned)(r >> 8) % 64;

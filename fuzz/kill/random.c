@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "kill/kill.h"
+#include "mutate/random.h"
 #include "tagheap/shared_memory.h"
 
 enum {
@@ -60,15 +61,8 @@ typedef struct scene {
     uint64_t random;
 } scene;
 
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 static uint32_t below(uint64_t *state, uint32_t bound) {
-    return (uint32_t)(next_random(state) >> 33) % bound;
+    return (uint32_t)(lab_random_step(state) >> 33) % bound;
 }
 
 static uint32_t tag_of(unsigned worker, uint32_t group) {
@@ -201,7 +195,7 @@ static void work(const scene *s, unsigned worker, uint64_t random) {
 }
 
 static void start(scene *s, unsigned worker) {
-    uint64_t random = next_random(&s->random);
+    uint64_t random = lab_random_step(&s->random);
     pid_t child = fork();
     if (child < 0) {
         perror("killtest: fork");

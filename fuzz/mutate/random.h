@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The mutator's random numbers: splitmix64, so that a seed gives the same numbers everywhere. */
+/* Random numbers, of the mutator and of whoever wants a seed to give the same everywhere:
+ * splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014). */
 #ifndef LAB_MUTATE_RANDOM_H
 #define LAB_MUTATE_RANDOM_H
 
@@ -18,9 +19,14 @@ static inline uint64_t lab_random_mix(uint64_t x) {
     return x ^ (x >> 31);
 }
 
+/* The next 64 bits. */
+static inline uint64_t lab_random_step(uint64_t *state) {
+    *state += 0x9E3779B97F4A7C15u;
+    return lab_random_mix(*state);
+}
+
 static inline uint32_t lab_random_next(lab_random *random) {
-    random->state += 0x9E3779B97F4A7C15u;
-    return (uint32_t)(lab_random_mix(random->state) >> 32);
+    return (uint32_t)(lab_random_step(&random->state) >> 32);
 }
 
 /* 0 .. bound-1; 0 if bound is 0. */
