@@ -233,9 +233,7 @@ static bool table_owns(const void *self, const void *pointer) {
     return th_frame_owns(self, pointer);
 }
 
-static th_status table_check(const void *self, th_fault *fault) {
-    return th_frame_check(self, fault);
-}
+TH_THUNK_CHECK(frame);
 
 th_allocator th_frame_allocator(th_frame *frame) {
     static const th_allocator_table table = {.alloc = table_alloc,
@@ -244,6 +242,6 @@ th_allocator th_frame_allocator(th_frame *frame) {
                                              .realloc = table_realloc,
                                              .reset = table_reset,
                                              .owns = table_owns,
-                                             .check = table_check};
+                                             .check = th_frame_thunk_check};
     return th_allocator_of(&table, frame);
 }

@@ -319,26 +319,21 @@ static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes,
     return th_arena_move(arena_of(self), pointer, kept, bytes, alignment);
 }
 
-static th_status table_reset(void *self) {
-    return th_region_reset(self);
-}
-
 static bool table_owns(const void *self, const void *pointer) {
     const th_region *region = self;
     return th_arena_owns(&region->arena, pointer);
 }
 
-static th_status table_check(const void *self, th_fault *fault) {
-    return th_region_check(self, fault);
-}
+TH_THUNK_RESET(region);
+TH_THUNK_CHECK(region);
 
 th_allocator th_region_allocator(th_region *region) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize_in_place,
                                              .realloc = table_realloc,
-                                             .reset = table_reset,
+                                             .reset = th_region_thunk_reset,
                                              .owns = table_owns,
-                                             .check = table_check};
+                                             .check = th_region_thunk_check};
     return th_allocator_of(&table, region);
 }

@@ -141,10 +141,6 @@ static void *table_realloc(void *self, void *pointer, size_t kept, size_t bytes,
     return moved;
 }
 
-static th_status table_reset(void *self) {
-    return th_fit_heap_reset(self);
-}
-
 static bool table_owns(const void *self, const void *pointer) {
     const th_fit_heap *heap = self;
     uintptr_t distance = (uintptr_t)pointer - (uintptr_t)heap->memory;
@@ -158,18 +154,17 @@ static size_t table_usable_size(const void *self, const void *pointer) {
     return block.generation != 0 ? (size_t)th_offsets_size(&heap->offsets, block) : 0;
 }
 
-static th_status table_check(const void *self, th_fault *fault) {
-    return th_fit_heap_check(self, fault);
-}
+TH_THUNK_RESET(fit_heap);
+TH_THUNK_CHECK(fit_heap);
 
 th_allocator th_fit_heap_allocator(th_fit_heap *heap) {
     static const th_allocator_table table = {.alloc = table_alloc,
                                              .free = table_free,
                                              .resize_in_place = table_resize,
                                              .realloc = table_realloc,
-                                             .reset = table_reset,
+                                             .reset = th_fit_heap_thunk_reset,
                                              .owns = table_owns,
                                              .usable_size = table_usable_size,
-                                             .check = table_check};
+                                             .check = th_fit_heap_thunk_check};
     return th_allocator_of(&table, heap);
 }
