@@ -221,6 +221,8 @@ static void level_3_reports(void) {
         /* Before it asked whether a header can be: a crash. */
         {"000 a0G0 K03z f0..", TH_FAULT_CHAIN},
         {"002 a0G0 n0P1 a1G1", TH_FAULT_INDEX},
+        /* Before the seed of the check words was mixed in as a word of its own: a crash. */
+        {"120 C06= C00=", TH_FAULT_CONTROL},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0] && has_level_3(); i++) {
         for (unsigned k = 0; k < 2; k++) {

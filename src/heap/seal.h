@@ -23,7 +23,8 @@ TH_TRACK_BLIND_PART uint64_t th_word_pair(uint32_t low, uint32_t high) {
 
 /* A word more. The step can be undone, so that any change that is confined to one word changes the
  * result; and what a change does to it is not what the same change does to another word, so that
- * two do not make up for each other. */
+ * two do not make up for each other. (What mixing begins with is such a word only if it is mixed
+ * in: in the first step alone the same change of both leaves nothing.) */
 TH_TRACK_BLIND_PART uint64_t th_mix_in(uint64_t mixed, uint64_t word) {
     uint64_t product = (mixed ^ word) * TH_MIX;
     return product ^ product >> 32;
@@ -43,7 +44,7 @@ TH_TRACK_BLIND_PART uint64_t th_header_says(const th_heap *heap, const th_header
  */
 TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
     const th_word *flags = (const void *)&heap->unit_dwords;
-    uint64_t layout = th_mix_in(heap->check_seed, (uintptr_t)heap->base);
+    uint64_t layout = th_mix_in(th_mix_in(TH_MIX, heap->check_seed), (uintptr_t)heap->base);
     layout = th_mix_in(layout, th_word_pair(heap->dwords, heap->last));
     layout = th_mix_in(layout, th_word_pair(heap->low_used, heap->high_used));
     layout = th_mix_in(layout, th_word_pair(flags[0], flags[1]));
@@ -53,7 +54,7 @@ TH_TRACK_BLIND_PART th_seals th_seals_due(const th_heap *heap) {
     for (unsigned i = 0; i < TH_HEAP_INDEX_LEVELS; i++) {
         layout = th_mix_in(layout, (uintptr_t)heap->index.small[i]);
     }
-    uint64_t counts = th_mix_in(heap->compact_cursor, heap->live_sum);
+    uint64_t counts = th_mix_in(th_mix_in(TH_MIX, heap->compact_cursor), heap->live_sum);
     counts = th_mix_in(counts, th_word_pair(heap->head_blocks, heap->tail_blocks));
     counts = th_mix_in(counts, th_word_pair(heap->free_blocks, heap->head_dwords));
     counts = th_mix_in(counts, th_word_pair(heap->tail_dwords, heap->high_water_dwords));
