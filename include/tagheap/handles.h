@@ -19,13 +19,14 @@
  * belongs to its handle, and must not be freed, resized, retagged or moved by calls to the heap.
  * The heap's sites are the table's: each is the number of a slot. The heap must not move
  * (th_heap_attach) while it has handles. Thread rule: table and heap, one thread at a time. The
- * heap's low-memory callback may call the table, but must not free what is being resized, which is
- * pinned meanwhile; its event hook must not. Faults, at every level: TH_FAULT_STALE for a handle
- * that was freed, or is another table's (block: the slot; expected and found: generations),
- * TH_FAULT_UNPINNED. A generation is never given twice: a slot that has used up all of them (2^23
- * lives) is retired. At level 3 the checker runs after each call that changes something. Source:
- * the handles of the Macintosh Memory Manager (Inside Macintosh, vol. II, 1985), with the
- * generations of today's slot maps. */
+ * heap's low-memory callback may call the table, but for reset and clean_up (which raise
+ * TH_FAULT_REENTRY and do nothing); what is being resized stays as it is meanwhile: it cannot be
+ * freed, resized, purged, moved or pinned. The heap's event hook must not call it. Faults, at every
+ * level: TH_FAULT_STALE for a handle that was freed, or is another table's (block: the slot;
+ * expected and found: generations), TH_FAULT_UNPINNED, TH_FAULT_REENTRY. A generation is never
+ * given twice: a slot that has used up all of them (2^23 lives) is retired. At level 3 the checker
+ * runs after each call that changes something. Source: the handles of the Macintosh Memory Manager
+ * (Inside Macintosh, vol. II, 1985), with the generations of today's slot maps. */
 #ifndef TAGHEAP_HANDLES_H
 #define TAGHEAP_HANDLES_H
 
@@ -57,6 +58,7 @@ typedef struct th_handles_slot {
     uint32_t older, younger; /* purgeable: neighbours in the queue; unused: `younger` is the next */
     uint8_t align_log2;
     bool purgeable;
+    bool held; /* while th_handles_realloc is at work on it */
 } th_handles_slot;
 
 typedef struct th_handles_config {
@@ -77,6 +79,7 @@ typedef struct th_handles {
     uint64_t live, purged, pinned, retired;
     size_t live_bytes, pinned_bytes;
     uint64_t allocs, frees, purges, moves, failed_allocs, faults;
+    unsigned asking;   /* calls that wait for the heap, which may ask its low-memory callback */
     bool slots_backed; /* they come from the backing */
     th_handles_config config;
 } th_handles;
@@ -89,7 +92,7 @@ typedef struct th_handles {
 th_status th_handles_init(th_handles *handles, th_heap *heap, const th_handles_config *config);
 
 /* Frees every block, pinned ones too, and the table; *handles is zeroed. NULL is allowed. The heap
- * lives on. O(slots log u). */
+ * lives on. From inside a callback of the heap: nothing, after a fault. O(slots log u). */
 void th_handles_clean_up(th_handles *handles);
 
 /* A block of `bytes` bytes under `tag`, aligned as the heap says or to `alignment`. Generation 0
@@ -102,11 +105,12 @@ th_handle th_handles_alloc_aligned(th_handles *handles, size_t bytes, size_t ali
                                    uint32_t tag);
 
 /* Frees the block, if there is one; the handle is stale from now on. Generation 0 is allowed.
- * TH_ERR_PINNED iff it is pinned, TH_ERR_STALE after a fault, TH_ERR_NULL for a zeroed table:
- * nothing is done. O(log u). */
+ * TH_ERR_PINNED iff it is pinned or being resized, TH_ERR_STALE after a fault, TH_ERR_NULL for a
+ * zeroed table: nothing is done. O(log u). */
 th_status th_handles_free(th_handles *handles, th_handle handle);
 
-/* Frees every block with low <= tag <= high that is not pinned, purged handles included; how many.
+/* Frees every block with low <= tag <= high that is neither pinned nor being resized, purged
+ * handles included; how many.
  * O(slots). */
 uint64_t th_handles_free_tags(th_handles *handles, uint32_t low, uint32_t high);
 
@@ -114,7 +118,7 @@ uint64_t th_handles_free_tags(th_handles *handles, uint32_t low, uint32_t high);
 void *th_handles_get(th_handles *handles, th_handle handle);
 
 /* The same, and it stays there, and is not purged, until th_handles_unpin has been called as often.
- * NULL also if it is pinned 2^32 - 1 times. O(1). */
+ * NULL also if it is pinned 2^32 - 1 times, or being resized. O(1). */
 void *th_handles_pin(th_handles *handles, th_handle handle);
 
 /* Takes one pin back. TH_OK; TH_ERR_STALE after a fault: the handle is stale, or not pinned. O(1).
@@ -124,9 +128,9 @@ th_status th_handles_unpin(th_handles *handles, th_handle handle);
 /* Makes the block `bytes` bytes long; it may move, and the first min(old, bytes) bytes are kept. A
  * purged handle gets a new block, of indeterminate contents, with the tag and the alignment that it
  * had. 0 bytes free the handle. Returns the payload; NULL iff bytes is 0, after a fault, the block
- * is pinned and its usable size too small (a pinned block shrinks, or grows where it is), or there
- * is no room as for th_handles_alloc: all is as it was then, but for what was purged. As
- * th_handles_alloc. */
+ * is pinned and its usable size too small (a pinned block shrinks, or grows where it is), it is
+ * being resized already, or there is no room as for th_handles_alloc: all is as it was then, but
+ * for what was purged. As th_handles_alloc. */
 void *th_handles_realloc(th_handles *handles, th_handle handle, size_t bytes);
 
 /* May the block be discarded when memory runs short (or by th_handles_purge) while it is not
@@ -192,8 +196,8 @@ typedef struct th_handles_stats {
 /* O(n). */
 th_handles_stats th_handles_get_stats(const th_handles *handles);
 
-/* Frees every block, pinned ones too: every handle is stale. TH_OK, or TH_ERR_NULL for NULL and a
- * zeroed table. O(slots). */
+/* Frees every block, pinned ones too: every handle is stale. TH_OK, TH_ERR_BUSY with a fault from
+ * inside a callback of the heap, or TH_ERR_NULL for NULL and a zeroed table. O(slots). */
 th_status th_handles_reset(th_handles *handles);
 
 /* Proves that each live handle has a block of its tag, size and slot in the heap, that no two share

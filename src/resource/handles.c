@@ -88,10 +88,23 @@ static bool is_possible(const th_handles *h, const request *w) {
            th_is_power_of_two(w->alignment) && w->tag < h->heap->tag_free;
 }
 
+/* Around each request to the heap: its low-memory callback may call the table. */
+static void hold(th_handles *h, uint32_t slot) {
+    h->asking++;
+    h->slots[slot].held = true;
+}
+
+static void release(th_handles *h, uint32_t slot) {
+    h->asking--;
+    h->slots[slot].held = false;
+}
+
 static void *make_block(th_handles *h, const request *w) {
     void *payload;
     do {
+        hold(h, w->slot);
         payload = th_heap_alloc_at(h->heap, w->bytes, w->alignment, w->tag, w->slot);
+        release(h, w->slot);
     } while (payload == NULL && th_handles_make_room(h, w->bytes));
     h->failed_allocs += payload == NULL;
     return payload;
@@ -169,7 +182,7 @@ th_status th_handles_free(th_handles *h, th_handle handle) {
     if (s == NULL) {
         return TH_ERR_STALE;
     }
-    if (s->pins > 0) {
+    if (th_handles_is_fixed(s)) {
         return TH_ERR_PINNED;
     }
     if (th_handles_is_queued(s)) {
@@ -187,7 +200,7 @@ uint64_t th_handles_free_tags(th_handles *h, uint32_t low, uint32_t high) {
     }
     for (uint32_t i = 0; i < h->slots_used; i++) {
         const th_handles_slot *s = &h->slots[i];
-        if (s->life % 2 != 0 && s->pins == 0 && s->tag >= low && s->tag <= high) {
+        if (s->life % 2 != 0 && s->tag >= low && s->tag <= high) {
             freed += th_handles_free(h, th_handles_name(h, i)) == TH_OK;
         }
     }
@@ -201,32 +214,18 @@ void *th_handles_get(th_handles *h, th_handle handle) {
     return s != NULL ? s->payload : NULL;
 }
 
-static void count_pin(th_handles *h, th_handles_slot *s) {
-    if (s->pins++ == 0) {
-        h->pinned++;
-        h->pinned_bytes += s->bytes;
-    }
-}
-
-/* Was it the last one? */
-static bool count_unpin(th_handles *h, th_handles_slot *s) {
-    if (--s->pins > 0) {
-        return false;
-    }
-    h->pinned--;
-    h->pinned_bytes -= s->bytes;
-    return true;
-}
-
 void *th_handles_pin(th_handles *h, th_handle handle) {
     th_handles_slot *s = slot_of(h, handle);
-    if (s == NULL || s->payload == NULL || s->pins == UINT32_MAX) {
+    if (s == NULL || s->payload == NULL || s->held || s->pins == UINT32_MAX) {
         return NULL;
     }
     if (th_handles_is_queued(s)) {
         th_handles_unqueue(h, handle.slot);
     }
-    count_pin(h, s);
+    if (s->pins++ == 0) {
+        h->pinned++;
+        h->pinned_bytes += s->bytes;
+    }
     th_handles_settle(h);
     return s->payload;
 }
@@ -242,8 +241,12 @@ th_status th_handles_unpin(th_handles *h, th_handle handle) {
                           0);
         return TH_ERR_STALE;
     }
-    if (count_unpin(h, s) && s->purgeable) {
-        th_handles_queue(h, handle.slot);
+    if (--s->pins == 0) {
+        h->pinned--;
+        h->pinned_bytes -= s->bytes;
+        if (th_handles_is_queued(s)) {
+            th_handles_queue(h, handle.slot);
+        }
     }
     th_handles_settle(h);
     return TH_OK;
@@ -275,19 +278,6 @@ static void set_bytes(th_handles *h, th_handles_slot *s, void *payload, size_t b
     s->bytes = bytes;
 }
 
-/* The heap's low-memory callback may compact: what is being resized must not move by that. */
-static void *realloc_in_heap(th_handles *h, uint32_t slot, size_t bytes) {
-    bool loose = h->slots[slot].pins == 0;
-    if (loose) {
-        count_pin(h, &h->slots[slot]);
-    }
-    void *payload = th_heap_realloc(h->heap, h->slots[slot].payload, bytes);
-    if (loose) {
-        (void)count_unpin(h, &h->slots[slot]); /* the table may have grown meanwhile */
-    }
-    return payload;
-}
-
 static void *resize_block(th_handles *h, const request *w) {
     void *payload;
     const th_handles_slot *s = &h->slots[w->slot];
@@ -295,7 +285,9 @@ static void *resize_block(th_handles *h, const request *w) {
         return NULL;
     }
     do {
-        payload = realloc_in_heap(h, w->slot, w->bytes);
+        hold(h, w->slot);
+        payload = th_heap_realloc(h->heap, h->slots[w->slot].payload, w->bytes);
+        release(h, w->slot);
     } while (payload == NULL && th_handles_make_room(h, w->bytes));
     h->failed_allocs += payload == NULL;
     return payload;
@@ -333,20 +325,16 @@ void *th_handles_realloc(th_handles *h, th_handle handle, size_t bytes) {
     if (th_handles_enter(h) != TH_OK) {
         return NULL;
     }
-    th_handles_slot *s = slot_of(h, handle);
-    if (s == NULL) {
+    const th_handles_slot *s = slot_of(h, handle);
+    if (s == NULL || s->held) {
         return NULL;
     }
     /* It must not be purged to make room for itself. */
-    bool purgeable = s->purgeable;
     if (th_handles_is_queued(s)) {
         th_handles_unqueue(h, handle.slot);
     }
-    s->purgeable = false;
     void *payload = give_bytes(h, handle.slot, bytes);
-    s = &h->slots[handle.slot];
-    s->purgeable = purgeable;
-    if (th_handles_is_queued(s)) {
+    if (th_handles_is_queued(&h->slots[handle.slot])) {
         th_handles_queue(h, handle.slot);
     }
     th_handles_settle(h);
@@ -396,6 +384,9 @@ th_status th_handles_reset(th_handles *h) {
     th_status status = th_handles_enter(h);
     if (status != TH_OK) {
         return status;
+    }
+    if (h->asking > 0) {
+        return th_handles_refuse(h);
     }
     for (uint32_t i = 0; i < h->slots_used; i++) {
         if (h->slots[i].life % 2 != 0) {

@@ -13,9 +13,14 @@ static inline bool th_handles_is_started(const th_handles *h) {
     return h != NULL && h->heap != NULL;
 }
 
+/* Has the block to stay where it is? */
+static inline bool th_handles_is_fixed(const th_handles_slot *s) {
+    return s->pins > 0 || s->held;
+}
+
 /* Is the slot in the queue? The block that has been in it for the longest time is purged first. */
 static inline bool th_handles_is_queued(const th_handles_slot *s) {
-    return s->purgeable && s->pins == 0 && s->payload != NULL;
+    return s->purgeable && s->payload != NULL && !th_handles_is_fixed(s);
 }
 
 /* At the young end. */
@@ -67,17 +72,22 @@ static inline void th_handles_count_out(th_handles *h, th_handles_slot *s) {
     h->live_bytes -= s->bytes;
 }
 
+/* Of a call from inside a callback of the heap. */
+static inline th_status th_handles_refuse(th_handles *h) {
+    h->faults++;
+    th_guarding_raise(&h->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE, 0,
+                      1);
+    return TH_ERR_BUSY;
+}
+
 /* Begins each call that changes blocks: TH_ERR_NULL without a table, TH_ERR_BUSY with a fault from
- * inside a callback of the heap. */
+ * inside a callback of the heap, but for its low-memory callback. */
 static inline th_status th_handles_enter(th_handles *h) {
     if (!th_handles_is_started(h)) {
         return TH_ERR_NULL;
     }
     if (h->heap->busy) {
-        h->faults++;
-        th_guarding_raise(&h->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE,
-                          0, 1);
-        return TH_ERR_BUSY;
+        return th_handles_refuse(h);
     }
     return TH_OK;
 }

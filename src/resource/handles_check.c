@@ -44,7 +44,7 @@ static uint64_t count_queue(const th_handles *h, uint32_t *youngest, uint32_t *e
     uint64_t queued = 0;
     uint32_t older = TH_HANDLES_NONE;
     uint32_t at = h->oldest;
-    /* No circle: each member has one that is before it, and the first has none. */
+    /* No circle: each member has an older one, and the oldest has none. */
     while (at < h->slots_used && h->slots[at].older == older &&
            th_handles_is_queued(&h->slots[at])) {
         queued++;

@@ -6,7 +6,9 @@
  * handle. */
 static uint32_t movable_slot(const th_handles *h, const void *from) {
     uint32_t slot = th_heap_site(h->heap, from);
-    return th_handles_has_block(h, slot, from) && h->slots[slot].pins == 0 ? slot : TH_HANDLES_NONE;
+    return th_handles_has_block(h, slot, from) && !th_handles_is_fixed(&h->slots[slot])
+               ? slot
+               : TH_HANDLES_NONE;
 }
 
 /* A yes is final: the heap takes it back only if a callback writes where it must not. */
