@@ -132,6 +132,7 @@ static void go_round(int level) {
     CHECK_EQ(th_graph_cycle(&graph, few, 1), 4);
     CHECK(few[0] == names[0] && few[1] == NULL);
     CHECK_EQ(th_graph_cycle(&graph, NULL, 0), 4);
+    CHECK_EQ(th_graph_cycle(&graph, NULL, 8), 4);
     CHECK_EQ(th_graph_check(&graph, NULL), TH_OK);
     CHECK_EQ(th_graph_release(&graph, node('a')), TH_OK);
     CHECK_EQ(th_graph_cycle(&graph, names, 8), 0); /* something was changed */

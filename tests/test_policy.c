@@ -5,6 +5,7 @@
 #include "alloc_fixture.h"
 #include "heap_fixture.h"
 #include "tagheap/bump.h"
+#include "tagheap/classes.h"
 #include "tagheap/heap_allocator.h"
 #include "tagheap/policy.h"
 
@@ -131,6 +132,58 @@ static void a_fallback_owns_what_the_two_own(void) {
     CHECK(th_bump_owns(&other, x) && th_allocator_owns(a, x));
     CHECK_EQ(th_fallback_reset(&fallback), TH_OK);
     CHECK(!th_allocator_owns(a, x));
+    th_fallback_clean_up(&fallback);
+}
+
+static void refuse_strays(int level) {
+    static unsigned char nobodys[64];
+    const th_heap_config heap_config = {.alignment = 16, .guarding = guarding_with(&faults, level)};
+    fixture low = {0};
+    fixture_start_with(&low, 0, 512, &heap_config);
+    th_tagged_allocator first;
+    th_classes second;
+    const th_classes_config classes_config = {.backing = backing_start(&own),
+                                              .slab_bytes = 1024,
+                                              .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_classes_init(&second, &classes_config), TH_OK);
+    const th_fallback_config config = {.first = th_heap_allocator(&first, &low.heap, 1),
+                                       .second = th_classes_allocator(&second)};
+    CHECK_EQ(th_fallback_init(&fallback, &config), TH_OK);
+    th_allocator a = th_fallback_allocator(&fallback);
+    unsigned char *x = th_allocator_alloc(a, 300);
+    unsigned char *y = th_allocator_alloc(a, 280);
+    void *const strays[] = {x + 16, y + 16, nobodys + 16};
+    CHECK_EQ(th_fallback_get_stats(&fallback).second_allocs, 1);
+    for (size_t i = 0; i < sizeof strays / sizeof strays[0]; i++) {
+        faults.count = 0;
+        CHECK(th_allocator_realloc(a, strays[i], 16, 700, 16, NULL) == NULL);
+        CHECK(faults.count > 0);
+        CHECK_EQ(th_fallback_get_stats(&fallback).second_allocs, 1);
+        CHECK_EQ(th_heap_get_stats(&low.heap).head_blocks, 1);
+    }
+    faults = (fault_log){0};
+    th_allocator_free(a, x);
+    th_allocator_free(a, y);
+    th_fallback_clean_up(&fallback);
+    th_classes_clean_up(&second);
+    fixture_stop(&low);
+    backing_stop(&own);
+}
+
+/* Its own allocator refuses it; then it is not copied to the other one either. */
+static void what_is_no_block_does_not_move(void) {
+    TH_ALLOCATOR_ALIGNAS static unsigned char more[64];
+    static unsigned char nobodys[64];
+    th_bump small;
+    at_levels(1, refuse_strays);
+    CHECK_EQ(th_bump_init(&bump, memory, sizeof memory, NULL), TH_OK);
+    CHECK_EQ(th_bump_init(&small, more, sizeof more, NULL), TH_OK);
+    const th_fallback_config config = {.first = th_bump_allocator(&bump),
+                                       .second = th_bump_allocator(&small)};
+    CHECK_EQ(th_fallback_init(&fallback, &config), TH_OK);
+    th_allocator a = th_fallback_allocator(&fallback);
+    CHECK(th_allocator_realloc(a, nobodys, 16, 700, 16, NULL) == NULL);
+    CHECK_EQ(th_bump_get_stats(&bump).used_bytes, 0);
     th_fallback_clean_up(&fallback);
 }
 
@@ -432,7 +485,8 @@ static void what_cannot_be_built_leaves_nothing(void) {
 }
 
 TH_SUITE("policy", TEST(what_the_first_cannot_the_second_does), TEST(both_are_reset_and_checked),
-         TEST(a_fallback_owns_what_the_two_own), TEST(only_what_can_say_whose_it_is_comes_first),
+         TEST(a_fallback_owns_what_the_two_own), TEST(what_is_no_block_does_not_move),
+         TEST(only_what_can_say_whose_it_is_comes_first),
          TEST(a_reserve_is_opened_for_an_emergency), TEST(what_the_reserve_gives_is_enough),
          TEST(a_reserve_that_cannot_be_is_refused), TEST(a_policy_is_enforced_and_queried),
          TEST(every_set_of_parts_can_be_had), TEST(what_cannot_be_built_leaves_nothing))

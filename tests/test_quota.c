@@ -271,6 +271,68 @@ static void only_what_becomes_shorter_is_resized_while_asked(void) {
     at_levels(0, resize_while_asked);
 }
 
+/* ---- the block that is being resized -------------------------------------------------------- */
+
+static void expect_reentry(void) {
+    EXPECT_LOGGED(&faults, 0, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE, 0, 1);
+}
+
+/* Does to it what must not be done while it is resized; once. */
+static bool change_from_inside(void *context, size_t bytes) {
+    th_allocator a = th_quota_allocator(context);
+    void *held = resized;
+    (void)bytes;
+    resized = NULL;
+    if (held == NULL) {
+        return false;
+    }
+    th_allocator_free(a, held);
+    expect_reentry();
+    CHECK(!th_allocator_resize_in_place(a, held, 10));
+    expect_reentry();
+    CHECK_EQ(th_quota_reset(context), TH_ERR_BUSY);
+    expect_reentry();
+    th_quota_clean_up(context);
+    expect_reentry();
+    return true;
+}
+
+/* Whether the limits or the backing have no room for what it is to be. */
+static void hold_while_asked(int level) {
+    th_quota_config config = {.backing = backing_start(&own),
+                              .bytes_max = 100,
+                              .blocks_max = 4,
+                              .low_memory = change_from_inside,
+                              .context = &quota,
+                              .guarding = guarding_with(&faults, level)};
+    CHECK_EQ(th_quota_init(&quota, &config), TH_OK);
+    th_allocator a = th_quota_allocator(&quota);
+    for (unsigned limited = 0; limited < 2; limited++) {
+        void *x = th_allocator_alloc(a, 50);
+        fill(x, 50, limited);
+        resized = x;
+        own.left = limited ? SIZE_MAX : 0;
+        CHECK(th_allocator_realloc(a, x, 50, limited ? 101 : 90, 16, NULL) == NULL);
+        CHECK(resized == NULL && filled(x, 50, limited));
+        CHECK_EQ(th_quota_get_stats(&quota).used_bytes, 50);
+        own.left = SIZE_MAX;
+        th_allocator_free(a, x);
+    }
+    resized = th_allocator_alloc(a, 50); /* of a request for a block, it may go */
+    quota.config.low_memory = give_up;
+    quota.config.context = &own;
+    given_up[0] = resized;
+    given_up_count = 1;
+    CHECK((resized = th_allocator_alloc(a, 90)) != NULL);
+    th_allocator_free(a, resized);
+    stop();
+    backing_stop(&own);
+}
+
+static void what_is_being_resized_is_held(void) {
+    at_levels(0, hold_while_asked);
+}
+
 static unsigned refusals_told;
 
 static void ask_again(void *context, th_quota_event event, size_t used) {
@@ -423,6 +485,7 @@ static void bad_configs_are_refused(void) {
 TH_SUITE("quota", TEST(limits_hold_to_the_byte), TEST(a_quota_of_zero_gives_nothing),
          TEST(what_moves_stays_within_the_limits), TEST(everything_else_is_the_backings),
          TEST(usable_size_is_without_the_gap), TEST(thresholds_are_told),
-         TEST(only_what_becomes_shorter_is_resized_while_asked), TEST(a_refusal_is_told_once),
+         TEST(only_what_becomes_shorter_is_resized_while_asked),
+         TEST(what_is_being_resized_is_held), TEST(a_refusal_is_told_once),
          TEST(memory_is_given_up_before_a_request_fails), TEST(heads_are_verified),
          TEST(counts_are_proved), TEST(bad_configs_are_refused))

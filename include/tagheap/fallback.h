@@ -4,7 +4,8 @@
  * Fallbacks of fallbacks make a chain.
  *
  * Whose a block is, the first allocator says (owns), so it must be able to. A block that its own
- * allocator cannot make longer moves to the other one.
+ * allocator cannot make longer moves to the other one; a pointer that is no block there, as far as
+ * that can say (owns, usable_size), does not.
  *
  * Ownership: the caller owns the th_fallback, which must outlive its blocks; it holds no memory.
  * Thread rule: one fallback, one thread at a time.

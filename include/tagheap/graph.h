@@ -79,7 +79,8 @@ th_status th_graph_depend(th_graph *graph, th_graph_node *node, th_graph_node *o
 
 /* The circle that the dependency refused last would have closed, as long as nothing was changed
  * since: names[0] would depend on names[1], and so on, and the last one does on names[0]. Returns
- * how many there are, 0 if none was refused; at most names_max are written. */
+ * how many there are, 0 if none was refused; at most names_max are written, none if names is
+ * NULL. */
 size_t th_graph_cycle(const th_graph *graph, const char *names[], size_t names_max);
 
 /* Ends one resource. TH_ERR_BUSY, with nothing done, iff something depends on it or the graph is

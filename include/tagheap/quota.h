@@ -13,7 +13,9 @@
  * When a request does not fit, or the backing has no memory for it, the low-memory function is
  * called with the bytes that are missing. It may free blocks of this quota, and says whether it has
  * given anything up: as long as it says so, the request is tried again. While it runs, every
- * request to the quota is refused, but for blocks that become shorter in place.
+ * request to the quota is refused, but for blocks that become shorter in place; the block that is
+ * being resized must not be freed or resized, nor the quota reset or ended: that raises
+ * TH_FAULT_REENTRY, at every level, and does nothing.
  *
  * Ownership: the caller owns the th_quota; it must outlive its blocks. clean_up frees none.
  * Thread rule: one quota, one thread at a time.
@@ -74,6 +76,7 @@ typedef struct th_quota {
     uint64_t failed_allocs;
     uint64_t crossings;
     uint64_t low_memory_calls;
+    const void *held; /* the block being resized, while low_memory is asked */
     bool is_above;
     bool is_asking;
     bool is_telling;
@@ -85,7 +88,8 @@ typedef struct th_quota {
  * (TH_ERR_CONFIG). */
 th_status th_quota_init(th_quota *quota, const th_quota_config *config);
 
-/* Ends it: *quota is zeroed. Blocks that are live then are lost. NULL is allowed. */
+/* Ends it: *quota is zeroed. Blocks that are live then are lost. NULL is allowed. From inside
+ * low_memory: nothing, after a fault. */
 void th_quota_clean_up(th_quota *quota);
 
 /* Other limits from now on. What is in use may be more than them: it stays, and nothing more is
@@ -93,7 +97,7 @@ void th_quota_clean_up(th_quota *quota);
 th_status th_quota_set_limits(th_quota *quota, size_t bytes_max, size_t blocks_max);
 
 /* Frees all blocks by a reset of the backing, which frees everything that it has given to anyone.
- * Fails as that does; TH_ERR_NULL as before. */
+ * Fails as that does; TH_ERR_BUSY from inside low_memory, after a fault; TH_ERR_NULL as before. */
 th_status th_quota_reset(th_quota *quota);
 
 typedef struct th_quota_stats {

@@ -89,6 +89,14 @@ static void count_move(th_fallback *fallback, bool to_first) {
     }
 }
 
+/* Does its allocator know the block, as far as that can say? What is no block (a fault may have
+ * said so) is not copied. */
+static bool is_known(th_allocator allocator, const void *pointer) {
+    const th_allocator_table *table = allocator.table;
+    return (table->owns == NULL || th_allocator_owns(allocator, pointer)) &&
+           (table->usable_size == NULL || th_allocator_usable_size(allocator, pointer) > 0);
+}
+
 /* Within its allocator if that can, else to the other one. */
 static void *move(void *self, void *pointer, size_t kept, size_t bytes, size_t alignment) {
     th_fallback *fallback = self;
@@ -102,6 +110,9 @@ static void *move(void *self, void *pointer, size_t kept, size_t bytes, size_t a
     if (block != NULL) {
         count_move(fallback, in_first);
         return block;
+    }
+    if (!is_known(from, pointer)) {
+        return NULL;
     }
     block = th_allocator_alloc_aligned(to, bytes, alignment);
     if (block == NULL) {

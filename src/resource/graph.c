@@ -181,7 +181,7 @@ size_t th_graph_cycle(const th_graph *graph, const char *names[], size_t names_m
     }
     const th_graph_node *at = graph->cycle;
     do {
-        if (count < names_max) {
+        if (names != NULL && count < names_max) {
             names[count] = at->name;
         }
         count++;

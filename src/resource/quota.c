@@ -47,8 +47,18 @@ static void write_head(void *payload, size_t bytes, size_t gap) {
     at->mark = mark_for(payload, bytes, th_highest_bit(gap));
 }
 
-/* Is the head as it was written? False after a fault. */
+/* Of a call from inside low_memory. */
+static void raise_reentry(const th_quota *quota) {
+    th_guarding_raise(&quota->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE,
+                      0, 1);
+}
+
+/* Is the head as it was written, and the block not being resized? False after a fault. */
 static bool verify(const th_quota *quota, const void *payload) {
+    if (payload == quota->held) {
+        raise_reentry(quota);
+        return false;
+    }
     if (th_guarding_level(&quota->config.guarding) == 0) {
         return true;
     }
@@ -92,21 +102,23 @@ static bool fits(const th_quota *quota, size_t bytes, uint64_t blocks) {
            quota->blocks + blocks <= config->blocks_max;
 }
 
-/* Was anything given up? */
-static bool ask(th_quota *quota, size_t bytes) {
+/* Was anything given up? `held` is the block being resized; NULL: none is. */
+static bool ask(th_quota *quota, size_t bytes, const void *held) {
     if (quota->config.low_memory == NULL) {
         return false;
     }
     quota->is_asking = true;
+    quota->held = held;
     quota->low_memory_calls++;
     bool given_up = quota->config.low_memory(quota->config.context, bytes);
     quota->is_asking = false;
+    quota->held = NULL;
     return given_up;
 }
 
-static bool admit(th_quota *quota, size_t bytes, uint64_t blocks) {
+static bool admit(th_quota *quota, size_t bytes, uint64_t blocks, const void *held) {
     bool fit = !quota->is_asking && fits(quota, bytes, blocks);
-    while (!fit && !quota->is_asking && ask(quota, bytes)) {
+    while (!fit && !quota->is_asking && ask(quota, bytes, held)) {
         fit = fits(quota, bytes, blocks);
     }
     if (!fit) {
@@ -157,9 +169,14 @@ th_status th_quota_init(th_quota *quota, const th_quota_config *config) {
 }
 
 void th_quota_clean_up(th_quota *quota) {
-    if (quota != NULL) {
-        *quota = (th_quota){0};
+    if (quota == NULL) {
+        return;
     }
+    if (quota->is_asking) {
+        raise_reentry(quota);
+        return;
+    }
+    *quota = (th_quota){0};
 }
 
 th_status th_quota_set_limits(th_quota *quota, size_t bytes_max, size_t blocks_max) {
@@ -174,6 +191,10 @@ th_status th_quota_set_limits(th_quota *quota, size_t bytes_max, size_t blocks_m
 th_status th_quota_reset(th_quota *quota) {
     if (!is_started(quota)) {
         return TH_ERR_NULL;
+    }
+    if (quota->is_asking) {
+        raise_reentry(quota);
+        return TH_ERR_BUSY;
     }
     th_status status = th_allocator_reset(quota->config.backing);
     if (status == TH_OK) {
@@ -193,14 +214,14 @@ static size_t base_alignment(size_t alignment) {
 static void *alloc(void *self, size_t bytes, size_t alignment) {
     th_quota *quota = self;
     size_t gap = alignment > GAP ? alignment : GAP;
-    if (!is_started(quota) || !admit(quota, bytes, 1)) {
+    if (!is_started(quota) || !admit(quota, bytes, 1, NULL)) {
         return NULL;
     }
     unsigned char *base;
     do {
         base = th_allocator_alloc_aligned(quota->config.backing, gap + bytes,
                                           base_alignment(alignment));
-    } while (base == NULL && ask(quota, bytes));
+    } while (base == NULL && ask(quota, bytes, NULL));
     if (base == NULL) {
         quota->failed_allocs++;
         return NULL;
@@ -254,14 +275,14 @@ static void *move(void *self, void *payload, size_t kept, size_t bytes, size_t a
     }
     size_t was = head_of(payload)->bytes;
     size_t gap = gap_of(payload);
-    if (!admit(quota, bytes > was ? bytes - was : 0, 0)) {
+    if (!admit(quota, bytes > was ? bytes - was : 0, 0, payload)) {
         return NULL;
     }
     unsigned char *base;
     do {
         base = th_allocator_realloc(quota->config.backing, base_of(payload), gap + kept,
                                     gap + bytes, base_alignment(alignment), NULL);
-    } while (base == NULL && ask(quota, bytes));
+    } while (base == NULL && ask(quota, bytes, payload));
     if (base == NULL) {
         quota->failed_allocs++;
         return NULL;
