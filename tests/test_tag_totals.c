@@ -109,6 +109,18 @@ static void a_retagged_block_goes_from_one_row_to_the_other(void) {
     EXPECT_ROW(over_all(), 0, 10, 10, 1, 1, 1, 0, 0, 0, 0);
 }
 
+/* As a tracker grows blocks on behalf of others. Other kinds' old tags mean nothing. */
+static void so_does_a_block_resized_for_another_tag(void) {
+    start(3);
+    alloc(1, 10);
+    tell(TH_EVENT_RESIZE, 2, 1, 30, 10);
+    EXPECT_ROW(th_tag_totals_find(&totals, 1), 1, 0, 10, 0, 1, 1, 1, 0, 0, 0);
+    EXPECT_ROW(th_tag_totals_find(&totals, 2), 2, 30, 30, 1, 1, 1, 0, 1, 0, 0);
+    EXPECT_ROW(over_all(), 0, 30, 30, 1, 1, 1, 0, 1, 0, 0);
+    tell(TH_EVENT_FAIL, 3, 2, 30, 10);
+    EXPECT_ROW(th_tag_totals_find(&totals, 2), 2, 30, 30, 1, 1, 1, 0, 1, 0, 0);
+}
+
 static void blocks_that_were_never_seen_count_nothing_out(void) {
     start(2);
     alloc(1, 10);
@@ -216,6 +228,7 @@ static void the_checker_names_what_is_wrong(void) {
 TH_SUITE("tag_totals", TEST(each_tag_has_its_own_totals_and_peaks),
          TEST(rows_are_in_the_order_of_tags), TEST(tags_without_a_row_are_counted_together),
          TEST(a_retagged_block_goes_from_one_row_to_the_other),
+         TEST(so_does_a_block_resized_for_another_tag),
          TEST(blocks_that_were_never_seen_count_nothing_out), TEST(a_reset_empties_all_rows),
          TEST(events_go_on_to_the_next_one), TEST(bad_starts_change_nothing),
          TEST(the_checker_names_what_is_wrong))

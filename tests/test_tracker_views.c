@@ -161,6 +161,16 @@ static bool see(void *context, const th_tracker_event *event) {
     return all->count != all->stop_after;
 }
 
+static void expect_event(const th_tracker_event *event, th_event_kind kind, const void *address,
+                         const void *old_address, size_t bytes, size_t old_bytes, uint64_t serial) {
+    CHECK_EQ(event->what.kind, kind);
+    CHECK_PTR_EQ(event->what.address, address);
+    CHECK_PTR_EQ(event->what.old_address, old_address);
+    CHECK_EQ(event->what.bytes, bytes);
+    CHECK_EQ(event->what.old_bytes, old_bytes);
+    CHECK_EQ(event->serial, serial);
+}
+
 /* Nothing is known of what it was before. */
 static void a_block_may_become_a_sample_by_moving(void) {
     seen all = {.count = 0};
@@ -171,21 +181,16 @@ static void a_block_may_become_a_sample_by_moving(void) {
     void *moved = TH_TRACKED_REALLOC(&tracker, block, 16, 2000);
     CHECK(th_tracker_visit_events(&tracker, see, &all));
     CHECK_EQ(all.count, 1);
-    CHECK_EQ(all.events[0].what.kind, TH_EVENT_RESIZE);
-    CHECK_PTR_EQ(all.events[0].what.old_address, block);
-    CHECK_EQ(all.events[0].what.old_bytes, 0);
-    th_tracker_free(&tracker, moved);
+    expect_event(&all.events[0], TH_EVENT_ALLOC, moved, NULL, 2000, 0, 1);
+    tracker.until_sample = 5000;
+    block = TH_TRACKED_REALLOC(&tracker, moved, 16, 2500); /* and no sample any more */
+    CHECK(!th_tracker_find(&tracker, block, NULL));
+    all.count = 0;
+    CHECK(th_tracker_visit_events(&tracker, see, &all));
+    CHECK_EQ(all.count, 2);
+    expect_event(&all.events[1], TH_EVENT_FREE, NULL, moved, 0, 2000, 1);
+    th_tracker_free(&tracker, block);
     tracker_stop();
-}
-
-static void expect_event(const th_tracker_event *event, th_event_kind kind, const void *address,
-                         const void *old_address, size_t bytes, size_t old_bytes, uint64_t serial) {
-    CHECK_EQ(event->what.kind, kind);
-    CHECK_PTR_EQ(event->what.address, address);
-    CHECK_PTR_EQ(event->what.old_address, old_address);
-    CHECK_EQ(event->what.bytes, bytes);
-    CHECK_EQ(event->what.old_bytes, old_bytes);
-    CHECK_EQ(event->serial, serial);
 }
 
 static void the_history_holds_the_last_events(void) {

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* The tracker, over the backing itself or (bit 0 of the variant) size classes over it. Bit 1: with
  * a history and stacks; bit 2: blocks are allocated for changing origins; bit 3: samples only. What
- * it knows is compared with itself by each check, and with what was done by the figures. */
+ * it knows is compared with itself by each check, and with what it has told of (event.h), and with
+ * what was done by the figures. */
 #include <stdlib.h>
 
 #include "subjects/ground.h"
 #include "subjects/subjects.h"
 #include "tagheap/classes.h"
+#include "tagheap/tag_totals.h"
 #include "tagheap/tracker.h"
 
 enum { OVER_CLASSES = 1, REMEMBERS = 2, ORIGINS = 4, SAMPLES = 8 };
-enum { LINES = 5, HISTORY_EVENTS = 16, SAMPLE_BYTES = 256 };
+enum { LINES = 5, TAGS = 3, HISTORY_EVENTS = 16, SAMPLE_BYTES = 256 };
 
 typedef struct state {
     th_tracker tracker;
     th_classes classes;
     lab_setup setup;
     th_tracker_view views[LINES];
-    uintptr_t depth; /* of what unwind finds */
+    th_tag_total rows[TAGS];
+    th_tag_totals totals; /* of its events */
+    uintptr_t depth;      /* of what unwind finds */
     unsigned calls;
     th_allocator_table table;
 } state;
@@ -147,7 +151,12 @@ static th_status check(const void *self, th_fault *fault) {
         *fault = (th_fault){.kind = TH_FAULT_COUNT, .found = (uint32_t)all.blocks};
         return TH_ERR_CORRUPT;
     }
-    return TH_OK;
+    th_tag_totals_stats told = th_tag_totals_get_stats(&s->totals);
+    if (told.live_blocks != stats.live || told.live_bytes != stats.requested_bytes) {
+        *fault = (th_fault){.kind = TH_FAULT_COUNT, .found = (uint32_t)told.live_blocks};
+        return TH_ERR_CORRUPT;
+    }
+    return th_tag_totals_check(&s->totals, fault);
 }
 
 static void measure(const void *self, lab_figures *figures) {
@@ -208,6 +217,8 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
     s->setup = *setup;
     th_tracker_config config = {.tracked = tracked_by(s),
                                 .backing = setup->backing,
+                                .on_event = th_tag_totals_on_event,
+                                .event_context = &s->totals,
                                 .guarding = lab_ground_guarding(setup)};
     if (has(s, REMEMBERS)) {
         config.history_events = HISTORY_EVENTS;
@@ -218,13 +229,14 @@ static bool create(const lab_setup *setup, lab_instance *instance) {
         config.sample_bytes = SAMPLE_BYTES;
         instance->flags_missing = LAB_SUBJECT_POINTERS;
     }
+    (void)th_tag_totals_init(&s->totals, s->rows, TAGS);
     if (th_tracker_init(&s->tracker, &config) != TH_OK) {
         th_classes_clean_up(&s->classes);
         free(s);
         return false;
     }
     for (uint32_t i = 0; i < LINES; i++) {
-        s->views[i] = (th_tracker_view){&s->tracker, th_tracker_line(file, i / 2, i % 3)};
+        s->views[i] = (th_tracker_view){&s->tracker, th_tracker_line(file, i / 2, i % TAGS)};
     }
     s->table = table;
     if (is_over_classes(s)) {

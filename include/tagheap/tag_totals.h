@@ -33,8 +33,8 @@ typedef struct th_tag_total {
     uint32_t tag;
     size_t live_bytes, peak_bytes;
     uint64_t live_blocks, peak_blocks;
-    uint64_t allocs; /* blocks that came: made, or retagged to this tag */
-    uint64_t frees;  /* blocks that went: freed, or retagged to another one */
+    uint64_t allocs; /* blocks that came: made, or retagged (or resized) to this tag */
+    uint64_t frees;  /* blocks that went: freed, or retagged (or resized) to another one */
     uint64_t resizes, moves, failures;
 } th_tag_total;
 

@@ -19,6 +19,11 @@
  * of blocks that others allocate and free, th_tracker_on_event is told by whatever has an event
  * hook (event.h): th_heap_config.on_event takes it, and blocks keep their sites through compaction.
  *
+ * Events. config.on_event (event.h) makes any allocator one that is watched: tag totals
+ * (tag_totals.h), logs and other trackers are fed by it. It is told of each event once it has
+ * happened, with the line and the tag of the site. It may ask the questions below; calls that
+ * change the tracker are refused with TH_FAULT_REENTRY, at every level.
+ *
  * Sampling. With config.sample_bytes only some allocations are tracked, chosen by a Poisson process
  * over the bytes allocated: the cost goes down, and estimates stay true on average. Each block
  * stands for as many bytes as its sample points are worth, each sample_bytes; a block of 32 times
@@ -88,6 +93,9 @@ typedef struct th_tracker_config {
     uint32_t frames_max;         /* of a site, at most TH_TRACKER_FRAMES_MAX; 0: all of them */
     th_tracker_unwind_fn unwind; /* NULL: no stacks but those that an origin brings */
     void *unwind_context;
+    th_event_fn on_event; /* NULL: none. Told of what happens to each block that is tracked,
+                             whatever the allocator; of a heap that tells the tracker, in turn */
+    void *event_context;
     uint32_t sample_bytes; /* on average one sample for so many; 0: everything is tracked */
     uint64_t seed;         /* of the samples */
     th_guarding guarding;
@@ -121,7 +129,8 @@ typedef struct th_tracker_block {
 } th_tracker_block;
 
 /* What happened. The addresses are numbers only: the blocks may be gone. `what.site` is the line of
- * the site. A block that th_tracker_realloc_from has moved, or not, is a RESIZE. */
+ * the site. A block that th_tracker_realloc_from has moved is a RESIZE; with sampling, if it is
+ * tracked only since then, an ALLOC, if only until then, a FREE. */
 typedef struct th_tracker_event {
     th_event what;
     const th_tracker_site *site; /* NULL of RESET, and of FAIL where it was not made */
@@ -161,6 +170,7 @@ struct th_tracker {
     uint64_t random;
     uint64_t until_sample; /* bytes to the next sample point */
     size_t own_bytes;
+    bool is_telling; /* inside on_event */
     th_tracker_config config;
 };
 
@@ -173,7 +183,7 @@ struct th_tracker {
 th_status th_tracker_init(th_tracker *tracker, const th_tracker_config *config);
 
 /* Gives back the tracker's own memory and zeroes it. Live blocks stay with their allocator. NULL is
- * allowed. O(sites). */
+ * allowed. From inside on_event: nothing, after a fault. O(sites). */
 void th_tracker_clean_up(th_tracker *tracker);
 
 /* ---- allocating ------------------------------------------------------------------------------ */
@@ -201,8 +211,8 @@ void th_tracker_free(th_tracker *tracker, void *block);
 /* As th_allocator_resize_in_place. The block stays with its site. */
 bool th_tracker_resize_in_place(th_tracker *tracker, void *block, size_t bytes);
 
-/* Resets the tracked allocator, and forgets all blocks. As th_allocator_reset; TH_ERR_NULL for NULL
- * and a zeroed tracker. O(the table). */
+/* Resets the tracked allocator, and forgets all blocks. As th_allocator_reset; TH_ERR_BUSY from
+ * inside on_event, after a fault; TH_ERR_NULL for NULL and a zeroed tracker. O(the table). */
 th_status th_tracker_reset(th_tracker *tracker);
 
 /* What the tracked allocator answers. */

@@ -130,7 +130,12 @@ static void count(th_tag_totals *totals, const th_event *event) {
         all->frees++;
         break;
     case TH_EVENT_RESIZE:
-        resize(row, event->bytes, event->old_bytes);
+        if (event->tag != event->old_tag) {
+            come(row, event->bytes);
+            row->resizes++;
+        } else {
+            resize(row, event->bytes, event->old_bytes);
+        }
         all->resizes++;
         break;
     case TH_EVENT_MOVE:
@@ -148,6 +153,11 @@ static void count(th_tag_totals *totals, const th_event *event) {
         break;
     }
     follow(all, &before, row);
+}
+
+static bool has_new_tag(const th_event *event) {
+    return event->kind == TH_EVENT_RETAG ||
+           (event->kind == TH_EVENT_RESIZE && event->tag != event->old_tag);
 }
 
 /* The tag that a block had counts it out. */
@@ -179,7 +189,7 @@ void th_tag_totals_on_event(void *context, const th_event *event) {
     }
     if (event->kind == TH_EVENT_RESET) {
         empty_all(totals);
-    } else if (event->kind == TH_EVENT_RETAG) {
+    } else if (has_new_tag(event)) {
         count_old_tag(totals, event);
         count(totals, event);
     } else {

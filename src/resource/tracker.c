@@ -10,6 +10,20 @@
 
 static const th_tracker_origin unknown = {.file = NULL};
 
+/* Begins each call that changes something. False: it must not, after a fault if it comes from
+ * inside on_event. */
+static bool enter(const th_tracker *tracker) {
+    if (!th_tracker_is_started(tracker)) {
+        return false;
+    }
+    if (tracker->is_telling) {
+        th_guarding_raise(&tracker->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE,
+                          TH_FAULT_NOWHERE, 0, 1);
+        return false;
+    }
+    return true;
+}
+
 /* ---- life --------------------------------------------------------------------------------- */
 
 static bool is_valid(const th_tracker_config *config) {
@@ -45,7 +59,7 @@ th_status th_tracker_init(th_tracker *tracker, const th_tracker_config *config) 
 }
 
 void th_tracker_clean_up(th_tracker *tracker) {
-    if (!th_tracker_is_started(tracker)) {
+    if (!enter(tracker)) {
         return;
     }
     th_tracker_drop_tables(tracker);
@@ -90,6 +104,20 @@ TH_DEFINE_SETTLE(tracker);
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
+/* A request that was not met; `block` of `old_bytes` stays, if there is one. */
+static void note_failure(th_tracker *tracker, const th_tracker_pending *next,
+                         const th_tracker_origin *origin, size_t bytes, const void *block,
+                         size_t old_bytes) {
+    const th_event what = {.kind = TH_EVENT_FAIL,
+                           .tag = origin->tag,
+                           .old_tag = origin->tag,
+                           .site = origin->line,
+                           .old_address = block,
+                           .bytes = bytes,
+                           .old_bytes = old_bytes};
+    th_tracker_note_failure(tracker, &what, next->site);
+}
+
 static bool is_request(size_t bytes, size_t alignment) {
     return bytes > 0 && bytes <= PTRDIFF_MAX && th_is_power_of_two(alignment);
 }
@@ -98,16 +126,16 @@ void *th_tracker_alloc_from(th_tracker *tracker, size_t bytes, size_t alignment,
                             th_tracker_origin origin) {
     th_tracker_pending next;
     void *block = NULL;
-    if (!th_tracker_is_started(tracker) || !is_request(bytes, alignment)) {
+    if (!enter(tracker) || !is_request(bytes, alignment)) {
         return NULL;
     }
     if (th_tracker_prepare(tracker, bytes, &origin, &next)) {
         block = th_allocator_alloc_aligned(tracker->config.tracked, bytes, alignment);
     }
     if (block != NULL) {
-        th_tracker_commit(tracker, &next, block, bytes, NULL, 0);
+        th_tracker_commit(tracker, &next, block, bytes, NULL);
     } else {
-        th_tracker_note_failure(tracker, bytes, &next);
+        note_failure(tracker, &next, &origin, bytes, NULL, 0);
     }
     th_tracker_settle(tracker);
     return block;
@@ -123,14 +151,32 @@ void *th_tracker_alloc(th_tracker *tracker, size_t bytes) {
 
 void th_tracker_free(th_tracker *tracker, void *block) {
     th_tracker_record *record;
-    if (block == NULL || !th_tracker_is_started(tracker) || !is_live(tracker, block, &record)) {
+    if (block == NULL || !enter(tracker) || !is_live(tracker, block, &record)) {
+        return;
+    }
+    th_allocator_free(tracker->config.tracked, block);
+    if (record != NULL) {
+        th_tracker_note_end(tracker, record);
+    }
+    th_tracker_settle(tracker);
+}
+
+/* With the record that the block had; a block that is tracked only before or only after it has
+ * moved, since only samples are, has gone, or is new. */
+static void note_moved(th_tracker *tracker, th_tracker_record *record,
+                       const th_tracker_pending *next, const void *block, size_t bytes) {
+    if (record != NULL && next->site != NULL) {
+        const th_tracker_before before = {.address = (const void *)record->address,
+                                          .bytes = record->bytes,
+                                          .tag = tracker->sites[record->site]->tag};
+        th_tracker_drop(tracker, record);
+        th_tracker_commit(tracker, next, block, bytes, &before);
         return;
     }
     if (record != NULL) {
         th_tracker_note_end(tracker, record);
     }
-    th_allocator_free(tracker->config.tracked, block);
-    th_tracker_settle(tracker);
+    th_tracker_commit(tracker, next, block, bytes, NULL);
 }
 
 static void *move(th_tracker *tracker, void *block, size_t kept, size_t bytes, size_t alignment,
@@ -141,15 +187,12 @@ static void *move(th_tracker *tracker, void *block, size_t kept, size_t bytes, s
     if (th_tracker_prepare(tracker, bytes, origin, &next)) {
         moved = th_allocator_realloc(tracker->config.tracked, block, kept, bytes, alignment, NULL);
     }
+    th_tracker_record *record = th_tracker_look_up(tracker, (uintptr_t)from);
+    size_t old_bytes = record != NULL ? record->bytes : 0;
     if (moved != NULL) {
-        th_tracker_record *record = th_tracker_look_up(tracker, (uintptr_t)from);
-        size_t old_bytes = record != NULL ? record->bytes : 0;
-        if (record != NULL) {
-            th_tracker_drop(tracker, record);
-        }
-        th_tracker_commit(tracker, &next, moved, bytes, from, old_bytes);
+        note_moved(tracker, record, &next, moved, bytes);
     } else {
-        th_tracker_note_failure(tracker, bytes, &next);
+        note_failure(tracker, &next, origin, bytes, from, old_bytes);
     }
     th_tracker_settle(tracker);
     return moved;
@@ -165,8 +208,7 @@ void *th_tracker_realloc_from(th_tracker *tracker, void *block, size_t kept, siz
         th_tracker_free(tracker, block);
         return NULL;
     }
-    if (!th_tracker_is_started(tracker) || !is_request(bytes, alignment) ||
-        !is_live(tracker, block, &record)) {
+    if (!enter(tracker) || !is_request(bytes, alignment) || !is_live(tracker, block, &record)) {
         return NULL;
     }
     return move(tracker, block, kept, bytes, alignment, &origin);
@@ -174,7 +216,7 @@ void *th_tracker_realloc_from(th_tracker *tracker, void *block, size_t kept, siz
 
 bool th_tracker_resize_in_place(th_tracker *tracker, void *block, size_t bytes) {
     th_tracker_record *record;
-    if (block == NULL || !th_tracker_is_started(tracker) || !is_live(tracker, block, &record)) {
+    if (block == NULL || !enter(tracker) || !is_live(tracker, block, &record)) {
         return false;
     }
     bool done = th_allocator_resize_in_place(tracker->config.tracked, block, bytes);
@@ -186,8 +228,8 @@ bool th_tracker_resize_in_place(th_tracker *tracker, void *block, size_t bytes) 
 }
 
 th_status th_tracker_reset(th_tracker *tracker) {
-    if (!th_tracker_is_started(tracker)) {
-        return TH_ERR_NULL;
+    if (!enter(tracker)) {
+        return th_tracker_is_started(tracker) ? TH_ERR_BUSY : TH_ERR_NULL;
     }
     th_status status = th_allocator_reset(tracker->config.tracked);
     if (status != TH_OK) {
@@ -205,20 +247,20 @@ bool th_tracker_owns(const th_tracker *tracker, const void *pointer) {
 /* ---- notes of others' blocks -------------------------------------------------------------- */
 
 bool th_tracker_sample(th_tracker *tracker, size_t bytes, uint32_t *points) {
-    return th_tracker_is_started(tracker) && th_tracker_sample_draw(tracker, bytes, points);
+    return enter(tracker) && th_tracker_sample_draw(tracker, bytes, points);
 }
 
 bool th_tracker_note_sample(th_tracker *tracker, const void *address, size_t bytes, uint32_t points,
                             th_tracker_origin origin) {
-    if (address == NULL || !th_tracker_is_started(tracker)) {
+    if (address == NULL || !enter(tracker)) {
         return false;
     }
     th_tracker_pending next = {.points = points};
     bool done = th_tracker_make_ready(tracker, &origin, &next);
     if (done) {
-        th_tracker_commit(tracker, &next, address, bytes, NULL, 0);
+        th_tracker_commit(tracker, &next, address, bytes, NULL);
     } else {
-        th_tracker_note_failure(tracker, bytes, &next);
+        note_failure(tracker, &next, &origin, bytes, NULL, 0);
     }
     th_tracker_settle(tracker);
     return done;
@@ -228,19 +270,19 @@ bool th_tracker_note_alloc(th_tracker *tracker, const void *address, size_t byte
                            th_tracker_origin origin) {
     static const th_tracker_pending untracked = {.site = NULL};
     uint32_t points;
-    if (address == NULL || !th_tracker_is_started(tracker)) {
+    if (address == NULL || !enter(tracker)) {
         return false;
     }
     if (th_tracker_sample_draw(tracker, bytes, &points)) {
         return th_tracker_note_sample(tracker, address, bytes, points, origin);
     }
-    th_tracker_commit(tracker, &untracked, address, bytes, NULL, 0);
+    th_tracker_commit(tracker, &untracked, address, bytes, NULL);
     return true;
 }
 
 bool th_tracker_note_free(th_tracker *tracker, const void *address) {
     th_tracker_record *record =
-        th_tracker_is_started(tracker) ? th_tracker_look_up(tracker, (uintptr_t)address) : NULL;
+        enter(tracker) ? th_tracker_look_up(tracker, (uintptr_t)address) : NULL;
     if (record == NULL) {
         return false;
     }
@@ -257,9 +299,8 @@ static void follow_tag(th_tracker *tracker, const th_event *event) {
 }
 
 void th_tracker_on_event(void *context, const th_event *event) {
-    static const th_tracker_pending nothing = {.site = NULL};
     th_tracker *tracker = context;
-    if (event == NULL || !th_tracker_is_started(tracker)) {
+    if (event == NULL || !enter(tracker)) {
         return;
     }
     switch (event->kind) {
@@ -274,12 +315,15 @@ void th_tracker_on_event(void *context, const th_event *event) {
     case TH_EVENT_MOVE:
         th_tracker_note_move(tracker, event->kind, event->old_address, event->address,
                              event->bytes);
+        if (event->tag != event->old_tag) {
+            follow_tag(tracker, event);
+        }
         break;
     case TH_EVENT_RETAG:
         follow_tag(tracker, event);
         break;
     case TH_EVENT_FAIL:
-        th_tracker_note_failure(tracker, event->bytes, &nothing);
+        th_tracker_note_failure(tracker, event, NULL);
         break;
     case TH_EVENT_RESET:
         th_tracker_note_reset(tracker);
@@ -307,7 +351,7 @@ static bool view_resize_in_place(void *self, void *block, size_t bytes) {
 static void *view_realloc(void *self, void *block, size_t kept, size_t bytes, size_t alignment) {
     const th_tracker_view *view = self;
     th_tracker_record *record;
-    if (!th_tracker_is_started(view->tracker) || is_stray(view->tracker, block, &record)) {
+    if (!enter(view->tracker) || is_stray(view->tracker, block, &record)) {
         return NULL;
     }
     return move(view->tracker, block, kept, bytes, alignment, &view->origin);

@@ -3,18 +3,31 @@
 
 #include "resource/tracker_sample.h"
 
-static void note_event(th_tracker *tracker, const th_tracker_site *site, th_event what) {
+/* Of an event in which no tag changes. */
+static th_event with_site(th_event what, const th_tracker_site *site) {
+    what.site = site->line;
+    what.tag = site->tag;
+    what.old_tag = site->tag;
+    return what;
+}
+
+static void note_event(th_tracker *tracker, const th_tracker_site *site, const th_event *what) {
     const th_tracker_config *config = &tracker->config;
-    if (config->history_events == 0) {
-        return;
+    if (config->history_events > 0) {
+        tracker->events[tracker->events_seen % config->history_events] =
+            (th_tracker_event){.what = *what, .site = site, .serial = tracker->serial};
+        tracker->events_seen++;
     }
-    if (site != NULL) {
-        what.site = site->line;
-        what.tag = site->tag;
+    if (config->on_event != NULL) {
+        tracker->is_telling = true;
+        config->on_event(config->event_context, what);
+        tracker->is_telling = false;
     }
-    tracker->events[tracker->events_seen % config->history_events] =
-        (th_tracker_event){.what = what, .site = site, .serial = tracker->serial};
-    tracker->events_seen++;
+}
+
+static void note_at(th_tracker *tracker, const th_tracker_site *site, th_event what) {
+    what = with_site(what, site);
+    note_event(tracker, site, &what);
 }
 
 bool th_tracker_make_ready(th_tracker *tracker, const th_tracker_origin *origin,
@@ -30,9 +43,10 @@ bool th_tracker_prepare(th_tracker *tracker, size_t bytes, const th_tracker_orig
            th_tracker_make_ready(tracker, origin, next);
 }
 
-void th_tracker_note_failure(th_tracker *tracker, size_t bytes, const th_tracker_pending *next) {
+void th_tracker_note_failure(th_tracker *tracker, const th_event *what,
+                             const th_tracker_site *site) {
     tracker->failed_allocs++;
-    note_event(tracker, next->site, (th_event){.kind = TH_EVENT_FAIL, .bytes = bytes});
+    note_event(tracker, site, what);
 }
 
 /* ---- counters ----------------------------------------------------------------------------- */
@@ -82,11 +96,12 @@ void th_tracker_drop(th_tracker *tracker, th_tracker_record *record) {
 }
 
 void th_tracker_note_end(th_tracker *tracker, th_tracker_record *record) {
-    note_event(tracker, tracker->sites[record->site],
-               (th_event){.kind = TH_EVENT_FREE,
-                          .old_address = (const void *)record->address,
-                          .old_bytes = record->bytes});
+    const th_tracker_site *site = tracker->sites[record->site];
+    const th_event what = {.kind = TH_EVENT_FREE,
+                           .old_address = (const void *)record->address,
+                           .old_bytes = record->bytes};
     th_tracker_drop(tracker, record);
+    note_at(tracker, site, what);
 }
 
 /* Something else has come to lie where the block was: it was freed without us. */
@@ -98,7 +113,7 @@ static void end_stale(th_tracker *tracker, const void *address) {
 }
 
 void th_tracker_commit(th_tracker *tracker, const th_tracker_pending *next, const void *block,
-                       size_t bytes, const void *old_address, size_t old_bytes) {
+                       size_t bytes, const th_tracker_before *before) {
     th_tracker_site *site = next->site;
     end_stale(tracker, block);
     if (site == NULL) {
@@ -115,12 +130,16 @@ void th_tracker_commit(th_tracker *tracker, const th_tracker_pending *next, cons
     }
     add_live(tracker, &record);
     count_block(tracker, site, &record);
-    note_event(tracker, site,
-               (th_event){.kind = old_address != NULL ? TH_EVENT_RESIZE : TH_EVENT_ALLOC,
-                          .address = block,
-                          .old_address = old_address,
-                          .bytes = bytes,
-                          .old_bytes = old_bytes});
+    th_event what = {.kind = before != NULL ? TH_EVENT_RESIZE : TH_EVENT_ALLOC,
+                     .address = block,
+                     .bytes = bytes};
+    what = with_site(what, site);
+    if (before != NULL) {
+        what.old_address = before->address;
+        what.old_bytes = before->bytes;
+        what.old_tag = before->tag;
+    }
+    note_event(tracker, site, &what);
 }
 
 void th_tracker_note_move(th_tracker *tracker, th_event_kind kind, const void *old_address,
@@ -145,12 +164,12 @@ void th_tracker_note_move(th_tracker *tracker, th_event_kind kind, const void *o
         site->alloc_bytes += bytes - old_bytes;
         site->alloc_estimate += moved.points == 0 ? bytes - old_bytes : 0;
     }
-    note_event(tracker, site,
-               (th_event){.kind = kind,
-                          .address = address,
-                          .old_address = old_address,
-                          .bytes = bytes,
-                          .old_bytes = old_bytes});
+    note_at(tracker, site,
+            (th_event){.kind = kind,
+                       .address = address,
+                       .old_address = old_address,
+                       .bytes = bytes,
+                       .old_bytes = old_bytes});
 }
 
 void th_tracker_note_resize(th_tracker *tracker, th_tracker_record *record, size_t bytes) {
@@ -170,13 +189,14 @@ bool th_tracker_note_tag(th_tracker *tracker, th_tracker_record *record, uint32_
     record->site = other->number;
     add_live(tracker, record);
     count_block(tracker, other, record);
-    note_event(tracker, other,
-               (th_event){.kind = TH_EVENT_RETAG,
-                          .old_tag = site->tag,
-                          .address = address,
-                          .old_address = address,
-                          .bytes = record->bytes,
-                          .old_bytes = record->bytes});
+    th_event what = {.kind = TH_EVENT_RETAG,
+                     .address = address,
+                     .old_address = address,
+                     .bytes = record->bytes,
+                     .old_bytes = record->bytes};
+    what = with_site(what, other);
+    what.old_tag = site->tag;
+    note_event(tracker, other, &what);
     return true;
 }
 
@@ -186,5 +206,6 @@ void th_tracker_note_reset(th_tracker *tracker) {
             th_tracker_drop(tracker, &tracker->records[i]);
         }
     }
-    note_event(tracker, NULL, (th_event){.kind = TH_EVENT_RESET});
+    const th_event what = {.kind = TH_EVENT_RESET};
+    note_event(tracker, NULL, &what);
 }

@@ -18,13 +18,20 @@ bool th_tracker_make_ready(th_tracker *tracker, const th_tracker_origin *origin,
 bool th_tracker_prepare(th_tracker *tracker, size_t bytes, const th_tracker_origin *origin,
                         th_tracker_pending *next);
 
-/* The block is there. old_address: where it was before it was resized, of old_bytes; NULL: it is
- * new. */
-void th_tracker_commit(th_tracker *tracker, const th_tracker_pending *next, const void *block,
-                       size_t bytes, const void *old_address, size_t old_bytes);
+/* What a block was before it was resized by moving. */
+typedef struct th_tracker_before {
+    const void *address;
+    size_t bytes;
+    uint32_t tag;
+} th_tracker_before;
 
-/* The request was not met. */
-void th_tracker_note_failure(th_tracker *tracker, size_t bytes, const th_tracker_pending *next);
+/* The block is there. before: what it was; NULL: it is new, or was not tracked. */
+void th_tracker_commit(th_tracker *tracker, const th_tracker_pending *next, const void *block,
+                       size_t bytes, const th_tracker_before *before);
+
+/* The request was not met: a FAIL as event.h says. site: NULL where it was not made. */
+void th_tracker_note_failure(th_tracker *tracker, const th_event *what,
+                             const th_tracker_site *site);
 
 /* The block is gone; without an event of its own, by `drop`. */
 void th_tracker_note_end(th_tracker *tracker, th_tracker_record *record);
