@@ -271,6 +271,38 @@ static void a_reserve_is_opened_for_an_emergency(void) {
     backing_stop(&own);
 }
 
+static void call_from_inside(void *context) {
+    const th_fault due = {.kind = TH_FAULT_REENTRY,
+                          .block = TH_FAULT_NOWHERE,
+                          .offset = TH_FAULT_NOWHERE,
+                          .found = 1};
+    CHECK(context == &own);
+    own.left = SIZE_MAX; /* as if there were plenty again */
+    CHECK_EQ(th_reserve_refill(&reserve), TH_ERR_BUSY);
+    expect_logged(__FILE__, __LINE__, &faults, 0, due);
+    th_reserve_clean_up(&reserve);
+    expect_logged(__FILE__, __LINE__, &faults, 0, due);
+    own.left = 0;
+}
+
+/* Refilled from inside, it would be opened for the same request for ever. */
+static void a_reserve_is_not_refilled_while_it_opens(void) {
+    const th_reserve_config config = {.backing = backing_start(&own),
+                                      .bytes = 300,
+                                      .on_opened = call_from_inside,
+                                      .context = &own,
+                                      .guarding = guarding_with(&faults, 0)};
+    CHECK_EQ(th_reserve_init(&reserve, &config), TH_OK);
+    own.left = 0;
+    CHECK(th_allocator_alloc(th_reserve_allocator(&reserve), 100) == NULL);
+    CHECK_EQ(th_reserve_get_stats(&reserve).openings, 1);
+    own.left = SIZE_MAX;
+    CHECK_EQ(th_reserve_refill(&reserve), TH_OK);
+    th_reserve_clean_up(&reserve);
+    CHECK(reserve.config.bytes == 0);
+    backing_stop(&own);
+}
+
 static void what_the_reserve_gives_is_enough(void) {
     static th_heap heap;
     static TH_ALLOCATOR_ALIGNAS unsigned char region[8192];
@@ -487,6 +519,7 @@ static void what_cannot_be_built_leaves_nothing(void) {
 TH_SUITE("policy", TEST(what_the_first_cannot_the_second_does), TEST(both_are_reset_and_checked),
          TEST(a_fallback_owns_what_the_two_own), TEST(what_is_no_block_does_not_move),
          TEST(only_what_can_say_whose_it_is_comes_first),
-         TEST(a_reserve_is_opened_for_an_emergency), TEST(what_the_reserve_gives_is_enough),
-         TEST(a_reserve_that_cannot_be_is_refused), TEST(a_policy_is_enforced_and_queried),
-         TEST(every_set_of_parts_can_be_had), TEST(what_cannot_be_built_leaves_nothing))
+         TEST(a_reserve_is_opened_for_an_emergency), TEST(a_reserve_is_not_refilled_while_it_opens),
+         TEST(what_the_reserve_gives_is_enough), TEST(a_reserve_that_cannot_be_is_refused),
+         TEST(a_policy_is_enforced_and_queried), TEST(every_set_of_parts_can_be_had),
+         TEST(what_cannot_be_built_leaves_nothing))

@@ -24,7 +24,8 @@
 extern "C" {
 #endif
 
-/* Told that the reserve was opened. Must not use it. */
+/* Told that the reserve was opened, which is there for the request then: must take nothing of it.
+ * To refill or end it from here raises TH_FAULT_REENTRY, and does nothing. */
 typedef void (*th_reserve_opened_fn)(void *context);
 
 typedef struct th_reserve_config {
@@ -40,6 +41,7 @@ typedef struct th_reserve {
     void *block; /* NULL: it is open */
     uint64_t openings;
     uint64_t failed_allocs;
+    bool is_telling; /* inside on_opened */
     th_reserve_config config;
 } th_reserve;
 
@@ -49,11 +51,12 @@ typedef struct th_reserve {
  * (TH_ERR_EXHAUSTED). */
 th_status th_reserve_init(th_reserve *reserve, const th_reserve_config *config);
 
-/* Ends it: the block that is set aside goes back; *reserve is zeroed. NULL is allowed. */
+/* Ends it: the block that is set aside goes back; *reserve is zeroed. NULL is allowed. From inside
+ * on_opened: nothing, after a fault. */
 void th_reserve_clean_up(th_reserve *reserve);
 
 /* Sets the block aside again, if it is not. TH_ERR_EXHAUSTED iff there is none to be had;
- * TH_ERR_NULL for NULL and a zeroed reserve. */
+ * TH_ERR_BUSY from inside on_opened, after a fault; TH_ERR_NULL for NULL and a zeroed reserve. */
 th_status th_reserve_refill(th_reserve *reserve);
 
 /* Gives the block back now, before a request fails. False iff there is none. */

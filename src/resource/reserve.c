@@ -32,8 +32,17 @@ th_status th_reserve_init(th_reserve *reserve, const th_reserve_config *config) 
     return TH_OK;
 }
 
+/* Is it called from inside on_opened? A fault has said so then. */
+static bool refuse(const th_reserve *reserve) {
+    if (reserve->is_telling) {
+        th_guarding_raise(&reserve->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE,
+                          TH_FAULT_NOWHERE, 0, 1);
+    }
+    return reserve->is_telling;
+}
+
 void th_reserve_clean_up(th_reserve *reserve) {
-    if (reserve != NULL) {
+    if (reserve != NULL && !refuse(reserve)) {
         th_allocator_free(reserve->config.backing, reserve->block);
         *reserve = (th_reserve){0};
     }
@@ -42,6 +51,9 @@ void th_reserve_clean_up(th_reserve *reserve) {
 th_status th_reserve_refill(th_reserve *reserve) {
     if (!is_started(reserve)) {
         return TH_ERR_NULL;
+    }
+    if (refuse(reserve)) {
+        return TH_ERR_BUSY;
     }
     if (reserve->block == NULL) {
         reserve->block = set_aside(&reserve->config);
@@ -57,7 +69,9 @@ bool th_reserve_open(th_reserve *reserve) {
     reserve->block = NULL;
     reserve->openings++;
     if (reserve->config.on_opened != NULL) {
+        reserve->is_telling = true;
         reserve->config.on_opened(reserve->config.context);
+        reserve->is_telling = false;
     }
     return true;
 }

@@ -154,10 +154,14 @@ void th_tracker_free(th_tracker *tracker, void *block) {
     if (block == NULL || !enter(tracker) || !is_live(tracker, block, &record)) {
         return;
     }
-    th_allocator_free(tracker->config.tracked, block);
-    if (record != NULL) {
-        th_tracker_note_end(tracker, record);
+    if (record == NULL) {
+        th_allocator_free(tracker->config.tracked, block);
+        return;
     }
+    const th_tracker_record was = *record;
+    th_tracker_drop(tracker, record); /* whatever the allocator below says */
+    th_allocator_free(tracker->config.tracked, block);
+    th_tracker_note_free_of(tracker, &was);
     th_tracker_settle(tracker);
 }
 

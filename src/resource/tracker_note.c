@@ -95,13 +95,17 @@ void th_tracker_drop(th_tracker *tracker, th_tracker_record *record) {
     th_tracker_take_out(tracker, record);
 }
 
+void th_tracker_note_free_of(th_tracker *tracker, const th_tracker_record *was) {
+    note_at(tracker, tracker->sites[was->site],
+            (th_event){.kind = TH_EVENT_FREE,
+                       .old_address = (const void *)was->address,
+                       .old_bytes = was->bytes});
+}
+
 void th_tracker_note_end(th_tracker *tracker, th_tracker_record *record) {
-    const th_tracker_site *site = tracker->sites[record->site];
-    const th_event what = {.kind = TH_EVENT_FREE,
-                           .old_address = (const void *)record->address,
-                           .old_bytes = record->bytes};
+    const th_tracker_record was = *record;
     th_tracker_drop(tracker, record);
-    note_at(tracker, site, what);
+    th_tracker_note_free_of(tracker, &was);
 }
 
 /* Something else has come to lie where the block was: it was freed without us. */

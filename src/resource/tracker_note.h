@@ -33,9 +33,10 @@ void th_tracker_commit(th_tracker *tracker, const th_tracker_pending *next, cons
 void th_tracker_note_failure(th_tracker *tracker, const th_event *what,
                              const th_tracker_site *site);
 
-/* The block is gone; without an event of its own, by `drop`. */
+/* The block is gone: its record is dropped, and then there is an event of that. Also one by one. */
 void th_tracker_note_end(th_tracker *tracker, th_tracker_record *record);
 void th_tracker_drop(th_tracker *tracker, th_tracker_record *record);
+void th_tracker_note_free_of(th_tracker *tracker, const th_tracker_record *was);
 
 /* The block has another size where it is. */
 void th_tracker_note_resize(th_tracker *tracker, th_tracker_record *record, size_t bytes);
