@@ -318,10 +318,13 @@ check:
 
 ##@ The same suites in other builds
 # VARIANT-test of those whose file says so (sanitize/VARIANT.mk), and:
-.PHONY: scripts-test
+.PHONY: scripts-test scripts-programs
+# What the tests of the scripts call.
+scripts-programs: build-debug build/debug/bench build/debug/killtest build/interleave/interleave \
+		track-tools fuzz-programs build/worst/heaplab build/release/heaplab $(INSTALLED_LIB)
+
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: build-debug build/debug/bench build/debug/killtest build/interleave/interleave track-tools \
-		fuzz-programs build/worst/heaplab build/release/heaplab $(INSTALLED_LIB) \
+scripts-test: scripts-programs \
 		| bootstrap-install bootstrap-afl bootstrap-cov bootstrap-headers bootstrap-musl bootstrap-tcc bootstrap-types
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))

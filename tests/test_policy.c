@@ -162,6 +162,9 @@ static void refuse_strays(int level) {
         CHECK_EQ(th_heap_get_stats(&low.heap).head_blocks, 1);
     }
     faults = (fault_log){0};
+    x = th_allocator_realloc(a, x, 300, 700, 16, NULL); /* what is one does */
+    CHECK(x != NULL);
+    CHECK_EQ(th_fallback_get_stats(&fallback).second_allocs, 2);
     th_allocator_free(a, x);
     th_allocator_free(a, y);
     th_fallback_clean_up(&fallback);

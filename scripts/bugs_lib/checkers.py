@@ -94,18 +94,30 @@ def canary(context):
     return Answer(failed, time.monotonic() - started, None, words if failed else "")
 
 
+def script_tests(copy, touched):
+    """What is built, and the tests that need no more than that, in the order in which they are asked:
+    the test of the folder that the bug touches, then the quick ones."""
+    parts = {part for path in touched for part in path.split("/")}
+    names = sorted(path.stem.removeprefix("test_")
+                   for path in (copy / "tests" / "scripts").glob("test_*.py"))
+    own = [name for name in names if name in parts and name not in PYTHON_TESTS]
+    quick = [name for name in PYTHON_TESTS if name in names]
+    return [("scripts-programs", own), ("build-debug", quick),
+            ("scripts-programs", [name for name in names if name not in own + quick])]
+
+
 def scripts(context):
-    context.build("build-debug")
+    """The tests of the scripts. Those whose programs are not there would fail."""
     started = time.monotonic()
-    names = [path.stem.removeprefix("test_")
-             for path in (context.copy / "tests" / "scripts").glob("test_*.py")]
-    names.sort(key=lambda name: (name in PYTHON_TESTS and PYTHON_TESTS.index(name), name))
-    for name in names:
-        done = program.run([f"tests/scripts/test_{name}.py"], context.copy, LIMIT)
-        if done.status != 0:
-            how = "no end" if done.hung else f"exit status {done.status}"
-            words = f"{name}: {first_words(FAILED_TEST, done.text) or how}"
-            return Answer(True, time.monotonic() - started, None, words)
+    for goal, names in script_tests(context.copy, context.bug.touched if context.bug else ()):
+        if names:
+            context.build(goal)
+        for name in names:
+            done = program.run([f"tests/scripts/test_{name}.py"], context.copy, LIMIT)
+            if done.status != 0:
+                how = "no end" if done.hung else f"exit status {done.status}"
+                words = f"{name}: {first_words(FAILED_TEST, done.text) or how}"
+                return Answer(True, time.monotonic() - started, None, words)
     return Answer(False, time.monotonic() - started)
 
 
@@ -117,7 +129,7 @@ CHECKERS = {
     "canary": canary,
     "scripts": scripts,
 }
-SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/", "fuzz/program/")
+SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/", "fuzz/program/", "fuzz/track/")
 
 
 def order(bug):

@@ -458,10 +458,28 @@ class Arithmetic(unittest.TestCase):
 
     def test_where_a_bug_in_heaplab_is_looked_for_first(self):
         for path, first in (("fuzz/runner/ops.c", "suite"), ("scripts/fuzz_lib/job.py", "scripts"),
-                            ("fuzz/record/plan.c", "scripts")):
+                            ("fuzz/record/plan.c", "scripts"), ("fuzz/track/watch.c", "scripts")):
             order = checkers.order(types.SimpleNamespace(touched=(path,)))
             self.assertEqual(first, order[0])
             self.assertEqual(sorted(checkers.CHECKERS), sorted(order))
+
+    def test_scripts_are_asked_only_when_what_they_call_is_built(self):
+        groups = checkers.script_tests(TREE, ["fuzz/track/watch.c"])
+        every = sorted(path.stem[5:] for path in (TREE / "tests/scripts").glob("test_*.py"))
+        self.assertEqual(("scripts-programs", ["track"]), groups[0])
+        self.assertEqual(("build-debug", list(checkers.PYTHON_TESTS)), groups[1])
+        self.assertEqual("scripts-programs", groups[2][0])
+        self.assertEqual(every, sorted(sum((names for _, names in groups), [])))
+        self.assertEqual([], checkers.script_tests(TREE, ["fuzz/record/plan.c"])[0][1])
+        done = []
+        context = types.SimpleNamespace(copy=TREE, bug=None, build=done.append)
+        with mock.patch.object(checkers.program, "run",
+                               lambda words, *_: (done.append(words[0]),
+                                                  types.SimpleNamespace(status=0))[1]):
+            self.assertFalse(checkers.scripts(context).found)
+        self.assertEqual("build-debug", done[0])
+        self.assertLess(done.index("tests/scripts/test_fuzz.py"), done.index("scripts-programs"))
+        self.assertLess(done.index("scripts-programs"), done.index("tests/scripts/test_track.py"))
 
 
 class Watching(unittest.TestCase):

@@ -223,6 +223,14 @@ class Endings(Bench):
         report, _ = self.track(self.guest, "close")
         self.assertEqual((88, 1), self.totals(report)["definitely lost"])
 
+    def test_no_descriptor_stays_open(self):
+        command = ["/usr/bin/python3", "-c", "import os; print(os.listdir('/proc/self/fd'))"]
+        alone = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+        tracked = subprocess.run([TRACK, "-f", "-o", self.folder / "report", *command], check=True,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        self.assertEqual(alone.stdout, tracked.stdout)
+
     def test_output_and_status_are_the_programs(self):
         result = subprocess.run([str(TRACK), "-q", "-f", "-o", "report", "sh", "-c",
                                  "cat; echo err >&2; exit 5"], cwd=self.folder, input="in\n",
