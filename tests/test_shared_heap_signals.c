@@ -2,7 +2,9 @@
 /* Signal handlers that use a shared heap whose call they have interrupted. */
 #define _DEFAULT_SOURCE
 
+#include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "base/guard_max.h"
 #include "shared_fixture.h"
@@ -57,4 +59,32 @@ static void a_handler_that_allocates_is_answered(void) {
     shared_stop(&p);
 }
 
-TH_SUITE("shared_heap_signals", TEST(a_handler_that_allocates_is_answered))
+/* Nothing but the lock is touched until it is there. */
+static bool interrupts_the_lock;
+
+int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until) {
+    (void)until;
+    if (interrupts_the_lock) {
+        interrupts_the_lock = false;
+        CHECK_EQ(raise(SIGUSR1), 0);
+    }
+    return pthread_mutex_lock(mutex);
+}
+
+static void so_is_one_that_comes_while_the_lock_is_taken(void) {
+    shared_pair p;
+    const th_shared_heap_config config = {.wait_ns = 1000000000};
+    shared_start(&p, &config);
+    interrupted = &p;
+    CHECK(signal(SIGUSR1, allocate_in_handler) != SIG_ERR);
+    interrupts_the_lock = true;
+    CHECK(th_shared_heap_alloc(&p.one, 40, A) != 0);
+    CHECK(handler_status == TH_ERR_BUSY && handler_ref == 0);
+    CHECK_EQ(th_shared_heap_status(&p.one), TH_OK);
+    CHECK(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
+    CHECK_EQ(th_shared_heap_get_stats(&p.other).head_blocks, 1);
+    shared_stop(&p);
+}
+
+TH_SUITE("shared_heap_signals", TEST(a_handler_that_allocates_is_answered),
+         TEST(so_is_one_that_comes_while_the_lock_is_taken))
