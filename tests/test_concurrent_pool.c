@@ -75,6 +75,7 @@ static void take_all_and_give_back(int level, size_t bytes, size_t alignment) {
         CHECK_EQ((uintptr_t)taken[i] % (alignment != 0 ? alignment : 1), 0);
         CHECK(th_concurrent_pool_owns(&pool, taken[i] + bytes - 1));
     }
+    CHECK(th_concurrent_pool_alloc(NULL) == NULL);
     CHECK(th_concurrent_pool_alloc(&pool) == NULL);
     CHECK(th_concurrent_pool_alloc(&pool) == NULL);
     CHECK_EQ(stats().live, count);

@@ -198,6 +198,22 @@ static void without_a_handler_the_program_ends(void) {
                  "tagheap: double free: byte 32 expected 0x00000000 found 0x00000020");
 }
 
+/* What is shrunk stays where it is; who asks for a move all the same gets what fits. */
+static void a_move_keeps_no_more_than_there_is_room_for(void) {
+    start(0, region, BYTES, 16, TH_OFFSETS_FIRST_FIT);
+    unsigned char *block = th_allocator_alloc(allocator, 64);
+    memset(block, 7, 64);
+    unsigned char *moved = allocator.table->realloc(allocator.self, block, 64, 16, 16);
+    CHECK(moved != NULL && moved != block);
+    CHECK(th_allocator_alloc(allocator, 64) == block);
+    for (size_t i = 0; i < 16; i++) {
+        CHECK_EQ(moved[i], 7);
+    }
+    CHECK_EQ(th_allocator_usable_size(allocator, moved), 16);
+    CHECK_EQ(th_allocator_check(allocator, NULL), TH_OK);
+    stop();
+}
+
 /* ---- fragmentation ------------------------------------------------------------------------ */
 
 /* The textbook example, 16 units: "allocate 5, allocate 4, free the first, allocate 6: cannot,
@@ -292,5 +308,6 @@ static void random_work_keeps_contents(void) {
 TH_SUITE("fit_heap", TEST(init_refuses), TEST(without_memory_calls_do_nothing),
          TEST(blocks_hold_contents), TEST(resize_within_and_beyond_the_granule),
          TEST(alignments_of_the_memory_bound_the_blocks), TEST(wrong_pointers_are_named),
-         TEST(without_a_handler_the_program_ends), TEST(the_textbook_example_step_by_step),
+         TEST(without_a_handler_the_program_ends),
+         TEST(a_move_keeps_no_more_than_there_is_room_for), TEST(the_textbook_example_step_by_step),
          TEST(the_variant_that_shows_fragmentation), TEST(random_work_keeps_contents))

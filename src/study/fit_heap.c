@@ -18,6 +18,8 @@ th_status th_fit_heap_init(th_fit_heap *heap, void *memory, size_t bytes, void *
     th_status status =
         th_offsets_init(&heap->offsets, bytes, bookkeeping, bookkeeping_bytes, config);
     if (status == TH_OK) {
+        th_guarding *guarding = &heap->offsets.config.guarding;
+        guarding->on_fault = guarding->on_fault != NULL ? guarding->on_fault : th_fault_abort;
         heap->memory = memory;
         th_track_close(memory, (size_t)heap->offsets.bytes);
     }
@@ -50,11 +52,7 @@ th_status th_fit_heap_check(const th_fit_heap *heap, th_fault *fault) {
 
 static void report(const th_fit_heap *heap, const th_fault *fault) {
     const th_guarding *guarding = &heap->offsets.config.guarding;
-    if (guarding->on_fault != NULL) {
-        guarding->on_fault(guarding->fault_context, fault);
-    } else {
-        th_fault_abort(NULL, fault);
-    }
+    guarding->on_fault(guarding->fault_context, fault);
 }
 
 /* The block that starts at `pointer`; generation 0 after a fault. */
