@@ -47,10 +47,12 @@ static void a_handler_that_allocates_is_answered(void) {
         CHECK(handler_status == TH_OK && handler_ref != 0);
         CHECK(th_shared_heap_free(&p.one, handler_ref) > 0);
         handled = 0;
-        CHECK_EQ(th_shared_heap_free(&p.one, ref + 1), 0); /* a fault, from guard level 1 on */
-        CHECK_EQ(th_shared_heap_status(&p.one), TH_OK);
-        CHECK_EQ(handled, th_guard_max() > 0);
-        CHECK(handled == 0 || (handler_status == TH_ERR_BUSY && handler_ref == 0));
+        if (th_guard_max() > 0) { /* else what is no block is believed to be one */
+            CHECK_EQ(th_shared_heap_free(&p.one, ref + 1), 0); /* a fault */
+            CHECK_EQ(th_shared_heap_status(&p.one), TH_OK);
+            CHECK_EQ(handled, 1);
+            CHECK(handler_status == TH_ERR_BUSY && handler_ref == 0);
+        }
     }
     th_shared_heap_unlock(&p.one);
     CHECK(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
