@@ -172,8 +172,9 @@ static void count_fault(void *context, const th_fault *fault) {
 static void scribble(shared_pair *p, uint64_t *random) {
     size_t first = offsetof(th_shared_object, state);
     size_t end = th_test_random(random) % 2 == 0 ? sizeof(th_shared_object) : p->bytes;
-    size_t at = first + th_test_random(random) % (end - first);
-    size_t count = 1 + th_test_random(random) % (th_test_random(random) % 8 == 0 ? end - at : 12);
+    size_t at = first + (size_t)(th_test_random(random) % (end - first));
+    size_t most = th_test_random(random) % 8 == 0 ? end - at : 12;
+    size_t count = 1 + (size_t)(th_test_random(random) % most);
     for (size_t i = at; i < at + count && i < end; i++) {
         p->memory[0][i] = (unsigned char)th_test_random(random);
     }
