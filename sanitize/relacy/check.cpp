@@ -282,10 +282,8 @@ template <int threads> struct ticket_test : rl::test_suite<ticket_test<threads>,
 };
 
 const program ticket_programs[] = {
-    {"ticket-hand-over", 2, 0, {"aa", "a"}, true},
-    {"ticket-both-wait", 2, 0, {"aa", "aa"}},
-    {"ticket-one-tries", 2, 0, {"aa", "tt"}, true},
-    {"ticket-both-try", 2, 0, {"tt", "tt"}, true},
+    {"ticket-hand-over", 2, 0, {"aa", "a"}, true},  {"ticket-both-wait", 2, 0, {"aa", "aa"}},
+    {"ticket-one-tries", 2, 0, {"aa", "tt"}, true}, {"ticket-both-try", 2, 0, {"tt", "tt"}, true},
     {"ticket-three-try", 3, 0, {"t", "t", "t"}},
 };
 
