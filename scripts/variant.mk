@@ -100,7 +100,7 @@ build/$(1)/killtest: $(call objects,$(1),$(KILL_SRC)) build/$(1)/libtagheap.a $$
 # It shows the library to plug-ins, as heaplab does.
 $$($(1)_BENCH): $(call objects,$(1),$(BENCH_SRC)) $$($(1)_LIBS) build/$(1)/lists
 	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o %/libheaplab.a,$$^) \
+	$$(Q)$($(1)_CC) $($(1)_LDFLAGS) $$(filter %.o,$$^) $$(filter-out %/libtagheap.a,$$(filter %.a,$$^)) \
 		$$(call whole,$$(filter %/libtagheap.a,$$^)) -o $$@
 
 build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines/replay.o \
