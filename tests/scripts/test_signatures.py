@@ -50,7 +50,8 @@ def setUpModule():
     objects = TREE / "build" / "fuzz" / "obj" / "fuzz"
     engines = [path for path in (objects / "engines").glob("*.o")
                if path.name not in ("afl.o", "replay.o")]
-    libraries = [TREE / "build" / "fuzz" / name for name in ("libheaplab.a", "libtagheap.a")]
+    libraries = [TREE / "build" / "fuzz" / name for name in ("libheaplab.a", "libtagheap-study.a",
+                                                              "libtagheap.a")]
     must(CLANG, *CHECKS, "-fsanitize=fuzzer,address,undefined", *INCLUDES, PLUGIN,
          objects / "targets" / "subjects.o", *engines, *libraries, "-o", SCRATCH / "target")
     (SCRATCH / "one.txt").write_text(SCRIPT)

@@ -32,6 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = TREE / "build" / "debug"
+LIBRARIES = [BUILD / "libtagheap-study.a", BUILD / "libtagheap.a"]
 FLAGS = ["-std=c11", "-O1", "-g", "-DTH_GUARD=3", "-DTH_ASSERTS=1"]
 # One mistake of fuzz/bugs each, all in .c files.
 PATCHES = ("attack-late", "blocks", "callback", "contents-overlap", "result", "stats", "low-memory")
@@ -141,7 +142,7 @@ class Library:
 
     def __init__(self, name, objects=(), options=()):
         self.name = name
-        self.link = [*objects, BUILD / "libtagheap.a", *options]
+        self.link = [*objects, *LIBRARIES, *options]
         self.heaplab = SCRATCH / f"heaplab-{name}"
         cli = sorted((BUILD / "obj" / "fuzz" / "cli").glob("*.o"))
         must("gcc", "-rdynamic", *cli, BUILD / "libheaplab.a", *self.link, "-o", self.heaplab)
@@ -344,8 +345,8 @@ th_status __wrap_th_allocator_check(th_allocator allocator, th_fault *fault) {
         for number, mistake in enumerate((self.mistake, [])):
             program = SCRATCH / f"{name}-{number}"
             must("gcc", *FLAGS, "-Wall", "-Wextra", "-Werror", f"-I{TREE}/include",
-                 f"-I{TREE}/fuzz", source, *link, BUILD / "libheaplab.a", *self.library.link[-2:-1],
-                 *mistake, "-o", program)
+                 f"-I{TREE}/fuzz", source, *link, BUILD / "libheaplab.a", *LIBRARIES, *mistake,
+                 "-o", program)
             said.append(run(program)[:2])
         self.assertEqual(said[0][0], run(SCRATCH / f"{name}-0", "here")[0])
         return said

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -196,7 +197,7 @@ class FreshClone(unittest.TestCase):
     def test_the_file_may_have_any_name(self):
         scripts = self.folder / "scripts"
         program = self.folder / "build/release/examples/wadcache"
-        scripts.mkdir()
+        shutil.copytree(TREE / "scripts/common_lib", scripts / "common_lib")
         program.parent.mkdir(parents=True)
         program.symlink_to(PROGRAM)
         (scripts / "wadcache").write_bytes((TREE / "scripts/wadcache").read_bytes())
