@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "result/failure.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *lab_property_name(lab_property property) {
@@ -47,5 +48,14 @@ void lab_failure_print(const lab_failure *failure, const lab_script *script, FIL
     lab_script_print(&head, out);
     if (op != NULL) {
         (void)fprintf(out, "%s    # <== here\n", line);
+    }
+}
+
+void lab_failure_expect(const char *property, const char *detail, uint64_t expected,
+                        uint64_t found) {
+    if (expected != found) {
+        (void)fprintf(stderr, "FAILURE property=%s detail=%s\nexpected %llu, found %llu\n",
+                      property, detail, (unsigned long long)expected, (unsigned long long)found);
+        abort();
     }
 }

@@ -48,4 +48,9 @@ void lab_failure_signature(lab_property property, const char *detail,
  *   FAILURE property=blocks detail=size op=17 kind=resize */
 void lab_failure_print(const lab_failure *failure, const lab_script *script, FILE *out);
 
+/* For targets that have a model of their own: if the two differ, says so on standard error with the
+ * same signature, and ends the program. */
+void lab_failure_expect(const char *property, const char *detail, uint64_t expected,
+                        uint64_t found);
+
 #endif

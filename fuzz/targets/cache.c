@@ -9,12 +9,11 @@
  * number is), a key, and two numbers counted from '0'. */
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/cache.h"
 #include "mutate/mutate.h"
+#include "result/failure.h"
 #include "script/characters.h"
 #include "tagheap/cache.h"
 
@@ -46,11 +45,7 @@ static uint32_t told;    /* of what the model told, how much has been told */
 static uint64_t faults;
 
 static void expect(const char *detail, uint64_t expected, uint64_t found) {
-    if (expected != found) {
-        (void)fprintf(stderr, "FAILURE property=cache detail=%s\nexpected %llu, found %llu\n",
-                      detail, (unsigned long long)expected, (unsigned long long)found);
-        abort();
-    }
+    lab_failure_expect("cache", detail, expected, found);
 }
 
 static void note_fault(void *context, const th_fault *fault) {

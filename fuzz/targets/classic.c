@@ -10,6 +10,7 @@
 
 #include "model/exact.h"
 #include "mutate/mutate.h"
+#include "result/failure.h"
 #include "runner/plain.h"
 #include "script/script.h"
 #include "tagheap/classic.h"
@@ -25,11 +26,7 @@ static uint32_t blocks[SLOTS]; /* header offsets; LAB_EXACT_NONE: empty */
 static uint8_t veto;
 
 static void expect(const char *detail, uint64_t expected, uint64_t found) {
-    if (expected != found) {
-        (void)fprintf(stderr, "FAILURE property=classic detail=%s\nexpected %llu, found %llu\n",
-                      detail, (unsigned long long)expected, (unsigned long long)found);
-        abort();
-    }
+    lab_failure_expect("classic", detail, expected, found);
 }
 
 static void *payload_of(uint32_t block) {

@@ -9,12 +9,11 @@
  * and two numbers counted from '0'. An operation that a name is not fit for does nothing. */
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/handles.h"
 #include "mutate/mutate.h"
+#include "result/failure.h"
 #include "script/characters.h"
 #include "tagheap/handles.h"
 #include "tagheap/tag_totals.h"
@@ -50,11 +49,7 @@ static th_tag_totals totals; /* zeroed: nothing watches the heap */
 static alignas(256) unsigned char region[DWORDS_MAX * 4];
 
 static void expect(const char *detail, uint64_t expected, uint64_t found) {
-    if (expected != found) {
-        (void)fprintf(stderr, "FAILURE property=handles detail=%s\nexpected %llu, found %llu\n",
-                      detail, (unsigned long long)expected, (unsigned long long)found);
-        abort();
-    }
+    lab_failure_expect("handles", detail, expected, found);
 }
 
 static void note_fault(void *context, const th_fault *fault) {

@@ -62,6 +62,9 @@ static inline bool th_guarding_watches(int level) {
 void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
                        uint64_t expected, uint64_t found);
 
+/* Of a call that comes from inside a callback, and is refused. */
+void th_guarding_raise_reentry(const th_guarding *guarding);
+
 /* Fills in *fault, which may be NULL, for a checker. */
 void th_guarding_describe(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,
                           uint64_t expected, uint64_t found);

@@ -82,7 +82,7 @@ th_status th_region_defer(th_region *region, th_region_cleanup_fn cleanup, void 
  * or of one that this lies in: it would be gone when they return. */
 static th_status enter(th_region *region) {
     if (region->state == CLOSING || region->closing_below != 0) {
-        th_guarding_raise(guarding_of(region), TH_FAULT_REENTRY, SIZE_MAX, SIZE_MAX, 0, 1);
+        th_guarding_raise_reentry(guarding_of(region));
         return TH_ERR_BUSY;
     }
     if (region->state == ENDED) {

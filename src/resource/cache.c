@@ -60,8 +60,7 @@ static th_status enter(const th_cache *c) {
         return TH_ERR_NULL;
     }
     if (c->busy || c->config.handles->heap->busy) {
-        th_guarding_raise(&c->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE,
-                          0, 1);
+        th_guarding_raise_reentry(&c->config.guarding);
         return TH_ERR_BUSY;
     }
     return TH_OK;

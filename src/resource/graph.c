@@ -264,7 +264,7 @@ th_status th_graph_reset(th_graph *graph) {
         return TH_ERR_NULL;
     }
     if (graph->is_ending) {
-        th_guarding_raise(&graph->config.guarding, TH_FAULT_REENTRY, SIZE_MAX, SIZE_MAX, 0, 1);
+        th_guarding_raise_reentry(&graph->config.guarding);
         return TH_ERR_BUSY;
     }
     while (graph->youngest != NULL) {

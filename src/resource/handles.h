@@ -75,8 +75,7 @@ static inline void th_handles_count_out(th_handles *h, th_handles_slot *s) {
 /* Of a call from inside a callback of the heap. */
 static inline th_status th_handles_refuse(th_handles *h) {
     h->faults++;
-    th_guarding_raise(&h->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE, 0,
-                      1);
+    th_guarding_raise_reentry(&h->config.guarding);
     return TH_ERR_BUSY;
 }
 

@@ -32,7 +32,7 @@ static bool enter(th_locked *locked) {
     }
     th_lock_acquire(&locked->config.lock);
     if (!begin(locked)) {
-        th_guarding_raise(&locked->config.guarding, TH_FAULT_REENTRY, SIZE_MAX, SIZE_MAX, 0, 1);
+        th_guarding_raise_reentry(&locked->config.guarding);
         return false;
     }
     return true;

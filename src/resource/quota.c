@@ -47,16 +47,10 @@ static void write_head(void *payload, size_t bytes, size_t gap) {
     at->mark = mark_for(payload, bytes, th_highest_bit(gap));
 }
 
-/* Of a call from inside low_memory. */
-static void raise_reentry(const th_quota *quota) {
-    th_guarding_raise(&quota->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE,
-                      0, 1);
-}
-
 /* Is the head as it was written, and the block not being resized? False after a fault. */
 static bool verify(const th_quota *quota, const void *payload) {
     if (payload == quota->held) {
-        raise_reentry(quota);
+        th_guarding_raise_reentry(&quota->config.guarding);
         return false;
     }
     if (th_guarding_level(&quota->config.guarding) == 0) {
@@ -173,7 +167,7 @@ void th_quota_clean_up(th_quota *quota) {
         return;
     }
     if (quota->is_asking) {
-        raise_reentry(quota);
+        th_guarding_raise_reentry(&quota->config.guarding);
         return;
     }
     *quota = (th_quota){0};
@@ -193,7 +187,7 @@ th_status th_quota_reset(th_quota *quota) {
         return TH_ERR_NULL;
     }
     if (quota->is_asking) {
-        raise_reentry(quota);
+        th_guarding_raise_reentry(&quota->config.guarding);
         return TH_ERR_BUSY;
     }
     th_status status = th_allocator_reset(quota->config.backing);

@@ -35,8 +35,7 @@ th_status th_reserve_init(th_reserve *reserve, const th_reserve_config *config) 
 /* Is it called from inside on_opened? A fault has said so then. */
 static bool refuse(const th_reserve *reserve) {
     if (reserve->is_telling) {
-        th_guarding_raise(&reserve->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE,
-                          TH_FAULT_NOWHERE, 0, 1);
+        th_guarding_raise_reentry(&reserve->config.guarding);
     }
     return reserve->is_telling;
 }

@@ -199,7 +199,7 @@ static void run_all(th_scope *scope) {
 static th_status enter_end(const th_scope *scope) {
     th_status status = enter(scope);
     if (status == TH_ERR_BUSY) {
-        th_guarding_raise(&scope->config.guarding, TH_FAULT_REENTRY, SIZE_MAX, SIZE_MAX, 0, 1);
+        th_guarding_raise_reentry(&scope->config.guarding);
     }
     return status;
 }

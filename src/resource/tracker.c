@@ -17,8 +17,7 @@ static bool enter(const th_tracker *tracker) {
         return false;
     }
     if (tracker->is_telling) {
-        th_guarding_raise(&tracker->config.guarding, TH_FAULT_REENTRY, TH_FAULT_NOWHERE,
-                          TH_FAULT_NOWHERE, 0, 1);
+        th_guarding_raise_reentry(&tracker->config.guarding);
         return false;
     }
     return true;
