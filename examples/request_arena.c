@@ -14,7 +14,7 @@
 #include "tagheap/arena.h"
 #include "tagheap/bump.h"
 
-enum { ROUNDS = 2000, CHUNK_BYTES = 1024, MEMORY_BYTES = 16 * 1024, NUMBER_CHARS_MAX = 20 };
+enum { ROUNDS = 400, CHUNK_BYTES = 1024, MEMORY_BYTES = 16 * 1024, NUMBER_CHARS_MAX = 20 };
 
 typedef struct parameter {
     struct parameter *next;

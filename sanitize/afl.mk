@@ -4,7 +4,7 @@
 # and mutator do not guide the fuzzer (sanitize/afl.deny).
 afl_CHECKS  := address,undefined,alignment,pointer-overflow
 afl_CC      := AFL_QUIET=1 AFL_LLVM_DENYLIST=sanitize/afl.deny afl-clang-fast
-afl_CFLAGS  := -O2 -g -fsanitize=$(afl_CHECKS) -fno-sanitize-recover=all \
+afl_CFLAGS  := -O2 -g1 -fsanitize=$(afl_CHECKS) -fno-sanitize-recover=all \
 	-fno-sanitize-address-use-after-scope
 afl_LDFLAGS := -fsanitize=$(afl_CHECKS)
 afl_ORACLE  := -fno-sanitize=$(afl_CHECKS) -DLAB_ASAN=1

@@ -3,7 +3,7 @@
 # report.
 ## asan-test: AddressSanitizer and LeakSanitizer
 asan_CC      := clang
-asan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address
+asan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address
 asan_LDFLAGS := -fsanitize=address
 asan_GUARD   := 3
 asan_ASSERTS := 1

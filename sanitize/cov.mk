@@ -3,7 +3,7 @@
 # their failing side is never to be taken (tests/test_assert.c takes it, in the other builds). Suites
 # get in between two atomic operations, by which both outcomes of an exchange are taken.
 cov_CC      := clang-19
-cov_CFLAGS  := -O1 -g -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc -DTH_ATOMIC_STEPS=1
+cov_CFLAGS  := -O1 -g1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc -DTH_ATOMIC_STEPS=1
 cov_WRAPPED := abort exit _exit longjmp siglongjmp
 cov_LDFLAGS := -fprofile-instr-generate $(cov_WRAPPED:%=-Wl,--wrap=%)
 # clang knows a static function by its file's name without folder, unless it is told another one:

@@ -9,7 +9,7 @@
 fuzz_CHECKS  := address,undefined,alignment,pointer-overflow
 fuzz_CC      := clang-19
 fuzz_CXX     := clang++-19
-fuzz_CFLAGS  := -O2 -g -fsanitize=$(fuzz_CHECKS),fuzzer-no-link -fno-sanitize-recover=all \
+fuzz_CFLAGS  := -O2 -g1 -fsanitize=$(fuzz_CHECKS),fuzzer-no-link -fno-sanitize-recover=all \
 	-fno-sanitize-address-use-after-scope -fsanitize-address-use-after-return=never
 fuzz_LDFLAGS := -fsanitize=$(fuzz_CHECKS),fuzzer-no-link
 fuzz_SUBJECT := -fno-sanitize-coverage=trace-cmp

@@ -2,7 +2,7 @@
 # LeakSanitizer alone, which slows nothing down: looks for lost memory when a program ends.
 ## lsan-test: LeakSanitizer alone
 lsan_CC      := clang
-lsan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=leak
+lsan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=leak
 lsan_LDFLAGS := -fsanitize=leak
 lsan_GUARD   := 3
 lsan_ASSERTS := 1

@@ -3,7 +3,7 @@
 # be installed beside the 64-bit one without a foreign architecture, so the plain driver runs it.
 ## m32-test: 32-bit build
 m32_CC       := gcc
-m32_CFLAGS   := -m32 -O1 -g -Wno-psabi
+m32_CFLAGS   := -m32 -O1 -g1 -Wno-psabi
 m32_LDFLAGS  := -m32
 m32_GUARD    := 3
 m32_ASSERTS  := 1

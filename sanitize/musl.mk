@@ -3,7 +3,7 @@
 # obstacks; crashes are described without frames, as there is no backtrace. Not run: the
 # misuse programs, one of which expects what the usual C library does with a foreign pointer.
 musl_CC      := musl-gcc
-musl_CFLAGS  := -O2 -g
+musl_CFLAGS  := -O2 -g1
 musl_GUARD   := 3
 musl_ASSERTS := 1
 musl_DRIVER  := plain

@@ -6,7 +6,7 @@
 s390x_ROOT    := /usr/s390x-linux-gnu
 s390x_CC      := clang --target=s390x-linux-gnu
 s390x_AR      := s390x-linux-gnu-ar
-s390x_CFLAGS  := -O1 -g -isystem $(s390x_ROOT)/include
+s390x_CFLAGS  := -O1 -g1 -isystem $(s390x_ROOT)/include
 s390x_LDFLAGS := -L$(s390x_ROOT)/lib
 s390x_GUARD   := 3
 s390x_ASSERTS := 1

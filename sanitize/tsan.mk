@@ -3,7 +3,7 @@
 # kernels may have given away already: setarch -R has them lay out programs as always.
 ## tsan-test: ThreadSanitizer, no suppressions
 tsan_CC      := clang
-tsan_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+tsan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=thread
 tsan_LDFLAGS := -fsanitize=thread
 tsan_GUARD   := 3
 tsan_ASSERTS := 1

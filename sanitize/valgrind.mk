@@ -3,7 +3,7 @@
 # valgrind/memcheck.options; there are no suppressions.
 ## valgrind-test: Valgrind's memcheck, no suppressions
 valgrind_CC      := gcc
-valgrind_CFLAGS  := -O1 -g -DTH_TRACK_VALGRIND=1
+valgrind_CFLAGS  := -O1 -g1 -DTH_TRACK_VALGRIND=1
 valgrind_GUARD   := 3
 valgrind_ASSERTS := 1
 valgrind_DRIVER  := cmocka

@@ -120,11 +120,16 @@ static void decide_alike(th_heap_layout layout, size_t alignment, int guard, con
 }
 
 static void it_decides_as_the_walk_does(void) {
-    static const mix full = {REGION_BYTES, PAYLOADS_MAX, 30000, 12000, 1500, false};
-    static const mix wide = {60000, PAYLOADS_MAX, 30000, 6000, 750, false};
-    static const mix lean = {60000, PAYLOADS_MAX, 9000, 6000, 750, false};
-    static const mix guarded = {40000, PAYLOADS_MAX, 9000, 4000, 500, false};
-    static const mix guarded_wide = {40000, PAYLOADS_MAX, 3000, 4000, 500, false};
+    static const mix full = {REGION_BYTES,         PAYLOADS_MAX,        30000,
+                             TH_TEST_TIMES(12000), TH_TEST_TIMES(1500), false};
+    static const mix wide = {60000, PAYLOADS_MAX, 30000, TH_TEST_TIMES(6000), TH_TEST_TIMES(750),
+                             false};
+    static const mix lean = {60000, PAYLOADS_MAX, 9000, TH_TEST_TIMES(6000), TH_TEST_TIMES(750),
+                             false};
+    static const mix guarded = {40000, PAYLOADS_MAX, 9000, TH_TEST_TIMES(4000), TH_TEST_TIMES(500),
+                                false};
+    static const mix guarded_wide = {
+        40000, PAYLOADS_MAX, 3000, TH_TEST_TIMES(4000), TH_TEST_TIMES(500), false};
     seed = th_test_seed(7);
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
         decide_alike(TH_HEAP_LAYOUT_CLASSIC, alignment, 0, &full);
@@ -139,7 +144,7 @@ static void it_decides_as_the_walk_does(void) {
 
 /* Few blocks, and all of them compared after each call. */
 static void it_does_so_at_each_step(void) {
-    static const mix few = {40000, 40, 9000, 1500, 1, true};
+    static const mix few = {40000, 40, 9000, TH_TEST_TIMES(1500), 1, true};
     seed = th_test_seed(0x66617374);
     for (size_t alignment = 4; alignment <= 16; alignment *= 2) {
         decide_alike(TH_HEAP_LAYOUT_CLASSIC, alignment, 0, &few);

@@ -6,7 +6,7 @@
 static fixture fixtures[2];
 static player players[2];
 
-#define STEPS 5000
+enum { STEPS = TH_TEST_TIMES(5000) };
 
 /* Every 200 steps the heap goes on at another address, which is as good a multiple of 256. */
 static void play(size_t alignment, int guard, uint64_t seed) {

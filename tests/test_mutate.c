@@ -136,7 +136,7 @@ static void results_are_canonical_and_fit(void) {
         uint8_t *bytes = malloc(max), *crossed = malloc(max), *kept = malloc(max);
         CHECK(mutator != NULL && bytes != NULL && crossed != NULL && kept != NULL);
         size_t size = 0, kept_size = 0;
-        for (unsigned round = 0; round < 5000; round++) {
+        for (unsigned round = 0; round < TH_TEST_TIMES(5000); round++) {
             if (round % 50 == 0) { /* any bytes */
                 size = (size_t)(th_test_random(&random) % (max + 1));
                 for (size_t at = 0; at < size; at++) {
@@ -181,7 +181,7 @@ static uint64_t run(uint64_t seed, lab_mutate_form form, uint64_t calls_seed) {
     size_t size = 0;
     uint64_t hash = 14695981039346656037u;
     CHECK(mutator != NULL);
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < TH_TEST_TIMES(3000); i++) {
         size = lab_mutate(mutator, bytes, size, sizeof bytes, th_test_random(&calls_seed));
         size_t cross = lab_mutate_cross(mutator, bytes, size, bytes, size, crossed, sizeof crossed,
                                         th_test_random(&calls_seed));

@@ -280,7 +280,7 @@ static void what_puts_itself_right(void) {
 /* ---- sound heaps -------------------------------------------------------------------------- */
 
 static void scripts_of_random_bytes(void) {
-    enum { SCRIPTS = 150, BYTES = LAB_HEADER_BYTES + 80 * LAB_RECORD_BYTES };
+    enum { SCRIPTS = TH_TEST_TIMES(150), BYTES = LAB_HEADER_BYTES + 80 * LAB_RECORD_BYTES };
     static uint8_t bytes[BYTES];
     lab_script script = {0};
     uint64_t state = th_test_seed(7);

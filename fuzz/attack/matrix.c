@@ -226,8 +226,11 @@ static bool play_level(bout *b) {
         }
         return true;
     }
+    size_t stride = b->options->stride > 1 ? b->options->stride : 1;
     for (b->position = 0; has_position(b); b->position++) {
-        play_calls(b);
+        if (b->position % stride == 0) {
+            play_calls(b);
+        }
     }
     b->row->positions = b->position;
     return true;

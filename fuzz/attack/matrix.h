@@ -42,6 +42,7 @@ typedef struct lab_matrix_row {
 
 typedef struct lab_matrix_options {
     bool full;      /* each position with each kind of call; else each with one of them, in turn */
+    size_t stride;  /* of the positions, only each so-many-th; 0 is 1: all */
     bool undefined; /* at level 0, play misused pointers, too, each in a process of its own */
 } lab_matrix_options;
 
