@@ -4,6 +4,7 @@
 ## asan-test: AddressSanitizer and LeakSanitizer
 asan_CC      := clang
 asan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address
+asan_TESTS   := -O0
 asan_LDFLAGS := -fsanitize=address
 asan_GUARD   := 3
 asan_ASSERTS := 1

@@ -4,6 +4,7 @@
 # get in between two atomic operations, by which both outcomes of an exchange are taken.
 cov_CC      := clang-19
 cov_CFLAGS  := -O1 -g1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc -DTH_ATOMIC_STEPS=1
+cov_TESTS   := -O0
 cov_WRAPPED := abort exit _exit longjmp siglongjmp
 cov_LDFLAGS := -fprofile-instr-generate $(cov_WRAPPED:%=-Wl,--wrap=%)
 # clang knows a static function by its file's name without folder, unless it is told another one:

@@ -3,6 +3,7 @@
 ## lsan-test: LeakSanitizer alone
 lsan_CC      := clang
 lsan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=leak
+lsan_TESTS   := -O0
 lsan_LDFLAGS := -fsanitize=leak
 lsan_GUARD   := 3
 lsan_ASSERTS := 1

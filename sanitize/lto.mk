@@ -3,6 +3,7 @@
 # here. It is linked once, not in every program anew; the rest is compiled quickly.
 lto_CC      := gcc
 lto_CFLAGS  := -O1
+lto_TESTS   := -O0
 lto_SUBJECT := -O3 -flto
 lto_JOIN    := -O3 -flto=auto -r -flinker-output=nolto-rel -Werror
 lto_GUARD   := 3

@@ -4,6 +4,7 @@
 ## m32-test: 32-bit build
 m32_CC       := gcc
 m32_CFLAGS   := -m32 -O1 -g1 -Wno-psabi
+m32_TESTS    := -O0
 m32_LDFLAGS  := -m32
 m32_GUARD    := 3
 m32_ASSERTS  := 1

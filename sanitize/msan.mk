@@ -3,6 +3,7 @@
 ## msan-test: MemorySanitizer with origins
 msan_CC      := clang
 msan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer -fsanitize=memory -fsanitize-memory-track-origins=2
+msan_TESTS   := -O0
 msan_LDFLAGS := -fsanitize=memory
 msan_GUARD   := 3
 msan_ASSERTS := 1

@@ -4,6 +4,7 @@
 # misuse programs, one of which expects what the usual C library does with a foreign pointer.
 musl_CC      := musl-gcc
 musl_CFLAGS  := -O2 -g1
+musl_TESTS   := -O0
 musl_GUARD   := 3
 musl_ASSERTS := 1
 musl_DRIVER  := plain

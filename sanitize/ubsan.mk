@@ -6,6 +6,7 @@ ubsan_CHECKS  := -fsanitize=undefined,alignment,pointer-overflow,implicit-conver
 ## ubsan-test: UndefinedBehaviorSanitizer, each finding fatal
 ubsan_CC      := clang
 ubsan_CFLAGS  := -O1 -g1 -fno-omit-frame-pointer $(ubsan_CHECKS) -fno-sanitize-recover=all
+ubsan_TESTS   := -O0
 ubsan_LDFLAGS := $(ubsan_CHECKS)
 ubsan_GUARD   := 3
 ubsan_ASSERTS := 1

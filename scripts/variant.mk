@@ -29,7 +29,7 @@ $(1)_OBJECTS  := $(call objects,$(1),$(call library,$(1)) $(STUDY_SRC) $(LAB_SRC
 build/$(1)/flags: FORCE | $($(1)_NEEDS:%=bootstrap-%)
 	$$(call stamp,"$$$$($($(1)_CC) --version | head -n 1)" $(call knob,$(1),AR,ar) \
 		$$(call quoted,$$($(1)_FLAGS)) $$(call quoted,$$($(1)_LDFLAGS)) \
-		$$(call quoted,$$($(1)_SUBJECT)) $$(call quoted,$$($(1)_ORACLE)))
+		$$(call quoted,$$($(1)_SUBJECT)) $$(call quoted,$$($(1)_ORACLE)) $($(1)_TESTS))
 build/$(1)/lists: FORCE
 	$$(call stamp,'$(TAGHEAP_SRC)' '$(STUDY_SRC)' '$(LAB_SRC)' '$(CLI_SRC)' '$(ENGINE_SRC)' '$(TESTS_SRC)' \
 		'$(RECORD_SRC)' '$(BENCH_SRC)' '$(KILL_SRC)')
@@ -39,7 +39,8 @@ build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(SUBJECTS),$$<),$$($(1)_SUBJECT)) \
 		$$(if $$(filter $(DIST),$$<),-DTH_CLASSIC=0) \
-		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$($(1)_DEPENDS) -c $$< -o $$@
+		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$(if $$(filter tests/%,$$<),$($(1)_TESTS)) \
+		$$($(1)_DEPENDS) -c $$< -o $$@
 
 # What clang warns of, it knows before it generates code: to check alone is many times faster.
 $(1)_CHECKED := $$($(1)_OBJECTS:build/$(1)/obj/%.o=build/$(1)/checked/%)

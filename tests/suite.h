@@ -35,7 +35,7 @@ noreturn void th_check_failed_values(const char *file, int line, const char *tex
 /* `fixed` unless TH_SEED says otherwise; printed with the test's output. */
 uint64_t th_test_seed(uint64_t fixed);
 
-/* How many times something is repeated: a tenth under Valgrind, where each instruction is some 50. */
+/* How many times something is repeated: a tenth under Valgrind, which makes 50 instructions of 1 */
 #define TH_TEST_TIMES(count) (TH_TRACK_VALGRIND ? ((count) + 9) / 10 : (count))
 
 /* splitmix64: the next number of the sequence that *state stands for. */
