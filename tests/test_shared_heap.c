@@ -445,7 +445,8 @@ static void a_child_of_a_callback_leaves_the_heap_alone(void) {
     th_heap_compaction result = th_shared_heap_compact(&p.one, SIZE_MAX, fork_once, &a);
     if (!a.yes) { /* the child */
         bool good = result.blocks_moved == 0 && th_shared_heap_status(&p.one) == TH_ERR_STALE &&
-                    th_shared_heap_alloc(&p.one, 10, A) == 0 && a.calls == 1 &&
+                    th_shared_heap_alloc(&p.one, 10, A) == 0 &&
+                    th_shared_heap_status(&p.one) == TH_ERR_STALE && a.calls == 1 &&
                     shared_holds(&p.one, refs[1], 200, B);
         _exit(good ? 0 : 1);
     }
