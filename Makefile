@@ -339,7 +339,7 @@ report-test: fuzz-programs corpus | bootstrap-report
 
 .PHONY: tools-test
 ## tools-test: the benchmarks' budgets, and what Valgrind's tools report
-TOOLS_PROGRAMS := build/release/bench build/relacy/check build/interleave/interleave build/release/bench-threads \
+TOOLS_PROGRAMS := build/release/bench build/relacy/check build/interleave/interleave build/debug/killtest build/release/bench-threads \
 	build/release/examples/connection_arenas \
 	$(valgrind_EXAMPLES) $(valgrind_MISUSES)
 run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tools/test_*.py))

@@ -121,6 +121,10 @@ static void explore_family(const family *f) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        puts("usage: interleave [--quick]");
+        return EXIT_SUCCESS;
+    }
     bool is_quick = argc == 2 && strcmp(argv[1], "--quick") == 0;
     if (argc > 2 || (argc == 2 && !is_quick)) {
         fputs("usage: interleave [--quick]\n", stderr);

@@ -24,11 +24,12 @@
 
 enum { QUICK_KILLS = 100, QUICK_STRIDE = 9 };
 
+#define USAGE                                                                                      \
+    "killtest [--quick] [--kills N] [--stride N] [--nested N] [--only TEXT] [--seed N] "           \
+    "[--timeout SECONDS]"
+
 static void usage(const char *what, const char *text) {
-    fprintf(stderr,
-            "killtest: %s%s; killtest [--quick] [--kills N] [--stride N] [--nested N] "
-            "[--only TEXT] [--seed N] [--timeout SECONDS]\n",
-            text, what);
+    fprintf(stderr, "killtest: %s%s; " USAGE "\n", text, what);
     exit(LAB_KILL_REFUSED);
 }
 
@@ -46,6 +47,10 @@ static lab_kill_options read_options(char **arguments) {
     lab_kill_options options = {.kills = 10000, .stride = 1, .nested = 3, .seed = 1, .seconds = 60};
     for (; *arguments != NULL; arguments += 2) {
         const char *option = arguments[0];
+        if (strcmp(option, "--help") == 0) {
+            puts("usage: " USAGE);
+            exit(0);
+        }
         if (strcmp(option, "--quick") == 0) {
             options.kills = QUICK_KILLS;
             options.stride = QUICK_STRIDE;

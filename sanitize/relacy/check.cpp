@@ -409,6 +409,10 @@ void simulate_chosen(int argc, char **argv, const program (&programs)[count]) {
 } // namespace
 
 int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        puts("usage: check [--quick] [PART OF A NAME]...");
+        return 0;
+    }
     simulate_chosen<stack_test>(argc, argv, stack_programs);
     simulate_chosen<remote_test>(argc, argv, remote_programs);
     simulate_chosen<ticket_test>(argc, argv, ticket_programs);

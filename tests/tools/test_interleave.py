@@ -59,6 +59,7 @@ def test_bad_options_are_refused():
     status, printed = run(PROGRAM, "--fast")
     assert status == 2
     assert printed == "usage: interleave [--quick]\n", printed
+    assert run(PROGRAM, "--help") == (0, printed)
 
 
 if __name__ == "__main__":

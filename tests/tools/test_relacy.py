@@ -53,6 +53,7 @@ def test_a_name_that_no_program_has_is_refused():
     status, printed = run(CHECK, "nonesuch")
     assert status == 2
     assert printed == "check: no program has such a name; without one, all are run\n", printed
+    assert run(CHECK, "--help") == (0, "usage: check [--quick] [PART OF A NAME]...\n")
 
 
 if __name__ == "__main__":
