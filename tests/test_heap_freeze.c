@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A frozen heap: no call changes it, or as much as writes to it; what only looks goes on. That not
  * a byte is written is seen in pages that are read-only (test_page_heap.c). */
+#include <string.h>
+
 #include "guard_fixture.h"
 #include "heap_fixture.h"
 
@@ -44,8 +46,6 @@ static void looking_goes_on(void) {
 }
 
 static void call_everything(void) {
-    unsigned char other[64];
-    th_heap copy;
     CHECK_EQ(th_heap_freeze(&sc.heap), TH_OK);
     for (unsigned call = 0; call < ANY_CALL_COUNT; call++) {
         scene_remember();
@@ -63,10 +63,9 @@ static void call_everything(void) {
     CHECK_EQ(th_heap_freeze(&sc.heap), TH_ERR_BUSY);
     CHECK_EQ(th_heap_set_index(&sc.heap, NULL, 0), TH_ERR_BUSY);
     CHECK_EQ(th_heap_set_on_event(&sc.heap, NULL, NULL), TH_ERR_BUSY);
-    CHECK_EQ(th_heap_copy(&sc.heap, &copy, other), TH_ERR_BUSY);
-    CHECK_EQ(th_heap_attach(&sc.heap, sc.region), TH_ERR_BUSY);
+    th_heap_detach(&sc.heap);
     th_heap_clean_up(&sc.heap);
-    CHECK_EQ(sc.faults, 9);
+    CHECK_EQ(sc.faults, 8);
     expect_refused();
     expect_unchanged();
     CHECK_EQ(th_heap_thaw(&sc.heap), TH_OK);
@@ -74,6 +73,47 @@ static void call_everything(void) {
 
 static void no_call_changes_it(void) {
     scene_play(0, call_everything);
+}
+
+/* ---- copies and images ---------------------------------------------------------------------- */
+
+static void expect_free_of(th_heap *heap, const unsigned char *there) {
+    CHECK_EQ(heap->fast, sc.before.fast);
+    CHECK_EQ(th_heap_check(heap, NULL), TH_OK);
+    CHECK_EQ(memcmp(there + byte_of(sc.c), sc.c, 45), 0);
+    void *added = th_heap_alloc(heap, 10, 1);
+    CHECK(added != NULL && th_heap_free(heap, added) > 0);
+    CHECK_EQ(th_heap_freeze(heap), TH_OK);
+    CHECK_EQ(th_heap_thaw(heap), TH_OK);
+}
+
+static void copy_and_attach(void) {
+    static _Alignas(64) unsigned char there[SCENE_DWORDS * 4];
+    th_heap copy;
+    CHECK_EQ(th_heap_freeze(&sc.heap), TH_OK);
+    const uint32_t fast = sc.before.fast;
+    scene_remember();
+    sc.before.fast = fast;
+    CHECK_EQ(th_heap_copy(&sc.heap, &copy, there), TH_OK);
+    expect_unchanged();
+    expect_free_of(&copy, there);
+    th_heap image = sc.heap;
+    CHECK_EQ(th_heap_attach(&image, there), TH_OK); /* where the bytes of it are */
+    expect_free_of(&image, there);
+    th_heap_clean_up(&image);
+    memset(there, 0, sizeof there);
+    CHECK_EQ(th_heap_attach(&sc.heap, there), TH_ERR_CORRUPT);
+    CHECK_EQ(sc.faults, 0);
+    expect_unchanged();
+    CHECK(th_heap_alloc(&sc.heap, 10, 1) == NULL); /* it is frozen still */
+    expect_refused();
+    CHECK_EQ(th_heap_attach(&sc.heap, sc.region), TH_OK);
+    expect_free_of(&sc.heap, sc.region);
+    CHECK_EQ(sc.faults, 1);
+}
+
+static void copies_and_images_are_not_frozen(void) {
+    scene_play(0, copy_and_attach);
 }
 
 /* ---- when it cannot be ---------------------------------------------------------------------- */
@@ -175,6 +215,6 @@ static void every_lock_is_released(void) {
 }
 
 TH_SUITE("heap_freeze", TEST(looking_goes_on), TEST(no_call_changes_it),
-         TEST(it_is_not_frozen_inside_a_move), TEST(it_is_not_frozen_inside_low_memory),
-         TEST(zeroed_heaps_are_refused), TEST(damaged_heaps_are_refused),
-         TEST(every_lock_is_released))
+         TEST(copies_and_images_are_not_frozen), TEST(it_is_not_frozen_inside_a_move),
+         TEST(it_is_not_frozen_inside_low_memory), TEST(zeroed_heaps_are_refused),
+         TEST(damaged_heaps_are_refused), TEST(every_lock_is_released))

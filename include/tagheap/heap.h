@@ -245,11 +245,12 @@ th_status th_heap_set_on_event(th_heap *heap, th_event_fn on_event, void *contex
  * TH_ERR_NULL; no hook is called. */
 void th_heap_clean_up(th_heap *heap);
 
-/* Freezes the heap: until th_heap_thaw each call that would change it, th_heap_init and
- * th_heap_attach to it apart, raises TH_FAULT_FROZEN and gives its failure value, as inside a
- * callback, without a single write to the region or to *heap: both may lie in memory that is
- * read-only from then on (th_pages_protect; tagheap/page_heap.h does both). Walk, queries and check
- * go on. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is called from
+/* Freezes the heap: until th_heap_thaw each call that would change it raises TH_FAULT_FROZEN and
+ * gives its failure value, as inside a callback, without a single write to the region or to *heap:
+ * both may lie in memory that is read-only from then on (th_pages_protect; tagheap/page_heap.h does
+ * both). Walk, queries, check and th_heap_copy go on. What is written over *heap by th_heap_init,
+ * th_heap_attach or th_heap_copy to it is not frozen, nor is a copy or an attached image of a
+ * frozen heap. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is called from
  * inside a callback, with TH_FAULT_REENTRY, or the heap is frozen already, with TH_FAULT_FROZEN
  * (TH_ERR_BUSY); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1), at level 3 O(n +
  * bytes once used). */
@@ -267,8 +268,9 @@ th_status th_heap_thaw(th_heap *heap);
  * its own if the heap's lies in the region, else none (th_heap_set_index gives it one). Fails,
  * leaving *to untouched, iff a pointer is NULL (TH_ERR_NULL); the region lacks the heap's alignment
  * or a live block's special alignment would not hold there (TH_ERR_MISALIGNED); with guards, its
- * chain is broken (TH_ERR_CORRUPT, with a fault); from is inside its own callback (TH_ERR_BUSY,
- * with a fault). O(n + bytes once used). */
+ * chain is broken (TH_ERR_CORRUPT, with a fault); from is inside its own move callback or on_event
+ * (TH_ERR_BUSY, with a fault). A frozen heap is copied, and the copy is not frozen. O(n + bytes
+ * once used). */
 th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
 
 /* Tells a heap whose region was copied or mapped by other means (memcpy, a file, another
@@ -276,11 +278,13 @@ th_status th_heap_copy(const th_heap *from, th_heap *to, void *region);
  * or the attach before) was given. *heap is a copy of the control structure, with hooks that are
  * valid in this process. In an instrumented build copy the region with th_heap_copy, or detach
  * it first. A guard level that this build does not contain is lowered, for good. The index is made
- * anew, where heap->config says. Fails, leaving
- * *heap untouched, iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); its layout is none
- * that this library contains (TH_ERR_LAYOUT); as th_heap_copy for alignment (TH_ERR_MISALIGNED);
- * the blocks there are not a valid heap of this size and layout (TH_ERR_CORRUPT); as th_heap_init
- * for the index's memory. O(n + bytes once used). */
+ * anew, where heap->config says. A frozen heap is frozen no more. Fails, leaving *heap untouched,
+ * iff heap or region is NULL or heap is zeroed (TH_ERR_NULL); it is inside its own move callback or
+ * on_event, or a copy of the control structure that was made there (TH_ERR_BUSY, with a fault); its
+ * layout is none that this library contains (TH_ERR_LAYOUT); as th_heap_copy for alignment
+ * (TH_ERR_MISALIGNED); the control structure is damaged, or the blocks there are not a valid heap
+ * of this size and layout (TH_ERR_CORRUPT); as th_heap_init for the index's memory. O(n + bytes
+ * once used). */
 th_status th_heap_attach(th_heap *heap, void *region);
 
 /* Prepares a region for being copied, mapped or saved as plain bytes: sanitizer annotations are

@@ -9,7 +9,8 @@
  *
  *   calls that would change it raise TH_FAULT_FROZEN and give their failure value (heap.h)
  *   a write to a payload, a header or the th_heap itself is SIGSEGV
- *   walk, queries and th_heap_check go on
+ *   th_heap_init, th_heap_attach and th_heap_copy to it write the th_heap, too
+ *   walk, queries, th_heap_check and th_heap_copy of it go on
  *
  * What keeps books of its own in blocks of the heap is SIGSEGV, too, when it writes them.
  *

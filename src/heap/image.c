@@ -53,18 +53,27 @@ static TH_TRACK_BLIND void copy_dwords(th_word *to, const th_word *from, size_t 
     th_track_blind_end();
 }
 
+/* With the lock held: what is frozen may be looked at, and what is made of it is not frozen. */
+static bool refuse_image(const th_heap *heap) {
+    return heap->busy != TH_FAULT_FROZEN && th_refuse(heap, heap->busy);
+}
+
 th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
     if (from == NULL || to == NULL || region == NULL || th_is_ended(from)) {
         return TH_ERR_NULL;
     }
-    if (!th_call_begin(from)) {
-        return th_seal_holds(from) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
+    th_hold(from);
+    bool sound = th_guard_control(from);
+    if (!sound || refuse_image(from)) {
+        th_let_go(from);
+        return sound ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
     th_status status = th_guard_sound(from) ? check_alignments(from, region) : TH_ERR_CORRUPT;
     if (status == TH_OK) {
         th_heap copy = *from;
         copy.base = region;
         copy.skipped_bytes = 0;
+        copy.busy = TH_FAULT_NONE;
         copy.in_low_memory = false;
         copy.journal = NULL;
         /* The header of the free block in the middle may lie just above what was used. */
@@ -92,7 +101,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
         return TH_ERR_NULL;
     }
     th_hold(heap);
-    if (!th_seal_holds(heap) || th_refuse(heap, heap->busy)) {
+    if (!th_seal_holds(heap) || refuse_image(heap)) {
         /* The region that *heap remembers may be gone: only what it says itself is looked at. */
         th_let_go(heap);
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
@@ -103,6 +112,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
     }
     th_heap moved = *heap;
     moved.base = (unsigned char *)region + moved.skipped_bytes;
+    moved.busy = TH_FAULT_NONE;
     moved.in_low_memory = false;
     moved.journal = NULL;
     /* This build may contain less than the one that wrote the image. */
