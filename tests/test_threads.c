@@ -336,6 +336,58 @@ static void others_get_in_between_two_steps(void) {
     stop_heap();
 }
 
+/* ---- the low-memory callback ----------------------------------------------------------------- */
+
+static unsigned refusals;
+
+static void count_refusal(void *context, const th_fault *fault) {
+    (void)context, (void)fault;
+    refusals++;
+}
+
+static bool wait_for_the_other(void *context, th_heap *asking, size_t bytes) {
+    (void)context, (void)asking, (void)bytes;
+    asked++;
+    stage_set(&turns, 1);
+    stage_await(&turns, 2);
+    return false;
+}
+
+static void *ask_for_too_much(void *context) {
+    (void)context;
+    THREAD_CHECK(th_heap_alloc(&heap, REGION, 1) == NULL);
+    return NULL;
+}
+
+/* Nothing of it is a fault: this thread is in no callback. */
+static void *call_meanwhile(void *context) {
+    (void)context;
+    stage_await(&turns, 1);
+    THREAD_CHECK(th_heap_alloc(&heap, REGION, 2) == NULL);
+    THREAD_CHECK(th_heap_freeze(&heap) == TH_ERR_BUSY && th_heap_thaw(&heap) == TH_OK);
+    void *block = th_heap_alloc(&heap, 100, 2);
+    THREAD_CHECK(block != NULL && th_heap_free(&heap, block) > 0);
+    stage_set(&turns, 2);
+    return NULL;
+}
+
+static void one_is_asked_for_memory_at_a_time(void) {
+    static void *(*const bodies[])(void *) = {ask_for_too_much, call_meanwhile};
+    start_heap(
+        (th_heap_config){.low_memory = wait_for_the_other, .guarding.on_fault = count_refusal});
+    asked = 0;
+    refusals = 0;
+    stage_start(&turns);
+    threads_run(bodies, 2, NULL);
+    stage_stop(&turns);
+    CHECK_EQ(asked, 1);
+    CHECK_EQ(refusals, 0);
+    CHECK_EQ(th_heap_get_stats(&heap).failed_allocs, 2);
+    CHECK_EQ(th_heap_freeze(&heap), TH_OK); /* nobody is in the callback now */
+    CHECK_EQ(th_heap_thaw(&heap), TH_OK);
+    stop_heap();
+}
+
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 static void *try_for_a_while(void *context) {
@@ -608,6 +660,7 @@ static void a_handler_that_allocates_is_answered(void) {
 
 TH_SUITE("threads", TEST(checks_and_walks_are_never_torn), TEST(threads_share_a_locked_allocator),
          TEST(blocks_are_freed_by_another_thread), TEST(others_get_in_between_two_steps),
-         TEST(a_try_ends_in_time), TEST(no_wake_up_is_lost), TEST(all_that_wait_are_woken),
+         TEST(one_is_asked_for_memory_at_a_time), TEST(a_try_ends_in_time),
+         TEST(no_wake_up_is_lost), TEST(all_that_wait_are_woken),
          TEST(a_wait_ends_however_often_it_is_woken), TEST(locks_are_taken_from_the_outside_in),
          TEST(a_handler_that_allocates_is_answered))

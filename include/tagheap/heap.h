@@ -102,8 +102,9 @@ typedef bool (*th_heap_move_fn)(void *context, uint32_t tag, void *from, void *t
 /* Called when an allocation or a growth of `bytes` bytes finds no room, before it fails. May
  * call the heap (free, free_tags, compact with a veto ...), but must not free or move the block
  * that is being resized, nor end the heap (which raises TH_FAULT_REENTRY and does nothing). True:
- * something was freed, try again (this may repeat); false: give up. It is not called for
- * allocations made inside itself. */
+ * something was freed, try again (this may repeat); false: give up. It is not called while it
+ * runs: neither for allocations made inside itself, nor, in a heap with a lock, for those that
+ * other threads make meanwhile. Where they find no room they fail. */
 typedef bool (*th_heap_low_memory_fn)(void *context, th_heap *heap, size_t bytes);
 
 /* Where the heap keeps its index, the table that finds the block that fits without a walk. Which
@@ -251,9 +252,10 @@ void th_heap_clean_up(th_heap *heap);
  * both). Walk, queries, check and th_heap_copy go on. What is written over *heap by th_heap_init,
  * th_heap_attach or th_heap_copy to it is not frozen, nor is a copy or an attached image of a
  * frozen heap. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is called from
- * inside a callback, with TH_FAULT_REENTRY, or the heap is frozen already, with TH_FAULT_FROZEN
- * (TH_ERR_BUSY); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1), at level 3 O(n +
- * bytes once used). */
+ * inside a move callback or on_event, with TH_FAULT_REENTRY, or the heap is frozen already, with
+ * TH_FAULT_FROZEN, or while the low-memory callback runs, of this thread or another one, with no
+ * fault (TH_ERR_BUSY); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1), at level 3 O(n
+ * + bytes once used). */
 th_status th_heap_freeze(th_heap *heap);
 
 /* Ends that; a heap that is not frozen stays as it is. Fails, changing nothing, iff heap is NULL or

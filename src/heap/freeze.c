@@ -8,13 +8,19 @@ th_status th_heap_freeze(th_heap *heap) {
     if (heap == NULL || th_is_ended(heap)) {
         return TH_ERR_NULL;
     }
-    /* What the low-memory callback returns to goes on writing, too. */
-    if (!th_call_begin_last(heap)) {
+    if (!th_call_begin(heap)) {
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
-    th_set_busy(heap, TH_FAULT_FROZEN);
+    /* What the low-memory callback returns to goes on writing, too. But it may be another thread's,
+     * and this one in no callback: no fault. */
+    th_status status = TH_ERR_BUSY;
+    if (!heap->in_low_memory) {
+        (void)th_guard_sound(heap);
+        th_set_busy(heap, TH_FAULT_FROZEN);
+        status = TH_OK;
+    }
     th_let_go(heap);
-    return TH_OK;
+    return status;
 }
 
 th_status th_heap_thaw(th_heap *heap) {
