@@ -82,7 +82,7 @@ static void change_by_others(size_t at, size_t bytes) {
 
 static void read_past(const th_file_map *map, size_t at, size_t bytes) {
     static unsigned char to[FILE_MAX];
-    size_t copied = 0;
+    size_t copied = SIZE_MAX;
     size_t there = at >= size ? 0 : size - at < bytes ? size - at : bytes;
     th_status due = there == bytes ? TH_OK : TH_ERR_TOO_SMALL;
     if (map->mode == TH_FILE_MAP_COPY) {

@@ -82,9 +82,12 @@ th_status th_file_map_refresh(th_file_map *map);
 th_status th_file_map_resize(th_file_map *map, size_t bytes);
 
 /* Copies `bytes` bytes of the file, from its byte `from` on, to `to`, by the system and not by the
- * map: no SIGBUS, whatever became of the file. TH_ERR_TOO_SMALL: it ends before that, and only what
- * there is was copied; *copied says how many, in any case (NULL: nobody asks). TH_ERR_EXHAUSTED: it
- * cannot be read. A copy has changes of its own, which are not in the file: TH_ERR_UNSUPPORTED. */
+ * map: no SIGBUS, whatever became of the file. *copied says how many were, whatever is returned
+ * (NULL: nobody asks). TH_ERR_TOO_SMALL: the file ends before that, and only what there is was
+ * copied. TH_ERR_EXHAUSTED: it cannot be read, or not to the end. Nothing is copied: TH_ERR_NULL,
+ * `to` is; TH_ERR_UNSUPPORTED, also for TH_FILE_MAP_COPY, which has changes of its own that are not
+ * in the file; TH_ERR_TOO_LARGE, from + bytes exceeds PTRDIFF_MAX, which no file does that can be
+ * mapped. */
 th_status th_file_map_read(const th_file_map *map, size_t from, void *to, size_t bytes,
                            size_t *copied);
 

@@ -244,8 +244,10 @@ th_status th_file_map_resize(th_file_map *map, size_t bytes) {
 
 th_status th_file_map_read(const th_file_map *map, size_t from, void *to, size_t bytes,
                            size_t *copied) {
-    size_t done = 0;
+    size_t nobody_asks;
+    size_t *done = copied != NULL ? copied : &nobody_asks;
     ssize_t got = 1;
+    *done = 0;
     th_status status = to != NULL ? require_held(map) : TH_ERR_NULL;
     if (status != TH_OK) {
         return status;
@@ -256,17 +258,15 @@ th_status th_file_map_read(const th_file_map *map, size_t from, void *to, size_t
     if (from > PTRDIFF_MAX || bytes > (size_t)PTRDIFF_MAX - from) { /* where no file of ours goes */
         return TH_ERR_TOO_LARGE;
     }
-    while (done < bytes && got > 0) {
-        got = pread(file_of(map), (unsigned char *)to + done, bytes - done, (off_t)(from + done));
-        done += got > 0 ? (size_t)got : 0;
-    }
-    if (copied != NULL) {
-        *copied = done;
+    while (*done < bytes && got > 0) {
+        got =
+            pread(file_of(map), (unsigned char *)to + *done, bytes - *done, (off_t)(from + *done));
+        *done += got > 0 ? (size_t)got : 0;
     }
     if (got < 0) {
         return TH_ERR_EXHAUSTED;
     }
-    return done == bytes ? TH_OK : TH_ERR_TOO_SMALL;
+    return *done == bytes ? TH_OK : TH_ERR_TOO_SMALL;
 }
 
 th_status th_file_map_flush(const th_file_map *map) {
