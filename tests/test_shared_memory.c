@@ -5,6 +5,7 @@
 #include "tagheap/shared_memory.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,6 +166,51 @@ static void nor_is_there_one_that_nobody_may_use(void) {
     CHECK_EQ(errno, ENOENT);
 }
 
+static void expect_no_name(const char *text) {
+    th_file_map map = {.bytes = 7};
+    errno = 0;
+    CHECK_EQ(th_shared_memory_open_new(&map, text, BYTES, 0600), TH_ERR_EXHAUSTED);
+    CHECK_EQ(errno, EINVAL);
+    errno = 0;
+    CHECK_EQ(th_shared_memory_open(&map, text, TH_FILE_MAP_READ), TH_ERR_EXHAUSTED);
+    CHECK_EQ(errno, EINVAL);
+    errno = 0;
+    CHECK_EQ(th_shared_memory_remove(text), TH_ERR_EXHAUSTED);
+    CHECK_EQ(errno, EINVAL);
+    CHECK_EQ(map.bytes, 7);
+}
+
+/* The system itself takes some of them. */
+static void what_is_no_name_is_refused(void) {
+    char without_slash[sizeof name], of_two[sizeof name + 1];
+    th_file_map map = make(0600);
+    memcpy(without_slash, name + 1, sizeof name - 1);
+    (void)snprintf(of_two, sizeof of_two, "/%s", name);
+    expect_no_name(without_slash);
+    expect_no_name(of_two);
+    expect_no_name("");
+    expect_no_name("/");
+    expect_no_name("/.");
+    expect_no_name("/..");
+    expect_no_name("/two/parts");
+    expect_no_name("/part/");
+    end(&map);
+    (void)snprintf(name, sizeof name, "/...%ld", (long)getpid());
+    CHECK_EQ(th_shared_memory_open_new(&map, name, BYTES, 0600), TH_OK);
+    end(&map);
+}
+
+static void names_that_are_too_long_are_refused(void) {
+    char text[NAME_MAX + 3];
+    th_file_map map = {.bytes = 7};
+    memset(text, 'x', sizeof text);
+    text[0] = '/';
+    text[NAME_MAX + 2] = '\0';
+    CHECK_EQ(th_shared_memory_open_new(&map, text, BYTES, 0600), TH_ERR_EXHAUSTED);
+    CHECK_EQ(errno, ENAMETOOLONG);
+    CHECK_EQ(map.bytes, 7);
+}
+
 static void bad_requests_are_refused(void) {
     th_file_map map = {.bytes = 7};
     start();
@@ -173,7 +219,6 @@ static void bad_requests_are_refused(void) {
     CHECK_EQ(th_shared_memory_open_new(&map, name, 0, 0600), TH_ERR_TOO_SMALL);
     CHECK_EQ(th_shared_memory_open_new(&map, name, PTRDIFF_MAX, 0600), TH_ERR_TOO_LARGE);
     CHECK_EQ(th_shared_memory_open_new(&map, name, BYTES, 01000), TH_ERR_CONFIG);
-    CHECK_EQ(th_shared_memory_open_new(&map, "/two/parts", BYTES, 0600), TH_ERR_EXHAUSTED);
     CHECK_EQ(th_shared_memory_open(NULL, name, TH_FILE_MAP_READ), TH_ERR_NULL);
     CHECK_EQ(th_shared_memory_open(&map, NULL, TH_FILE_MAP_READ), TH_ERR_NULL);
     CHECK_EQ(th_shared_memory_open(&map, name, TH_FILE_MAP_MODES), TH_ERR_CONFIG);
@@ -184,4 +229,5 @@ static void bad_requests_are_refused(void) {
 TH_SUITE("shared_memory", TEST(processes_see_the_same_memory),
          TEST(a_name_that_is_taken_is_not_touched), TEST(rights_are_those_that_were_given),
          TEST(a_map_to_read_cannot_be_written), TEST(what_cannot_be_whole_is_removed),
-         TEST(nor_is_there_one_that_nobody_may_use), TEST(bad_requests_are_refused))
+         TEST(nor_is_there_one_that_nobody_may_use), TEST(what_is_no_name_is_refused),
+         TEST(names_that_are_too_long_are_refused), TEST(bad_requests_are_refused))

@@ -4,10 +4,12 @@
  * is mapped is a th_file_map (file_map.h), closed by th_file_map_close. Hosted builds on POSIX
  * systems only.
  *
- * Names begin with a slash and hold no other one ("/scores").
+ * Names begin with a slash and hold no other one ("/scores"); "/", "/." and "/.." are none. What is
+ * no such name is refused, whatever the system would do with it.
  * Ownership, thread rule, and errors as of file maps; TH_ERR_EXHAUSTED: errno says why (EEXIST: the
  * name is taken; ENOENT: there is none; EACCES: the caller has not the right; ENOSPC: the system's
- * memory for that is full; EINVAL: no good name). */
+ * memory for that is full; EINVAL: no good name; ENAMETOOLONG: the name is longer than one of a
+ * file may be). */
 #ifndef TAGHEAP_SHARED_MEMORY_H
 #define TAGHEAP_SHARED_MEMORY_H
 

@@ -8,12 +8,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "os/file_map.h"
 
 #define PERMISSIONS ((unsigned)(S_IRWXU | S_IRWXG | S_IRWXO))
+
+/* Systems take more or less than that for a name. */
+static bool is_name(const char *name) {
+    if (name[0] == '/' && name[1] != '\0' && strchr(name + 1, '/') == NULL &&
+        strcmp(name, "/.") != 0 && strcmp(name, "/..") != 0) {
+        return true;
+    }
+    errno = EINVAL;
+    return false;
+}
+
+static int open_object(const char *name, int how) {
+    return is_name(name) ? shm_open(name, how, S_IRUSR | S_IWUSR) : -1;
+}
 
 th_status th_shared_memory_open_new(th_file_map *map, const char *name, size_t bytes,
                                     unsigned permissions) {
@@ -29,7 +44,7 @@ th_status th_shared_memory_open_new(th_file_map *map, const char *name, size_t b
     if ((permissions & ~PERMISSIONS) != 0) {
         return TH_ERR_CONFIG;
     }
-    int object = shm_open(name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+    int object = open_object(name, O_RDWR | O_CREAT | O_EXCL);
     if (object < 0) {
         return TH_ERR_EXHAUSTED;
     }
@@ -60,7 +75,7 @@ th_status th_shared_memory_open(th_file_map *map, const char *name, th_file_map_
     if ((unsigned)mode >= TH_FILE_MAP_MODES) {
         return TH_ERR_CONFIG;
     }
-    int object = shm_open(name, mode == TH_FILE_MAP_SHARED ? O_RDWR : O_RDONLY, 0);
+    int object = open_object(name, mode == TH_FILE_MAP_SHARED ? O_RDWR : O_RDONLY);
     if (object < 0) {
         return TH_ERR_EXHAUSTED;
     }
@@ -73,5 +88,5 @@ th_status th_shared_memory_remove(const char *name) {
     if (name == NULL) {
         return TH_ERR_NULL;
     }
-    return shm_unlink(name) == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+    return is_name(name) && shm_unlink(name) == 0 ? TH_OK : TH_ERR_EXHAUSTED;
 }
