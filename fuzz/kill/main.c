@@ -43,6 +43,15 @@ static uint64_t number(const char *text, const char *option) {
     return value;
 }
 
+/* What an option counts; NULL: there is none that does. */
+static unsigned *count_of(lab_kill_options *options, const char *option) {
+    return strcmp(option, "--kills") == 0     ? &options->kills
+           : strcmp(option, "--stride") == 0  ? &options->stride
+           : strcmp(option, "--nested") == 0  ? &options->nested
+           : strcmp(option, "--timeout") == 0 ? &options->seconds
+                                              : NULL;
+}
+
 static lab_kill_options read_options(char **arguments) {
     lab_kill_options options = {.kills = 10000, .stride = 1, .nested = 3, .seed = 1, .seconds = 60};
     for (; *arguments != NULL; arguments += 2) {
@@ -59,23 +68,22 @@ static lab_kill_options read_options(char **arguments) {
             arguments--;
             continue;
         }
-        if (strcmp(option, "--only") == 0 && arguments[1] != NULL) {
+        if (strcmp(option, "--only") == 0) {
+            if (arguments[1] == NULL) {
+                usage(option, "a text must follow ");
+            }
             options.only = arguments[1];
             continue;
         }
-        uint64_t value = number(arguments[1], option);
-        if (strcmp(option, "--kills") == 0) {
-            options.kills = (unsigned)value;
-        } else if (strcmp(option, "--stride") == 0) {
-            options.stride = (unsigned)value;
-        } else if (strcmp(option, "--nested") == 0) {
-            options.nested = (unsigned)value;
-        } else if (strcmp(option, "--seed") == 0) {
-            options.seed = value;
-        } else if (strcmp(option, "--timeout") == 0) {
-            options.seconds = (unsigned)value;
-        } else {
+        unsigned *count = count_of(&options, option);
+        if (count == NULL && strcmp(option, "--seed") != 0) {
             usage(option, "there is no option ");
+        }
+        uint64_t value = number(arguments[1], option);
+        if (count != NULL) {
+            *count = (unsigned)value;
+        } else {
+            options.seed = value;
         }
     }
     return options;

@@ -33,6 +33,8 @@
 #include "base/publish.h"
 #include "base/ticket.h"
 
+#define USAGE "check [--quick] [PART OF A NAME]..."
+
 bool lab_relacy_fails_at_will;
 
 namespace {
@@ -409,9 +411,15 @@ void simulate_chosen(int argc, char **argv, const program (&programs)[count]) {
 } // namespace
 
 int main(int argc, char **argv) {
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        puts("usage: check [--quick] [PART OF A NAME]...");
-        return 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            puts("usage: " USAGE);
+            return 0;
+        }
+        if (argv[i][0] == '-' && strcmp(argv[i], "--quick") != 0) {
+            fprintf(stderr, "check: there is no option %s; " USAGE "\n", argv[i]);
+            return 2;
+        }
     }
     simulate_chosen<stack_test>(argc, argv, stack_programs);
     simulate_chosen<remote_test>(argc, argv, remote_programs);

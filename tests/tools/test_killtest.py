@@ -35,6 +35,10 @@ def test_help():
 
 def test_bad_options_are_refused():
     for arguments, said in ((("--fast", "1"), "there is no option --fast"),
+                            (("--bogus",), "there is no option --bogus"),
+                            (("--bogus", "many"), "there is no option --bogus"),
+                            (("free",), "there is no option free"),
+                            (("--only",), "a text must follow --only"),
                             (("--kills", "many"), "a number must follow --kills"),
                             (("--kills", "-1"), "a number must follow --kills"),
                             (("--seed",), "a number must follow --seed")):

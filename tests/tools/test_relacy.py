@@ -53,6 +53,12 @@ def test_a_name_that_no_program_has_is_refused():
     status, printed = run(CHECK, "nonesuch")
     assert status == 2
     assert printed == "check: no program has such a name; without one, all are run\n", printed
+    for arguments in (("--bogus",), ("--quick", "--bogus"), ("stack-last-one", "--bogus"), ("-q",),
+                      ("--bogus", "--help")):
+        status, printed = run(CHECK, *arguments)
+        assert status == 2, arguments
+        option = "--bogus" if "--bogus" in arguments else "-q"
+        assert printed == f"check: there is no option {option}; check [--quick] [PART OF A NAME]...\n"
     assert run(CHECK, "--help") == (0, "usage: check [--quick] [PART OF A NAME]...\n")
 
 
