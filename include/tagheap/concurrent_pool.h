@@ -126,7 +126,7 @@ th_status th_concurrent_pool_reset(th_concurrent_pool *pool);
  * another thread is allocating or freeing the answer may be either. O(1). */
 bool th_concurrent_pool_owns(const th_concurrent_pool *pool, const void *address);
 
-/* O(capacity). */
+/* All members are 0 for NULL and a zeroed pool. O(capacity). */
 th_concurrent_pool_stats th_concurrent_pool_get_stats(const th_concurrent_pool *pool);
 
 /* Proves the pool: the stack, that each object is on it or live, canaries and poison, as far as its
