@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Signal handlers that use a shared heap whose call they have interrupted. */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/guard_max.h"
@@ -88,5 +90,43 @@ static void so_is_one_that_comes_while_the_lock_is_taken(void) {
     shared_stop(&p);
 }
 
+/* The lock counts as the thread's own until it has been given back. */
+static bool interrupts_the_release;
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex) {
+    static int (*release)(pthread_mutex_t *);
+    if (release == NULL) {
+        void *found = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
+        memcpy(&release, &found, sizeof release);
+    }
+    if (interrupts_the_release) {
+        interrupts_the_release = false;
+        CHECK_EQ(raise(SIGUSR1), 0);
+    }
+    return release(mutex);
+}
+
+static void so_is_one_that_comes_while_the_lock_is_given_back(void) {
+    static void (*const ends[])(th_shared_heap *) = {th_shared_heap_unlock,
+                                                     th_shared_heap_clean_up};
+    for (unsigned i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        shared_pair p;
+        shared_start(&p, NULL);
+        interrupted = &p;
+        handled = 0;
+        handler_status = TH_OK;
+        CHECK(signal(SIGUSR1, allocate_in_handler) != SIG_ERR);
+        CHECK_EQ(th_shared_heap_lock(&p.one), TH_OK);
+        interrupts_the_release = true;
+        ends[i](&p.one);
+        CHECK(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
+        CHECK_EQ(handled, 1);
+        CHECK(handler_status == TH_ERR_BUSY && handler_ref == 0);
+        CHECK_EQ(th_shared_heap_get_stats(&p.other).head_blocks, 0);
+        shared_stop(&p);
+    }
+}
+
 TH_SUITE("shared_heap_signals", TEST(a_handler_that_allocates_is_answered),
-         TEST(so_is_one_that_comes_while_the_lock_is_taken))
+         TEST(so_is_one_that_comes_while_the_lock_is_taken),
+         TEST(so_is_one_that_comes_while_the_lock_is_given_back))

@@ -110,13 +110,14 @@ th_status th_shared_heap_init(th_shared_heap *shared, void *memory, size_t bytes
  * (TH_ERR_UNKNOWN), or one of another version, machine, C library or word size, with a layout that
  * this build does not contain, or a guard level above its own (TH_ERR_LAYOUT); the memory is
  * shorter (TH_ERR_TOO_SMALL) or longer (TH_ERR_TOO_LARGE) than the heap says; it is damaged, or was
- * refused before (TH_ERR_CORRUPT). th_shared_heap_explain has a sentence for each. O(n + bytes
- * used). */
+ * refused before (TH_ERR_CORRUPT). th_shared_heap_explain has a sentence for each, but for a lock
+ * that is not to be had, and for damage that only the check finds. O(n + bytes used). */
 th_status th_shared_heap_attach(th_shared_heap *shared, void *memory, size_t bytes,
                                 const th_shared_heap_config *config);
 
 /* Why attaching to this memory fails, or what has been done to the heap, as a static sentence
- * without a full stop; NULL: nothing is known against it. Looks, and changes nothing. O(1). */
+ * without a full stop; NULL: nothing is known against it. Looks at what never changes, and at
+ * whether the heap was refused after a death; not at blocks and counters. Changes nothing. O(1). */
 const char *th_shared_heap_explain(const void *memory, size_t bytes);
 
 /* Ends the attachment, and gives the lock back if it has it; the heap stays. NULL is allowed. */
@@ -182,11 +183,12 @@ th_shared_heap_stats th_shared_heap_get_stats(th_shared_heap *shared);
 th_status th_shared_heap_check(th_shared_heap *shared, th_fault *fault);
 
 /* Reads the heap without the lock, and without the right to write: look(context, heap) may walk and
- * query it (th_heap_first, th_heap_get_stats ...), and must expect anything, as the heap may change
- * under it; then it is called again, so that it begins anew each time. TH_OK: the last time nothing
- * had changed, and what it saw is true. TH_ERR_BUSY: it changed every time, or its holder has died
- * and nobody has repaired it. Contents of payloads are not covered: others write them without a
- * call. Any attachment can do this. */
+ * query it (th_heap_first, th_heap_find, th_heap_get_stats ...), and must expect anything, as the
+ * heap may change under it; then it is called again, so that it begins anew each time. There the
+ * heap has no index, so queries take O(n), and raises no faults: what looks like damage may be a
+ * change in progress. TH_OK: the last time nothing had changed, and what it saw is true.
+ * TH_ERR_BUSY: it changed every time, or its holder has died and nobody has repaired it. Contents
+ * of payloads are not covered: others write them without a call. Any attachment can do this. */
 typedef void (*th_shared_heap_look_fn)(void *context, const th_heap *heap);
 th_status th_shared_heap_view(const th_shared_heap *shared, th_shared_heap_look_fn look,
                               void *context);

@@ -31,6 +31,14 @@ static th_status repair(th_shared_heap *shared) {
     return repaired ? TH_OK : TH_ERR_CORRUPT;
 }
 
+/* Have others worked in the heap since? The number of operations has more bits than the state,
+ * whose number comes back. */
+static bool is_behind(const th_shared_heap *shared, uint32_t state) {
+    const th_shared_control *control =
+        &th_shared_object_of(shared)->controls[th_shared_control_number(state)];
+    return state != shared->seen || control->operations != shared->operations;
+}
+
 /* Takes the lock for the first time. */
 static th_status take(th_shared_heap *shared) {
     th_shared_object *object = th_shared_object_of(shared);
@@ -45,7 +53,7 @@ static th_status take(th_shared_heap *shared) {
         status = TH_ERR_CORRUPT;
     } else if (dead || th_shared_kind(state) != TH_SHARED_NONE) {
         status = repair(shared);
-    } else if (state != shared->seen && !th_shared_load(shared, state)) {
+    } else if (is_behind(shared, state) && !th_shared_load(shared, state)) {
         status = TH_ERR_CORRUPT;
     }
     if (status == TH_OK && dead) {
@@ -94,6 +102,7 @@ static bool enter(th_shared_heap *shared) {
 }
 
 static void leave(th_shared_heap *shared) {
+    shared->is_inside = true; /* of unlock and clean_up as well */
     shared->held--;
     if (shared->held == 0) {
         (void)th_process_lock_release(&th_shared_object_of(shared)->lock);
@@ -370,9 +379,13 @@ static bool look_once(th_shared_heap *view, th_shared_heap_look_fn look, void *c
         return false;
     }
     look(context, &view->heap);
-    /* The number of operations has more bits than the state. */
-    uint64_t operations = object->controls[th_shared_control_number(state)].operations;
-    return th_published_still(&object->state) == state && operations == view->operations;
+    return th_published_still(&object->state) == state && !is_behind(view, state);
+}
+
+/* What looks like damage may be a change that is in progress. */
+static void tell_nobody(void *context, const th_fault *fault) {
+    (void)context;
+    (void)fault;
 }
 
 th_status th_shared_heap_view(const th_shared_heap *shared, th_shared_heap_look_fn look,
@@ -382,6 +395,8 @@ th_status th_shared_heap_view(const th_shared_heap *shared, th_shared_heap_look_
     }
     th_shared_heap view = *shared;
     view.heap.journal = NULL;
+    view.heap.config.guarding.on_fault = tell_nobody;
+    view.heap.index = (th_heap_index_arrays){0}; /* a walk believes only what it has just read */
     const uint32_t *is_refused = &th_shared_object_of(shared)->refused;
     for (unsigned i = 0; i < LOOKS && th_published(is_refused) == 0; i++) {
         if (look_once(&view, look, context)) {
