@@ -245,7 +245,9 @@ static void every_assertion_ends_the_program(void) {
     expect_assertion(take_from_a_full_word, "src/alloc/buddy_tree.h", "set != 0");
 #if TH_ATOMIC
     expect_assertion(take_what_has_a_depth, "src/base/lock.c", "spin->depth == 0");
-    expect_assertion(release_a_free_spin_lock, "src/base/lock.c", "spin->depth > 0");
+    expect_assertion(release_a_free_spin_lock, "src/base/lock.c",
+                     "!th_ticket_is_served(&spin->serving, "
+                     "TH_ATOMIC_LOAD(&spin->next, TH_RELAXED))");
 #endif
     expect_assertion(release_free_interrupts, "src/base/lock.c", "interrupts->depth > 0");
     expect_assertion(track_an_address_twice, "src/resource/tracker_table.c",

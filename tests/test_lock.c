@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Locks that need no operating system: none, one's own, the spin lock as one thread sees it (with
  * others played by hooks), the interrupt mask. Threads: test_spin.c and test_threads.c. */
+#include "base/atomic.h"
 #include "suite.h"
 #include "tagheap/heap.h"
 #include "tagheap/lock.h"
@@ -241,8 +242,77 @@ static void tickets_wrap_around(void) {
     CHECK(th_spin_lock(&spin).acquire == NULL && spin.next.word == 0);
 }
 
+#if TH_ATOMIC_STEPS
+static unsigned steps, act_at;
+static bool is_held; /* by thread 1, whatever it does now */
+
+/* A signal handler of thread 1, then another thread that gets in, and one more handler. */
+static void interrupt(void) {
+    th_lock lock = th_spin_lock(&spin);
+    bool is_mine = th_lock_try_acquire(&lock, 0);
+    CHECK(is_mine || !is_held);
+    this_thread = 2;
+    bool is_others = th_lock_try_acquire(&lock, 0);
+    this_thread = 1;
+    if (is_mine) {
+        CHECK(!is_others);
+        th_lock_release(&lock);
+        this_thread = 2;
+        is_others = th_lock_try_acquire(&lock, 0);
+        this_thread = 1;
+    }
+    if (is_others) {
+        CHECK(!is_held && !th_lock_try_acquire(&lock, 0));
+        this_thread = 2;
+        th_lock_release(&lock);
+        this_thread = 1;
+    }
+}
+
+static void count_step(const volatile void *word, size_t bytes) {
+    (void)word;
+    (void)bytes;
+    if (++steps == act_at) {
+        th_atomic_step = NULL;
+        interrupt();
+        th_atomic_step = count_step;
+    }
+}
+
+/* Before each atomic operation in turn. */
+static void a_handler_has_it_with_its_thread_or_not_at_all(void) {
+    steps = 1;
+    for (act_at = 1; act_at <= steps; act_at++) {
+        th_lock lock = start(true, true);
+        steps = 0;
+        th_atomic_step = count_step;
+        th_lock_acquire(&lock);
+        is_held = true;
+        th_lock_acquire(&lock);
+        CHECK(th_lock_try_acquire(&lock, 0));
+        th_lock_release(&lock);
+        th_lock_release(&lock);
+        is_held = false;
+        th_lock_release(&lock);
+        if (th_lock_try_acquire(&lock, 0)) {
+            th_lock_release(&lock);
+        } else {
+            CHECK(act_at <= steps); /* the handler had it meanwhile */
+        }
+        th_atomic_step = NULL;
+        CHECK_EQ(spin.next.word, spin.serving.word);
+        CHECK(spin.owner.word == 0 && spin.depth == 0);
+    }
+    CHECK(steps > 10);
+}
+
+#define STEP_TESTS TEST(a_handler_has_it_with_its_thread_or_not_at_all),
+#else
+#define STEP_TESTS
+#endif
+
 #define SPIN_TESTS                                                                                 \
-    TEST(a_thread_takes_it_again), TEST(who_waits_gets_it_next),                                   \
+    STEP_TESTS TEST(a_thread_takes_it_again), TEST(who_waits_gets_it_next),                        \
         TEST(a_try_waits_as_long_as_it_may), TEST(without_a_clock_a_try_is_one_look),              \
         TEST(without_a_way_to_relax_a_try_ends_as_well),                                           \
         TEST(without_threads_nobody_takes_it_again), TEST(tickets_wrap_around)

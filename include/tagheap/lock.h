@@ -85,7 +85,7 @@ typedef struct th_spin {
     th_atomic_u32 next;      /* ticket */
     th_atomic_u32 serving;   /* the ticket that has the lock, or that gets it next */
     th_atomic_address owner; /* the thread that has it; 0: none, or unknown */
-    uint32_t depth;          /* how often */
+    volatile uint32_t depth; /* how often it took it again; a signal handler reads it */
     bool is_started;
     th_spin_hooks hooks;
 } th_spin;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What of locks needs no operating system. The owner of a spin lock is written by the thread that
- * has it only: a thread that reads its own number there has the lock, whatever else it may read. */
+ * has it only: a thread that reads its own number there has the lock, whatever else it may read.
+ * A signal handler reads it, too, in the middle of its own thread's acquire or release: it is the
+ * last thing that an acquire writes, and the first one that the last release takes back, while the
+ * ticket is still drawn. In between, what a handler takes it gives back: nothing has changed. */
 #include "tagheap/lock.h"
 
 #include "base/assert.h"
@@ -53,7 +56,6 @@ static void relax(const th_spin *spin) {
 
 static void note_owner(th_spin *spin, uintptr_t thread) {
     TH_ASSERT(spin->depth == 0);
-    spin->depth = 1;
     TH_ATOMIC_STORE(&spin->owner, thread, TH_RELAXED);
 }
 
@@ -73,11 +75,14 @@ static void acquire_spin(void *context) {
 
 static void release_spin(void *context) {
     th_spin *spin = context;
-    TH_ASSERT(spin->depth > 0);
-    if (--spin->depth == 0) {
-        TH_ATOMIC_STORE(&spin->owner, 0, TH_RELAXED);
-        th_ticket_serve_next(&spin->serving);
+    TH_ASSERT(!th_ticket_is_served(&spin->serving, TH_ATOMIC_LOAD(&spin->next, TH_RELAXED)));
+    if (spin->depth > 0) {
+        spin->depth--;
+        return;
     }
+    /* Relaxed: th_ticket_serve_next's release comes after it. */
+    TH_ATOMIC_STORE(&spin->owner, 0, TH_RELAXED);
+    th_ticket_serve_next(&spin->serving);
 }
 
 static bool try_spin(void *context, uint64_t timeout_ns) {
