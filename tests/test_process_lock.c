@@ -123,6 +123,29 @@ static bool gives_up_in_time(void *context) {
            th_process_lock_try_acquire(context, 2000000) == TH_ERR_BUSY;
 }
 
+/* Given back as often as it was taken: only the last time can it be too late to mend. */
+static void the_next_holder_may_take_it_again(void) {
+    for (unsigned mends = 0; mends < 2; mends++) {
+        th_process_lock *lock = make();
+        die_with(lock);
+        CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_STALE);
+        CHECK_EQ(th_process_lock_acquire(lock), TH_OK); /* it has been told */
+        CHECK_EQ(th_process_lock_try_acquire(lock, 0), TH_OK);
+        CHECK_EQ(th_process_lock_release(lock), TH_OK);
+        CHECK(holds_in_child(gives_up_in_time, lock)); /* it still has it */
+        CHECK_EQ(th_process_lock_release(lock), TH_OK);
+        CHECK(holds_in_child(gives_up_in_time, lock));
+        if (mends) {
+            CHECK_EQ(th_process_lock_mend(lock), TH_OK);
+        }
+        CHECK_EQ(th_process_lock_release(lock), TH_OK);
+        CHECK_EQ(th_process_lock_release(lock), TH_ERR_EXHAUSTED); /* now it is nobody's */
+        CHECK_EQ(th_process_lock_acquire(lock), mends ? TH_OK : TH_ERR_CORRUPT);
+        CHECK_EQ(th_process_lock_release(lock), mends ? TH_OK : TH_ERR_EXHAUSTED);
+        end(lock);
+    }
+}
+
 static bool gets_it(void *context) {
     return th_process_lock_try_acquire(context, 2000000) == TH_OK &&
            th_process_lock_release(context) == TH_OK;
@@ -163,5 +186,6 @@ static void processes_have_numbers(void) {
 
 TH_SUITE("process_lock", TEST(it_is_held_by_one_process), TEST(nobody_else_gets_in_between),
          TEST(a_holder_that_dies_is_noticed), TEST(so_is_one_that_dies_before_it_has_mended),
-         TEST(what_is_not_mended_is_nobodys), TEST(who_waits_with_a_limit_is_told),
-         TEST(no_lock_is_an_error), TEST(processes_have_numbers))
+         TEST(what_is_not_mended_is_nobodys), TEST(the_next_holder_may_take_it_again),
+         TEST(who_waits_with_a_limit_is_told), TEST(no_lock_is_an_error),
+         TEST(processes_have_numbers))

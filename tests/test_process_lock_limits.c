@@ -119,7 +119,9 @@ static void answers_are_told(void) {
         CHECK_EQ(taken, rows[i].status);
         CHECK_EQ(tried, rows[i].status);
         CHECK_EQ(mended, i == 0 ? TH_OK : TH_ERR_EXHAUSTED);
-        CHECK_EQ(released, i == 0 ? TH_OK : TH_ERR_EXHAUSTED);
+        /* Not mended yet, and still the caller's: one turn less. */
+        bool is_given_back = i == 0 || rows[i].error == ENOTRECOVERABLE;
+        CHECK_EQ(released, is_given_back ? TH_OK : TH_ERR_EXHAUSTED);
     }
 }
 

@@ -35,8 +35,9 @@ th_status th_process_lock_make(th_process_lock *lock);
 
 /* Waits until the lock is free, and takes it. TH_OK, or TH_ERR_STALE: the lock is the caller's, but
  * the one who had it has died with it, and what it guards may be half done; it has to be put right,
- * then th_process_lock_mend called, before the lock is given back. TH_ERR_CORRUPT: somebody has
- * given it back without that; nobody gets it any more. TH_ERR_EXHAUSTED: it has been taken too
+ * then th_process_lock_mend called, before the lock is given back for the last time; who takes it
+ * again meanwhile is told TH_OK. TH_ERR_CORRUPT: somebody has given it back without that; nobody
+ * gets it any more. TH_ERR_EXHAUSTED: it has been taken too
  * often, or is no lock. */
 th_status th_process_lock_acquire(th_process_lock *lock);
 
@@ -49,7 +50,8 @@ th_status th_process_lock_try_acquire(th_process_lock *lock, uint64_t timeout_ns
  */
 th_status th_process_lock_mend(th_process_lock *lock);
 
-/* Gives it back. TH_ERR_EXHAUSTED: it is not the caller's. */
+/* Gives it back: it stays the caller's until it has been given back as often as it was taken.
+ * TH_ERR_EXHAUSTED: it is not the caller's. */
 th_status th_process_lock_release(th_process_lock *lock);
 
 /* A number of this process: another one after fork, in the child. A system call. */

@@ -91,7 +91,10 @@ th_status th_process_lock_release(th_process_lock *lock) {
     if (lock == NULL) {
         return TH_ERR_NULL;
     }
-    return pthread_mutex_unlock(mutex_of(lock)) == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+    /* ENOTRECOVERABLE, by glibc: it has been taken more than once, is not mended, and stays the
+     * caller's. */
+    int error = pthread_mutex_unlock(mutex_of(lock));
+    return error == 0 || error == ENOTRECOVERABLE ? TH_OK : TH_ERR_EXHAUSTED;
 }
 
 uint64_t th_process_id(void) {
