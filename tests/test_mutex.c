@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Mutexes as one thread sees them: again and again, tries, waits that come to their end, and a
- * system that has no more of them. Threads: test_threads.c. */
+ * system that has no more of them. Threads: test_threads.c; signal
+ * handlers: test_mutex_signals.c. */
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -128,7 +129,7 @@ static void release_what_is_free(void) {
 }
 
 static void a_release_too_many_is_an_assertion(void) {
-    expect_assertion(release_what_is_free, "src/os/mutex.c", "error == 0");
+    expect_assertion(release_what_is_free, "src/os/mutex.c", "has_it(mutex)");
 }
 
 #define ASSERTION_TESTS TEST(a_release_too_many_is_an_assertion),

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tagheap/atomic.h"
 #include "tagheap/lock.h"
 #include "tagheap/status.h"
 
@@ -21,9 +22,11 @@ extern "C" {
 
 #define TH_MUTEX_WORDS 14
 
-/* Its fields are the library's own: a pthread_mutex_t and a pthread_cond_t. */
+/* Its fields are the library's own: a pthread_mutex_t and a pthread_cond_t, and who has it. */
 typedef struct th_mutex {
     uint64_t words[TH_MUTEX_WORDS];
+    th_atomic_address owner; /* the thread that has it; 0: none */
+    volatile uint32_t depth; /* how often it took it again; a signal handler reads it */
     bool is_started;
 } th_mutex;
 

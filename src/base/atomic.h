@@ -104,7 +104,8 @@ static inline void th_atomic_take_step(const volatile void *word, size_t bytes) 
 #define TH_RELEASE 0
 #endif
 
-/* So that it compiles. Nothing that uses it can be started. */
+/* So that it compiles. Nothing that uses it can be started, but th_mutex, whose owner is one word
+ * of the machine, loaded and stored by itself. */
 
 #define TH_ATOMIC_LOAD(place, order)            ((void)(order), (place)->word)
 #define TH_ATOMIC_STORE(place, value, order)    ((void)(order), (void)((place)->word = (value)))
