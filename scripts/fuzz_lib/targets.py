@@ -35,7 +35,7 @@ BYTES, TEXT, NUMBERED = ("--bytes",), ("--text",), ("--numbered",)  # forms of s
 LAYOUTS = ("classic", "lean", "wide", "auto")  # as scripts say (docs/script.md)
 OF_LAYOUTS = "heap"  # the target that plays the heap's layouts
 
-HEAP_ONLY = ("moves", "vetoes", "copy")  # what only the tagged heap does
+HEAP_ONLY = ("moves", "vetoes", "copy", "retag")  # what only the tagged heap does
 OPTIONS: dict[str, dict[str, Any]] = {
     "heap": {
         "heavy": True, "checked": True, "script": True, "runs_in_heaplab": True, "text_cases": True,

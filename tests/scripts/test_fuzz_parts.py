@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -63,6 +64,17 @@ class Parts(unittest.TestCase):
         self.assertEqual("heaplab run --bytes", " ".join(commands[0])[11:-2])
         self.assertEqual(["build/fuzz/replay_heap", "x"], commands[1])
         self.assertEqual(1, len(findings.replay_commands(classic, "classic", "x")))
+
+    def test_what_no_subject_does_may_stay_0(self):
+        """An operation that has no row for any other subject than the tagged heap."""
+        operations = re.findall(r'^LAB_OP\((\w+), "([\w-]+)"',
+                                (TREE / "fuzz/script/ops.def").read_text(), re.MULTILINE)
+        deeds = set(re.findall(r"^LAB_DEED\(\w+, [\w |()]+, (\w+), ",
+                               (TREE / "fuzz/script/deeds.def").read_text(), re.MULTILINE))
+        self.assertGreater(len(operations), 10)
+        self.assertGreater(len(deeds), 8)
+        done_by_the_heap = {name for kind, name in operations if kind not in deeds}
+        self.assertLessEqual(done_by_the_heap, set(targets.HEAP_ONLY))
 
     def test_page_layout(self):
         self.assertEqual(16 + 95 * 32, stats.PAGE_BYTES)
