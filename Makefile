@@ -25,8 +25,8 @@
 #   VARIANT_LINKED                  sources of its own, linked into every program
 #   VARIANT_SUBJECT, _ORACLE        further flags for what works on numbers only (SUBJECTS), and for
 #                                   what checks and feeds it (ORACLES)
-#   VARIANT_TESTS                   further flags for what is tested by, tests/: where the library is
-#                                   what matters, -O0 compiles in half the time
+#   VARIANT_TESTS                   further flags for suites, though not for tests/misuse: where
+#                                   the library is what matters, -O0 compiles in half the time
 #   VARIANT_MACHINES                where it works (everywhere, if absent)
 # and `## VARIANT-test: ...`, if it belongs into `make help`.
 # Missing folders are empty lists. Set V=1 to see whole commands, EXTRA_CFLAGS to add flags.

@@ -134,7 +134,7 @@ noreturn static void work_for_ever(th_shared_heap *heap) {
             (void)th_shared_heap_free(heap, *ref);
             *ref = 0;
         } else {
-            *ref = th_shared_heap_alloc(heap, 1 + (drawn >> 8) % 400, drawn & 64 ? A : T);
+            *ref = th_shared_heap_alloc(heap, 1 + (size_t)(drawn >> 8) % 400, drawn & 64 ? A : T);
         }
     }
 }
