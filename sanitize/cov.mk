@@ -9,7 +9,11 @@ cov_WRAPPED := abort exit _exit longjmp siglongjmp
 cov_LDFLAGS := -fprofile-instr-generate $(cov_WRAPPED:%=-Wl,--wrap=%)
 # clang knows a static function by its file's name without folder, unless it is told another one:
 # src/heap/heap.c and fuzz/targets/heap.c would be counted together.
-cov_SUBJECT  = -Xclang -main-file-name -Xclang $<
+# What threads do at once is counted atomically: a count that is lost may be the only time that the
+# other side was taken. All counts would take twice the time of everything.
+cov_SHARED  := $(addprefix src/,alloc/cells.c alloc/concurrent_pool.c alloc/guarding.c \
+	alloc/thread_cache.c base/lock.c os/mutex.c resource/locked.c resource/resource_pool.c)
+cov_SUBJECT  = -Xclang -main-file-name -Xclang $< $(if $(filter $(cov_SHARED),$<),-fprofile-update=atomic)
 cov_GUARD   := 3
 cov_ASSERTS := 0
 cov_DRIVER  := cmocka
