@@ -393,6 +393,7 @@ class Parts(unittest.TestCase):
     def test_every_assertion_has_its_test(self):
         test = "".join(path.read_text() for path in sorted(TREE.glob("tests/test_*.c"))
                        if "expect_assertion(" in path.read_text())
+        test = re.sub(r'"\s+"', "", test)  # a literal in two lines
         # Of the folders that the gate is for.
         for path in sorted(path for folder in ("base", "heap", "os", "alloc", "resource")
                            for path in TREE.glob(f"src/{folder}/*.[ch]")
