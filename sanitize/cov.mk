@@ -13,7 +13,7 @@ cov_LDFLAGS := -fprofile-instr-generate $(cov_WRAPPED:%=-Wl,--wrap=%)
 # other side was taken. All counts would take twice the time of everything.
 cov_SHARED  := $(addprefix src/,alloc/cells.c alloc/concurrent_pool.c alloc/guarding.c \
 	alloc/thread_cache.c base/lock.c os/mutex.c resource/locked.c resource/resource_pool.c)
-cov_SUBJECT  = -Xclang -main-file-name -Xclang $< $(if $(filter $(cov_SHARED),$<),-fprofile-update=atomic)
+cov_SUBJECT  = $(if $(filter $(cov_SHARED),$<),-fprofile-update=atomic) -Xclang -main-file-name -Xclang $<
 cov_GUARD   := 3
 cov_ASSERTS := 0
 cov_DRIVER  := cmocka

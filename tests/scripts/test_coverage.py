@@ -28,7 +28,7 @@ from coverage_lib import exclusions, places, source
 
 FLAGS = ["-std=c11", "-O1", "-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc"]
 WRAPPED = re.search(r"^cov_WRAPPED := (.*)$", (TREE / "sanitize/cov.mk").read_text(), re.M)[1]
-SUBJECT = re.search(r"^cov_SUBJECT  = (.*) \$<$", (TREE / "sanitize/cov.mk").read_text(),
+SUBJECT = re.search(r"^cov_SUBJECT  = .*\) (.*) \$<$", (TREE / "sanitize/cov.mk").read_text(),
                     re.M)[1].split()
 LINK = [f"-Wl,--wrap={name}" for name in WRAPPED.split()]
 PROOF = "No caller can bring that about, as its comment proves."
