@@ -23,7 +23,8 @@ FUNCTION = re.compile(r"^(?:\w[\w ]*[ *])(th_heap_\w+)\(", re.MULTILINE)
 CHANGING = re.compile(r"\b(th_heap_\w+)\(th_heap \*heap[,)]")
 
 # What a heap of which nobody else knows anything is started with, by its own means.
-NOT_FROZEN = {"th_heap_init": "starts the heap anew", "th_heap_detach": "changes nothing",
+NOT_FROZEN = {"th_heap_init": "starts the heap anew", "th_heap_attach": "the same",
+              "th_heap_detach": "changes nothing",
               "th_heap_freeze": "see th_heap_thaw", "th_heap_thaw": "ends it"}
 
 
