@@ -339,8 +339,8 @@ report-test: fuzz-programs corpus | bootstrap-report
 
 .PHONY: tools-test
 ## tools-test: the benchmarks' budgets, and what Valgrind's tools report
-TOOLS_PROGRAMS := build/release/bench build/relacy/check build/interleave/interleave build/debug/killtest build/release/bench-threads \
-	build/release/examples/connection_arenas \
+TOOLS_PROGRAMS := build/release/bench build/release/bench-threads build/relacy/check \
+	build/interleave/interleave build/debug/killtest build/release/examples/connection_arenas \
 	$(valgrind_EXAMPLES) $(valgrind_MISUSES)
 run_tools := scripts/run-suites tools --timeout 600 $(sort $(wildcard tests/tools/test_*.py))
 tools-test: $(TOOLS_PROGRAMS) | bootstrap-valgrind
@@ -599,7 +599,8 @@ workflow-demo: | bootstrap-fuzz
 STRICT  := debug release
 CHECKED := clang clang-release
 # At -O3 (native) all but the suites, which are compiled at -O2.
-warnings: $(STRICT:%=objects-%) $(CHECKED:%=checked-%) $(filter-out build/native/obj/tests/%,$(native_OBJECTS))
+warnings: $(STRICT:%=objects-%) $(CHECKED:%=checked-%) \
+		$(filter-out build/native/obj/tests/%,$(native_OBJECTS))
 	@echo '$(words $(debug_OBJECTS)) files without warnings, in each of: $(STRICT) native $(CHECKED)'
 
 ## headers: every header compiles alone, the public ones as C++ too

@@ -39,8 +39,8 @@ build/$(1)/obj/%.o: %.c build/$(1)/flags $$(if $$($(1)_DEPENDS),,$(HEADERS))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_CC) $$($(1)_FLAGS) $$(if $$(filter $(SUBJECTS),$$<),$$($(1)_SUBJECT)) \
 		$$(if $$(filter $(DIST),$$<),-DTH_CLASSIC=0) \
-		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) $$(if $$(filter tests/test_% tests/%_fixture.c,$$<),$($(1)_TESTS)) \
-		$$($(1)_DEPENDS) -c $$< -o $$@
+		$$(if $$(filter $(ORACLES),$$<),$$($(1)_ORACLE)) \
+		$$(if $$(filter tests/test_% tests/%_fixture.c,$$<),$($(1)_TESTS)) $$($(1)_DEPENDS) -c $$< -o $$@
 
 # What clang warns of, it knows before it generates code: to check alone is many times faster.
 $(1)_CHECKED := $$($(1)_OBJECTS:build/$(1)/obj/%.o=build/$(1)/checked/%)

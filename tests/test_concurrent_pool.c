@@ -195,7 +195,7 @@ static void play_random(int level) {
     for (size_t i = 0; i < CAPACITY; i++) {
         free_ones[i] = CAPACITY - 1 - i;
     }
-    for (unsigned i = 0; i < (TH_TRACK_VALGRIND ? 300 : 3000); i++) {
+    for (unsigned i = 0; i < TH_TEST_TIMES(3000u); i++) {
         uint64_t r = th_test_random(&state);
         if (r % 2 == 0) {
             unsigned char *object = th_concurrent_pool_alloc(&pool);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Mutexes as one thread sees them: again and again, tries, waits that come to their end, and a
- * system that has no more of them. Threads: test_threads.c; signal
- * handlers: test_mutex_signals.c. */
+ * system that has no more of them. Threads: test_threads.c; signal handlers, and
+ * what must not be: test_mutex_signals.c. */
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -9,9 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/assert.h"
-#include "base/track.h"
-#include "death.h"
 #include "suite.h"
 #include "tagheap/mutex.h"
 
@@ -118,25 +115,6 @@ static void hosted_spin_locks_know_thread_and_time(void) {
     CHECK(before_ns <= now_ns && now_ns <= clock_ns());
 }
 
-/* Tools that follow mutexes report it first. */
-#if TH_ASSERTS && !TH_TRACK_THREADS
-
-static void release_what_is_free(void) {
-    static th_mutex mutex;
-    (void)th_mutex_init(&mutex);
-    th_lock lock = th_mutex_lock(&mutex);
-    th_lock_release(&lock);
-}
-
-static void a_release_too_many_is_an_assertion(void) {
-    expect_assertion(release_what_is_free, "src/os/mutex.c", "has_it(mutex)");
-}
-
-#define ASSERTION_TESTS TEST(a_release_too_many_is_an_assertion),
-#else
-#define ASSERTION_TESTS
-#endif
-
-TH_SUITE("mutex", ASSERTION_TESTS TEST(a_system_that_has_no_more_of_them),
-         TEST(what_is_not_started_does_nothing), TEST(a_thread_takes_it_again),
-         TEST(a_wait_comes_to_its_end), TEST(hosted_spin_locks_know_thread_and_time))
+TH_SUITE("mutex", TEST(a_system_that_has_no_more_of_them), TEST(what_is_not_started_does_nothing),
+         TEST(a_thread_takes_it_again), TEST(a_wait_comes_to_its_end),
+         TEST(hosted_spin_locks_know_thread_and_time))

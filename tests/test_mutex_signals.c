@@ -201,6 +201,12 @@ static void so_it_is_while_its_thread_waits(void) {
 
 #if TH_ASSERTS
 
+static void release_what_is_free(void) {
+    start();
+    interrupts = false;
+    th_lock_release(&lock);
+}
+
 static void release_what_the_system_does_not(void) {
     start();
     interrupts = false;
@@ -219,6 +225,7 @@ static void wait_with_two_turns(void) {
 }
 
 static void what_cannot_be_is_an_assertion(void) {
+    expect_assertion(release_what_is_free, "src/os/mutex.c", "has_it(mutex)");
     expect_assertion(release_what_the_system_does_not, "src/os/mutex.c", "error == 0");
     expect_assertion(wait_with_two_turns, "src/os/mutex.c", "mutex->depth == 0");
 }

@@ -310,7 +310,7 @@ static void every_slot_round_trips(void) {
     check_round_trips(&script);
 }
 
-/* Of values that are all tried; 65,535 and 0xFFFF00 are multiples of it. */
+/* Each value is tried; under Valgrind, each fifteenth. */
 enum { STEP = TH_TRACK_VALGRIND ? 15 : 1 };
 
 static void every_tag_round_trips(void) {

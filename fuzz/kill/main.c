@@ -14,6 +14,7 @@
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +34,15 @@ static void usage(const char *what, const char *text) {
     exit(LAB_KILL_REFUSED);
 }
 
-static uint64_t number(const char *text, const char *option) {
+static uint64_t number(const char *text, const char *option, uint64_t most) {
     char *end;
     errno = 0;
     unsigned long long value = text != NULL ? strtoull(text, &end, 10) : 0;
     if (text == NULL || *text < '0' || *text > '9' || *end != '\0' || errno != 0) {
         usage(option, "a number must follow ");
+    }
+    if (value > most) {
+        usage(option, "too large a number for ");
     }
     return value;
 }
@@ -79,7 +83,7 @@ static lab_kill_options read_options(char **arguments) {
         if (count == NULL && strcmp(option, "--seed") != 0) {
             usage(option, "there is no option ");
         }
-        uint64_t value = number(arguments[1], option);
+        uint64_t value = number(arguments[1], option, count != NULL ? UINT_MAX : UINT64_MAX);
         if (count != NULL) {
             *count = (unsigned)value;
         } else {

@@ -379,7 +379,7 @@ static bool look_once(th_shared_heap *view, th_shared_heap_look_fn look, void *c
         return false;
     }
     look(context, &view->heap);
-    return th_published_still(&object->state) == state && !is_behind(view, state);
+    return !is_behind(view, state) && th_published_still(&object->state) == state;
 }
 
 /* What looks like damage may be a change that is in progress. */

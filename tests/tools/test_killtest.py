@@ -41,6 +41,7 @@ def test_bad_options_are_refused():
                             (("--only",), "a text must follow --only"),
                             (("--kills", "many"), "a number must follow --kills"),
                             (("--kills", "-1"), "a number must follow --kills"),
+                            (("--nested", "4294967296"), "too large a number for --nested"),
                             (("--seed",), "a number must follow --seed")):
         status, printed = run(KILLTEST, *arguments)
         assert status == 2, arguments
