@@ -456,7 +456,7 @@ interleave: build/interleave/interleave
 	$(Q)$< $(INTERLEAVE)
 
 # The debug variant's library takes a step before each atomic operation.
-INTERLEAVE_O := $(call objects,debug,$(call sources,fuzz/interleave))
+INTERLEAVE_O := $(call objects,debug,$(call sources,fuzz/interleave) fuzz/cli/progress.c)
 $(INTERLEAVE_O): $(HEADERS)
 build/interleave/interleave: $(INTERLEAVE_O) build/debug/libtagheap.a
 	$(call say,LD,debug,$@)

@@ -89,6 +89,10 @@ bool tools_look(void) {
 #endif
 }
 
+bool tools_take_pages(void) {
+    return TH_COMPILER_TSAN || tools_look();
+}
+
 bool is_closed(const unsigned char *byte) {
 #if TH_TRACK_ASAN
     return __asan_address_is_poisoned(byte) != 0;

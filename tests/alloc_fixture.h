@@ -41,8 +41,12 @@ void expect_damage(th_allocator allocator, th_fault_kind kind);
 /* Is this program run by a tool that the library tells which bytes are whose? */
 bool tools_look(void);
 
-/* Does that tool take the byte for one that nobody may use? MSan knows bytes without contents
- * only. False without a tool. */
+/* Does a tool have memory of its own mapped as the program goes? Pages are not counted there, and
+ * limits of addresses are met by the tool. */
+bool tools_take_pages(void);
+
+/* Does the tool that looks take the byte for one that nobody may use? MSan knows bytes without
+ * contents only. False without a tool. */
 bool is_closed(const unsigned char *byte);
 
 /* ---- a backing ---------------------------------------------------------------------------- */

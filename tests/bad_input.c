@@ -22,6 +22,7 @@ static size_t backing_before;
 const char *__asan_default_options(void);
 const char *__lsan_default_options(void);
 const char *__msan_default_options(void);
+const char *__tsan_default_options(void);
 const char *__asan_default_options(void) {
     return "allocator_may_return_null=1";
 }
@@ -29,6 +30,9 @@ const char *__lsan_default_options(void) {
     return "allocator_may_return_null=1";
 }
 const char *__msan_default_options(void) {
+    return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void) {
     return "allocator_may_return_null=1";
 }
 

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alloc_fixture.h"
 #include "base/assert.h"
 #include "base/track.h"
 #include "death.h"
@@ -24,9 +25,6 @@
 #include "tagheap/slab.h"
 
 static size_t page;
-
-/* Where tools have memory of their own mapped as the program goes, pages are not counted. */
-#define TOOLS_TAKE_PAGES (TH_TRACK_ANY || TH_COMPILER_TSAN)
 
 /* ---- a table of mappings that is full ------------------------------------------------------- */
 
@@ -116,7 +114,7 @@ static bool play_a_round(int which) {
     }
     good = good && th_allocator_check(allocator, NULL) == TH_OK;
     clean_up(which);
-    return good && th_pages_kept() == 0 && (TOOLS_TAKE_PAGES || pages_in_use() == before);
+    return good && th_pages_kept() == 0 && (tools_take_pages() || pages_in_use() == before);
 }
 
 static bool play_with_a_full_table(void *rounds) {
@@ -242,7 +240,7 @@ static void expect_ranges(size_t count) {
 static void expect_none_kept(long pages_before) {
     CHECK_EQ(th_pages_return_kept(), 0);
     expect_kept(0);
-    CHECK(TOOLS_TAKE_PAGES || pages_in_use() == pages_before);
+    CHECK(tools_take_pages() || pages_in_use() == pages_before);
 }
 
 static void what_is_refused_is_kept_without_its_memory(void) {
@@ -324,7 +322,7 @@ static void kept_pages_are_used_again(void) {
     CHECK(th_pages_reserve(page, 0) != pages + (odd + 2) * page);
     release(pages, 8);
     release(other, 1);
-    CHECK(TOOLS_TAKE_PAGES || pages_in_use() == before + 1); /* the reservation */
+    CHECK(tools_take_pages() || pages_in_use() == before + 1); /* the reservation */
 }
 
 /* Pages that are locked cannot be given back without being unmapped. */
@@ -498,7 +496,7 @@ static void clean_up_returns_what_was_kept(void) {
     CHECK_EQ(th_slab_trim(&own), 0);
     expect_kept(0);
     th_slab_clean_up(&own);
-    CHECK(TOOLS_TAKE_PAGES || pages_in_use() == before);
+    CHECK(tools_take_pages() || pages_in_use() == before);
 }
 
 /* Over a backing there is nothing of the system's. */

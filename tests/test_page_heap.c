@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alloc_fixture.h"
 #include "base/track.h"
 #include "death.h"
 #include "heap_fixture.h"
@@ -77,7 +78,7 @@ static void work(th_page_heap *p, int level) {
 static void it_is_a_heap_between_guards(void) {
     long before = pages_in_use();
     play_all(work);
-    CHECK(TH_TRACK_ANY || pages_in_use() == before);
+    CHECK(tools_take_pages() || pages_in_use() == before);
 }
 
 /* ---- frozen --------------------------------------------------------------------------------- */
@@ -217,7 +218,7 @@ static void heaps_that_cannot_be(void) {
     CHECK(th_page_heap_create(1 << 20, &lean) == NULL); /* too large for it */
     CHECK_EQ(th_page_heap_freeze(NULL), TH_ERR_NULL);
     CHECK_EQ(th_page_heap_thaw(NULL), TH_ERR_NULL);
-    CHECK(TH_TRACK_ANY || pages_in_use() == before);
+    CHECK(tools_take_pages() || pages_in_use() == before);
     th_page_heap *p = th_page_heap_create(1, NULL); /* the rest of a page is its own */
     CHECK(p != NULL && th_heap_alloc(&p->heap, 1000, 1) != NULL);
     th_page_heap_destroy(p);
@@ -266,7 +267,7 @@ static void what_the_system_refuses_is_told(void) {
     refuses_write = true;
     CHECK(th_page_heap_create(50000, NULL) == NULL);
     refuses_write = false;
-    CHECK(TH_TRACK_ANY || pages_in_use() == before);
+    CHECK(tools_take_pages() || pages_in_use() == before);
     const th_heap_config config = config_of(th_guard_max(), TH_HEAP_LAYOUT_AUTO);
     th_page_heap *p = th_page_heap_create(50000, &config);
     faults = 0;

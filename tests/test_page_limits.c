@@ -128,8 +128,8 @@ static bool maps_run_out(void *context) {
 
 static void address_space_is_limited(void) {
     name_a_file();
-    CHECK(tools_look() || holds_in_child(addresses_run_out, NULL));
-    CHECK(tools_look() || holds_in_child(maps_run_out, NULL));
+    CHECK(tools_take_pages() || holds_in_child(addresses_run_out, NULL));
+    CHECK(tools_take_pages() || holds_in_child(maps_run_out, NULL));
     (void)unlink(path);
 }
 
@@ -175,7 +175,7 @@ static void locked_memory_is_limited(void) {
     struct rlimit now;
     page = th_pages_size();
     CHECK_EQ(getrlimit(RLIMIT_MEMLOCK, &now), 0);
-    if (tools_look() || now.rlim_max < 8 * page) {
+    if (tools_take_pages() || now.rlim_max < 8 * page) {
         printf("# skipped: a tool looks, or no eight pages may be locked here\n");
         return;
     }
@@ -320,7 +320,7 @@ static bool mappings_run_out(void *context) {
 }
 
 static void mappings_are_limited(void) {
-    if (tools_look()) {
+    if (tools_take_pages()) {
         printf("# skipped: a tool has mappings of its own\n");
         return;
     }
@@ -427,7 +427,7 @@ static bool may_mount(void *folder) {
 
 static void a_full_disk(char *folder) {
     page = th_pages_size();
-    if (tools_look() || !holds_in_child(may_mount, folder)) {
+    if (tools_take_pages() || !holds_in_child(may_mount, folder)) {
         printf("# skipped: this process may not mount a file system of its own\n");
         return;
     }

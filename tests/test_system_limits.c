@@ -83,7 +83,7 @@ static bool memory_runs_out(void *context) {
 }
 
 static void address_space_can_be_exhausted(void) {
-    CHECK(tools_look() || holds_in_child(memory_runs_out, NULL));
+    CHECK(tools_take_pages() || holds_in_child(memory_runs_out, NULL));
 }
 
 /* A buffer over malloc, and a policy whose reserve lives on in the emergency. */
@@ -131,8 +131,8 @@ static bool a_reserve_helps(void *context) {
 }
 
 static void what_is_built_on_malloc_says_so(void) {
-    CHECK(tools_look() || holds_in_child(a_buffer_runs_out, NULL));
-    CHECK(tools_look() || MALLOC_MAY_END || holds_in_child(a_reserve_helps, NULL));
+    CHECK(tools_take_pages() || holds_in_child(a_buffer_runs_out, NULL));
+    CHECK(tools_take_pages() || MALLOC_MAY_END || holds_in_child(a_reserve_helps, NULL));
 }
 
 /* ---- descriptors -------------------------------------------------------------------------- */

@@ -23,7 +23,8 @@
 typedef struct lab_slice {
     uint32_t from, to;
     uint8_t *out; /* owned: new states, as lab_slice_next reads them */
-    size_t out_bytes, out_capacity;
+    size_t out_bytes;
+    atomic_size_t out_capacity; /* counted while it grows */
     bool out_of_memory;
     uint32_t state; /* if the failure has a property: where, and what was tried */
     lab_step step;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "interleave/worlds.h"
 
 enum { WORD_MAX = 8 };
@@ -35,11 +36,12 @@ static const family families[] = {
     {"caches", lab_cache_world, "axf", 2, 3, 2, 1, true},
     {"caches", lab_cache_world, "axfl", 2, 4, 2, 0, false},
     {"caches", lab_cache_world, "axfj", 2, 4, 3, 1, false},
-    {"caches", lab_cache_world, "axfl", 2, 5, 2, 0, false},
+    {"caches", lab_cache_world, "axf", 2, 5, 2, 0, false},
 };
 
 static uint64_t programs_all, states_all;
 static unsigned passed, failed;
+static lab_cli_progress progress;
 
 static uint64_t add(uint64_t a, uint64_t b) {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -92,6 +94,12 @@ static void explore_words(const family *f, lab_program *program, unsigned actor,
         sum->programs++;
         sum->interleavings = add(sum->interleavings, e.interleavings);
         sum->states += e.states;
+        if (lab_cli_progress_is_due(&progress)) {
+            lab_cli_progress_show(&progress,
+                                  "  %s, words of up to %u of %s: %" PRIu64 " programs, %" PRIu64
+                                  " states so far",
+                                  f->name, f->length, f->letters, sum->programs, sum->states);
+        }
         if (e.violation != NULL) {
             sum->is_clean = false;
             print_violation(f, program, &e);
@@ -107,7 +115,9 @@ static void explore_words(const family *f, lab_program *program, unsigned actor,
 static void explore_family(const family *f) {
     lab_program program = {f->actors, f->capacity, f->guard, {NULL}};
     tally sum = {.is_clean = true};
+    lab_cli_progress_begin(&progress);
     explore_words(f, &program, 0, 0, &sum);
+    lab_cli_progress_end(&progress);
     printf("  %s: %u actors, words of up to %u of %s, %u objects, level %d: %" PRIu64
            " programs, %" PRIu64 "%s interleavings, %" PRIu64 " states  %s\n",
            f->name, f->actors, f->length, f->letters, f->capacity, f->guard, sum.programs,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tagheap/file_map.h"
 #include "tagheap/shared_heap.h"
@@ -111,6 +112,16 @@ typedef struct lab_kill_sum {
 
 void lab_kill_at_stores(const lab_kill_options *options, lab_kill_sum *sum);
 void lab_kill_at_random(const lab_kill_options *options, lab_kill_sum *sum);
+
+/* Before all else: from now on signals that end the program leave no name behind. */
+void lab_kill_begin(void);
+
+/* Of the one object that the program has at a time. */
+const char *lab_kill_object_name(void);
+
+/* A process that ends when the one that called this does, however that ends. Without one, the
+ * program ends. */
+pid_t lab_kill_fork(void);
 
 /* Ends the program with a line on standard error if nothing is done for so many seconds; called
  * again to go on. */

@@ -11,7 +11,6 @@
  *              the repair makes (3; 0: none)
  * The last line is "N passed, M failed"; exit status 0: none failed, 1: some did, or a hang, 2: it
  * could not be tried. */
-#define _DEFAULT_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -19,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kill/kill.h"
 
@@ -98,7 +96,7 @@ int main(int argc, char **argv) {
     lab_kill_options options = read_options(argv + 1);
     lab_kill_sum sum = {0};
     time_t began = time(NULL);
-    (void)setpgid(0, 0);
+    lab_kill_begin();
     if (options.stride > 0) {
         lab_kill_at_stores(&options, &sum);
     }

@@ -54,7 +54,6 @@ typedef struct scene {
     const lab_kill_options *options;
     lab_kill_sum *sum;
     ledger *ledgers;
-    char name[64];
     th_file_map map;
     th_shared_heap heap;
     pid_t workers[WORKERS];
@@ -181,7 +180,7 @@ static void act(th_shared_heap *heap, ledger *l, unsigned worker, uint64_t *rand
 static void work(const scene *s, unsigned worker, uint64_t random) {
     th_file_map map;
     th_shared_heap heap;
-    if (th_shared_memory_open(&map, s->name, TH_FILE_MAP_SHARED) != TH_OK ||
+    if (th_shared_memory_open(&map, lab_kill_object_name(), TH_FILE_MAP_SHARED) != TH_OK ||
         th_shared_heap_attach(&heap, map.start, map.bytes, NULL) != TH_OK) {
         _exit(3);
     }
@@ -196,11 +195,7 @@ static void work(const scene *s, unsigned worker, uint64_t random) {
 
 static void start(scene *s, unsigned worker) {
     uint64_t random = lab_random_step(&s->random);
-    pid_t child = fork();
-    if (child < 0) {
-        perror("killtest: fork");
-        exit(2);
-    }
+    pid_t child = lab_kill_fork();
     if (child == 0) {
         work(s, worker, random);
         _exit(0);
@@ -385,11 +380,10 @@ static void play(const lab_kill_options *options, lab_kill_sum *sum, th_heap_lay
     static scene s;
     const th_shared_heap_config config = {.layout = layout, .guarding.level = guard};
     s = (scene){.options = options, .sum = sum, .random = options->seed + (uint64_t)guard};
-    (void)snprintf(s.name, sizeof s.name, "/killtest-%ld", (long)getpid());
     s.ledgers = mmap(NULL, WORKERS * sizeof *s.ledgers, PROT_READ | PROT_WRITE,
                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (s.ledgers == MAP_FAILED ||
-        th_shared_memory_open_new(&s.map, s.name, OBJECT_BYTES, 0600) != TH_OK ||
+        th_shared_memory_open_new(&s.map, lab_kill_object_name(), OBJECT_BYTES, 0600) != TH_OK ||
         th_shared_heap_init(&s.heap, s.map.start, s.map.bytes, &config) != TH_OK) {
         perror("killtest: shared memory");
         exit(2);
@@ -409,7 +403,7 @@ static void play(const lab_kill_options *options, lab_kill_sum *sum, th_heap_lay
     sum->repairs += stats.repairs;
     th_shared_heap_clean_up(&s.heap);
     th_file_map_close(&s.map);
-    (void)th_shared_memory_remove(s.name);
+    (void)th_shared_memory_remove(lab_kill_object_name());
     (void)munmap(s.ledgers, WORKERS * sizeof *s.ledgers);
 }
 

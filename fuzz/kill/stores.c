@@ -119,10 +119,7 @@ static long trace(request_kind request, pid_t child, uint64_t address, uint64_t 
 /* A child that is about to do the operation or, without one, what any call does first: repair. */
 static pid_t start(th_shared_heap *heap, const lab_kill_op *op) {
     int status;
-    pid_t child = fork();
-    if (child < 0) {
-        die("fork");
-    }
+    pid_t child = lab_kill_fork();
     if (child == 0) {
         (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         (void)raise(SIGSTOP);
