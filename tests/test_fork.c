@@ -72,25 +72,32 @@ static pid_t fork_once(void) {
     return child;
 }
 
-/* 0 to 2: what the child could do; waits for it. */
-static int fork_and_ask(bool is_ready) {
+/* What a child says that does this and ends: from 0 to 255. */
+static int answer_of_child(int (*act)(void)) {
     pid_t child = fork_once();
     CHECK(child >= 0);
     if (child == 0) {
-        void *block;
-        th_lock lock = th_mutex_lock(&mutex);
-        if (is_ready && th_mutex_renew(&mutex) == TH_OK) {
-            th_lock_acquire(&lock);
-            th_lock_release(&lock);
-        }
-        th_status status = th_locked_try_alloc(&locked, 16, 16, 10 * 1000 * 1000, &block);
-        int answer =
-            status == TH_OK && th_heap_check(&heap, NULL) == TH_OK ? 2 : status == TH_ERR_BUSY;
-        (void)syscall(SYS_exit_group, answer); /* it joins no threads, and need not */
+        (void)syscall(SYS_exit_group, act()); /* it joins no threads, and need not */
     }
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+/* 0 to 2: what the child could do. */
+static int ask(void) {
+    void *block;
+    th_status status = th_locked_try_alloc(&locked, 16, 16, 10 * 1000 * 1000, &block);
+    return status == TH_OK && th_heap_check(&heap, NULL) == TH_OK ? 2 : status == TH_ERR_BUSY;
+}
+
+static int renew_and_ask(void) {
+    th_lock lock = th_mutex_lock(&mutex);
+    if (th_mutex_renew(&mutex) == TH_OK) {
+        th_lock_acquire(&lock);
+        th_lock_release(&lock);
+    }
+    return ask();
 }
 
 static void *hold_it(void *context) {
@@ -109,15 +116,70 @@ static void a_child_has_the_lock_or_is_told(void) {
     start_locked();
     CHECK_EQ(pthread_create(&other, NULL, hold_it, NULL), 0);
     stage_await(&turns, 1);
-    CHECK_EQ(fork_and_ask(false), 1); /* TH_ERR_BUSY, not for ever waiting */
+    CHECK_EQ(answer_of_child(ask), 1); /* TH_ERR_BUSY, not for ever waiting */
     stage_set(&turns, 2);
     CHECK_EQ(th_locked_lock(&locked), TH_OK); /* as an atfork handler does */
-    CHECK_EQ(fork_and_ask(true), 2);
+    CHECK_EQ(answer_of_child(renew_and_ask), 2);
     th_locked_unlock(&locked);
     CHECK_EQ(pthread_join(other, NULL), 0);
     CHECK_EQ(th_heap_get_stats(&heap).head_blocks, 0); /* the child's are its own */
     stop_locked();
 }
+
+/* ---- spin locks ------------------------------------------------------------------------------ */
+
+static th_spin spin;
+
+static void *wait_for_it(void *context) {
+    void *block = th_heap_alloc(&heap, 64, 1);
+    (void)context;
+    THREAD_CHECK(block != NULL && th_heap_free(&heap, block) > 0);
+    return NULL;
+}
+
+/* 1: it waits for ever; 2: it has the lock, and nobody else. */
+static int ask_for_spin(void) {
+    th_lock lock = th_spin_lock(&spin);
+    if (!th_lock_try_acquire(&lock, 0)) {
+        return 1;
+    }
+    bool is_alone = spin.depth == 0 && spin.next.word - spin.serving.word == 1;
+    th_lock_release(&lock);
+    return is_alone && th_heap_alloc(&heap, 64, 1) != NULL ? 2 : 0;
+}
+
+static int let_go_and_ask_for_spin(void) {
+    th_heap_unlock(&heap);
+    return ask_for_spin();
+}
+
+static int renew_and_ask_for_spin(void) {
+    return th_spin_renew(&spin) == TH_OK ? ask_for_spin() : 0;
+}
+
+/* Others have asked for it already, and are not there in the child: a ticket that is theirs would
+ * be served for ever. */
+static void a_child_has_the_spin_lock(void) {
+    const th_spin_hooks hooks = th_spin_hosted_hooks();
+    pthread_t other;
+    CHECK_EQ(th_spin_init(&spin, &hooks), TH_OK);
+    const th_heap_config config = {.lock = th_spin_lock(&spin)};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+    th_heap_lock(&heap);
+    CHECK_EQ(pthread_create(&other, NULL, wait_for_it, NULL), 0);
+    while (spin.next.word - spin.serving.word < 2) {
+        hooks.relax();
+    }
+    CHECK_EQ(answer_of_child(let_go_and_ask_for_spin), 1);
+    CHECK_EQ(answer_of_child(renew_and_ask_for_spin), 2);
+    th_heap_unlock(&heap);
+    CHECK_EQ(pthread_join(other, NULL), 0);
+    CHECK_EQ(th_heap_get_stats(&heap).head_blocks, 0);
+    th_heap_clean_up(&heap);
+    th_spin_clean_up(&spin);
+}
+
+/* ---- handlers of fork ------------------------------------------------------------------------ */
 
 enum { FORKS = 20 };
 
@@ -140,7 +202,7 @@ static void atfork_handlers_make_children_whole(void) {
     }
     CHECK_EQ(pthread_create(&other, NULL, use_it, NULL), 0);
     for (unsigned i = 0; i < FORKS; i++) {
-        CHECK_EQ(fork_and_ask(false), 2);
+        CHECK_EQ(answer_of_child(ask), 2);
         stage_add(&turns);
     }
     CHECK_EQ(pthread_join(other, NULL), 0);
@@ -149,4 +211,5 @@ static void atfork_handlers_make_children_whole(void) {
     calls_handlers = false;
 }
 
-TH_SUITE("fork", TEST(a_child_has_the_lock_or_is_told), TEST(atfork_handlers_make_children_whole))
+TH_SUITE("fork", TEST(a_child_has_the_lock_or_is_told), TEST(a_child_has_the_spin_lock),
+         TEST(atfork_handlers_make_children_whole))

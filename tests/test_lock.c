@@ -242,6 +242,27 @@ static void tickets_wrap_around(void) {
     CHECK(th_spin_lock(&spin).acquire == NULL && spin.next.word == 0);
 }
 
+/* As the child of a fork has it: taken twice by the thread that forked, and others have drawn
+ * tickets, but are not there. */
+static void a_renewed_one_is_free(void) {
+    th_lock lock = start(true, true);
+    th_lock_acquire(&lock);
+    th_lock_acquire(&lock);
+    spin.next.word += 2;
+    CHECK_EQ(th_spin_renew(&spin), TH_OK);
+    CHECK(spin.next.word == spin.serving.word && spin.owner.word == 0 && spin.depth == 0);
+    CHECK(spin.hooks.thread == thread && spin.hooks.relax == relax);
+    CHECK(th_lock_try_acquire(&lock, 0)); /* by the hooks that it had: */
+    CHECK(th_lock_try_acquire(&lock, 0));
+    this_thread = 2;
+    CHECK(!th_lock_try_acquire(&lock, 100));
+    this_thread = 1;
+    th_lock_release(&lock);
+    th_lock_release(&lock);
+    th_spin_clean_up(&spin);
+    CHECK_EQ(th_spin_renew(&spin), TH_ERR_NULL);
+}
+
 #if TH_ATOMIC_STEPS
 static unsigned steps, act_at;
 static bool is_held; /* by thread 1, whatever it does now */
@@ -315,13 +336,15 @@ static void a_handler_has_it_with_its_thread_or_not_at_all(void) {
     STEP_TESTS TEST(a_thread_takes_it_again), TEST(who_waits_gets_it_next),                        \
         TEST(a_try_waits_as_long_as_it_may), TEST(without_a_clock_a_try_is_one_look),              \
         TEST(without_a_way_to_relax_a_try_ends_as_well),                                           \
-        TEST(without_threads_nobody_takes_it_again), TEST(tickets_wrap_around)
+        TEST(without_threads_nobody_takes_it_again), TEST(tickets_wrap_around),                    \
+        TEST(a_renewed_one_is_free)
 
 #else
 
 static void without_atomics_there_are_no_spin_locks(void) {
     th_spin spin = {0};
     CHECK_EQ(th_spin_init(&spin, NULL), TH_ERR_UNSUPPORTED);
+    CHECK_EQ(th_spin_renew(&spin), TH_ERR_NULL);
     CHECK(th_spin_lock(&spin).acquire == NULL);
 }
 

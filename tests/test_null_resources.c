@@ -137,6 +137,7 @@ static void no_locks(void) {
     });
     TWICE(spin, {
         CHECK(th_spin_lock(object).acquire == NULL);
+        CHECK_EQ(th_spin_renew(object), TH_ERR_NULL);
         th_spin_clean_up(object);
     });
     TWICE(interrupts, {

@@ -23,8 +23,10 @@
  *              th_locked_try_free) may be made there, and say TH_ERR_BUSY; others raise
  *              TH_FAULT_REENTRY at best, and wait for ever at worst.
  *   fork.      The child has the memory, but only the thread that forked: a lock that another one
- *              held stays taken. Take every lock before fork, and let it go in parent and child
- *              after it; docs/threads.md shows this with pthread_atfork and th_mutex_renew. */
+ *              held stays taken, and one that others waited for is given to them, who are not
+ *              there. Take every lock before fork, let it go in the parent, and in the child renew
+ *              it (th_mutex_renew, th_spin_renew); docs/threads.md shows this with
+ *              pthread_atfork. */
 #ifndef TAGHEAP_LOCK_H
 #define TAGHEAP_LOCK_H
 
@@ -97,6 +99,11 @@ th_status th_spin_init(th_spin *spin, const th_spin_hooks *hooks);
 
 /* Ends it: *spin is zeroed. Nobody may have it. NULL is allowed. */
 void th_spin_clean_up(th_spin *spin);
+
+/* For the child after a fork, by whoever forked: as it was after init with the same hooks, free,
+ * whoever held it and waited for it in the parent. What it guards must be whole: either nobody held
+ * it, or the thread that forked did. TH_OK, or TH_ERR_NULL for NULL and a zeroed one. */
+th_status th_spin_renew(th_spin *spin);
 
 /* With acquire, release and try_acquire. NULL or a zeroed one gives none. Tickets are 32 bits: up
  * to 2^32 - 1 threads may wait. */

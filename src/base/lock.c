@@ -137,6 +137,14 @@ th_lock th_spin_lock(th_spin *spin) {
 
 #endif
 
+th_status th_spin_renew(th_spin *spin) {
+    if (spin == NULL || !spin->is_started) {
+        return TH_ERR_NULL;
+    }
+    const th_spin_hooks hooks = spin->hooks;
+    return th_spin_init(spin, &hooks);
+}
+
 void th_spin_clean_up(th_spin *spin) {
     if (spin != NULL) {
         *spin = (th_spin){0};
