@@ -179,6 +179,71 @@ static void a_child_has_the_spin_lock(void) {
     th_spin_clean_up(&spin);
 }
 
+/* ---- a callback in another thread ------------------------------------------------------------ */
+
+static bool is_child;
+static unsigned asked;
+
+/* In the parent: as long as it takes to fork. */
+static bool wait_for_the_fork(void *context, th_heap *asking, size_t bytes) {
+    (void)context, (void)asking, (void)bytes;
+    asked++;
+    if (!is_child) {
+        stage_set(&turns, 1);
+        stage_await(&turns, 2);
+    }
+    return false;
+}
+
+static void *ask_for_too_much(void *context) {
+    (void)context;
+    THREAD_CHECK(th_heap_alloc(&heap, sizeof region, 1) == NULL);
+    return NULL;
+}
+
+/* 1: it is as it was in the parent, where the callback is another thread's; 2: it is as ever. */
+static int ask_the_heap(void) {
+    is_child = true;
+    asked = 0;
+    if (th_heap_alloc(&heap, sizeof region, 1) != NULL || th_heap_check(&heap, NULL) != TH_OK) {
+        return 0;
+    }
+    th_status status = th_heap_freeze(&heap);
+    return asked == 0 && status == TH_ERR_BUSY ? 1 : 2 * (asked == 1 && status == TH_OK);
+}
+
+static int renew_the_lock_and_ask(void) {
+    return th_mutex_renew(&mutex) == TH_OK ? ask_the_heap() : 0;
+}
+
+static int renew_the_heap_and_ask(void) {
+    return th_mutex_renew(&mutex) == TH_OK && th_heap_renew(&heap) == TH_OK ? ask_the_heap() : 0;
+}
+
+/* Who has the lock at the fork keeps nobody out of low_memory, for which it is let go. */
+static void a_child_has_the_heap(void) {
+    pthread_t other;
+    CHECK_EQ(th_mutex_init(&mutex), TH_OK);
+    stage_start(&turns);
+    const th_heap_config config = {.lock = th_mutex_lock(&mutex),
+                                   .low_memory = wait_for_the_fork,
+                                   .guarding.level = th_guard_max()};
+    CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+    CHECK_EQ(pthread_create(&other, NULL, ask_for_too_much, NULL), 0);
+    stage_await(&turns, 1);
+    th_heap_lock(&heap);
+    CHECK_EQ(answer_of_child(renew_the_lock_and_ask), 1);
+    CHECK_EQ(answer_of_child(renew_the_heap_and_ask), 2);
+    th_heap_unlock(&heap);
+    stage_set(&turns, 2);
+    CHECK_EQ(pthread_join(other, NULL), 0);
+    CHECK_EQ(th_heap_freeze(&heap), TH_OK);
+    CHECK_EQ(th_heap_thaw(&heap), TH_OK);
+    th_heap_clean_up(&heap);
+    stage_stop(&turns);
+    th_mutex_clean_up(&mutex);
+}
+
 /* ---- handlers of fork ------------------------------------------------------------------------ */
 
 enum { FORKS = 20 };
@@ -212,4 +277,4 @@ static void atfork_handlers_make_children_whole(void) {
 }
 
 TH_SUITE("fork", TEST(a_child_has_the_lock_or_is_told), TEST(a_child_has_the_spin_lock),
-         TEST(atfork_handlers_make_children_whole))
+         TEST(a_child_has_the_heap), TEST(atfork_handlers_make_children_whole))

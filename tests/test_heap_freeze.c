@@ -32,6 +32,7 @@ static void freeze_and_look(void) {
     CHECK_EQ(th_heap_site(&sc.heap, sc.a), 0);
     CHECK(th_heap_plan_compaction(&sc.heap, NULL, NULL).blocks_moved > 0);
     CHECK_EQ(th_heap_check(&sc.heap, NULL), TH_OK);
+    CHECK_EQ(th_heap_renew(&sc.heap), TH_OK);
     CHECK_EQ(sc.faults, 0);
     expect_unchanged();
     CHECK_EQ(th_heap_thaw(&sc.heap), TH_OK);
@@ -118,12 +119,13 @@ static void copies_and_images_are_not_frozen(void) {
 
 /* ---- when it cannot be ---------------------------------------------------------------------- */
 
-static th_status frozen_inside, thawed_inside;
+static th_status frozen_inside, thawed_inside, renewed_inside;
 
 static bool freeze_in_a_move(void *context, uint32_t tag, void *from, void *to, size_t bytes) {
     (void)context, (void)tag, (void)from, (void)to, (void)bytes;
     frozen_inside = th_heap_freeze(&sc.heap);
     thawed_inside = th_heap_thaw(&sc.heap);
+    renewed_inside = th_heap_renew(&sc.heap);
     return false;
 }
 
@@ -131,6 +133,8 @@ static void freeze_in_callbacks(void) {
     scene_remember();
     (void)th_heap_compact(&sc.heap, freeze_in_a_move, NULL);
     CHECK(frozen_inside == TH_ERR_BUSY && thawed_inside == TH_ERR_BUSY);
+    CHECK_EQ(renewed_inside, TH_ERR_BUSY);
+    CHECK_EQ(sc.faults, 3); /* one block would move */
     CHECK_EQ(sc.first.kind, TH_FAULT_REENTRY);
     CHECK_EQ(sc.last.kind, TH_FAULT_REENTRY);
     CHECK_EQ(th_heap_thaw(&sc.heap), TH_OK); /* which is not frozen */
@@ -175,6 +179,8 @@ static void zeroed_heaps_are_refused(void) {
     CHECK_EQ(th_heap_thaw(NULL), TH_ERR_NULL);
     CHECK_EQ(th_heap_freeze(&none), TH_ERR_NULL);
     CHECK_EQ(th_heap_thaw(&none), TH_ERR_NULL);
+    CHECK_EQ(th_heap_renew(NULL), TH_ERR_NULL);
+    CHECK_EQ(th_heap_renew(&none), TH_ERR_NULL);
 }
 
 static void freeze_damaged(void) {
@@ -185,6 +191,9 @@ static void freeze_damaged(void) {
     CHECK_EQ(th_heap_freeze(&sc.heap), TH_OK);
     sc.heap.head_blocks++;
     CHECK_EQ(th_heap_thaw(&sc.heap), TH_ERR_CORRUPT);
+    CHECK_EQ(sc.faults, 2);
+    CHECK_EQ(th_heap_renew(&sc.heap), TH_ERR_CORRUPT);
+    CHECK_EQ(sc.faults, 3);
     sc.heap.head_blocks = good;
     CHECK(th_heap_alloc(&sc.heap, 10, 1) == NULL); /* it is frozen still */
     CHECK_EQ(th_heap_thaw(&sc.heap), TH_OK);
@@ -209,6 +218,8 @@ static void every_lock_is_released(void) {
     CHECK(f.locks == before + 3 && f.lock_depth == 0);
     CHECK_EQ(th_heap_thaw(&f.heap), TH_OK);
     CHECK(f.locks == before + 4 && f.lock_depth == 0);
+    CHECK_EQ(th_heap_renew(&f.heap), TH_OK);
+    CHECK(f.locks == before + 5 && f.lock_depth == 0);
     f.faults = 0;
     CHECK(checked_alloc(&f, 10, 1) != NULL);
     fixture_stop(&f);

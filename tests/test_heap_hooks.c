@@ -219,6 +219,38 @@ static void an_image_saved_in_low_memory_asks_its_own(void) {
 }
 
 /* What was freed may lie just above the block: everything is tried again, in place too. */
+/* As the child of a fork does, in which the callback is another thread's, and does not return. */
+static bool renew_and_ask_again(void *context, th_heap *heap, size_t bytes) {
+    unsigned *calls = context;
+    if (++*calls == 1) {
+        CHECK(th_heap_alloc(heap, bytes, 1) == NULL && *calls == 1);
+        CHECK_EQ(th_heap_freeze(heap), TH_ERR_BUSY);
+        CHECK_EQ(th_heap_renew(heap), TH_OK);
+        CHECK(th_heap_alloc(heap, bytes, 1) == NULL && *calls == 2);
+        CHECK_EQ(th_heap_freeze(heap), TH_OK);
+        CHECK_EQ(th_heap_thaw(heap), TH_OK);
+        CHECK_EQ(th_heap_check(heap, NULL), TH_OK);
+    }
+    return false;
+}
+
+static void a_renewed_heap_is_in_no_low_memory(void) {
+    for (int level = 0; level <= th_guard_max(); level++) {
+        unsigned calls = 0;
+        const th_heap_config config = {.alignment = 16,
+                                       .guarding.level = level,
+                                       .low_memory = renew_and_ask_again,
+                                       .low_memory_context = &calls};
+        fixture_start_with(&fx, 0, 1024, &config);
+        CHECK(th_heap_alloc(&fx.heap, 5000, 1) == NULL);
+        CHECK_EQ(calls, 2);
+        CHECK_EQ(fx.faults, 0);
+        CHECK_EQ(fx.lock_depth, 0);
+        CHECK_EQ(stats_of(&fx.heap).failed_allocs, 3);
+        fixture_stop(&fx);
+    }
+}
+
 static void low_memory_lets_a_resize_grow_in_place(void) {
     helper h = {.free_tags = {2}, .answers = {true}};
     start_helped(&h);
@@ -485,7 +517,7 @@ TH_SUITE("heap_hooks", TEST(low_memory_frees_and_the_allocation_succeeds),
          TEST(low_memory_may_compact), TEST(low_memory_is_asked_about_impossible_sizes),
          TEST(low_memory_is_not_asked_about_bad_requests), TEST(low_memory_does_not_call_itself),
          TEST(a_copy_made_in_low_memory_asks_its_own),
-         TEST(an_image_saved_in_low_memory_asks_its_own),
+         TEST(an_image_saved_in_low_memory_asks_its_own), TEST(a_renewed_heap_is_in_no_low_memory),
          TEST(low_memory_lets_a_resize_grow_in_place), TEST(low_memory_lets_a_resize_move),
          TEST(every_changing_call_takes_the_lock_and_gives_it_back),
          TEST(queries_take_the_lock_and_the_walk_does_not), TEST(a_heap_needs_no_locks),

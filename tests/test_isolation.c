@@ -373,6 +373,7 @@ static void a_heap_that_ends_takes_nothing_along(void) {
             CHECK_EQ(th_heap_freeze(&s->heap), TH_OK);
             CHECK(th_heap_alloc(&s->heap, 10, 1) == NULL);
             CHECK_EQ(th_heap_thaw(&s->heap), TH_OK);
+            CHECK_EQ(th_heap_renew(&s->heap), TH_OK);
             CHECK_EQ(th_heap_copy(&s->heap, &copy, elsewhere), TH_OK);
             CHECK(th_heap_free_tags(&copy, 0, TH_TAG_TAIL_MAX) > 0);
             th_heap_detach(&copy);

@@ -116,6 +116,7 @@ static void expect_frozen(th_page_heap *p, unsigned char *block, const th_heap_s
     }
     CHECK_EQ(blocks, 4); /* two live ones, one free, and LAST */
     CHECK_EQ(th_heap_check(&p->heap, NULL), TH_OK);
+    CHECK_EQ(th_heap_renew(&p->heap), TH_OK);
     CHECK(filled(block, 100, 3));
     unsigned char *const places[] = {block, block - 4 /* the header */, (unsigned char *)&p->heap,
                                      (unsigned char *)p + p->bytes - 1};

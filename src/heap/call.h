@@ -38,6 +38,11 @@ static inline bool th_refuse(const th_heap *heap, unsigned refusal) {
     return true;
 }
 
+/* The same for calls that a frozen heap does not refuse. */
+static inline bool th_refuse_inside(const th_heap *heap) {
+    return heap->busy != TH_FAULT_FROZEN && th_refuse(heap, heap->busy);
+}
+
 /* False for a heap that was ended, and after a fault, with the lock released. */
 static inline bool th_call_begin(const th_heap *heap) {
     if (th_is_ended(heap)) {

@@ -206,6 +206,25 @@ th_status th_heap_set_on_event(th_heap *heap, th_event_fn on_event, void *contex
     return TH_OK;
 }
 
+/* One that is frozen is in no low-memory callback, and is not written to. */
+th_status th_heap_renew(th_heap *heap) {
+    th_status status = TH_OK;
+    if (heap == NULL || th_is_ended(heap)) {
+        return TH_ERR_NULL;
+    }
+    th_hold(heap);
+    if (!th_guard_control(heap)) {
+        status = TH_ERR_CORRUPT;
+    } else if (th_refuse_inside(heap)) {
+        status = TH_ERR_BUSY;
+    } else if (heap->in_low_memory) {
+        heap->in_low_memory = false;
+        th_seal(heap);
+    }
+    th_let_go(heap);
+    return status;
+}
+
 void th_heap_detach(th_heap *heap) {
     if (th_call_begin_last(heap)) {
         th_track_release(heap->base, th_heap_region_bytes(heap));

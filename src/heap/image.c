@@ -53,18 +53,14 @@ static TH_TRACK_BLIND void copy_dwords(th_word *to, const th_word *from, size_t 
     th_track_blind_end();
 }
 
-/* With the lock held: what is frozen may be looked at, and what is made of it is not frozen. */
-static bool refuse_image(const th_heap *heap) {
-    return heap->busy != TH_FAULT_FROZEN && th_refuse(heap, heap->busy);
-}
-
+/* What is frozen may be looked at, and what is made of it is not frozen. */
 th_status th_heap_copy(const th_heap *from, th_heap *to, void *region) {
     if (from == NULL || to == NULL || region == NULL || th_is_ended(from)) {
         return TH_ERR_NULL;
     }
     th_hold(from);
     bool sound = th_guard_control(from);
-    if (!sound || refuse_image(from)) {
+    if (!sound || th_refuse_inside(from)) {
         th_let_go(from);
         return sound ? TH_ERR_BUSY : TH_ERR_CORRUPT;
     }
@@ -101,7 +97,7 @@ th_status th_heap_attach(th_heap *heap, void *region) {
         return TH_ERR_NULL;
     }
     th_hold(heap);
-    if (!th_seal_holds(heap) || refuse_image(heap)) {
+    if (!th_seal_holds(heap) || th_refuse_inside(heap)) {
         /* The region that *heap remembers may be gone: only what it says itself is looked at. */
         th_let_go(heap);
         return th_seal_holds(heap) ? TH_ERR_BUSY : TH_ERR_CORRUPT;
