@@ -73,6 +73,112 @@ static void alignments_and_sites_are_kept(void) {
     stop_both();
 }
 
+static void so_they_are_without_a_lock(void) {
+    static alignas(16) unsigned char region[8192];
+    th_heap heap;
+    for (int level = 0; level <= th_guard_max(); level++) {
+        memset(region, 0xAA, sizeof region);
+        const th_heap_config config = {.guarding.level = level};
+        CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
+        for (uint32_t bytes = 1; bytes <= 100; bytes++) {
+            unsigned char *payload = th_heap_alloc_zeroed(&heap, bytes, 1, bytes % 2, bytes);
+            CHECK(payload != NULL && th_heap_site(&heap, payload) == bytes);
+            for (size_t i = 0; i < bytes; i++) {
+                CHECK_EQ(payload[i], 0);
+            }
+            fill(payload, bytes, 7);
+            CHECK(bytes % 3 == 0 || th_heap_free(&heap, payload) > 0);
+        }
+        CHECK(th_heap_alloc_zeroed(&heap, 0, 1, 1, 1) == NULL);
+        CHECK_EQ(th_heap_check(&heap, NULL), TH_OK);
+        th_heap_clean_up(&heap);
+    }
+}
+
+/* ---- with a lock ----------------------------------------------------------------------------- */
+
+enum { WATCHED = 400 };
+
+/* A lock whose release is the moment when other threads see the heap, and may free the block by
+ * its tag, or freeze the heap. */
+typedef struct watch {
+    th_heap heap;
+    int depth;
+    unsigned releases;
+    size_t blocks; /* seen at a release, of WATCHED bytes */
+} watch;
+
+static void take_lock(void *context) {
+    watch *w = context;
+    CHECK_EQ(++w->depth, 1); /* one that cannot be taken again */
+}
+
+static void expect_zeros(const th_heap_block *block) {
+    const unsigned char *payload = block->payload;
+    for (size_t i = 0; i < WATCHED; i++) {
+        CHECK_EQ(payload[i], 0);
+    }
+}
+
+static void look_and_let_go(void *context) {
+    watch *w = context;
+    th_heap_block block;
+    CHECK_EQ(--w->depth, 0);
+    w->releases++;
+    w->blocks = 0;
+    for (bool more = th_heap_first(&w->heap, &block); more; more = th_heap_next(&w->heap, &block)) {
+        if (block.tag == 5) {
+            w->blocks++;
+            expect_zeros(&block);
+        }
+    }
+}
+
+static void expect_zeros_of_event(void *context, const th_event *event) {
+    (void)context;
+    if (event->kind == TH_EVENT_ALLOC && event->tag == 5) {
+        th_heap_block block = {.payload = (void *)(uintptr_t)event->address};
+        expect_zeros(&block);
+    }
+}
+
+static bool free_one(void *context, th_heap *heap, size_t bytes) {
+    const watch *w = context;
+    CHECK(bytes == WATCHED && w->depth == 0); /* others may get in */
+    return th_heap_free_tags(heap, 6, 6) == 1;
+}
+
+static void play_watched(int level, th_event_fn on_event) {
+    static alignas(16) unsigned char region[2 * WATCHED];
+    static watch w;
+    w = (watch){0};
+    memset(region, 0xAA, sizeof region);
+    const th_heap_config config = {
+        .guarding.level = level,
+        .low_memory = free_one,
+        .low_memory_context = &w,
+        .on_event = on_event,
+        .lock = {.acquire = take_lock, .release = look_and_let_go, .context = &w}};
+    CHECK_EQ(th_heap_init(&w.heap, region, sizeof region, &config), TH_OK);
+    unsigned char *before = th_heap_alloc(&w.heap, WATCHED, 6);
+    CHECK(before != NULL);
+    fill(before, WATCHED, 1);
+    CHECK(th_heap_alloc_zeroed(&w.heap, WATCHED, 32, 5, 9) != NULL);
+    CHECK_EQ(w.blocks, 1);
+    CHECK_EQ(w.releases, 4); /* alloc; before low_memory; free_tags; at the end */
+    CHECK(th_heap_alloc_zeroed(&w.heap, 0, 4, 5, 9) == NULL);
+    CHECK(th_heap_alloc_zeroed(&w.heap, 4, 3, 5, 9) == NULL);
+    CHECK_EQ(w.depth, 0);
+    th_heap_clean_up(&w.heap);
+}
+
+static void nobody_sees_what_is_not_zero_yet(void) {
+    for (int level = 0; level <= th_guard_max(); level++) {
+        play_watched(level, NULL);
+        play_watched(level, expect_zeros_of_event);
+    }
+}
+
 static void what_alloc_refuses_is_refused(void) {
     start_both(TH_HEAP_LAYOUT_CLASSIC, 4);
     CHECK(alloc_zeroed(0, 4, 1, 0) == NULL);
@@ -143,5 +249,6 @@ static void heaplab_plays_it(void) {
 }
 
 TH_SUITE("heap_zeroed", TEST(all_bytes_are_zero_and_no_others), TEST(alignments_and_sites_are_kept),
+         TEST(so_they_are_without_a_lock), TEST(nobody_sees_what_is_not_zero_yet),
          TEST(what_alloc_refuses_is_refused), TEST(the_lock_is_taken_and_given_back),
          TEST(a_move_callback_must_not_call_it), TEST(heaplab_plays_it))

@@ -22,7 +22,8 @@
  * too, and see the heap before or after what other threads do, never in the middle. The walk
  * (th_heap_first, th_heap_next) takes none, so that a crash handler can use it; others walk between
  * th_heap_lock and th_heap_unlock. A lock is held for one call; th_heap_compact_some holds it for
- * one step, and other threads get in between two.
+ * one step, and other threads get in between two. Contents that a call copies or zeroes it copies
+ * or zeroes under the lock: when others get in, it has written its last.
  * Complexity: n is the number of blocks, free ones included. With an index (config.index; the
  * default but in small regions) a block is found in O(log u), u being the units of the region, its
  * alignment each; docs/design/index.md gives the bound in instructions. Without one it is O(n). At
@@ -325,8 +326,8 @@ void *th_heap_alloc_aligned(th_heap *heap, size_t bytes, size_t alignment, uint3
  * the header and shown by the walk. The two calls above give site 0. */
 void *th_heap_alloc_at(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag, uint32_t site);
 
-/* As th_heap_alloc_at, with all `bytes` bytes zero. They are zeroed when the heap's lock is
- * released already. O(bytes) more. */
+/* As th_heap_alloc_at, with all `bytes` bytes zero, before the lock, if there is one, is let go.
+ * O(bytes) more. */
 void *th_heap_alloc_zeroed(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag,
                            uint32_t site);
 

@@ -6,8 +6,11 @@
  *                                               .lock = th_mutex_lock(&mutex)});
  *   th_allocator shared = th_locked_allocator(&locked);
  *
- * The lock is held for one call of the backing, and while nothing else runs: contents that
- * th_allocator_realloc copies are copied without it, unless the backing does so itself.
+ * The lock is held for one call of the backing. Contents that th_allocator_realloc copies are
+ * copied under it; what th_allocator_alloc_zeroed and th_allocator_duplicate write into a new block
+ * they write after it, as its owner does: no other thread may end the block meanwhile
+ * (th_locked_reset, or a call to the backing's object that frees what it did not allocate, as by
+ * tag).
  *
  * What the backing calls (a low-memory function, say) runs under the lock, and uses the backing
  * itself: a call of the locked allocator from there is refused with TH_FAULT_REENTRY, and does
@@ -72,8 +75,8 @@ th_status th_locked_try_free(th_locked *locked, void *block, uint64_t timeout_ns
 th_status th_locked_lock(th_locked *locked);
 void th_locked_unlock(th_locked *locked);
 
-/* Frees all blocks by a reset of the backing. Fails as that does; TH_ERR_BUSY after the fault;
- * TH_ERR_NULL as before. */
+/* Frees all blocks by a reset of the backing: nobody may be writing to one. Fails as that does;
+ * TH_ERR_BUSY after the fault; TH_ERR_NULL as before. */
 th_status th_locked_reset(th_locked *locked);
 
 typedef struct th_locked_stats {

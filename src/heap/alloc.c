@@ -2,6 +2,8 @@
 /* Allocation and freeing. */
 #include "heap/alloc.h"
 
+#include <string.h>
+
 #include "heap/call.h"
 #include "heap/count.h"
 #include "heap/event.h"
@@ -125,32 +127,53 @@ void th_note_failure(th_heap *heap) {
     th_seal(heap);
 }
 
-TH_NOINLINE void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag,
-                                   uint32_t site) {
-    const th_request request = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
+/* `zeroed` is a constant: who asks for no zeros pays nothing for them. */
+TH_CHAIN_INLINE void *alloc_as(th_heap *heap, const th_request *request, bool zeroed) {
     void *payload = NULL;
     th_outcome outcome = TH_OUTCOME_FAULT;
     if (!th_call_begin(heap)) {
         return NULL;
     }
     bool sound = true;
-    if (tag < th_tag_free(heap) && bytes != 0 && th_is_power_of_two(alignment)) {
+    if (request->tag < th_tag_free(heap) && request->bytes != 0 &&
+        th_is_power_of_two(request->alignment)) {
         th_header block;
         do {
-            outcome = th_block_make(heap, &request, &block);
-        } while (th_ask_low_memory(heap, bytes, &outcome));
+            outcome = th_block_make(heap, request, &block);
+        } while (th_ask_low_memory(heap, request->bytes, &outcome));
         if (outcome == TH_OUTCOME_DONE) {
             payload = th_payload(heap, &block);
+            if (zeroed) {
+                memset(payload, 0, request->bytes);
+            }
             sound = th_tell(heap, TH_EVENT_ALLOC, NULL, payload);
         } else if (outcome == TH_OUTCOME_NO_ROOM) {
             th_note_failure(heap);
-            sound = th_tell_failure(heap, &request, NULL);
+            sound = th_tell_failure(heap, request, NULL);
         } else {
             sound = outcome != TH_OUTCOME_BROKEN;
         }
     }
     th_call_end(heap, sound);
     return payload;
+}
+
+TH_NOINLINE void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag,
+                                   uint32_t site) {
+    const th_request request = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
+    return alloc_as(heap, &request, false);
+}
+
+/* Other threads may free the block by its tag, or freeze the heap, as soon as the lock is let go:
+ * with one, nothing is written after that. */
+void *th_heap_alloc_zeroed(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag,
+                           uint32_t site) {
+    const th_request request = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
+    if (heap->config.lock.acquire != NULL) {
+        return alloc_as(heap, &request, true);
+    }
+    void *payload = th_heap_alloc_at(heap, bytes, alignment, tag, site);
+    return payload != NULL ? memset(payload, 0, bytes) : NULL;
 }
 
 /* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours taken in. */

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "heap/alloc.h"
 #include "heap/fast_shape.h"
 #include "heap/guard.h"
@@ -439,13 +437,4 @@ void *th_heap_alloc_at(th_heap *heap, size_t bytes, size_t alignment, uint32_t t
 
 void *th_heap_alloc_aligned(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag) {
     return th_heap_alloc_at(heap, bytes, alignment, tag, 0);
-}
-
-void *th_heap_alloc_zeroed(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag,
-                           uint32_t site) {
-    void *payload = th_heap_alloc_at(heap, bytes, alignment, tag, site);
-    if (payload != NULL) {
-        memset(payload, 0, bytes);
-    }
-    return payload;
 }
