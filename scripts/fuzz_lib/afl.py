@@ -15,11 +15,15 @@ import pathlib
 import shutil
 import signal
 import time
+from typing import Iterable, Iterator, Optional, Sequence
 
 from common_lib import children
 from common_lib.script import SetupError
 from fuzz_lib import corpus, findings, program
 from fuzz_lib import signature as signatures
+from fuzz_lib.corpus import Corpus
+from fuzz_lib.findings import Store
+from fuzz_lib.targets import Target
 from fuzz_lib.worker import Worker
 
 FIRST_INPUT = b"\n"  # for an empty corpus: afl-fuzz wants one
@@ -39,11 +43,11 @@ SETTINGS = {
 SANITIZERS = "abort_on_error=1:symbolize=0:detect_leaks=0"
 
 
-def folder_of(root):
+def folder_of(root: pathlib.Path) -> pathlib.Path:
     return root / "build" / "fuzz-afl"
 
 
-def check(root, targets):
+def check(root: pathlib.Path, targets: Iterable[Target]) -> None:
     """Raises SetupError if there is nothing to run."""
     if not shutil.which("afl-fuzz"):
         raise SetupError(
@@ -55,7 +59,7 @@ def check(root, targets):
             raise SetupError(f"{path} is missing: `make fuzz ENGINE=afl` builds it")
 
 
-def clear(root, store):
+def clear(root: pathlib.Path, store: Store) -> None:
     """Empties the folder. Crashes that a killed run did not look at are kept."""
     for kind in ("crashes", "hangs"):
         for path in folder_of(root).glob(f"*/*/{kind}/id:*"):
@@ -66,7 +70,7 @@ def clear(root, store):
 class AflWorker(Worker):
     engine = "afl"
 
-    def __init__(self, target, index, root, niced):
+    def __init__(self, target: Target, index: int, root: pathlib.Path, niced: bool) -> None:
         super().__init__(target, index, root, niced)
         self.name = f"{target.name}-afl{index}"
         self.stats_path = self.logs / f"{self.name}.stats"
@@ -74,19 +78,19 @@ class AflWorker(Worker):
         self.out = self.peers / self.name
         self.seeds_passed = False
         self.fuzzes = False  # is it afl-fuzz that runs?
-        self.shared = set()  # names of queue files that are in the corpus
+        self.shared: set[str] = set()  # names of queue files that are in the corpus
         self.taken = 0  # crashes and hangs
         self.next_share = 0.0
 
     # ---- running
 
-    def start(self, seconds, folders):
+    def start(self, seconds: float, folders: Sequence[pathlib.Path]) -> None:
         self.fuzzes = self.seeds_passed
         if self.fuzzes:
             self.stage(folders)
         super().start(seconds, folders)
 
-    def arguments(self, seconds, folders):
+    def arguments(self, seconds: float, folders: Sequence[pathlib.Path]) -> Iterator[object]:
         if not self.fuzzes:
             yield from super().arguments(seconds, folders)
             yield "-runs=0"
@@ -96,7 +100,7 @@ class AflWorker(Worker):
         yield from ("-m", "none", "-G", target.max_len, "-t", target.timeout * 1000, "-V", seconds)
         yield from ("--", self.root / "build" / "afl" / f"fuzz_{target.name}")
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         env = super().environment()
         if not self.fuzzes:
             return env
@@ -110,10 +114,10 @@ class AflWorker(Worker):
             env["AFL_CUSTOM_MUTATOR_ONLY"] = "1"
         return env
 
-    def inputs(self):
+    def inputs(self) -> pathlib.Path:
         return self.peers.parent / f".{self.name}.in"
 
-    def stage(self, folders):
+    def stage(self, folders: Iterable[pathlib.Path]) -> None:
         inputs, main = self.inputs(), self.peers / "corpus"
         for folder in (inputs, self.out):
             shutil.rmtree(folder, ignore_errors=True)
@@ -130,23 +134,23 @@ class AflWorker(Worker):
         if not known:
             (inputs / "first").write_bytes(FIRST_INPUT)
 
-    def finished_well(self, status):
+    def finished_well(self, status: int) -> bool:
         passed = not self.fuzzes and status == 0 and not self.artifacts()
         self.seeds_passed = self.seeds_passed or passed
         return passed
 
-    def signal(self, number):
+    def signal(self, number: int) -> None:
         if self.fuzzes and number != signal.SIGKILL:
             number = signal.SIGINT  # afl-fuzz takes SIGUSR1 for something else
         super().signal(number)
 
-    def ended_as_asked(self, status):
+    def ended_as_asked(self, status: int) -> bool:
         """afl-fuzz, told to end before it has begun, kills the fork server that it is starting,
         and then takes that for a crash of its own: status 1."""
         begun = (self.out / "fuzzer_stats").exists()
         return super().ended_as_asked(status) or (self.fuzzes and status == 1 and not begun)
 
-    def refresh(self):
+    def refresh(self) -> None:
         super().refresh()
         for line in read(self.out / "fuzzer_stats").splitlines():
             name, _, value = line.partition(b":")
@@ -155,7 +159,7 @@ class AflWorker(Worker):
 
     # ---- what it shares
 
-    def share(self, files, now, force=False):
+    def share(self, files: Corpus, now: float, force: bool = False) -> None:
         """Copies what afl-fuzz kept to the corpus, and what is new in the corpus to afl-fuzz."""
         if not self.fuzzes or (now < self.next_share and not force):
             return
@@ -172,7 +176,7 @@ class AflWorker(Worker):
             lent.write_bytes(read(files.folder / name))
             files.lent.add(name)
 
-    def take_failures(self):
+    def take_failures(self) -> list["Trial"]:
         """Moves the inputs on which the target crashed or hung to findings/.incoming; returns
         Trials of them."""
         trials = []
@@ -191,19 +195,20 @@ class Trial:
     so that its failure is described as any other; then, should it pass, in the build that AFL++
     ran."""
 
-    def __init__(self, worker, path, hang):
+    def __init__(self, worker: AflWorker, path: pathlib.Path, hang: bool) -> None:
         self.worker = worker
         self.path = path
         self.hang = hang
         self.log_path = worker.logs / f"{path.name}.log"
         afl_program = f"build/afl/fuzz_{worker.target.name}"
-        self.commands = [findings.engine_command(worker.target, path), [afl_program, path]]
-        self.process = None
+        self.commands = [findings.engine_command(worker.target, str(path)),
+                         [afl_program, str(path)]]
+        self.process: Optional[children.Process] = None
         self.end = 0.0
-        self.failure = None
+        self.failure: Optional[signatures.Failure] = None
         self.log = ""
 
-    def start(self):
+    def start(self) -> None:
         command = self.commands.pop(0)
         seconds = self.worker.target.timeout + TRIAL_EXTRA_SECONDS
         self.end = time.monotonic() + seconds
@@ -213,11 +218,11 @@ class Trial:
             command = [command[0], artifacts, *command[1:]] if self.commands else command
             self.process = program.start(command, log, self.worker.root, env)
 
-    def kill(self):
+    def kill(self) -> None:
         if self.process is not None:
             children.signal_group(self.process, signal.SIGKILL)
 
-    def is_over(self):
+    def is_over(self) -> bool:
         """Goes on with it; True when `failure` says what it has shown (None: nothing)."""
         if self.process is None:
             self.start()
@@ -237,14 +242,14 @@ class Trial:
         self.start()
         return False
 
-    def give_up(self):
+    def give_up(self) -> None:
         """A crash that is not seen again is a finding nevertheless; slowness is none."""
         if not self.hang:
             self.failure = signatures.Failure("afl-crash", "a crash under AFL++ only")
             self.log += "\nAFL++ saw a crash; played alone, this input passes in both builds.\n"
 
 
-def list_files(folder):
+def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
     try:
         with os.scandir(folder) as entries:
             return sorted(pathlib.Path(entry.path) for entry in entries if entry.is_file())
@@ -252,7 +257,7 @@ def list_files(folder):
         return []
 
 
-def read(path):
+def read(path: pathlib.Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:

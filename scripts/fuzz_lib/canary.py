@@ -2,12 +2,15 @@
 """The canary: the same job on a copy of the tree with one planted bug. A job that cannot find
 that one would not find others."""
 
+import pathlib
 import shutil
 import time
+from typing import Callable
 
 from common_lib.script import SetupError
 from fuzz_lib import plant, program
 from fuzz_lib import signature as signatures
+from fuzz_lib.job import Job
 
 TARGET = "heap"
 FOUND_WITHIN_SECONDS = 10
@@ -16,7 +19,7 @@ PROGRAMS = ("fuzz_heap", "replay_heap", "heaplab")
 EXIT_FOUND, EXIT_SETUP, EXIT_MISSED = 1, 2, 3
 
 
-def make_source(root, patch):
+def make_source(root: pathlib.Path, patch: pathlib.Path) -> pathlib.Path:
     """build/canary/src: this tree with the bug in it. Returns its path."""
     source = root / "build" / "canary" / "src"
     plant.apply_patch(root, root, patch, dry=True)
@@ -25,7 +28,7 @@ def make_source(root, patch):
     return source
 
 
-def build(source, root):
+def build(source: pathlib.Path, root: pathlib.Path) -> None:
     goals = [f"build/fuzz/{name}" for name in PROGRAMS]
     log_path = root / "build" / "canary" / "build.log"
     if not plant.make(source, goals, log_path):
@@ -33,7 +36,7 @@ def build(source, root):
         raise SetupError(f"the canary does not build: `make {' '.join(goals)}` failed ({shown})")
 
 
-def prepare(root, say, bug="canary"):
+def prepare(root: pathlib.Path, say: Callable[[str], object], bug: str = "canary") -> pathlib.Path:
     """Copies, plants, builds, and empties corpus and findings; returns the copy's root."""
     patch = root / "fuzz" / "bugs" / f"{bug}.patch"
     if not patch.is_file():
@@ -47,13 +50,13 @@ def prepare(root, say, bug="canary"):
     return source
 
 
-def faults_of(job, within):
+def faults_of(job: Job, within: float) -> list[str]:
     """What is wrong with the job's finding, as a list of sentences; empty: the canary sang."""
     found = next(iter(job.store.findings.values()), None)
     if found is None:
         return ["the planted bug was not found"]
     wrong = []
-    if job.first_finding_seconds > within:
+    if job.first_finding_seconds is not None and job.first_finding_seconds > within:
         wrong.append(f"it was found only after {job.first_finding_seconds:.1f}s")
     script = (found.folder / "script.txt").read_text().splitlines()
     words = [line for line in script if line.strip() and not line.lstrip().startswith("#")]
@@ -67,7 +70,8 @@ def faults_of(job, within):
     return wrong
 
 
-def conclude(job, expect, say, within=FOUND_WITHIN_SECONDS):
+def conclude(job: Job, expect: bool, say: Callable[[str], object],
+             within: float = FOUND_WITHIN_SECONDS) -> int:
     """The exit status. The job itself ends with 1, as any job that found something; with
     `expect` the bug is what we came for, and 0 says that it was found as it should be."""
     wrong = faults_of(job, within)

@@ -3,13 +3,16 @@
 they fail with the programs in build/fuzz, and what the corpus already holds of them."""
 
 import os
+import pathlib
 import re
-from typing import Optional
+from typing import Iterable, Optional, Sequence
 
 from common_lib.script import SetupError
 from fuzz_lib import findings, program
 from fuzz_lib import signature as signatures
 from fuzz_lib import targets as target_table
+from fuzz_lib.signature import Failure
+from fuzz_lib.targets import Form, Target
 
 BAD_INPUT = 2  # exit status of heaplab and the replay programs
 CORPORA = ("corpus", "fuzz-corpus")  # folders that have one folder for each target
@@ -27,7 +30,8 @@ class Flaky(SetupError):
 # ---- what an input is
 
 
-def choose_target(root, path, name=None, plugin=True):
+def choose_target(root: pathlib.Path, path: pathlib.Path, name: Optional[str] = None,
+                  plugin: bool = True) -> Target:
     """`name`, else from the folder or (what a killed job left) the file's name, else from the
     environment. `plugin`: a plug-in is among those that are offered."""
     known = [*target_table.discover(root), target_table.PLUGIN]
@@ -50,7 +54,7 @@ def choose_target(root, path, name=None, plugin=True):
     raise SetupError(f"unknown target '{name}': there are {names}")
 
 
-def choose_form(path, target):
+def choose_form(path: pathlib.Path, target: Target) -> Form:
     """Text by its name; bytes if the fuzzing job has kept it; else the programs find out. Only what
     begins as no text may has a number in front."""
     if path.suffix == ".txt":
@@ -66,14 +70,14 @@ def choose_form(path, target):
 # ---- how it fails
 
 
-def refusal(output, otherwise):
+def refusal(output: str, otherwise: str) -> str:
     """Why a program did not take its input: heaplab says it in one line on standard error."""
     lines = [line for line in output.splitlines() if line.strip()] or [otherwise]
     why = next((line for line in lines if line.startswith("heaplab ")), lines[-1])
     return re.sub(r"^heaplab \w+: ", "", why)
 
 
-def failure_of(command, root, seconds):
+def failure_of(command: Sequence[str], root: pathlib.Path, seconds: float) -> Optional[Failure]:
     """The Failure that the command shows; None if it passes."""
     if not (root / command[0]).exists():
         raise SetupError(f"{root / command[0]} is missing: `make fuzz-programs` builds it")
@@ -90,7 +94,8 @@ def failure_of(command, root, seconds):
     return shown or signatures.classify_exit(outcome.status)
 
 
-def failures_of(command, root, seconds):
+def failures_of(command: Sequence[str], root: pathlib.Path,
+                seconds: float) -> list[Optional[Failure]]:
     """What several runs came to. One that takes so long is not repeated."""
     seen: list[Optional[signatures.Failure]] = []
     while len(seen) < RUNS:
@@ -100,7 +105,8 @@ def failures_of(command, root, seconds):
     return seen
 
 
-def observe(target, path, form, root, kind=None):
+def observe(target: Target, path: pathlib.Path, form: Form, root: pathlib.Path,
+            kind: Optional[str] = None) -> tuple[list[Optional[Failure]], bool]:
     """([Failure or None, one for each run], does only the engine notice it?): first the plain
     program, unless a failure of this kind is the engine's to notice; then the engine, which also
     notices leaks, hangs and memory."""
@@ -119,13 +125,13 @@ def observe(target, path, form, root, kind=None):
                 raise SetupError(refusal(done.text, f"{path}: `heaplab asm` fails"))
         else:
             scratch.write_bytes(path.read_bytes())
-        command = findings.engine_command(target, str(scratch))
-        return failures_of(command, root, seconds), True
+        return failures_of(findings.engine_command(target, str(scratch)), root, seconds), True
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def observe_plainly(target, path, form, root, seconds):
+def observe_plainly(target: Target, path: pathlib.Path, form: Form, root: pathlib.Path,
+                    seconds: float) -> list[Optional[Failure]]:
     command = findings.plain_command(target, str(path), form)
     if path.stat().st_size == 0:  # which heaplab refuses
         command = [f"build/fuzz/replay_{target.name}", str(path)]
@@ -138,7 +144,7 @@ def observe_plainly(target, path, form, root, seconds):
         raise
 
 
-def settle(path, seen):
+def settle(path: pathlib.Path, seen: Sequence[Optional[Failure]]) -> Optional[Failure]:
     """The one Failure that all runs showed; None if all passed. Raises Flaky."""
     words = [failure.signature if failure is not None else "no failure" for failure in seen]
     for other in words[1:]:
@@ -147,7 +153,8 @@ def settle(path, seen):
     return seen[0]
 
 
-def reproduce(target, path, form, root):
+def reproduce(target: Target, path: pathlib.Path, form: Form,
+              root: pathlib.Path) -> tuple[Failure, bool]:
     """(Failure, does only the engine notice it?). Raises SetupError if it does not fail, or not
     always in the same way."""
     seen, only_engine = observe(target, path, form, root)
@@ -160,13 +167,13 @@ def reproduce(target, path, form, root):
 # ---- scripts, and what the corpus holds
 
 
-def significant(text):
+def significant(text: str) -> str:
     """The lines of a script that mean something, so that equal scripts are equal texts."""
     lines = (line.split("#")[0].split() for line in text.splitlines())
     return "\n".join(" ".join(words) for words in lines if words)
 
 
-def script_text(target, path, form, root):
+def script_text(target: Target, path: pathlib.Path, form: Form, root: pathlib.Path) -> str:
     heaplab = root / "build" / "fuzz" / "heaplab"
     shown = program.run([heaplab, "show", *target.options(form), path], root)
     if shown.status != 0:
@@ -174,7 +181,7 @@ def script_text(target, path, form, root):
     return shown.text
 
 
-def find_duplicate(data, target, root):
+def find_duplicate(data: bytes, target: Target, root: pathlib.Path) -> Optional[pathlib.Path]:
     """A file in the corpus that holds the same case."""
     for name in SETS:
         for path in sorted((root / "corpus" / target.name / name).glob("*")):
@@ -188,17 +195,17 @@ def find_duplicate(data, target, root):
     return None
 
 
-def name_words(failure):
+def name_words(failure: Failure) -> str:
     """What the file name of a regression case says of its failure."""
     return signatures.slug(failure.signature.split(" at ")[0], 8)
 
 
-def lasting(signature):
+def lasting(signature: str) -> str:
     """What stays of a signature: lines move, and older ones named the operation's kind, too."""
     return re.sub(r":\d+\b| kind=\S+$", "", signature)
 
 
-def regressions_of(failures, root):
+def regressions_of(failures: Iterable[Failure], root: pathlib.Path) -> list[pathlib.Path]:
     """The regression cases that failed in one of these ways when they were adopted."""
     plain = {lasting(failure.signature) for failure in failures}
     words = {name_words(failure) for failure in failures}

@@ -9,25 +9,28 @@
 import hashlib
 import json
 import os
+import pathlib
 import shutil
 import signal
 import time
+from typing import Callable, Optional
 
 from common_lib import children
 from fuzz_lib import program
+from fuzz_lib.targets import Target
 
 GROWTH_BEFORE_MERGE = 1.25
 FILES_BEFORE_MERGE = 64
 
 
-def sha1(data):
+def sha1(data: bytes) -> str:
     return hashlib.sha1(data).hexdigest()  # the engine names its files by it
 
 
 class Corpus:
     """The files of one target."""
 
-    def __init__(self, root, target):
+    def __init__(self, root: pathlib.Path, target: Target) -> None:
         build = root / "build"
         self.root = root
         self.target = target
@@ -37,10 +40,11 @@ class Corpus:
         self.aside = build / "fuzz-corpus" / f".{target.name}.old"
         self.fresh = build / "fuzz-corpus" / f".{target.name}.new"
         self.state = build / "fuzz-corpus" / f".{target.name}.json"
-        self.lent = set()  # names of files that AFL++ was given
-        self.origins = {}  # hash of what the engine reads of a seed -> [(staged, origin)]
+        self.lent: set[str] = set()  # names of files that AFL++ was given
+        # hash of what the engine reads of a seed -> [(staged, origin)]
+        self.origins: dict[str, list[tuple[pathlib.Path, pathlib.Path]]] = {}
 
-    def open(self):
+    def open(self) -> None:
         """Repairs what an interrupted merge left, and stages the seeds."""
         if self.aside.exists() and not self.folder.exists():
             self.aside.rename(self.folder)
@@ -56,30 +60,30 @@ class Corpus:
                 key = sha1(data[: self.target.max_len])
                 self.origins.setdefault(key, []).append((staged, origin))
 
-    def close(self):
+    def close(self) -> None:
         shutil.rmtree(self.seeds, ignore_errors=True)
 
-    def files(self):
+    def files(self) -> int:
         try:
             with os.scandir(self.folder) as entries:
                 return sum(1 for _ in entries)
         except OSError:
             return 0
 
-    def add(self, data):
+    def add(self, data: bytes) -> None:
         """A find of another engine; libFuzzer looks for new files every second."""
         path = self.folder / sha1(data)
         self.lent.add(path.name)
         if data and not path.exists():
             program.write_atomically(path, data)
 
-    def not_lent(self):
+    def not_lent(self) -> list[str]:
         """Names of files that AFL++ has not been given."""
         with os.scandir(self.folder) as entries:
             names = {entry.name for entry in entries if not entry.name.startswith(".")}
         return sorted(names - self.lent)
 
-    def remove(self, data):
+    def remove(self, data: bytes) -> list[pathlib.Path]:
         """Takes a failing input out, so that the next worker gets past it; returns the seeds
         that it came from."""
         key = sha1(data)
@@ -89,17 +93,18 @@ class Corpus:
             staged.unlink(missing_ok=True)
         return [origin for _, origin in origins]
 
-    def files_after_merge(self):
+    def files_after_merge(self) -> int:
         try:
             return int(json.loads(self.state.read_text())["files"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
-    def worth_merging(self):
+    def worth_merging(self) -> bool:
         floor = max(FILES_BEFORE_MERGE, self.files_after_merge() * GROWTH_BEFORE_MERGE)
         return self.files() > floor
 
-    def merge(self, seconds, log_path, stopped, known):
+    def merge(self, seconds: float, log_path: pathlib.Path, stopped: Callable[[], bool],
+              known: Optional[pathlib.Path]) -> Optional[int]:
         """Keeps the files that add coverage and drops the others: merges into a new folder, then
         swaps the two. Gives up, with the corpus as it was, after `seconds` or when stopped()
         becomes true. `known`: the file of known signatures, or None. Returns the number of files

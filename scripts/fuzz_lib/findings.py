@@ -11,15 +11,18 @@
   engines     which engines have found it
 """
 
+import pathlib
 import re
 import shlex
 import subprocess
 import time
+from typing import Any, Iterable, Optional, Sequence
 
 from common_lib import outputs
 from fuzz_lib import program, targets
 from fuzz_lib import signature as signatures
-from fuzz_lib.targets import BYTES
+from fuzz_lib.signature import Failure
+from fuzz_lib.targets import BYTES, Form, Target
 
 REPLAY_SECONDS_MAX = 5
 REPORT_LINES_MAX = 5
@@ -29,7 +32,7 @@ ENGINE_KINDS = ("timeout", "oom", "leak")  # only the engine notices these
 class Finding:
     """One failure as this run has seen it."""
 
-    def __init__(self, target, failure, folder):
+    def __init__(self, target: Target, failure: Failure, folder: pathlib.Path) -> None:
         self.target = target
         self.failure = failure
         self.folder = folder
@@ -37,9 +40,9 @@ class Finding:
         self.total = 0  # in all runs
         self.bytes = 0
         self.input = folder / "input"
-        self.replays = None  # does `command` show the same failure? None: not tried
+        self.replays: Optional[bool] = None  # does `command` show the same failure? None: not tried
 
-    def as_json(self, root):
+    def as_json(self, root: pathlib.Path) -> dict[str, Any]:
         return {
             "signature": self.failure.signature,
             "kind": self.failure.kind,
@@ -52,7 +55,7 @@ class Finding:
             "replays": self.replays,
         }
 
-    def command(self, root):
+    def command(self, root: pathlib.Path) -> str:
         """The one that was chosen, if it came to that."""
         try:
             return (self.folder / "command").read_text().strip()
@@ -61,13 +64,13 @@ class Finding:
             return shlex.join(replay_commands(self.target, self.failure.kind, path)[0])
 
 
-def engine_command(target, path):
+def engine_command(target: Target, path: str) -> list[str]:
     """Runs one input under the engine, which watches time, memory and leaks."""
     limits = [f"-timeout={target.timeout}", f"-rss_limit_mb={target.rss_limit_mb}"]
     return [f"build/fuzz/fuzz_{target.name}", *limits, path]
 
 
-def plain_command(target, path, form=BYTES):
+def plain_command(target: Target, path: str, form: Form = BYTES) -> list[str]:
     """Runs one input without the engine. `form`: how the file, which may look like either, is to
     be read: BYTES, as what the engine left; TEXT; or nothing, which leaves it to the program."""
     if target.runs_in_heaplab:
@@ -76,7 +79,7 @@ def plain_command(target, path, form=BYTES):
     return [f"build/fuzz/replay_{target.name}", *either, path]
 
 
-def replay_commands(target, kind, path):
+def replay_commands(target: Target, kind: str, path: str) -> list[list[str]]:
     """The command lines, from the tree's root, that may show the failure again; the handiest
     first. (heaplab refuses empty files.)"""
     if kind in ENGINE_KINDS:
@@ -85,7 +88,7 @@ def replay_commands(target, kind, path):
     return commands if target.runs_in_heaplab else commands[:1]
 
 
-def read_log(path):
+def read_log(path: pathlib.Path) -> str:
     """A log's text; of a very long one the beginning and the end."""
     with path.open("rb") as log:
         data = log.read(4 << 20)
@@ -96,7 +99,7 @@ def read_log(path):
     return data.decode("utf-8", "replace")
 
 
-def report_part(log):
+def report_part(log: str) -> str:
     """The log from the first word of the failure on, without the engine's progress lines."""
     start = re.search(r"^(FAILURE |tagheap: |==\d+== ?ERROR|.*runtime error: )", log, re.MULTILINE)
     return log[start.start() :] if start else log
@@ -106,55 +109,56 @@ class Store:
     """build/findings. Nothing in it is ever lost: a smaller input replaces a larger one of the
     same failure, and the count goes on."""
 
-    def __init__(self, root):
+    def __init__(self, root: pathlib.Path) -> None:
         self.root = root
         self.folder = root / "build" / "findings"
         self.incoming = self.folder / ".incoming"
-        self.findings = {}  # folder name -> Finding, of this run
+        self.findings: dict[str, Finding] = {}  # folder name -> Finding, of this run
 
-    def open(self):
+    def open(self) -> None:
         self.incoming.mkdir(parents=True, exist_ok=True)
         # What a killed run left behind was not looked at; keep it where it can be found.
         for path in self.incoming.iterdir():
             self.leave(path)
 
-    def leave(self, path):
+    def leave(self, path: pathlib.Path) -> str:
         """Keeps an input that nobody looks at in this run; returns where."""
         left = self.folder / f"left-{path.name}"
         path.replace(left)
         return program.shown(left, self.root)
 
-    def close(self):
+    def close(self) -> None:
         if self.incoming.is_dir() and not any(self.incoming.iterdir()):
             self.incoming.rmdir()
 
-    def not_filed(self):
+    def not_filed(self) -> list[pathlib.Path]:
         """Inputs that failed, and that nobody will look at in this run."""
         return sorted(self.incoming.glob("*"))
 
-    def older(self):
+    def older(self) -> list[pathlib.Path]:
         """Folders of failures that this run has not seen."""
         folders = sorted(path.parent for path in self.folder.glob("*/signature"))
         return [folder for folder in folders if folder.name not in self.findings]
 
-    def of(self, target):
+    def of(self, target: Target) -> list[Finding]:
         return [found for found in self.findings.values() if found.target.name == target.name]
 
-    def folder_of(self, target, failure):
+    def folder_of(self, target: Target, failure: Failure) -> pathlib.Path:
         return self.folder / f"{target.name}-{failure.kind}-{failure.short_hash()}"
 
-    def ends_in_time(self, target, failure, artifact):
+    def ends_in_time(self, target: Target, failure: Failure, artifact: pathlib.Path) -> bool:
         """The engine's limit counts by the clock, also while other programs have the processor: does
         the input end well, played alone? Not asked of what is a finding of this run already."""
         if failure.kind != "timeout" or self.folder_of(target, failure).name in self.findings:
             return False
-        command = [f"build/fuzz/replay_{target.name}", artifact]
+        command = [f"build/fuzz/replay_{target.name}", str(artifact)]
         if not (self.root / command[0]).exists():
             return False
         outcome = program.run(command, self.root, target.timeout)
         return outcome.status == 0 and not outcome.hung
 
-    def add(self, target, failure, artifact, log, engine="libfuzzer"):
+    def add(self, target: Target, failure: Failure, artifact: pathlib.Path, log: str,
+            engine: str = "libfuzzer") -> tuple[Finding, bool]:
         """Files one failing input (the artifact is moved away); returns its Finding, and
         whether this run had not seen it before."""
         folder = self.folder_of(target, failure)
@@ -174,7 +178,8 @@ class Store:
             raise
         return found, is_new
 
-    def file(self, found, is_new, artifact, log, engine):
+    def file(self, found: Finding, is_new: bool, artifact: pathlib.Path, log: str,
+             engine: str) -> None:
         folder = found.folder
         folder.mkdir(exist_ok=True)
         program.write_atomically(folder / "count", f"{found.total}\n")
@@ -193,7 +198,7 @@ class Store:
         found.bytes = kept.stat().st_size
         artifact.unlink()
 
-    def keep(self, found, data, log):
+    def keep(self, found: Finding, data: bytes, log: str) -> None:
         folder = found.folder
         program.write_atomically(folder / "input", data)
         program.write_atomically(folder / "log.txt", log)
@@ -201,7 +206,7 @@ class Store:
         program.write_atomically(folder / "signature", found.failure.signature + "\n")
         self.choose_command(found)
 
-    def script_text(self, target, folder):
+    def script_text(self, target: Target, folder: pathlib.Path) -> str:
         """The input for a person: as a script, or (not a script) with its odd bytes escaped."""
         path = folder / "input"
         heaplab = self.root / "build" / "fuzz" / "heaplab"
@@ -215,7 +220,7 @@ class Store:
         lines = path.read_bytes().split(b"\n")
         return "".join(repr(line)[2:-1] + "\n" for line in lines)
 
-    def choose_command(self, found):
+    def choose_command(self, found: Finding) -> None:
         """Writes down the first command that shows this failure again. Hangs are not replayed: to
         see one again takes as long as the engine's limit."""
         path = program.shown(found.folder / "input", self.root)
@@ -227,7 +232,7 @@ class Store:
             commands = working or commands
         program.write_atomically(found.folder / "command", shlex.join(commands[0]) + "\n")
 
-    def shows(self, command, failure):
+    def shows(self, command: Sequence[str], failure: Failure) -> bool:
         if not (self.root / command[0]).exists():
             return False
         outcome = program.run(command, self.root, REPLAY_SECONDS_MAX)
@@ -236,21 +241,21 @@ class Store:
         return failed and again is not None and again.signature == failure.signature
 
 
-def read_count(folder):
+def read_count(folder: pathlib.Path) -> int:
     try:
         return int((folder / "count").read_text())
     except (OSError, ValueError):
         return 0
 
 
-def read_words(path):
+def read_words(path: pathlib.Path) -> list[str]:
     try:
         return path.read_text().split()
     except (OSError, UnicodeDecodeError):
         return []
 
 
-def shorten(lines, head, tail):
+def shorten(lines: Iterable[str], head: int, tail: int) -> list[str]:
     """The first and the last lines of many: where it starts, and where it goes wrong."""
     lines = [line[:200] for line in lines]
     if len(lines) <= head + tail + 1:
@@ -258,13 +263,13 @@ def shorten(lines, head, tail):
     return lines[:head] + [f"... {len(lines) - head - tail} more lines ..."] + lines[-tail:]
 
 
-def own_report(report):
+def own_report(report: str) -> list[str]:
     """What the target itself printed about the failure, before the engine's report."""
     end = re.search(r"^(==\d+==|SUMMARY: )", report, re.MULTILINE)
     return report[: end.start() if end else len(report)].strip("\n").splitlines()
 
 
-def describe(found, root):
+def describe(found: Finding, root: pathlib.Path) -> list[str]:
     """The finding as lines for the terminal: what failed, the script, how to see it again."""
     folder = found.folder
     report = report_part(read_log(folder / "log.txt"))

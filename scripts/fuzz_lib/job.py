@@ -9,7 +9,8 @@ import pathlib
 import resource
 import shutil
 import time
-from typing import IO, NamedTuple, Optional
+from types import FrameType
+from typing import IO, Callable, NamedTuple, Optional, Union
 
 from common_lib import outputs, script
 from common_lib.script import SetupError
@@ -20,7 +21,9 @@ from fuzz_lib import targets as target_table
 from fuzz_lib import watchman as planted
 from fuzz_lib.corpus import Corpus
 from fuzz_lib.growth import Growth, Point
-from fuzz_lib.live import GROWTH_COLUMNS, Row
+from fuzz_lib.live import GROWTH_COLUMNS, Live, Row
+from fuzz_lib.signature import Failure
+from fuzz_lib.targets import Target
 from fuzz_lib.worker import HARD, KILL, SOFT, Worker
 
 TICK = 0.1  # seconds
@@ -39,7 +42,7 @@ TRIALS_SECONDS_INTERRUPTED = 3
 
 class Settings(NamedTuple):
     root: pathlib.Path  # the tree
-    names: tuple  # of the targets; empty: all
+    names: tuple[str, ...]  # of the targets; empty: all
     seconds: int
     cores: int
     stop_at_first: bool = False  # end with the first finding
@@ -51,43 +54,50 @@ class Settings(NamedTuple):
     planted_every: Optional[int] = None  # seconds between planted bugs; None: there are none
 
 
-def processor_seconds():
+class Sample(NamedTuple):
+    at: float  # by the clock
+    executions: int
+    checked: int  # operations
+
+
+def processor_seconds() -> float:
     """That our processes have taken which have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 class Job:
-    def __init__(self, settings, live):
+    def __init__(self, settings: Settings, live: Live) -> None:
         self.settings = settings
         self.live = live
         self.root = settings.root
         self.build = settings.root / "build"
-        self.targets = []
-        self.corpora = {}
-        self.workers = []
-        self.trials = []  # inputs that AFL++ says fail; the first one is being tried
+        self.targets: list[Target] = []
+        self.corpora: dict[str, Corpus] = {}  # of each target, by its name, as below
+        self.workers: list[Worker] = []
+        self.trials: list[afl.Trial] = []  # of inputs that AFL++ says fail; the first one runs
         self.store = findings.Store(self.root)
         self.known = known_failures.Known()
         self.late: dict[str, list[bytes]] = collections.defaultdict(list)  # inputs, of each target
-        self.problems = []  # why this run proves less than it claims
-        self.interrupt = None  # the first signal that asked us to end
+        self.problems: list[str] = []  # why this run proves less than it claims
+        self.interrupt: Optional[int] = None  # the first signal that asked us to end
         self.broke_off = False  # the system, a full disk for one, let it not go on
-        self.stopping = None  # when the workers were told to stop
+        self.stopping: Optional[float] = None  # when the workers were told to stop
         self.pressed = 0
-        self.samples = {}
-        self.growth = {}  # target's name -> Growth
-        self.corpus_start = {}  # target's name -> files
-        self.known_before = set()  # folders of findings that were there
+        self.samples: dict[str, collections.deque[Sample]] = {}
+        self.growth: dict[str, Growth] = {}
+        self.corpus_start: dict[str, int] = {}  # files
+        self.known_before: set[str] = set()  # folders of findings that were there
         self.watchman: Optional[planted.Watchman] = None
-        self.watch = lambda job, now: None  # is called again and again while the run goes on
-        self.first_finding_seconds = None
-        self.processor = None  # seconds, when the run has ended
+        # is called again and again while the run goes on
+        self.watch: Callable[[Job, float], None] = lambda job, now: None
+        self.first_finding_seconds: Optional[float] = None
+        self.processor: Optional[float] = None  # seconds, when the run has ended
         self.lock: Optional[IO[str]] = None
 
     # ---- setting up
 
-    def open(self):
+    def open(self) -> None:
         """Raises SetupError: nothing has been started or written then."""
         self.known = known_failures.Known(self.settings.known)
         known = target_table.discover(self.root)
@@ -138,32 +148,32 @@ class Job:
                     self.workers[-1].known = self.known.path
                     self.workers[-1].layout = self.settings.layout
 
-    def check_program(self, name):
+    def check_program(self, name: str) -> None:
         path = self.build / "fuzz" / name
         if not os.access(path, os.X_OK) or path.is_dir():
             raise SetupError(f"{path} is missing or not a program: `make fuzz` builds it")
 
-    def take_lock(self):
+    def take_lock(self) -> None:
         self.lock = open(self.build / "fuzz.lock", "a+")  # held until this process ends
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SetupError(f"another fuzzing run is using {self.build}: stop it first") from None
 
-    def release_lock(self):
+    def release_lock(self) -> None:
         if self.lock is not None:
             self.lock.close()
 
     # ---- signals
 
-    def on_signal(self, number, _frame):
+    def on_signal(self, number: int, _frame: Optional[FrameType]) -> None:
         """The first one ends the run with its summary; the second one ends it at once."""
         if self.interrupt is not None:
             self.kill_all()
             os._exit(128 + number)
         self.interrupt = number
 
-    def kill_all(self):
+    def kill_all(self) -> None:
         for worker in self.workers:
             if worker.running():
                 worker.signal(KILL)
@@ -172,7 +182,7 @@ class Job:
 
     # ---- running
 
-    def run(self):
+    def run(self) -> summary.Summary:
         """The whole run; returns its Summary."""
         self.started_at = time.time()
         self.started = time.monotonic()
@@ -208,7 +218,7 @@ class Job:
         self.store.close()
         return summary.make(self)
 
-    def break_off(self, error):
+    def break_off(self, error: Union[OSError, outputs.OutputError]) -> None:
         """What was gained so far is still said, and where it lies."""
         self.broke_off = True
         self.kill_all()
@@ -217,13 +227,13 @@ class Job:
         for path in self.store.not_filed():
             self.problem(f"an input that failed was not filed: {program.shown(path, self.root)}")
 
-    def loop(self):
+    def loop(self) -> None:
         while True:
             now = time.monotonic()
             if self.stopping is None:
                 self.start_due(now)
             for worker in self.workers:
-                if worker.running():
+                if worker.process is not None:
                     if worker.process.poll() is None:
                         worker.refresh()
                     else:
@@ -242,18 +252,18 @@ class Job:
                 self.press(now - self.stopping)
             time.sleep(TICK)
 
-    def look_at_planted(self, now):
+    def look_at_planted(self, now: float) -> None:
         if self.watchman is not None and self.stopping is None:
             dead = self.watchman.tick(now, self.deadline)
             if dead is not None:
                 self.problem(dead)
 
-    def is_over(self, now):
-        found = self.settings.stop_at_first and self.store.findings
+    def is_over(self, now: float) -> bool:
+        found = self.settings.stop_at_first and bool(self.store.findings)
         dead = all(worker.given_up for worker in self.workers)
         return now >= self.deadline or self.interrupt is not None or found or dead
 
-    def start_due(self, now):
+    def start_due(self, now: float) -> None:
         for worker in self.workers:
             if worker.running() or worker.given_up or now < worker.next_start:
                 continue
@@ -268,7 +278,7 @@ class Job:
                 worker.given_up = True
                 self.problem(f"worker {worker.name} cannot start: {error.strerror}")
 
-    def press(self, waited):
+    def press(self, waited: float) -> None:
         patience = 1.5
         if self.interrupt is None and not self.settings.stop_at_first:
             patience = max(worker.target.timeout for worker in self.workers) * 1.5 + 5
@@ -283,7 +293,7 @@ class Job:
 
     # ---- the other engine
 
-    def exchange(self, now, force=False):
+    def exchange(self, now: float, force: bool = False) -> None:
         """Finds go both ways, and what AFL++ failed on is tried, one input after the other."""
         for worker in self.workers:
             if isinstance(worker, afl.AflWorker):
@@ -292,13 +302,13 @@ class Job:
         if self.trials and self.trials[0].is_over():
             self.file_trial(self.trials.pop(0))
 
-    def file_trial(self, trial):
+    def file_trial(self, trial: afl.Trial) -> None:
         if trial.failure is None:
             trial.path.unlink()
         else:
             self.file_finding(trial.worker, trial.failure, trial.path, trial.log)
 
-    def finish_trials(self):
+    def finish_trials(self) -> None:
         """What a run has found counts, though it was found in the last second."""
         self.exchange(time.monotonic(), force=True)
         hurry = self.interrupt is not None or self.settings.stop_at_first
@@ -314,14 +324,14 @@ class Job:
                 self.problem(f"AFL++ failed on an input that was not tried again: {left}")
         self.trials.clear()
 
-    def problem(self, text):
+    def problem(self, text: str) -> None:
         if text not in self.problems:
             self.problems.append(text)
             self.live.say(f"PROBLEM: {text}")
 
     # ---- deaths
 
-    def bury(self, worker):
+    def bury(self, worker: Worker) -> None:
         status, artifacts = worker.collect()
         log = findings.read_log(worker.log_path)
         name = artifacts[0].name[len(worker.name) + 1 :] if artifacts else None
@@ -336,7 +346,8 @@ class Job:
             self.file_death(worker, failure, log)
         worker.rest(failure.signature)
 
-    def file_finding(self, worker, failure, artifact, log):
+    def file_finding(self, worker: Worker, failure: Failure, artifact: pathlib.Path,
+                     log: str) -> None:
         target = worker.target
         if self.is_late(target, failure, artifact):
             artifact.unlink()
@@ -356,7 +367,7 @@ class Job:
                 "this run goes on without it"
             )
 
-    def is_late(self, target, failure, artifact):
+    def is_late(self, target: Target, failure: Failure, artifact: pathlib.Path) -> bool:
         """Was only the machine too busy for the input? One that is late again is kept no longer: it
         may be a seed, with which every worker begins."""
         if self.interrupt is not None or not self.store.ends_in_time(target, failure, artifact):
@@ -369,7 +380,7 @@ class Job:
                       f"{target.timeout}s ends in time when it is played alone")
         return True
 
-    def file_death(self, worker, failure, log):
+    def file_death(self, worker: Worker, failure: Failure, log: str) -> None:
         """An end that no input explains: the harness is broken, or the machine is too small."""
         words = [line for line in log.splitlines() if line.strip()]
         last = f", its last words: {words[-1][:160]}" if words else ""
@@ -385,47 +396,48 @@ class Job:
 
     # ---- what there is to show
 
-    def workers_of(self, target):
+    def workers_of(self, target: Target) -> list[Worker]:
         return [worker for worker in self.workers if worker.target is target]
 
-    def total(self, target):
+    def total(self, target: Target) -> stats.Stats:
         together = stats.NOTHING
         for worker in self.workers:
             if worker.target is target:
                 together = stats.add(together, worker.total())
         return together
 
-    def sample(self, now, force=False):
+    def sample(self, now: float, force: bool = False) -> None:
         for target in self.targets:
             samples = self.samples[target.name]
-            if samples and now - samples[-1][0] < 0.5 and not force:
+            if samples and now - samples[-1].at < 0.5 and not force:
                 continue
             done = self.total(target)
-            samples.append((now, done.executions, done.counters.get("checked", 0)))
+            samples.append(Sample(now, done.executions, done.counters.get("checked", 0)))
             workers = self.workers_of(target)
             self.growth[target.name].add(
                 Point(round(now - self.started, 1), done.executions, summary.coverage(workers),
                       max(worker.features for worker in workers),
                       self.corpora[target.name].files()),
                 any(worker.features_start is not None for worker in workers))
-            while now - samples[0][0] > RATE_WINDOW:
+            while now - samples[0].at > RATE_WINDOW:
                 samples.popleft()
 
-    def rows(self):
+    def rows(self) -> list[Row]:
         now = time.monotonic()
         rows = []
         for target in self.targets:
             samples = self.samples[target.name]
             first, last = samples[0], samples[-1]
-            seconds = max(last[0] - first[0], 0.001)
+            seconds = max(last.at - first.at, 0.001)
             workers = self.workers_of(target)
             found = self.store.of(target)
             growth = self.growth[target.name]
             rows.append(
                 Row(
                     target=target.name,
-                    executions_per_second=(last[1] - first[1]) / seconds,
-                    checked_per_second=(last[2] - first[2]) / seconds if target.checked else None,
+                    executions_per_second=(last.executions - first.executions) / seconds,
+                    checked_per_second=(last.checked - first.checked) / seconds
+                    if target.checked else None,
                     coverage=summary.coverage(workers),
                     features=max(worker.features for worker in workers),
                     corpus=self.corpora[target.name].files(),
@@ -441,7 +453,7 @@ class Job:
 
     # ---- the end
 
-    def check_end(self):
+    def check_end(self) -> None:
         """A run whose harness was dead proves nothing: notice that."""
         for target in self.targets:
             if self.store.of(target) or self.interrupt is not None:
@@ -462,7 +474,7 @@ class Job:
                             "operations: part of its harness is dead"
                         )
 
-    def merge_corpora(self):
+    def merge_corpora(self) -> None:
         if not self.settings.merge or self.broke_off:
             return
         end = time.monotonic() + min(MERGE_SECONDS_MAX, 5 + self.settings.seconds / 10)

@@ -3,7 +3,7 @@
 
 import os
 import shutil
-from typing import NamedTuple, Optional
+from typing import Callable, Iterable, NamedTuple, Optional, Sequence, TextIO
 
 from common_lib import script
 from common_lib.script import SetupError
@@ -19,7 +19,7 @@ GROWTH_COLUMNS = 12
 class Row(NamedTuple):
     target: str
     executions_per_second: float
-    checked_per_second: float  # None: the target checks no operations
+    checked_per_second: Optional[float]  # None: the target checks no operations
     coverage: int
     features: int
     corpus: int
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     since_find: Optional[float]  # seconds since coverage last grew; None: it did not in this run
     growth: str  # of its features, as GROWTH_COLUMNS characters; for terminals
 
-    def cells(self):
+    def cells(self) -> tuple[str, ...]:
         checked = self.checked_per_second
         findings = f"{self.findings} (+{self.repeats} same)" if self.repeats else self.findings
         return (
@@ -45,12 +45,12 @@ class Row(NamedTuple):
             self.growth,
         )
 
-    def plain(self):
+    def plain(self) -> str:
         named = zip(HEADINGS[1:-1], self.cells()[1:-1])
         return f"{self.target}: " + ", ".join(f"{name} {cell}" for name, cell in named)
 
 
-def table(rows):
+def table(rows: Iterable[Row]) -> list[str]:
     """Lines of aligned columns; the first one is left-aligned."""
     lines = [HEADINGS] + [row.cells() for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
@@ -66,19 +66,19 @@ class Live:
     """A stream that cannot be written does not end a run of many hours: `trouble` says why, and
     nothing more is written. If it is so from the start, there is no run (SetupError)."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Optional[TextIO]) -> None:
         if stream is None:
             raise SetupError("standard output is closed: give it a file or a terminal")
         self.stream = stream
         self.is_terminal = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         encoding = (getattr(stream, "encoding", None) or "ascii").lower()
         self.is_ascii = not encoding.startswith("utf")
-        self.trouble = None
+        self.trouble: Optional[str] = None
         self.written = False
         self.drawn = 0  # lines of the block now on the screen
         self.due = 0.0
 
-    def write(self, lines):
+    def write(self, lines: Iterable[str]) -> None:
         """Lines in the place of the block that was drawn last."""
         erase = f"\x1b[{self.drawn}A\x1b[J" if self.drawn else ""
         self.drawn = 0
@@ -89,13 +89,13 @@ class Live:
             raise SetupError(f"standard output cannot be written: {self.trouble}")
         self.written = True
 
-    def say(self, *lines):
+    def say(self, *lines: str) -> None:
         """Lines that stay."""
         self.write(lines)
         if self.is_terminal:
             self.due = 0.0
 
-    def update(self, rows, now, force=False):
+    def update(self, rows: Callable[[], Sequence[Row]], now: float, force: bool = False) -> None:
         if now < self.due and not force:
             return
         if self.is_terminal:

@@ -4,8 +4,9 @@ the table. heaplab makes the same ones (fuzz/result/failure.c, fuzz/shrink/repor
 tests/scripts/test_signatures.py holds the two against each other."""
 
 import hashlib
+import pathlib
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Optional, Sequence
 
 FRAME = re.compile(r"^\s+#\d+ (0x[0-9a-f]+) in (.+?) (\S*/.*?|\S+?):(\d+)(?::\d+)?\s*$")
 FAILURE = re.compile(r"^(?:\S.*: )?FAILURE (property=(\S+).*?)(?: op=\d+ kind=\S+)?$", re.MULTILINE)
@@ -23,21 +24,22 @@ ERROR = re.compile(r"^(?:==\d+== ?)?(?:ERROR|WARNING): |runtime error: ", re.MUL
 # Where every report passes through: frames that say nothing about the bug.
 REPORTERS = ("src/base/fault.c", "src/os/port.c", "fuzz/shrink/", "fuzz/engines/")
 TOOLS = re.compile(r"^/usr/|compiler-rt")
+Frame = tuple[str, str]  # address, "function file:line"
 
 
 class Failure(NamedTuple):
     kind: str  # a word for file names: blocks, asan-heap-buffer-overflow, timeout
     signature: str  # one line, equal for equal bugs
 
-    def short_hash(self):
+    def short_hash(self) -> str:
         return hashlib.sha256(self.signature.encode()).hexdigest()[:8]
 
 
-def slug(text, words_max=6):
+def slug(text: str, words_max: int = 6) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", text.lower())[:words_max]) or "unknown"
 
 
-def relative(path, root):
+def relative(path: str, root: pathlib.Path) -> Optional[str]:
     """The path inside the tree; of a file elsewhere its name; None if it is the system's."""
     prefix = str(root) + "/"
     if path.startswith(prefix):
@@ -47,10 +49,10 @@ def relative(path, root):
     return path if (root / path).is_file() else None
 
 
-def project_frames(log, root):
+def project_frames(log: str, root: pathlib.Path) -> list[Frame]:
     """(address, function file:line) of the first stack's frames that are not the system's or a
     tool's, innermost first."""
-    frames: list[tuple[str, str]] = []
+    frames: list[Frame] = []
     in_stack = False
     start = ERROR.search(log)
     for line in log[start.start() if start else 0 :].splitlines():
@@ -67,17 +69,17 @@ def project_frames(log, root):
     return frames
 
 
-def at(frames, count):
+def at(frames: Sequence[Frame], count: int) -> str:
     return "".join(f" at {frame}" for _, frame in frames[:count])
 
 
-def first_function(frames):
+def first_function(frames: Sequence[Frame]) -> Optional[str]:
     """The one that the linker knows: frames of what was inlined there have the same address."""
     inside = [frame for address, frame in frames if address == frames[0][0]]
     return inside[-1].split()[0] if inside else None
 
 
-def entry_frame(frames):
+def entry_frame(frames: Sequence[Frame]) -> list[Frame]:
     """The library function that the harness called: a hang is caught at a random place inside
     it, so only the way in says which hang it is."""
     inside = [one for one in frames if " src/" in one[1]]
@@ -86,7 +88,7 @@ def entry_frame(frames):
     return [(address, re.sub(r":\d+$", "", frame)) for address, frame in outermost]
 
 
-def classify(log, root):
+def classify(log: str, root: pathlib.Path) -> Optional[Failure]:
     """The Failure that the text of a log shows; None if it shows none."""
     if match := FAILURE.search(log):
         return Failure(slug(match[2]), match[1])
@@ -107,11 +109,11 @@ def classify(log, root):
     return None
 
 
-def signal(what, function):
+def signal(what: str, function: Optional[str]) -> Failure:
     return Failure("signal", f"{what} at {function}" if function else what)
 
 
-def classify_summary(tool, text, frames, log):
+def classify_summary(tool: str, text: str, frames: Sequence[Frame], log: str) -> Failure:
     if tool == "libFuzzer":
         what = text.split("(")[0].strip()
         if what == "timeout":
@@ -130,7 +132,7 @@ def classify_summary(tool, text, frames, log):
     return Failure(slug(f"{short} {what}"), f"{tool}: {what}{where}")
 
 
-def classify_end(artifact, status):
+def classify_end(artifact: Optional[str], status: int) -> Failure:
     """For a process that ended without a report that classify understands: by the engine's name
     for the input it left (timeout-HASH), else by its exit status."""
     kind = artifact.split("-")[0] if artifact else ""
@@ -139,7 +141,7 @@ def classify_end(artifact, status):
     return classify_exit(status)
 
 
-def classify_exit(status):
+def classify_exit(status: int) -> Failure:
     """For a process that failed without a word that classify understands."""
     what = f"signal {-status}" if status < 0 else f"exit status {status}"
     return Failure(slug(what), what)

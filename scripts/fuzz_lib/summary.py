@@ -4,10 +4,15 @@
 import json
 import signal
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, Sequence
 
 from common_lib import outputs
 from fuzz_lib import duration, known, program
+from fuzz_lib.targets import Target
+from fuzz_lib.worker import Worker
+
+if TYPE_CHECKING:
+    from fuzz_lib.job import Job  # which imports this
 
 # After so many checked operations every counter that a target publishes must have moved.
 CHECKED_BEFORE_COUNTERS_COUNT = 1_000_000
@@ -15,11 +20,11 @@ CHECKED_BEFORE_COUNTERS_COUNT = 1_000_000
 
 class Summary(NamedTuple):
     status: int  # exit status
-    data: dict
-    lines: list
+    data: dict[str, Any]
+    lines: list[str]
 
 
-def conclude(job):
+def conclude(job: "Job") -> tuple[str, int]:
     """(result, exit status): findings and a dead harness outrank an interruption."""
     if job.store.findings:
         return "findings", 1
@@ -30,13 +35,13 @@ def conclude(job):
     return "clean", 0
 
 
-def coverage(workers):
+def coverage(workers: Sequence[Worker]) -> int:
     """The engines count different things: libFuzzer's count is given if it is there."""
     measured = [worker for worker in workers if worker.engine == "libfuzzer"] or workers
     return max(worker.coverage for worker in measured)
 
 
-def make(job):
+def make(job: "Job") -> Summary:
     path = job.build / "fuzz-summary.json"
     shown = program.shown(path, job.root)
     data = collect(job)
@@ -48,7 +53,7 @@ def make(job):
     return Summary(data["exit_status"], data, as_text(job, data, shown))
 
 
-def collect(job):
+def collect(job: "Job") -> dict[str, Any]:
     result, status = conclude(job)
     return {
         "result": result,
@@ -66,7 +71,7 @@ def collect(job):
     }
 
 
-def describe(job, target):
+def describe(job: "Job", target: Target) -> dict[str, Any]:
     done = job.total(target)
     workers = [worker for worker in job.workers if worker.target is target]
     checked = done.counters.get("checked", 0) if target.checked else None
@@ -89,14 +94,14 @@ def describe(job, target):
     }
 
 
-def by_engine(workers):
+def by_engine(workers: Iterable[Worker]) -> dict[str, int]:
     executions = {worker.engine: 0 for worker in workers}
     for worker in workers:
         executions[worker.engine] += worker.total().executions
     return executions
 
 
-def as_text(job, data, path):
+def as_text(job: "Job", data: dict[str, Any], path: str) -> list[str]:
     asked = duration.show(job.settings.seconds)
     how = f", interrupted by {data['interrupted_by']}" if job.interrupt else ""
     lines = ["", f"SUMMARY after {duration.show(job.seconds)} of {asked}{how}"]

@@ -3,8 +3,11 @@
 differs from the defaults stands in OPTIONS. The plug-in is the target `subjects` with somebody's
 allocator linked in, built and fuzzed only when it is asked for."""
 
+import pathlib
 import re
-from typing import Any, NamedTuple, Optional
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
+
+Form = tuple[str, ...]  # heaplab's options that say in which form a file is
 
 
 class Target(NamedTuple):
@@ -17,13 +20,13 @@ class Target(NamedTuple):
     script: bool = False  # its inputs are scripts, which `heaplab show` can print
     runs_in_heaplab: bool = False  # `heaplab run` plays its inputs
     text_cases: bool = False  # what it fails on is adopted as a script in text form
-    flags: tuple = ()  # further libFuzzer flags
+    flags: tuple[str, ...] = ()  # further libFuzzer flags
     form: str = "script"  # what its inputs are, for the mutator: as the target's source says
     seeds: Optional[str] = None  # the target whose seeds it takes; None: its own
-    heaplab: tuple = ()  # further options of heaplab for its inputs
-    idle: tuple = ()  # counters that say nothing when they stay 0
+    heaplab: tuple[str, ...] = ()  # further options of heaplab for its inputs
+    idle: tuple[str, ...] = ()  # counters that say nothing when they stay 0
 
-    def options(self, form):
+    def options(self, form: Form) -> list[str]:
         """heaplab's options for a file of this target. `form`: BYTES, as what an engine left; TEXT;
         or nothing, which leaves it to heaplab."""
         numbered = self.form == "numbered" and form == BYTES
@@ -57,28 +60,28 @@ PLUGIN = Target(
 FORM = re.compile(r"^const lab_mutate_form lab_target_form = LAB_MUTATE_(\w+);", re.MULTILINE)
 
 
-def describe(name):
+def describe(name: str) -> Target:
     return Target(name, **OPTIONS.get(name, {}))
 
 
-def read_form(target, source):
+def read_form(target: Target, source: pathlib.Path) -> Target:
     found = FORM.search(source.read_text())
     return target._replace(form=found[1].lower()) if found else target
 
 
-def discover(root):
+def discover(root: pathlib.Path) -> list[Target]:
     """All targets of the tree, the heavy ones first."""
     sources = sorted((root / "fuzz" / "targets").glob("*.c"))
     targets = [read_form(describe(source.stem), source) for source in sources]
     return sorted(targets, key=lambda target: not target.heavy)
 
 
-def find(name, targets):
+def find(name: str, targets: Iterable[Target]) -> Optional[Target]:
     """The target of that name among these, or the plug-in; None: there is none."""
     return next((target for target in [*targets, PLUGIN] if target.name == name), None)
 
 
-def share_cores(targets, cores):
+def share_cores(targets: Sequence[Target], cores: int) -> dict[str, int]:
     """How many workers each target gets: one at least; what is left goes to the heavy ones."""
     workers = {target.name: 1 for target in targets}
     takers = [target.name for target in targets if target.heavy] or list(workers)

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import time
+from typing import Any, Optional
 
 from common_lib import children
 from common_lib.script import SetupError
@@ -42,7 +43,8 @@ def candidates(root: pathlib.Path) -> list[str]:
 class Watchman:
     """`every`: seconds between two bugs; the first one comes after half of that."""
 
-    def __init__(self, root, every, started, seed=None):
+    def __init__(self, root: pathlib.Path, every: float, started: float,
+                 seed: Optional[int] = None) -> None:
         self.root = root
         self.every = every
         self.started = started
@@ -50,13 +52,13 @@ class Watchman:
         self.seed = random.SystemRandom().getrandbits(32) if seed is None else seed
         self.chance = random.Random(self.seed)
         self.due = started + every / 2
-        self.process = None
+        self.process: Optional[children.Process] = None
         self.begun = 0.0
         self.bug = ""
         self.log_path = root / "build" / "fuzz-logs" / "planted.log"
-        self.tries = []  # as record.py keeps them
+        self.tries: list[dict[str, Any]] = []  # as record.py keeps them
 
-    def start(self, now):
+    def start(self, now: float) -> None:
         self.bug = self.chance.choice(self.names)
         self.begun = now
         self.due = now + self.every
@@ -69,7 +71,7 @@ class Watchman:
         with self.log_path.open("wb") as log:
             self.process = program.start(command, log, self.root, env, nice=10)
 
-    def tick(self, now, deadline):
+    def tick(self, now: float, deadline: float) -> Optional[str]:
         """What came to light: a sentence that says why the harness is dead, or None."""
         if self.process is None:
             if now >= self.due and now < deadline:
@@ -81,7 +83,7 @@ class Watchman:
         self.end()
         return self.settle(status, now)
 
-    def settle(self, status, now):
+    def settle(self, status: Optional[int], now: float) -> Optional[str]:
         text = self.log_path.read_text(errors="replace")
         found = FOUND.search(text)
         words = [line for line in text.splitlines() if line.strip()]
@@ -96,7 +98,7 @@ class Watchman:
         return (f"the harness is dead: the planted bug {self.bug} was not found as it should be "
                 f"({last})")
 
-    def end(self):
+    def end(self) -> None:
         """Also one that is not over, which then counts for nothing."""
         if self.process is not None:
             children.signal_group(self.process, signal.SIGTERM)
@@ -107,6 +109,6 @@ class Watchman:
             self.process.wait()
         self.process = None
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         return {"seed": self.seed, "every": self.every, "drawn_from": len(self.names),
                 "tries": self.tries}

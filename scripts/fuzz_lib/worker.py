@@ -2,13 +2,15 @@
 """One fuzzing worker: a libFuzzer process that is started again whenever it dies before the
 time is up."""
 
+import pathlib
 import re
 import signal
 import time
-from typing import Optional
+from typing import Iterator, Optional, Sequence
 
 from common_lib import children
 from fuzz_lib import program, stats
+from fuzz_lib.targets import Target
 
 PROGRESS = re.compile(rb"^#(\d+)\t(\S+)\s+cov: (\d+) ft: (\d+) (?:.* rss: (\d+)Mb)?", re.MULTILINE)
 SEED = re.compile(rb"^INFO: Seed: (\d+)", re.MULTILINE)
@@ -25,10 +27,10 @@ INTERRUPTED = 72  # libFuzzer's exit status after a signal
 
 class Worker:
     engine = "libfuzzer"
-    known = None  # the file of known signatures
-    layout = None  # the only one that is played
+    known: Optional[pathlib.Path] = None  # the file of known signatures
+    layout: Optional[str] = None  # the only one that is played
 
-    def __init__(self, target, index, root, niced):
+    def __init__(self, target: Target, index: int, root: pathlib.Path, niced: bool) -> None:
         self.target = target
         self.name = f"{target.name}-{index}"
         self.root = root
@@ -44,7 +46,7 @@ class Worker:
         self.next_start = 0.0
         self.lived = 0.0
         self.back_off = 0.0
-        self.last_signature = None
+        self.last_signature: Optional[str] = None
         self.given_up = False
         self.deaths_without_input = 0
         self.before = stats.NOTHING  # sums of the processes that have ended
@@ -57,7 +59,7 @@ class Worker:
         self.slowest_seconds: Optional[int] = None  # whole ones: so the engine says it
         self.seeds: list[int] = []  # of its processes
 
-    def arguments(self, seconds, folders):
+    def arguments(self, seconds: float, folders: Sequence[pathlib.Path]) -> Iterator[object]:
         target = self.target
         yield self.root / "build" / "fuzz" / f"fuzz_{target.name}"
         yield from ("-fork=0", "-reload=1", "-print_final_stats=1", "-report_slow_units=1000000")
@@ -72,7 +74,7 @@ class Worker:
         yield from target.flags
         yield from folders
 
-    def start(self, seconds, folders):
+    def start(self, seconds: float, folders: Sequence[pathlib.Path]) -> None:
         """Raises OSError if the program cannot be started."""
         self.starts += 1
         self.log_path = self.logs / f"{self.name}.{self.starts}.log"
@@ -85,25 +87,25 @@ class Worker:
             self.process = program.start(arguments, log, self.root, self.environment(), nice)
         self.started = time.monotonic()
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         return program.environment(self.stats_path, self.known, self.layout)
 
-    def signal(self, number):
+    def signal(self, number: int) -> None:
         if self.process is not None:
             children.signal_group(self.process, number)
 
-    def finished_well(self, _status):
+    def finished_well(self, _status: int) -> bool:
         """Has the process come to an end that it was meant to come to?"""
         return False
 
-    def ended_as_asked(self, status):
+    def ended_as_asked(self, status: int) -> bool:
         """Is this how a process ends that was told to?"""
         return status in (0, INTERRUPTED, -SOFT, -HARD, -KILL)
 
-    def running(self):
+    def running(self) -> bool:
         return self.process is not None
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Takes over what the process has published and logged since the last time."""
         page = stats.read(self.stats_path)
         with self.log_path.open("rb") as log:
@@ -127,11 +129,11 @@ class Worker:
         if page is not None:
             self.now = page
 
-    def total(self):
+    def total(self) -> stats.Stats:
         """What all processes of this worker have done."""
         return stats.add(self.before, self.now)
 
-    def collect(self):
+    def collect(self) -> tuple[int, list[pathlib.Path]]:
         """After the process has ended: its exit status and the inputs it failed on."""
         assert self.process is not None
         status = self.process.wait()
@@ -141,11 +143,11 @@ class Worker:
         self.lived = time.monotonic() - self.started
         return status, self.artifacts()
 
-    def artifacts(self):
+    def artifacts(self) -> list[pathlib.Path]:
         """Inputs that a process of this worker failed on and that were not filed yet."""
         return sorted(self.incoming.glob(f"{self.name}-*"))
 
-    def rest(self, signature):
+    def rest(self, signature: str) -> None:
         """Decides when to start again after a death of this kind."""
         if self.lived < QUICK_DEATH and signature == self.last_signature:
             self.back_off = min(max(self.back_off * 2, BACK_OFF_FIRST), BACK_OFF_MAX)

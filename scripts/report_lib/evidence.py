@@ -12,6 +12,7 @@ from common_lib.script import SetupError
 from fuzz_lib import cases, findings, program
 from fuzz_lib import signature as signatures
 from fuzz_lib import targets as target_table
+from fuzz_lib.targets import Target
 
 REPLAYS = 5
 REPLAYS_OF_OLDER = 3
@@ -51,7 +52,8 @@ def status_of(again: Optional[list[int]]) -> str:
 class Maker:
     """Makes the files of one finding after the other, until the time is up."""
 
-    def __init__(self, root: pathlib.Path, report: pathlib.Path, seconds: float = SECONDS_MAX):
+    def __init__(self, root: pathlib.Path, report: pathlib.Path,
+                 seconds: float = SECONDS_MAX) -> None:
         self.root = root
         self.report = report
         self.end = time.monotonic() + seconds
@@ -59,7 +61,7 @@ class Maker:
     def is_late(self) -> bool:
         return time.monotonic() >= self.end
 
-    def heaplab(self, *words: Any) -> bool:
+    def heaplab(self, *words: object) -> bool:
         """Status 1: it is written, and the script fails."""
         done = program.run(["build/fuzz/heaplab", *words], self.root, TOOL_SECONDS)
         return done.status in (0, 1) and not done.hung
@@ -100,7 +102,7 @@ class Maker:
             self.add_pictures(target, files, source / "input", folder)
         return {name: str(path.relative_to(self.report)) for name, path in files.items()}, shrunk
 
-    def shrink(self, target: Any, finding: Finding, source: pathlib.Path,
+    def shrink(self, target: Target, finding: Finding, source: pathlib.Path,
                script: pathlib.Path) -> bool:
         """Only what fails in the same way counts."""
         made = script.with_name("shrunk.txt")
@@ -121,7 +123,7 @@ class Maker:
         finally:
             made.unlink(missing_ok=True)
 
-    def add_pictures(self, target: Any, files: dict[str, pathlib.Path], source: pathlib.Path,
+    def add_pictures(self, target: Target, files: dict[str, pathlib.Path], source: pathlib.Path,
                      folder: pathlib.Path) -> None:
         if "script" in files:
             form, path = target.options(cases.TEXT), files["script"]

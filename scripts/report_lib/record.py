@@ -5,16 +5,20 @@ import hashlib
 import json
 import pathlib
 import time
-from typing import Any
+from typing import Any, Iterable, Optional
 
 from fuzz_lib import afl, findings, program
+from fuzz_lib.findings import Finding
+from fuzz_lib.job import Job
+from fuzz_lib.targets import Target
+from fuzz_lib.worker import Worker
 from report_lib import environment
 
 SEEDS_MAX = 64  # of the engine's, that are kept
 Record = dict[str, Any]
 
 
-def stability_of(workers: list[Any]) -> Any:
+def stability_of(workers: Iterable[Worker]) -> Optional[float]:
     """In per cent, which only AFL++ measures; None: not measured."""
     values = []
     for worker in workers:
@@ -27,7 +31,7 @@ def stability_of(workers: list[Any]) -> Any:
     return min(values) if values else None
 
 
-def target_of(job: Any, target: Any, summarized: dict[str, Any]) -> dict[str, Any]:
+def target_of(job: Job, target: Target, summarized: dict[str, Any]) -> dict[str, Any]:
     workers = job.workers_of(target)
     growth = job.growth[target.name]
     now = growth.latest.seconds if growth.latest is not None else 0
@@ -58,7 +62,7 @@ def target_of(job: Any, target: Any, summarized: dict[str, Any]) -> dict[str, An
     }
 
 
-def finding_of(job: Any, found: Any) -> dict[str, Any]:
+def finding_of(job: Job, found: Finding) -> dict[str, Any]:
     dates = findings.read_words(found.folder / "dates")
     return {
         "signature": found.failure.signature,
@@ -76,7 +80,7 @@ def finding_of(job: Any, found: Any) -> dict[str, Any]:
     }
 
 
-def make(job: Any, summarized: dict[str, Any]) -> Record:
+def make(job: Job, summarized: dict[str, Any]) -> Record:
     """Of a run that has ended, or goes on: then `result` says so."""
     seeds = sorted({seed for worker in job.workers for seed in worker.seeds})
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(job.started_at))

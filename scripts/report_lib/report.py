@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 from common_lib.outputs import OutputError
 from fuzz_lib import program, summary
+from fuzz_lib.job import Job
 from report_lib import evidence, history, record, sample
 from report_lib.page import Page
 from report_lib.serve import REFRESH_SECONDS, Server
@@ -59,7 +60,7 @@ def look(run: Run, root: pathlib.Path, seconds: float = evidence.SECONDS_MAX) ->
         maker.look_at_older(one)
 
 
-def finish(job: Any, summarized: dict[str, Any]) -> pathlib.Path:
+def finish(job: Job, summarized: dict[str, Any]) -> pathlib.Path:
     """After a run: its line in the history, then the report. Raises OutputError, OSError."""
     folder = folder_of(job.root)
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def finish(job: Any, summarized: dict[str, Any]) -> pathlib.Path:
     return write(folder, run, past)
 
 
-def show_running(job: Any, now: float) -> None:
+def show_running(job: Job, now: float) -> None:
     """The page of a run that goes on. What cannot be written is not: the run matters more."""
     folder = folder_of(job.root)
     job.seconds = now - job.started
@@ -84,11 +85,11 @@ def show_running(job: Any, now: float) -> None:
         write(folder, run, history.read(folder), REFRESH_SECONDS)
 
 
-def watch(job: Any, port: int) -> Server:
+def watch(job: Job, port: int) -> Server:
     """Serves the report of this job from now on. Raises SetupError."""
     server = Server(port, folder_of(job.root))
 
-    def on_tick(job: Any, now: float) -> None:
+    def on_tick(job: Job, now: float) -> None:
         if server.is_due(now):
             show_running(job, now)
 
