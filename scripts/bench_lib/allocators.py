@@ -3,12 +3,14 @@
 rows, each compared with its first one, and budgets."""
 
 import sys
+from pathlib import Path
+from typing import Optional, Sequence
 
 from bench_lib import measuring
 from bench_lib.measuring import APR, JEMALLOC, MIMALLOC, TALLOC, Budget, Group, Row
 
 
-def mallocs(script, functions):
+def mallocs(script: str, functions: str) -> list[Row]:
     """The C library's, and those that take its place."""
     case = f"{script}-malloc"
     return [Row(case, functions),
@@ -112,25 +114,25 @@ GROUPS = [
 ]
 
 
-def column(value, width, digits=2):
+def column(value: Optional[float], width: int, digits: int = 2) -> str:
     return f"{'-':>{width}}" if value is None else f"{value:>{width}.{digits}f}"
 
 
-def print_group(group, rows):
+def print_group(group: Group, rows: Sequence[Row]) -> None:
     print(f"\n{group.title}")
     print(f"  {'case':<19}{'instructions':>12}{'ratio':>8}{'L1 misses':>11}{'ratio':>8}"
           f"{'memory':>8}{'time ratio':>12}  counted in")
     first = rows[0]
     for row in rows:
         misses_ratio = row.misses / first.misses if first.misses >= 0.0001 else None
-        time_ratio = row.seconds / first.seconds if row.seconds else None
+        time_ratio = row.seconds / first.seconds if row.seconds and first.seconds else None
         print(f"  {row.name:<19}" + column(row.instructions, 12) +
               column(row.instructions / first.instructions, 8) + column(row.misses, 11, 4) +
               column(misses_ratio, 8) + column(row.memory, 8) + column(time_ratio, 12) +
               f"  {row.functions}")
 
 
-def print_sizes(program):
+def print_sizes(program: Path) -> None:
     print("\nsizes of three fields (4 bytes, 1 and 1) in other orders; checked at compile time")
     print(f"  {'structure':<15}{'bytes':>8}{'alignment':>11}")
     for line in measuring.run([str(program), "--sizes"]).splitlines():
@@ -138,7 +140,7 @@ def print_sizes(program):
         print(f"  {name:<15}{size:>8}{alignment:>11}")
 
 
-def measure_all(program, quick, times):
+def measure_all(program: Path, quick: bool, times: bool) -> list[str]:
     """The budgets that do not hold, in words."""
     print("per operation: callgrind's instructions and first-level data cache misses; memory used "
           "for each byte" + ("; processor time" if times else ""))

@@ -5,6 +5,7 @@ same run. And what is demanded of these ratios."""
 
 import sys
 from pathlib import Path
+from typing import Collection, Iterable, Optional, Sequence
 
 from bench_lib import measuring
 from bench_lib.measuring import JEMALLOC, MIMALLOC, ROOT, TCMALLOC, Refused, Row
@@ -25,15 +26,17 @@ MEMORY_LIVE_MIN = 1_000  # with fewer blocks the pages that a program has anyway
 class Subject:
     """An allocator: its source in bench/, and what it is made with."""
 
-    def __init__(self, name, source, library=None, build=None, options=(), live_max=None,
-                 case_options=(), slow=False, quick=True):
+    def __init__(self, name: str, source: str, library: Optional[str] = None,
+                 build: Optional[str] = None, options: Sequence[object] = (),
+                 live_max: Optional[int] = None, case_options: Sequence[object] = (),
+                 slow: bool = False, quick: bool = True) -> None:
         self.name, self.source, self.library, self.build = name, source, library, build
         self.options, self.case_options = options, case_options
         self.slow = slow  # by orders of magnitude: column.slow_n
         self.live_max = live_max  # with more live blocks it takes too long to measure
         self.quick = quick  # whether it is measured in --quick, too
 
-    def row(self, matrix, column):
+    def row(self, matrix: "Matrix", column: "Column") -> Row:
         return Row(f"{matrix.script}-{self.source}", name=f"{self.name}, {column.title}",
                    library=self.library, preload=self.library is not None, build=self.build,
                    options=(*column.options, *self.options, *self.case_options))
@@ -42,32 +45,42 @@ class Subject:
 class Column:
     """A case that all allocators are measured in."""
 
-    def __init__(self, title, options=(), live=0, n=N, quick_n=QUICK_N, slow_n=SLOW_N,
-                 subjects=None):
+    def __init__(self, title: str, options: Sequence[object] = (), live: int = 0, n: int = N,
+                 quick_n: int = QUICK_N, slow_n: int = SLOW_N,
+                 subjects: Optional[Collection[str]] = None) -> None:
         self.title, self.options, self.live = title, options, live
         self.n, self.quick_n, self.slow_n = n, quick_n, slow_n  # quick_n 0: not in --quick
         self.subjects = subjects  # the names of those that are measured; None: all
 
 
+Cell = tuple[str, str]  # the subject's name, the column's title
+
+
 class Matrix:
-    def __init__(self, key, title, script, subjects, columns):
+    def __init__(self, key: str, title: str, script: str, subjects: Sequence[Subject],
+                 columns: Sequence[Column]) -> None:
         self.key, self.title, self.script = key, title, script
         self.subjects, self.columns = subjects, columns
-        self.cells = {}  # (name of the subject, title of the column): the Row, once measured
+        self.cells: dict[Cell, Row] = {}  # once measured
+
+
+Matrices = dict[str, Matrix]  # by key
 
 
 class Demand:
     """What issue 11 asks for: a cell's instructions are at most so many times another cell's."""
 
-    def __init__(self, matrix, cell, beside, at_most):
+    def __init__(self, matrix: str, cell: Cell, beside: Cell, at_most: float) -> None:
         self.matrix, self.cell, self.beside, self.at_most = matrix, cell, beside, at_most
 
-    def ratio(self, matrices):
+    def ratio(self, matrices: Matrices) -> Optional[float]:
         """None: not measured."""
-        rows = [matrices[self.matrix].cells.get(cell) for cell in (self.cell, self.beside)]
-        return None if None in rows else rows[0].instructions / rows[1].instructions
+        cells = matrices[self.matrix].cells
+        if self.cell not in cells or self.beside not in cells:
+            return None
+        return cells[self.cell].instructions / cells[self.beside].instructions
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (f"{self.matrix}: {', '.join(self.cell)} / {', '.join(self.beside)}: "
                 f"at most {self.at_most}")
 
@@ -76,7 +89,7 @@ LIVE = (10, 100, 1_000, 10_000, 100_000)
 MILLION = "1,000,000 in 1 GiB"
 
 
-def number(value):
+def number(value: int) -> str:
     return f"{value:,}"
 
 
@@ -92,29 +105,31 @@ DEMANDS = [
 ]
 
 
-def peers():
+def peers() -> list[Subject]:
     return [Subject(FIRST, "malloc"),
             *(Subject(name, "malloc", library, quick=False)
               for name, library in (("mimalloc", MIMALLOC), ("jemalloc", JEMALLOC),
                                     ("tcmalloc", TCMALLOC)))]
 
 
-def guarded(level, name, source="heap"):
+def guarded(level: int, name: str, source: str = "heap") -> Subject:
     # The validator of level 3 looks at everything, at every call.
-    slow = {"slow": True, "live_max": 1_000, "case_options": ("--warm", 0)} if level == 3 else {}
-    return Subject(name, source, build="guarded", options=("--guard", level), quick=False, **slow)
+    slow = level == 3
+    return Subject(name, source, build="guarded", options=("--guard", level), quick=False,
+                   slow=slow, live_max=1_000 if slow else None,
+                   case_options=("--warm", 0) if slow else ())
 
 
-def plugins(plugin):
+def plugins(plugin: Optional[str]) -> list[Subject]:
     return [] if plugin is None else [Subject("plug-in", "plugin", options=("--plugin", plugin))]
 
 
-def live_columns(*options):
+def live_columns(*options: object) -> list[Column]:
     return [Column(number(live), ("--live", live, *options), live,
                    quick_n=QUICK_N if live <= 1_000 else 0) for live in LIVE]
 
 
-def make_matrices(plugin=None, scripts=()):
+def make_matrices(plugin: Optional[str] = None, scripts: Iterable[str] = ()) -> Matrices:
     """{key: Matrix}; with one more allocator, and more recorded programs."""
     layouts = [Subject(f"heap, {name}", "heap", options=("--layout", name), quick=name == "lean")
                for name in ("lean", "wide")]
@@ -157,8 +172,10 @@ def make_matrices(plugin=None, scripts=()):
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-def planned(program, matrix, quick):
-    """[(subject, column, n)]"""
+Planned = tuple[Subject, Column, int]  # the last is n
+
+
+def planned(program: Path, matrix: Matrix, quick: bool) -> list[Planned]:
     found = []
     for column in matrix.columns:
         n = column.quick_n if quick else column.n
@@ -171,11 +188,12 @@ def planned(program, matrix, quick):
     return found
 
 
-def measure_matrix(program, matrix, quick, times, progress):
+def measure_matrix(program: Path, matrix: Matrix, quick: bool, times: bool,
+                   progress: "Progress") -> dict[str, list[str]]:
     """What could not be measured, and why: {reason: [names]}."""
     refused: dict[str, list[str]] = {}
 
-    def measure(planned_cell):
+    def measure(planned_cell: Planned) -> None:
         subject, column, n = planned_cell
         row = subject.row(matrix, column)
         try:
@@ -201,20 +219,20 @@ def measure_matrix(program, matrix, quick, times, progress):
 class Progress:
     """For a person who waits, on a terminal; a log gets each matrix when it is complete."""
 
-    def __init__(self, total):
+    def __init__(self, total: int) -> None:
         self.total, self.done = total, 0
         self.seen = sys.stderr is not None and sys.stderr.isatty()
 
-    def show(self, what):
+    def show(self, what: str) -> None:
         if self.seen:
             print(f"\r\033[K{self.done} of {self.total}: {what}", end="", file=sys.stderr,
                   flush=True)
 
-    def step(self, what):
+    def step(self, what: str) -> None:
         self.done += 1
         self.show(what)
 
-    def clear(self):
+    def clear(self) -> None:
         if self.seen:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
@@ -222,11 +240,11 @@ class Progress:
 # ---- what is printed -----------------------------------------------------------------------------
 
 
-def figure_text(value):
+def figure_text(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
-def cell_texts(row, beside):
+def cell_texts(row: Row, beside: Optional[Row]) -> dict[str, Optional[str]]:
     """What the three tables show of a cell; None: it has no such figure."""
     ratio = None if beside is None or row is beside else row.instructions / beside.instructions
     instructions = figure_text(row.instructions) + (f" ({ratio:.2f})" if ratio is not None else "")
@@ -242,12 +260,12 @@ TABLES = (("instructions", "instructions per operation (ratio to glibc)"),
           ("memory", "memory that came into use, for each live byte"))
 
 
-def measured_columns(matrix):
+def measured_columns(matrix: Matrix) -> list[Column]:
     return [column for column in matrix.columns
             if any(title == column.title for _, title in matrix.cells)]
 
 
-def table_rows(matrix, table):
+def table_rows(matrix: Matrix, table: str) -> list[list[str]]:
     """[name, text of each measured column...] of each allocator that has a figure in this table."""
     rows = []
     for subject in matrix.subjects:
@@ -261,7 +279,7 @@ def table_rows(matrix, table):
     return rows
 
 
-def print_matrix(matrix, refused):
+def print_matrix(matrix: Matrix, refused: dict[str, list[str]]) -> None:
     print(f"\n{matrix.title}")
     for table, title in TABLES:
         rows = table_rows(matrix, table)
@@ -280,7 +298,7 @@ def print_matrix(matrix, refused):
     sys.stdout.flush()
 
 
-def print_demands(matrices, quick):
+def print_demands(matrices: Matrices, quick: bool) -> int:
     """How many are not held, or (but in --quick) not measured."""
     print("\ndemanded (issue 11), as ratios of instructions")
     missed = held = 0
@@ -300,7 +318,7 @@ def print_demands(matrices, quick):
     return missed
 
 
-def write_table(matrices, path):
+def write_table(matrices: Matrices, path: Path) -> None:
     """All figures, for other programs: one line each."""
     lines = ["matrix\tcase\tallocator\tinstructions\tseconds\tmemory"]
     for matrix in matrices.values():
@@ -312,7 +330,8 @@ def write_table(matrices, path):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def measure_all(program, quick, times, plugin, scripts):
+def measure_all(program: Path, quick: bool, times: bool, plugin: Optional[str],
+                scripts: Iterable[str]) -> tuple[Matrices, int]:
     """The matrices, measured, and how many demands are missed."""
     matrices = make_matrices(plugin, scripts)
     measuring.check_programs(program, {subject.build for matrix in matrices.values()

@@ -10,8 +10,12 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Callable, Iterable, Optional, Sequence, TypeVar
 
 from common_lib.script import KEEPER, SetupError
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPTIONS = ROOT / "valgrind" / "callgrind.options"
@@ -38,34 +42,39 @@ class Refused(Unusable):
 class Row:
     """One case, what of it is counted, and for how many operations per n."""
 
-    def __init__(self, case, functions=MEASURED, name=None, square=False, library=None,
-                 preload=False, build=None, options=()):
+    def __init__(self, case: str, functions: str = MEASURED, name: Optional[str] = None,
+                 square: bool = False, library: Optional[str] = None, preload: bool = False,
+                 build: Optional[str] = None, options: Iterable[object] = ()) -> None:
         self.case, self.functions, self.name = case, functions, name or case
         self.square = square  # n is the side of a square
         self.library, self.preload = library, preload  # what else must be there
         self.build = build  # of build/, if not PROGRAM's
         self.options = tuple(map(str, options))  # of the program, before the case
-        self.instructions = self.misses = self.seconds = self.memory = None
-        self.operations_per_n = None
+        self.instructions = self.misses = self.operations_per_n = 0.0  # until it is counted
+        self.seconds: Optional[float] = None
+        self.memory: Optional[float] = None
 
-    def operations(self, n):
+    def operations(self, n: int) -> int:
         return n * n if self.square else n
 
-    def program(self, program):
+    def program(self, program: Path) -> Path:
         return program if self.build is None else program.parent.parent / self.build / program.name
 
-    def command(self, program, n):
+    def command(self, program: Path, n: int) -> list[str]:
         return [str(self.program(program)), *self.options, self.case, str(n)]
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         # LD_BIND_NOW: else the first call of each function counts its search.
-        return {"LD_BIND_NOW": "1"} | ({"LD_PRELOAD": self.library} if self.preload else {})
+        preloaded = self.library if self.preload else None
+        return {"LD_BIND_NOW": "1"} | ({} if preloaded is None else {"LD_PRELOAD": preloaded})
 
 
 class Group:
     """Rows that are compared with the first one of them."""
 
-    def __init__(self, title, n, quick_n, rows, budgets=(), options=(), memory_n=0):
+    def __init__(self, title: str, n: int, quick_n: int, rows: Sequence[Row],
+                 budgets: Sequence["Budget"] = (), options: Sequence[str] = (),
+                 memory_n: int = 0) -> None:
         self.title, self.n, self.quick_n, self.memory_n = title, n, quick_n, memory_n
         self.rows, self.budgets, self.options = rows, budgets, options
 
@@ -73,11 +82,12 @@ class Group:
 class Budget:
     """What must hold: a figure of a row, alone or divided by that of another row."""
 
-    def __init__(self, row, figure, at_most=None, at_least=None, beside=None):
+    def __init__(self, row: str, figure: str, at_most: Optional[float] = None,
+                 at_least: Optional[float] = None, beside: Optional[str] = None) -> None:
         self.row, self.figure, self.beside = row, figure, beside
         self.at_most, self.at_least = at_most, at_least
 
-    def problem(self, rows):
+    def problem(self, rows: Iterable[Row]) -> Optional[str]:
         by_name = {row.name: row for row in rows}
         value = getattr(by_name[self.row], self.figure)
         name = f"{self.figure} of {self.row}"
@@ -91,7 +101,7 @@ class Budget:
         return None
 
 
-def run(command, **environment):
+def run(command: Sequence[str], **environment: str) -> str:
     try:
         done = KEEPER.run(command, TIMEOUT_SECONDS, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -105,15 +115,15 @@ def run(command, **environment):
         raise Refused(said.removeprefix("bench: "))
     if done.status != 0:
         raise Unusable(f"{' '.join(map(str, command))}: exit status {done.status}: {said}")
-    return done.output.decode(errors="replace")
+    return str(done.output, errors="replace")
 
 
-def read_options():
+def read_options() -> list[str]:
     lines = OPTIONS.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def read_counts(text):
+def read_counts(text: str) -> dict[str, int]:
     """{event: count} of a callgrind file."""
     events = re.search(r"^events: (.+)$", text, re.MULTILINE)
     totals = re.search(r"^totals: (.+)$", text, re.MULTILINE)
@@ -122,14 +132,14 @@ def read_counts(text):
     return dict(zip(events[1].split(), map(int, totals[1].split())))
 
 
-def read_figures(text):
+def read_figures(text: str) -> dict[str, list[float]]:
     """{word: numbers} of what the program prints, one line for each word."""
     lines = [line.split() for line in text.splitlines()]
     return {words[0]: [float(word) for word in words[1:]] for words in lines if words}
 
 
 @functools.cache
-def is_there(program, library):
+def is_there(program: Path, library: str) -> bool:
     """Whether the loader finds it. To preload what is not there is only a warning."""
     done = subprocess.run([str(program), "--list"], capture_output=True, text=True, check=False,
                           env={**os.environ, "LD_PRELOAD": library})
@@ -140,7 +150,7 @@ def is_there(program, library):
     return False
 
 
-def count(program, row, n, options):
+def count(program: Path, row: Row, n: int, options: Iterable[str]) -> None:
     toggles = [f"--toggle-collect={function}" for function in row.functions.split()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "counts"
@@ -156,7 +166,7 @@ def count(program, row, n, options):
     row.misses = (counts.get("D1mr", 0) + counts.get("D1mw", 0)) / operations
 
 
-def measure(program, row, n):
+def measure(program: Path, row: Row, n: int) -> tuple[float, Optional[float]]:
     """(seconds, memory used for each byte asked for, if the case says so) of an operation, without
     callgrind."""
     figures = read_figures(run(row.command(program, n), **row.environment()))
@@ -165,7 +175,7 @@ def measure(program, row, n):
     return figures["seconds"][0] / operations, memory
 
 
-def time_rows(program, rows, show):
+def time_rows(program: Path, rows: Sequence[Row], show: Callable[[Row], object]) -> None:
     """An operation's seconds of each row, the best of several runs, and its memory. The rows take
     turns, so that a machine that is busy for a while disturbs the ratios little. After count;
     show(row) tells of progress."""
@@ -178,12 +188,12 @@ def time_rows(program, rows, show):
             row.seconds = min(seconds, row.seconds or seconds)
 
 
-def in_parallel(work, items):
+def in_parallel(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(work, items))
 
 
-def measure_group(program, group, quick, times):
+def measure_group(program: Path, group: Group, quick: bool, times: bool) -> list[Row]:
     """The rows that were measured."""
     n = group.quick_n if quick else group.n
     rows = [row for row in group.rows if not (quick and (row.library or row.build))]
@@ -197,14 +207,14 @@ def measure_group(program, group, quick, times):
     return rows
 
 
-def check_programs(program, builds):
+def check_programs(program: Path, builds: Iterable[Optional[str]]) -> None:
     for build in builds:
         each = program if build is None else program.parent.parent / build / program.name
         if not each.is_file():
             raise Unusable(f"{each} does not exist; build it with make bench")
 
 
-def print_build(program):
+def print_build(program: Path) -> None:
     """With what the program was compiled, from what make keeps beside it."""
     try:
         compiler, _, flags = (program.parent / "flags").read_text(encoding="utf-8").splitlines()[:3]

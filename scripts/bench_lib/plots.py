@@ -4,12 +4,16 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Callable, Optional
 
 from bench_lib import heap
-from bench_lib.measuring import Unusable
+from bench_lib.heap import Column, Matrices, Matrix
+from bench_lib.measuring import Row, Unusable
 from common_lib import outputs
 from common_lib.script import KEEPER
 
+Point = tuple[float, float]
 MEAN_BYTES = (16 + 143) / 2
 STYLE = """set terminal svg size 720,420 font "sans-serif,13" background "white"
 set logscale x 10
@@ -31,28 +35,29 @@ LINES = {heap.FIRST: "#4477aa", "mimalloc": "#228833", "jemalloc": "#ccbb44", "t
          "plug-in": "#ee6677"}
 
 
-def curves(matrix, point):
+def curves(matrix: Matrix,
+           point: Callable[[Column, Row], Optional[Point]]) -> dict[str, list[Point]]:
     """{name: [(x, y)]} of those that have two points or more; point(column, row) gives one, or
     None."""
     found = {}
     for name in LINES:
         cells = ((column, matrix.cells.get((name, column.title))) for column in matrix.columns)
-        points = [point(column, row) for column, row in cells if row is not None]
-        points = [p for p in points if p is not None]
+        made = (point(column, row) for column, row in cells if row is not None)
+        points = [one for one in made if one is not None]
         if len(points) > 1:
             found[name] = points
     return found
 
 
-def cost(column, row):
+def cost(column: Column, row: Row) -> Optional[Point]:
     return column.live, row.instructions
 
 
-def memory(column, row):
+def memory(column: Column, row: Row) -> Optional[Point]:
     return None if row.memory is None else (column.live * MEAN_BYTES, row.memory)
 
 
-def program_text(settings, lines):
+def program_text(settings: str, lines: dict[str, list[Point]]) -> str:
     """What gnuplot reads, data included."""
     blocks = "".join(f"$line{i} << END\n" + "".join(f"{x} {y}\n" for x, y in points) + "END\n"
                      for i, points in enumerate(lines.values()))
@@ -62,7 +67,7 @@ def program_text(settings, lines):
     return f"{STYLE}{settings}{blocks}plot {plots}\n"
 
 
-def draw_one(path, settings, lines):
+def draw_one(path: Path, settings: str, lines: dict[str, list[Point]]) -> None:
     source = path.with_suffix(".gnuplot")
     outputs.write_whole(source, program_text(settings, lines))
     done = KEEPER.run(["gnuplot", str(source)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -74,7 +79,7 @@ def draw_one(path, settings, lines):
     outputs.write_whole(path, text)
 
 
-def draw(matrices, folder):
+def draw(matrices: Matrices, folder: Path) -> None:
     """cost.svg and memory.svg in the folder; nothing where gnuplot is missing, which is said."""
     if shutil.which("gnuplot") is None:
         print("bench: without plots: gnuplot is missing; to have them: scripts/bootstrap bench",

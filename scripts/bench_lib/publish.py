@@ -3,9 +3,13 @@
 plots."""
 
 import datetime
+from pathlib import Path
+from typing import Iterable, Sequence
 
 from bench_lib import heap, needs
+from bench_lib.heap import Matrices, Matrix
 from bench_lib.measuring import ROOT, Unusable
+from bench_lib.needs import Script
 from common_lib import outputs
 
 PAGE = ROOT / "docs" / "bench.md"
@@ -14,12 +18,12 @@ BEGIN = "<!-- begin of what make bench-docs writes -->\n"
 END = "<!-- end of what make bench-docs writes -->\n"
 
 
-def table(heads, rows):
+def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows]) + "\n"
 
 
-def matrix_text(matrix):
+def matrix_text(matrix: Matrix) -> str:
     parts = [f"### {matrix.title}\n"]
     for name, title in heap.TABLES:
         rows = heap.table_rows(matrix, name)
@@ -30,7 +34,7 @@ def matrix_text(matrix):
     return "\n".join(parts)
 
 
-def demands_text(matrices):
+def demands_text(matrices: Matrices) -> str:
     rows = []
     for demand in heap.DEMANDS:
         ratio = demand.ratio(matrices)
@@ -43,7 +47,7 @@ def demands_text(matrices):
             "16 to 256 bytes.\n\n" + table(heads, rows))
 
 
-def needs_text(scripts):
+def needs_text(scripts: Sequence[Script]) -> str:
     rows = [[name + needs.lacking(ratios, scripts),
              *(f"{ratios[i]:.2f}" for i in (0, len(ratios) // 2, -1)),
              "-" if bounds is None else f"{bounds[0]:.2f} to {bounds[-1]:.2f}"]
@@ -55,7 +59,7 @@ def needs_text(scripts):
             + table(heads, rows))
 
 
-def write(page, matrices, needed, folder):
+def write(page: Path, matrices: Matrices, needed: Sequence[Script], folder: Path) -> None:
     """The figures between the marks of the page, and the folder's plots beside it."""
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
