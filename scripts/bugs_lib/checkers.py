@@ -3,11 +3,14 @@
 job's own checks, the mistakes planted for the properties, its canary, the scripts' tests. They are asked in
 this order up to the first that notices."""
 
+import pathlib
 import re
 import time
+from typing import Iterable
 
 from bugs_lib import oracles, patches
-from bugs_lib.oracles import Answer
+from bugs_lib.oracles import Answer, Context
+from bugs_lib.patches import Bug
 from fuzz_lib import plant, program
 
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
@@ -20,7 +23,7 @@ JOB_SECONDS = 8
 PLANTED_SECONDS = 10
 
 
-def first_words(pattern, text):
+def first_words(pattern: re.Pattern[str], text: str) -> str:
     """The first group of the first match that is not empty; without groups all of it."""
     found = pattern.search(text)
     if found is None:
@@ -28,7 +31,7 @@ def first_words(pattern, text):
     return next((word for word in found.groups() if word), found[0]).strip()
 
 
-def corpus(context):
+def corpus(context: Context) -> Answer:
     """`make test`'s replays: everything that should pass still does, and is still played."""
     context.build("build-debug")
     started = time.monotonic()
@@ -44,7 +47,7 @@ def corpus(context):
     return Answer(bool(words), spent, passed, words)
 
 
-def expected_count(copy):
+def expected_count(copy: pathlib.Path) -> int:
     """How many replays and misuse programs there are, counted without heaplab."""
     files = sum(1 for kind in ("seed", "regress") for path in copy.glob(f"corpus/*/{kind}/*")
                 if path.is_file() and (path.parts[-3] != "heap" or path.suffix == ".txt"))
@@ -54,7 +57,7 @@ def expected_count(copy):
     return files + classic + (int(counts[-1][0]) if counts else 0)
 
 
-def job(context):
+def job(context: Context) -> Answer:
     """A short fuzzing job: it must find nothing, and must not say that its harness is dead."""
     context.build("fuzz-programs", "corpus")
     oracles.start_over(context.copy)
@@ -67,7 +70,7 @@ def job(context):
     return Answer(True, spent, None, first_words(FINDING, done.text)[:100] or "scripts/fuzz")
 
 
-def planted(context):
+def planted(context: Context) -> Answer:
     """The mistakes of `make properties`, planted as well, must still be found as what they are."""
     started = time.monotonic()
     for bug in patches.read_all(context.root):
@@ -85,7 +88,7 @@ def planted(context):
     return Answer(False, time.monotonic() - started)
 
 
-def canary(context):
+def canary(context: Context) -> Answer:
     """`make fuzz-canary`: a bug planted into the heap must end as a finding that replays."""
     started = time.monotonic()
     done = program.run(["scripts/fuzz", "--canary", "--expect"], context.copy, LIMIT)
@@ -94,7 +97,7 @@ def canary(context):
     return Answer(failed, time.monotonic() - started, None, words if failed else "")
 
 
-def script_tests(copy, touched):
+def script_tests(copy: pathlib.Path, touched: Iterable[str]) -> list[tuple[str, list[str]]]:
     """What is built, and the tests that need no more than that, in the order in which they are asked:
     the test of the folder that the bug touches, then the quick ones."""
     parts = {part for path in touched for part in path.split("/")}
@@ -106,7 +109,7 @@ def script_tests(copy, touched):
             ("scripts-programs", [name for name in names if name not in own + quick])]
 
 
-def scripts(context):
+def scripts(context: Context) -> Answer:
     """The tests of the scripts. Those whose programs are not there would fail."""
     started = time.monotonic()
     for goal, names in script_tests(context.copy, context.bug.touched if context.bug else ()):
@@ -132,7 +135,7 @@ CHECKERS = {
 SCRIPTS_FIRST = ("scripts/", "fuzz/record/", "fuzz/export/", "fuzz/program/", "fuzz/track/")
 
 
-def order(bug):
+def order(bug: Bug) -> list[str]:
     """The checkers for the bug, those of its part of the tree first."""
     names = list(CHECKERS)
     if all(path.startswith(SCRIPTS_FIRST) for path in bug.touched):

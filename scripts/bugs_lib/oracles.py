@@ -10,12 +10,13 @@ import signal
 import statistics
 import subprocess
 import time
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Iterable, NamedTuple, Optional, Sequence
 
 from bugs_lib import patches, watch
+from bugs_lib.patches import Bug
 from common_lib import children
 from common_lib.script import SetupError
-from fuzz_lib import plant, program
+from fuzz_lib import plant, program, stats
 from fuzz_lib import targets as target_table
 from fuzz_lib.worker import Worker
 
@@ -27,7 +28,7 @@ PANIC = r"^tagheap: (?P<panic>assertion failed: .*|[a-z -]+).*\n"
 RUNTIME = r"^\S.*:\d+:\d+: runtime error: (?P<runtime>.*)\n"
 
 
-def lines(*patterns):
+def lines(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.MULTILINE)
 
 
@@ -82,7 +83,7 @@ class Context(NamedTuple):
     fuzz_seconds: int
     seeds: int
 
-    def build(self, *goals):
+    def build(self, *goals: str) -> None:
         log = self.logs / "build.log"
         if not plant.make(self.copy, goals, log):
             name = program.shown(self.bug.path, self.root) if self.bug else "the tree"
@@ -91,19 +92,19 @@ class Context(NamedTuple):
             raise BuildError(f"{name} does not build: see {program.shown(kept, self.root)}")
 
     @property
-    def target(self):
+    def target(self) -> str:
         return self.bug.target if self.bug else "heap"
 
 
 Oracle = Callable[[Context], Answer]
 
 
-def corpus_scripts(copy):
+def corpus_scripts(copy: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for kind in ("seed", "regress")
                   for path in (copy / "corpus" / "heap" / kind).glob("*.txt"))
 
 
-def end_of(seen):
+def end_of(seen: watch.Seen) -> str:
     """How a program ended that was not stopped for a match."""
     if seen.status is None:
         return "no end"
@@ -115,19 +116,19 @@ def end_of(seen):
 # ---- the suites
 
 
-def suite_programs(copy):
+def suite_programs(copy: pathlib.Path) -> list[str]:
     names = [path.stem.removeprefix("test_") for path in (copy / "tests").glob("test_*.c")]
     return sorted(names, key=lambda name: (name in SLOW_SUITES, name))
 
 
-def first_failed(results, plan):
+def first_failed(results: pathlib.Path, plan: Iterable[str]) -> Optional[str]:
     """The first test of the plan that did not pass."""
     lines = results.read_text(errors="replace").splitlines() if results.exists() else []
     passed = {line.rsplit("\t", 1)[0] for line in lines if line.endswith("\tpassed")}
     return next((test for test in plan if test not in passed), None)
 
 
-def suites_first(names, bug):
+def suites_first(names: Iterable[str], bug: Optional[Bug]) -> tuple[list[str], list[str]]:
     """Two lists: the suites of what the bug touches, which are built and asked alone first, and all
     others."""
     nouns = [pathlib.PurePath(path).stem for path in (bug.touched if bug else ())]
@@ -136,7 +137,7 @@ def suites_first(names, bug):
     return own, [name for name in names if name not in own]
 
 
-def suite(context):
+def suite(context: Context) -> Answer:
     """The deterministic suites, with guards and assertions."""
     spent = 0.0
     for names in suites_first(suite_programs(context.copy), context.bug):
@@ -147,7 +148,7 @@ def suite(context):
     return answer._replace(seconds=spent)
 
 
-def run_suites(context, names):
+def run_suites(context: Context, names: Sequence[str]) -> Answer:
     """Builds the suites, and asks one after the other."""
     context.build(*(f"build/debug/tests/test_{name}" for name in names))
     results = context.logs / "suite.results"
@@ -169,21 +170,22 @@ def run_suites(context, names):
 # ---- replays
 
 
-def operations_to(seen):
+def operations_to(seen: watch.Seen) -> int:
     """Operations played up to the failing one; where it is not known, up to its script."""
     before = seen.text[: seen.match.start()] if seen.match else seen.text
     number = seen.match.groupdict().get("op") if seen.match else None
     return sum(map(int, PLAYED.findall(before))) + (int(number) + 1 if number else 0)
 
 
-def words_of(match):
+def words_of(match: re.Match[str]) -> str:
     groups = match.groupdict()
     if groups.get("property"):
         return f"{groups['property']} {groups['detail']}"
     return next(word for word in groups.values() if word).strip()
 
 
-def replay(context, variant, options, pattern, limit, wrap=(), any_end=False):
+def replay(context: Context, variant: str, options: Iterable[str], pattern: re.Pattern[str],
+           limit: float, wrap: Iterable[str] = (), any_end: bool = False) -> Answer:
     """Plays the corpus's scripts. `any_end`: a crash or a hang is a finding as well."""
     context.build(f"build/{variant}/heaplab")
     command = [*wrap, f"build/{variant}/heaplab", "run", "-v", "--text", *options]
@@ -196,25 +198,25 @@ def replay(context, variant, options, pattern, limit, wrap=(), any_end=False):
     return Answer(any_end, seen.seconds, operations_to(seen) if any_end else None, end_of(seen))
 
 
-def guards(context):
+def guards(context: Context) -> Answer:
     """The guards at level 3, and the assertions: scripts without the model."""
     return replay(context, "debug", ("--bare", "--guard", "3"), RUN, REPLAY_LIMIT)
 
 
-def model(context):
+def model(context: Context) -> Answer:
     """The exact model: scripts with the guards off."""
     return replay(context, "debug", ("--guard", "0"), RUN, REPLAY_LIMIT, any_end=True)
 
 
-def asan(context):
+def asan(context: Context) -> Answer:
     return replay(context, "asan", ("--bare", "--guard", "0"), ASAN, REPLAY_LIMIT)
 
 
-def ubsan(context):
+def ubsan(context: Context) -> Answer:
     return replay(context, "ubsan", ("--bare", "--guard", "0"), UBSAN, REPLAY_LIMIT)
 
 
-def valgrind(context):
+def valgrind(context: Context) -> Answer:
     text = (context.copy / "valgrind" / "memcheck.options").read_text()
     options = [line for line in text.splitlines() if line and not line.startswith("#")]
     return replay(context, "valgrind", ("--bare", "--guard", "0"), MEMCHECK, MEMCHECK_LIMIT,
@@ -224,7 +226,7 @@ def valgrind(context):
 # ---- the explorer
 
 
-def explorer(context):
+def explorer(context: Context) -> Answer:
     context.build("build/explore/heaplab")
     started = time.monotonic()
     transitions = 0
@@ -246,7 +248,7 @@ def explorer(context):
 # ---- the fuzzers
 
 
-def start_over(copy):
+def start_over(copy: pathlib.Path) -> pathlib.Path:
     """An empty corpus, no findings."""
     build = copy / "build"
     for name in ("fuzz-corpus", "findings", "fuzz-logs"):
@@ -257,7 +259,7 @@ def start_over(copy):
     return corpus
 
 
-def libfuzzer_once(context, seed):
+def libfuzzer_once(context: Context, seed: int) -> tuple[Answer, Optional[pathlib.Path]]:
     """(Answer, the input) of one run on one core."""
     corpus = start_over(context.copy)
     target = target_table.describe(context.target)
@@ -265,24 +267,24 @@ def libfuzzer_once(context, seed):
     worker = Worker(target, 0, context.copy, False)
     worker.start(context.fuzz_seconds + 5, (corpus,))
 
-    def total():
+    def total() -> stats.Stats:
         worker.refresh()
         return worker.total()
 
+    assert worker.process is not None
     seen = watch.attend(worker.process, worker.log_path, worker.started, context.fuzz_seconds,
                         FUZZED, watch.LINGER, total)
+    done = seen.at_match or total()
     if seen.match is None:
-        done = total()
         words = "" if seen.status is None else end_of(seen)
         return Answer(False, seen.seconds, done.counters.get("checked"), words,
                        executions=done.executions), None
-    done = seen.at_match
     artifacts = worker.artifacts()
     return Answer(True, seen.seconds, done.counters.get("ops"), words_of(seen.match),
                    executions=done.executions), artifacts[0] if artifacts else None
 
 
-def shrink(context, path):
+def shrink(context: Context, path: pathlib.Path) -> Optional[int]:
     """The number of operations that heaplab minimize leaves; None if it does not say."""
     out = context.logs / "shrunk.txt"
     command = ["build/fuzz/heaplab", "minimize", "--bytes", "-f", "-o", out, path]
@@ -291,7 +293,7 @@ def shrink(context, path):
     return int(found[2]) if found and done.status == 0 else None
 
 
-def libfuzzer(context):
+def libfuzzer(context: Context) -> Answer:
     """From an empty corpus, on one core, once with each seed; found: with all of them."""
     name = context.target
     context.build(f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
@@ -311,7 +313,7 @@ def libfuzzer(context):
     return combine(runs, shrunk)
 
 
-def combine(runs, shrunk=None):
+def combine(runs: Sequence[Answer], shrunk: Optional[int] = None) -> Answer:
     """Of several runs: the medians, and the worst."""
     middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
     missed = [run for run in runs if not run.found]
@@ -325,7 +327,7 @@ def combine(runs, shrunk=None):
 NO_SEED = "We need at least one valid input seed"
 
 
-def afl(context):
+def afl(context: Context) -> Answer:
     """AFL++ from an empty corpus, on one core, as `make fuzz ENGINE=afl` runs it."""
     engine = importlib.import_module("fuzz_lib.afl")  # comes with the variant
     target = target_table.describe(context.target)
@@ -334,6 +336,7 @@ def afl(context):
     shutil.rmtree(engine.folder_of(context.copy), ignore_errors=True)
     worker.seeds_passed = True  # there are none
     worker.start(context.fuzz_seconds, (start_over(context.copy),))
+    assert worker.process is not None
     found = False
     try:
         while not found and worker.process.poll() is None and \
@@ -354,7 +357,7 @@ def afl(context):
                    executions=int(done[1]) if done else None)
 
 
-def end(process):
+def end(process: children.Process) -> None:
     """Asks the process to end, and then makes it."""
     children.signal_group(process, signal.SIGINT)
     try:
@@ -367,7 +370,7 @@ def end(process):
 # ---- between threads
 
 
-def between(context, program_name, *options):
+def between(context: Context, program_name: str, *options: str) -> Answer:
     """A program that explores what several threads do, up to its first violation."""
     context.build(program_name)
     seen = watch.run([program_name, *options], context.copy,
@@ -382,17 +385,17 @@ def between(context, program_name, *options):
     return Answer(True, seen.seconds, explored, end_of(seen))
 
 
-def relacy(context):
+def relacy(context: Context) -> Answer:
     """All executions of the lock-free code, by the memory model."""
     return between(context, "build/relacy/check", "--quick")
 
 
-def kill(context):
+def kill(context: Context) -> Answer:
     """Processes that die in a shared heap, at a sample of the stores that they make."""
     return between(context, "build/guarded/killtest", "--quick")
 
 
-def interleave(context):
+def interleave(context: Context) -> Answer:
     """All interleavings of small programs, atomic operation by atomic operation."""
     return between(context, "build/interleave/interleave", "--quick")
 
@@ -402,7 +405,7 @@ TSAN = lines(r"^WARNING: ThreadSanitizer: (?P<what>[\w -]+?) \(pid=\d+\)\n",
 WITH_THREADS = re.compile(r'#include "(threads_fixture|actors/actors)\.h"')
 
 
-def tsan(context):
+def tsan(context: Context) -> Answer:
     """The suites with threads, under ThreadSanitizer."""
     names = [path.stem for path in sorted((context.copy / "tests").glob("test_*.c"))
              if WITH_THREADS.search(path.read_text())]
@@ -440,13 +443,13 @@ THREADS_TOO = ("suite", *THREADS)
 FAST = ("suite", "guards", "model", "libfuzzer", "relacy", "kill", "interleave")
 
 
-def for_bug(bug, names):
+def for_bug(bug: Bug, names: Iterable[str]) -> list[str]:
     """Those of the names that may find the bug."""
     return [name for name in names
             if (name in THREADS_TOO if bug.threads else name not in THREADS)]
 
 
-def available(root):
+def available(root: pathlib.Path) -> list[str]:
     """The oracles that this tree and machine have."""
     no_afl = not (root / "sanitize" / "afl.mk").exists() or shutil.which("afl-fuzz") is None
     return [name for name in ORACLES if not (name == "afl" and no_afl)]

@@ -4,7 +4,7 @@
 import hashlib
 import pathlib
 import re
-from typing import NamedTuple
+from typing import Iterable, NamedTuple, Sequence
 
 from common_lib.script import SetupError
 from fuzz_lib import plant, program
@@ -40,15 +40,15 @@ class Bug(NamedTuple):
     survives: str  # the reason; empty: it must be found
     fails: str  # the property that must; empty: any
     threads: str  # why one thread that plays scripts cannot see it; empty: it can
-    touched: tuple  # files
+    touched: tuple[str, ...]  # files
     digest: str
 
     @property
-    def in_heaplab(self):
+    def in_heaplab(self) -> bool:
         return self.area.startswith("heaplab")
 
     @property
-    def target(self):
+    def target(self) -> str:
         """The fuzz target that must find it."""
         for path, target in TARGETS:
             if self.touched == (path,):
@@ -56,8 +56,8 @@ class Bug(NamedTuple):
         return AREA_TARGETS.get(self.area, "heap")
 
 
-def field(head, name, shown):
-    found = re.findall(rf"^{name}:[ \t]*(.*?)[ \t]*$", head, re.MULTILINE)
+def field(head: str, name: str, shown: str) -> str:
+    found: list[str] = re.findall(rf"^{name}:[ \t]*(.*?)[ \t]*$", head, re.MULTILINE)
     if len(found) > 1:
         raise SetupError(f"{shown}: {len(found)} lines '{name}: ...' where one is enough")
     if found and not found[0]:
@@ -67,7 +67,7 @@ def field(head, name, shown):
     return found[0] if found else ""
 
 
-def read(root, path):
+def read(root: pathlib.Path, path: pathlib.Path) -> Bug:
     """SetupError if the file is no bug."""
     shown = program.shown(path, root)
     try:
@@ -92,7 +92,7 @@ def read(root, path):
                hashlib.sha256(text.encode()).hexdigest())
 
 
-def read_all(root):
+def read_all(root: pathlib.Path) -> list[Bug]:
     """All bugs, by name; SetupError if there is none, or one is not well formed."""
     paths = sorted((root / FOLDER).glob("*.patch"), key=lambda path: path.stem)
     if not paths:
@@ -100,13 +100,13 @@ def read_all(root):
     return [read(root, path) for path in paths]
 
 
-def check_apply(root, bugs):
+def check_apply(root: pathlib.Path, bugs: Iterable[Bug]) -> None:
     """Every patch must apply to the tree; SetupError names the first one that does not."""
     for bug in bugs:
         plant.apply_patch(root, root, bug.path, dry=True)
 
 
-def sample(bugs, count, salt):
+def sample(bugs: Sequence[Bug], count: int, salt: str) -> list[Bug]:
     """`count` bugs, other ones for another salt, spread over the whole list."""
     count = min(count, len(bugs))
     start = int(hashlib.sha256(salt.encode()).hexdigest(), 16) % len(bugs)

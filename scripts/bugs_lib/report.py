@@ -5,37 +5,39 @@ fields of an Answer for each oracle that was asked."""
 
 import statistics
 import time
-from typing import NamedTuple, Optional
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
 
 FUZZER = "libfuzzer"  # what "by fuzzing alone" means: `make fuzz`'s engine, from an empty corpus
 FOUND_BY_FUZZING_MIN = 95  # percent of the bugs in the library
 MEDIAN_MAX, WORST_MAX = 1.0, 60.0  # seconds
+Answer = dict[str, Any]  # an Answer's fields
+Row = dict[str, Any]
 
 
 class Figures(NamedTuple):
     bugs: int
     found: int  # by anything
-    survivors: list  # names of those that say why
-    missed: list  # names of those that do not
+    survivors: list[str]  # names of those that say why
+    missed: list[str]  # names of those that do not
     library: int  # bugs in the library
-    fuzzed: list  # names of those that fuzzing found
-    unfuzzed: list
+    fuzzed: list[str]  # names of those that fuzzing found
+    unfuzzed: list[str]
     median: Optional[float]  # seconds of fuzzing to a bug; None: none was found
     worst: Optional[float]
     length: Optional[float]  # the median length of a shrunken script; None: there is none
     lengths: int
-    by_oracle: dict  # oracle -> (found, asked)
+    by_oracle: dict[tuple[bool, str], tuple[int, int]]  # (in heaplab?, oracle) -> (found, asked)
 
 
-def finders(row):
+def finders(row: Row) -> list[str]:
     return [name for name, answer in row["answers"].items() if answer["found"]]
 
 
-def in_heaplab(row):
-    return row["area"].startswith("heaplab")
+def in_heaplab(row: Row) -> bool:
+    return str(row["area"]).startswith("heaplab")
 
 
-def figure(rows):
+def figure(rows: Sequence[Row]) -> Figures:
     found = [row["name"] for row in rows if finders(row)]
     lost = [row for row in rows if not finders(row)]
     library = [row for row in rows if not in_heaplab(row)]
@@ -60,11 +62,11 @@ def figure(rows):
         statistics.median(lengths) if lengths else None, len(lengths), by_oracle)
 
 
-def percent(part, whole):
+def percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 100.0
 
 
-def shortfalls(figures, whole):
+def shortfalls(figures: Figures, whole: bool) -> list[str]:
     """Why this is not good enough, as sentences. Of a part of the bugs only that each is found is
     asked."""
     wrong = []
@@ -85,17 +87,17 @@ def shortfalls(figures, whole):
 # ---- text
 
 
-def show_seconds(seconds):
+def show_seconds(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
 
 
-def show_operations(number):
+def show_operations(number: int) -> str:
     if number < 10_000:
         return str(number)
     return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
 
 
-def cell(answer):
+def cell(answer: Optional[Answer]) -> str:
     """OPERATIONS/SECONDS of a finding; '-': asked, and it found nothing; empty: not asked."""
     if answer is None:
         return ""
@@ -106,21 +108,21 @@ def cell(answer):
     return seconds if operations is None else f"{show_operations(operations)}/{seconds}"
 
 
-def shrunk_of(row):
+def shrunk_of(row: Row) -> str:
     answer = row["answers"].get(FUZZER)
     return "" if answer is None or answer["shrunk"] is None else str(answer["shrunk"])
 
 
-def heading(oracles):
+def heading(oracles: Iterable[str]) -> str:
     return "{:<30} ".format("bug") + "".join(f"{name:>11} " for name in oracles) + " script"
 
 
-def library_line(row, oracles):
+def library_line(row: Row, oracles: Iterable[str]) -> str:
     cells = "".join(f"{cell(row['answers'].get(name)):>11} " for name in oracles)
     return f"{row['name']:<30} {cells} {shrunk_of(row):>6}"
 
 
-def heaplab_line(row):
+def heaplab_line(row: Row) -> str:
     by = finders(row)
     how = "nothing"
     if by:
@@ -129,7 +131,7 @@ def heaplab_line(row):
     return f"{row['name']:<30} {how}"
 
 
-def summary(figures):
+def summary(figures: Figures) -> list[str]:
     lines = [f"found: {figures.found}/{figures.bugs} "
              f"({percent(figures.found, figures.bugs):.1f} %)"]
     if figures.library:
@@ -151,7 +153,7 @@ def summary(figures):
     return lines
 
 
-def survivors(rows):
+def survivors(rows: Iterable[Row]) -> list[str]:
     return [f"survives: {row['name']}: {row['survives']}" for row in rows
             if row["survives"] and not finders(row)]
 
@@ -159,7 +161,7 @@ def survivors(rows):
 # ---- files
 
 
-def tsv(rows, oracles):
+def tsv(rows: Iterable[Row], oracles: Sequence[str]) -> str:
     names = ["bug", "area", "found_by"]
     for name in oracles:
         names += [f"{name}_found", f"{name}_seconds", f"{name}_operations", f"{name}_what"]
@@ -179,14 +181,18 @@ def tsv(rows, oracles):
     return "".join("\t".join(line) + "\n" for line in clean)
 
 
-def table(names, lines):
+def table(names: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names),
             *("| " + " | ".join(line) + " |" for line in lines)]
 
 
-def markdown(rows, oracles, figures, settings, machine):
+def escape(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def markdown(rows: Sequence[Row], oracles: Sequence[str], figures: Figures, settings: str,
+             machine: str) -> str:
     """docs/bugs.md."""
-    escape = lambda text: text.replace("|", "\\|")  # noqa: E731
     library = [row for row in rows if not in_heaplab(row)]
     lab = [row for row in rows if in_heaplab(row)]
     lines = [
@@ -212,13 +218,13 @@ def markdown(rows, oracles, figures, settings, machine):
         "nothing and finds out when part of it is dead; the mistakes of `make properties`, which "
         "must still be found; the scripts' own tests (these first for bugs in scripts).", "",
         *table(["bug", "found by", "seconds", "by what"],
-               [[f"{row['name']}: {escape(row['what'])}", *lab_cells(row, escape)]
+               [[f"{row['name']}: {escape(row['what'])}", *lab_cells(row)]
                 for row in lab]), "",
     ]
     return "\n".join(lines)
 
 
-def lab_cells(row, escape):
+def lab_cells(row: Row) -> list[str]:
     by = finders(row)
     if not by:
         return ["nothing", "", ""]

@@ -59,7 +59,7 @@ def assembly(variant: Variant, source: pathlib.Path, number: int, root: pathlib.
     ended = KEEPER.run([variant.compiler, *variant.flags, "-w", "-O2", "-g0", "-S",
                         f"-DTH_MUTANT_ONLY={number}", source, "-o", "-"], cwd=root,
                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return ended.output if ended.status == 0 else b""
+    return bytes(ended.output) if ended.status == 0 else b""
 
 
 class Linker:

@@ -156,7 +156,7 @@ class Planter:
 
     @staticmethod
     def is_pointer(node: Any) -> bool:
-        return node.type.get_canonical().kind == cindex.TypeKind.POINTER
+        return bool(node.type.get_canonical().kind == cindex.TypeKind.POINTER)
 
     def binary(self, node: Any) -> str:
         left, right = list(node.get_children())
