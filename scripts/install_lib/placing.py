@@ -5,7 +5,6 @@ the last one is there."""
 import contextlib
 import os
 import pathlib
-import stat
 
 from common_lib import outputs
 from install_lib.plan import Entry
