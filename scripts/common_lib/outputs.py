@@ -12,7 +12,7 @@ import os
 import pathlib
 import select
 import stat
-from typing import Any, Iterator, Union
+from typing import Any, BinaryIO, Iterator, Union
 
 OPEN_FILES = ("/dev/", "/proc/")  # /dev/stdout may be a file, to which others write, too
 NAME_PART_MAX = 40  # of the output's name in the scratch file's, which must not become too long
@@ -118,7 +118,7 @@ def take_name(scratch: pathlib.Path, target: pathlib.Path, replace: bool) -> Non
 
 
 @contextlib.contextmanager
-def open_whole(path: AnyPath, replace: bool = True, sync: bool = True) -> Iterator[Any]:
+def open_whole(path: AnyPath, replace: bool = True, sync: bool = True) -> Iterator[BinaryIO]:
     """A binary file to write to, which becomes `path` as a whole when the block is left; if it is
     left by an exception, nothing has happened. Raises OutputError; an OSError inside of the block
     is taken for the output's. `sync`: waits until it is on the disk."""

@@ -24,7 +24,7 @@ HEADLINES = {
 }
 
 
-def count(value: Any) -> str:
+def count(value: Optional[float]) -> str:
     return NOT_MEASURED if value is None else f"{value:,}"
 
 
@@ -36,7 +36,7 @@ def share(value: float) -> str:
     return "0" if value == 0 else f"{value:.1%}" if value >= 0.01 else f"{value:.2g}"
 
 
-def span(seconds: Any) -> str:
+def span(seconds: Optional[float]) -> str:
     return NOT_MEASURED if seconds is None else duration.show(round(seconds))
 
 
@@ -357,7 +357,7 @@ class Page:
             made=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(made_at)))
 
 
-def from_to(start: Any, end: int) -> str:
+def from_to(start: Optional[int], end: int) -> str:
     return count(end) if start is None else f"{start:,} \N{RIGHTWARDS ARROW} {end:,}"
 
 

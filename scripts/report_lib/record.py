@@ -36,8 +36,9 @@ def target_of(job: Job, target: Target, summarized: dict[str, Any]) -> dict[str,
     growth = job.growth[target.name]
     now = growth.latest.seconds if growth.latest is not None else 0
 
-    def most(name: str) -> Any:
-        values = [getattr(worker, name) for worker in workers if getattr(worker, name) is not None]
+    def most(name: str) -> Optional[int]:
+        found = (getattr(worker, name) for worker in workers)
+        values: list[int] = [value for value in found if value is not None]
         return max(values) if values else None
 
     return {

@@ -6,7 +6,7 @@ Pearson, Biometrika 26(4), 1934)."""
 import math
 import pathlib
 import re
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from fuzz_lib import program
 
@@ -33,7 +33,7 @@ def at_most(k: int, n: int, p: float) -> float:
     return min(1.0, total)
 
 
-def bisect(wanted: float, function: Any) -> float:
+def bisect(wanted: float, function: Callable[[float], float]) -> float:
     """Where a function that falls from 1 to 0 has the value `wanted`."""
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
