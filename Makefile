@@ -20,7 +20,8 @@
 #   VARIANT_RUN, _WRAP, _ENV        how scripts/run-suites runs them: its options, the command in
 #                                   front of each program, and the environment
 #   VARIANT_FUZZER, _SHIM           how a fuzz target is linked with the engine, and what else of
-#                                   fuzz/engines it takes (fuzz and afl only)
+#                                   fuzz/engines it takes (fuzz, afl and oss only)
+#   VARIANT_LINK                    by which command, if not CC
 #   VARIANT_WITHOUT                 patterns of sources that are left out
 #   VARIANT_LINKED                  sources of its own, linked into every program
 #   VARIANT_SUBJECT, _ORACLE        further flags for what works on numbers only (SUBJECTS), and for
@@ -261,7 +262,7 @@ build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*
 .PHONY: FORCE
 FORCE:
 
-GROUPS     := $(sort all dist headers install install-check format mutants peers prove relacy report traces track types wad \
+GROUPS     := $(sort all dist headers install install-check format mutants oss-fuzz-check peers prove relacy report scripts traces track types wad \
 	$(foreach v,$(VARIANTS),$($(v)_NEEDS)))
 BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
 .PHONY: $(BOOTSTRAPS)
@@ -326,8 +327,7 @@ scripts-programs: build-debug build/debug/bench build/debug/killtest build/inter
 		track-tools fuzz-programs build/worst/heaplab build/release/heaplab $(INSTALLED_LIB)
 
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
-scripts-test: scripts-programs \
-		| bootstrap-install bootstrap-afl bootstrap-cov bootstrap-headers bootstrap-musl bootstrap-tcc bootstrap-types
+scripts-test: scripts-programs | bootstrap-scripts
 	@mkdir -p build/scripts
 	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
 
@@ -463,7 +463,7 @@ build/interleave/interleave: $(INTERLEAVE_O) build/debug/libtagheap.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(debug_CC) $(debug_LDFLAGS) $^ -o $@
 
-.PHONY: fuzz-canary triage regress minimize bench-heaplab corpus coverage coverage-heap peers
+.PHONY: fuzz-canary triage regress minimize bench-heaplab corpus coverage coverage-heap peers oss-fuzz-check
 ## fuzz-canary: the fuzz job on a build with one planted bug: must end with a finding
 fuzz-canary: | bootstrap-fuzz
 	@scripts/fuzz --canary
@@ -486,6 +486,10 @@ minimize: build/fuzz/heaplab
 
 ## corpus: assembles the text corpora to build/corpus/TARGET/
 corpus: $(TARGETS:%=corpus-%)
+
+## oss-fuzz-check: builds for OSS-Fuzz and ClusterFuzzLite in a bare Debian, as root (OSS_FUZZ='--only NAME')
+oss-fuzz-check: | bootstrap-oss-fuzz-check
+	@scripts/oss-fuzz-check $(OSS_FUZZ)
 
 ## coverage: all of src/ is covered (branches, MC/DC) by suites and corpus
 coverage: build-cov

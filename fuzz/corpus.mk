@@ -2,11 +2,12 @@
 # The inputs of a target, as bytes, in build/corpus/TARGET/SET-NAME. Scripts for the heap and for
 # subjects are text and are assembled; what the other targets read is kept as it is.
 ASSEMBLED := heap subjects
+ASSEMBLER := build/debug/heaplab
 
 define assembly
-build/corpus/$(1)/$(2)-%.bin: corpus/$(1)/$(2)/%.txt build/debug/heaplab
+build/corpus/$(1)/$(2)-%.bin: corpus/$(1)/$(2)/%.txt $$(ASSEMBLER)
 	@mkdir -p $$(@D); rm -f $$@
-	$$(Q)build/debug/heaplab asm --text $$< -o $$@
+	$$(Q)$$(ASSEMBLER) asm --text $$< -o $$@
 endef
 $(foreach t,$(ASSEMBLED),$(foreach s,$(CORPUS_SETS),$(eval $(call assembly,$(t),$(s)))))
 
@@ -28,3 +29,7 @@ corpus-classic: corpus-heap
 
 $(patsubst %,corpus-%,$(filter-out $(ASSEMBLED) classic,$(TARGETS))): corpus-%:
 	@scripts/corpus-folder copy build/corpus/$* $(call corpus_files,$*)
+
+# What scripts/oss-fuzz-build asks for.
+.PHONY: oss-fuzz-programs
+oss-fuzz-programs: $(oss_FUZZERS) corpus

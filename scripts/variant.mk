@@ -112,13 +112,13 @@ build/$(1)/replay_%: build/$(1)/obj/fuzz/targets/%.o build/$(1)/obj/fuzz/engines
 build/$(1)/fuzz_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC) \
 		$($(1)_SHIM)) $$($(1)_LIBS) build/$(1)/lists
 	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
+	$$(Q)$(or $($(1)_LINK),$($(1)_CC)) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
 
 # The same without our mutator, to measure what it is worth.
 build/$(1)/plain_%: build/$(1)/obj/fuzz/targets/%.o $(call objects,$(1),$(ENGINE_SRC)) \
 		$$($(1)_LIBS) build/$(1)/lists
 	$$(call say,LD,$(1),$$@)
-	$$(Q)$($(1)_CC) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
+	$$(Q)$(or $($(1)_LINK),$($(1)_CC)) $($(1)_FUZZER) $$(filter %.o %.a,$$^) -o $$@
 
 # A preload library, never instrumented: it lives in other people's programs.
 build/$(1)/liblabrecord.so: fuzz/record/recorder.c fuzz/preload/preload.c \
