@@ -116,7 +116,7 @@ endif
 quoted         = '$(subst ','\'',$(1))'
 fuzz_error = $(shell command -v python3 > /dev/null || exit 0; { scripts/fuzz --check \
 	--time=$(call quoted,$(FUZZ_TIME)) --engine=$(call quoted,$(ENGINE)) \
-	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) \
+	$(if $(KNOWN),--known=$(call quoted,$(KNOWN))) $(if $(SYNC),--sync=$(call quoted,$(SYNC))) $(if $(HOST_NAME),--host=$(call quoted,$(HOST_NAME))) \
 	$(if $(LAYOUT),--layout=$(call quoted,$(LAYOUT))) $(if $(SERVE),--serve=$(call quoted,$(SERVE))) $(if $(SUBJECT_SRC),plugin \
 	&& SUBJECT_FLAGS=$(call quoted,$(SUBJECT_FLAGS)) scripts/plugin --check \
 	$(call quoted,$(SUBJECT_SRC))); } 2>&1)

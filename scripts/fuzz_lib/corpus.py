@@ -77,6 +77,14 @@ class Corpus:
         if data and not path.exists():
             program.write_atomically(path, data)
 
+    def take(self, data: bytes) -> bool:
+        """A find of another machine, which AFL++ has not been given either. Was it new?"""
+        path = self.folder / sha1(data)
+        is_new = not path.exists()
+        if is_new:
+            program.write_atomically(path, data)
+        return is_new
+
     def not_lent(self) -> list[str]:
         """Names of files that AFL++ has not been given."""
         with os.scandir(self.folder) as entries:

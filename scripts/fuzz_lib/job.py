@@ -23,6 +23,7 @@ from fuzz_lib.corpus import Corpus
 from fuzz_lib.growth import Growth, Point
 from fuzz_lib.live import GROWTH_COLUMNS, Live, Row
 from fuzz_lib.signature import Failure
+from fuzz_lib.sync import Share
 from fuzz_lib.targets import Target
 from fuzz_lib.worker import HARD, KILL, SOFT, Worker
 
@@ -52,6 +53,7 @@ class Settings(NamedTuple):
     known: Optional[pathlib.Path] = None  # the file of known signatures; None: there is none
     layout: Optional[str] = None  # only heaps of this layout are played
     planted_every: Optional[int] = None  # seconds between planted bugs; None: there are none
+    share: Optional[Share] = None  # with other machines
 
 
 class Sample(NamedTuple):
@@ -148,6 +150,9 @@ class Job:
                     self.workers[-1].known = self.known.path
                     self.workers[-1].layout = self.settings.layout
 
+        if self.settings.share is not None:
+            self.settings.share.open(self.corpora)
+
     def check_program(self, name: str) -> None:
         path = self.build / "fuzz" / name
         if not os.access(path, os.X_OK) or path.is_dir():
@@ -212,6 +217,7 @@ class Job:
         self.live.update(self.rows, time.monotonic(), force=True)
         self.live.drawn = 0
         self.check_end()
+        self.share(time.monotonic(), force=True)
         self.merge_corpora()
         for corpus in self.corpora.values():
             corpus.close()
@@ -239,6 +245,7 @@ class Job:
                     else:
                         self.bury(worker)
             self.exchange(now)
+            self.share(now)
             self.sample(now)
             self.live.update(self.rows, now)
             self.watch(self, now)
@@ -301,6 +308,10 @@ class Job:
                 self.trials += worker.take_failures()
         if self.trials and self.trials[0].is_over():
             self.file_trial(self.trials.pop(0))
+
+    def share(self, now: float, force: bool = False) -> None:
+        if self.settings.share is not None:
+            self.settings.share.exchange(now, self.problem, force)
 
     def file_trial(self, trial: afl.Trial) -> None:
         if trial.failure is None:

@@ -58,7 +58,8 @@ class TreeTest(unittest.TestCase):
 
     def start(self, *arguments, script="fuzz", bugs=None, **options):
         env = {name: value for name, value in os.environ.items()
-               if name not in ("FUZZ_TIME", "ENGINE", "KNOWN", "LAYOUT", "SERVE")}
+               if name not in ("FUZZ_TIME", "ENGINE", "KNOWN", "LAYOUT", "SERVE",
+                               "SYNC", "HOST_NAME")}
         env.update({f"STANDIN_{name}": words for name, words in (bugs or {}).items()})
         env.update(options.pop("env", {}))
         command = [TREE / "scripts" / script, "--root", self.root, *arguments]
