@@ -32,6 +32,7 @@ int lab_cli_subjects(int argc, char **argv);
 int lab_cli_minimize(int argc, char **argv);
 int lab_cli_to_c(int argc, char **argv);
 int lab_cli_random(int argc, char **argv);
+int lab_cli_pairs(int argc, char **argv);
 int lab_cli_swarm(int argc, char **argv);
 int lab_cli_worst(int argc, char **argv);
 int lab_cli_cost(int argc, char **argv);

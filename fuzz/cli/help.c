@@ -159,6 +159,10 @@ static const lab_cli_subcommand subcommands[] = {
      "0 every script passed, or failed as known; 1 one failed; 128+N ended by signal N (Ctrl-C: "
      "130), none failed; 2 create refused every setup",
      "--subject arena --seconds 1 --seed 7", lab_cli_random},
+    {"pairs", " [FORM] FILE...", "count how often which operation of scripts follows which",
+     "  Nothing is played. A line for each pair of operations: FIRST SECOND COUNT.\n",
+     "0 counted; 2 a file cannot be read, is named, and the others count",
+     "corpus/heap/seed/recorded-lua-start.txt", lab_cli_pairs},
     {"swarm", " SEED [EPOCH]", "print how a fuzzing run weighed what it did",
      "  SEED             the run's, from its log\n"
      "  EPOCH            256 mutations each (default: 0)\n",

@@ -6,7 +6,7 @@ import time
 from typing import Any, Iterable, Optional, Sequence
 
 from fuzz_lib import duration
-from report_lib import charts, sample
+from report_lib import charts, reached, sample
 from report_lib.template import Html, Template, join
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -280,8 +280,49 @@ class Page:
             "It says nothing about scripts that the generator does not make.")
 
     def coverage(self) -> Html:
-        return self.paragraphs(f"{NOT_MEASURED.capitalize()} in this run: make coverage-heap says "
-                               "which conditions of the heap the corpus has not taken.")
+        return Html(self.conditions() + self.pairs())
+
+    def before(self, name: str) -> Optional[dict[str, Any]]:
+        """What the latest run that has it knew of it."""
+        found = (run[name] for run in reversed(self.earlier) if isinstance(run.get(name), dict))
+        return next(found, None)
+
+    def never(self, name: str, now: dict[str, Any], what: str, since: str) -> Html:
+        """The list, and what is another one than it was."""
+        parts = []
+        before = self.before(name)
+        if before is not None and reached.is_list_of_words(before.get("never")):
+            gained, lost = reached.changes(before["never"], now["never"])
+            parts.append(self.paragraphs(f"Since {since}: {len(gained)} reached for the first time, "
+                                         f"{len(lost)} not reached any more."))
+            parts += [self.fill("details_list", summary=f"{plural(len(some), what)} {words}",
+                                items=self.items(some))
+                      for some, words in ((gained, "new"), (lost, "lost")) if some]
+        if now["never"]:
+            parts.append(self.fill("details_list", items=self.items(now["never"]),
+                                   summary=f"{plural(len(now['never']), what)} never reached"))
+        return join(parts)
+
+    def conditions(self) -> Html:
+        now = self.run.get("conditions")
+        if not reached.are_conditions(now):
+            return self.paragraphs(f"Conditions: {NOT_MEASURED}; make coverage-heap measures which "
+                                   "sides of branches the corpus has not taken, and make report "
+                                   "then shows them.")
+        return Html(self.paragraphs(
+            f"Of {now['all']:,} sides of branches of the heap the corpus alone, without any suite, "
+            f"takes {now['taken']:,} ({now['taken'] / max(1, now['all']):.1%}), as make "
+            f"coverage-heap measured on {now['made'].replace('T', ' ')[:16]}.")
+            + self.never("conditions", now, "side", "the run before that knew them"))
+
+    def pairs(self) -> Html:
+        now = self.run.get("pairs")
+        if not reached.are_pairs(now):
+            return self.paragraphs(f"Pairs of operations: {NOT_MEASURED} in this run.")
+        return Html(self.paragraphs(
+            f"Of {now['all']:,} pairs of operations, one after the other, {now['all'] - len(now['never']):,} "
+            f"stand in the heap's corpus ({now['scripts']:,} scripts, {now['operations']:,} "
+            "operations).") + self.never("pairs", now, "pair", "the run before that counted them"))
 
     def runs(self) -> Html:
         shown = [*self.earlier, self.run][-RUNS_SHOWN:]

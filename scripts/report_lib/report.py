@@ -12,7 +12,7 @@ from typing import Any, Optional
 from common_lib.outputs import OutputError
 from fuzz_lib import program, summary
 from fuzz_lib.job import Job
-from report_lib import evidence, history, record, sample
+from report_lib import evidence, history, reached, record, sample
 from report_lib.page import Page
 from report_lib.serve import REFRESH_SECONDS, Server
 
@@ -68,6 +68,8 @@ def finish(job: Job, summarized: dict[str, Any]) -> pathlib.Path:
     if job.interrupt is None and not job.broke_off:
         look(run, job.root)
         if any(target.runs_in_heaplab and target.name == "heap" for target in job.targets):
+            run["pairs"] = reached.pairs(job.root)
+            run["conditions"] = reached.conditions(job.root)
             seed = random.SystemRandom().getrandbits(32)
             run["sample"] = sample.take(job.root, job.seconds, seed, job.known.path)
     past = history.read(folder)
@@ -120,4 +122,5 @@ def renew(root: pathlib.Path) -> Optional[pathlib.Path]:
     if run is None:
         return None
     look(run, root)
+    run["conditions"] = reached.conditions(root) or run.get("conditions")
     return write(folder, run, past)

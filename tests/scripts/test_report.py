@@ -39,6 +39,11 @@ from report_lib import charts, history, sample
 from report_lib.template import Html, Template
 
 
+def target_files(build):
+    return sum(1 for name in ("corpus", "fuzz-corpus")
+               for path in (build / name / "heap").glob("*") if path.is_file())
+
+
 def a_run(name="r1", **more):
     run = {"id": name, "started": "2026-01-02T03:04:05+0000", "result": "clean", "seconds": 10.0,
            "targets": {"heap": {"executions": 5, "edges": 7, "corpus": 3,
@@ -341,6 +346,10 @@ class Reports(TreeTest):
             self.assertIsNone(target["stability"], "libFuzzer measures none")
             self.assertEqual(target["executions"], target["growth"][-1][1])
             self.assertIn(f" {name} {target['executions']:,} ", text)
+        self.assertEqual((4, ["a b", "b b"]), (run["pairs"]["all"], run["pairs"]["never"]))
+        self.assertEqual(target_files(self.build), run["pairs"]["scripts"])
+        self.assertIn("Of 4 pairs of operations, one after the other, 2 stand in", text)
+        self.assertIn("Conditions: not measured; make coverage-heap", text)
         self.assertGreater(run["processor_seconds"], 0.1)
         self.assertEqual(len(set(run["seeds"])), len(run["seeds"]))
         self.assertGreaterEqual(len(run["seeds"]), 3)
@@ -349,6 +358,47 @@ class Reports(TreeTest):
             path.read_text() for path in (self.build / "fuzz-logs").glob("*.log")), log)
         self.assertIsNone(run["commit"], "this tree has none")
         self.assertEqual([run["id"]], [each["id"] for each in self.history().runs])
+
+    def test_what_is_not_reached_is_listed_and_compared(self):
+        measured = self.build / "coverage" / "corpus.json"
+        measured.parent.mkdir()
+        data = {"made": "2026-12-01T03:00:00+0000", "taken": 97, "all": 100,
+                "never": [f"src/heap/a.c:{line}:5: f: never true: x" for line in (10, 20)]
+                + ["src/heap/b.c:1:1: g: never false: y"]}
+        measured.write_text(json.dumps(data))
+        self.run_script("--time", "1", "--no-merge", "heap")
+        text = self.page()
+        self.assertIn("Of 100 sides of branches of the heap the corpus alone, without any suite, "
+                      "takes 97 (97.0%), as make coverage-heap measured on 2026-12-01 03:00.", text)
+        self.assertIn("3 sides never reached", text)
+        self.assertIn("src/heap/b.c:1:1: g: never false: y", text)
+        self.assertNotIn("reached for the first time", text)
+        # One of two that read the same is reached now, the other one has moved, and one is lost.
+        data["never"] = ["src/heap/a.c:31:5: f: never true: x", "src/heap/c.c:1:1: h: never true: z"]
+        data["taken"] = 98
+        measured.write_text(json.dumps(data))
+        self.run_script("--time", "1", "--no-merge", "heap")
+        text = self.page()
+        self.assertIn("Since the run before that knew them: 2 reached for the first time, 1 not "
+                      "reached any more.", text)
+        self.assertIn("1 side lost", text)
+        self.assertIn("Since the run before that counted them: 0 reached for the first time, 0 not",
+                      text)
+        # What is measured after a run comes with make report.
+        data["made"] = "2026-12-01T04:00:00+0000"
+        measured.write_text(json.dumps(data))
+        self.assertEqual(0, self.run_script(script="report")[0])
+        self.assertIn("2026-12-01 04:00", self.page())
+        for damage in ("{", "[]", json.dumps({**data, "never": [1]}), json.dumps({**data, "all": "x"})):
+            measured.write_text(damage)
+            self.assertEqual(0, self.run_script(script="report")[0])
+            self.assertIn("2026-12-01 04:00", self.page(), "what the run knew stays")
+
+    def test_pairs_that_cannot_be_counted_are_not_measured(self):
+        heaplab = self.build / "fuzz" / "heaplab"
+        heaplab.write_text("#!/bin/sh\nexit 2\n")
+        self.run_script("--time", "1", "--no-merge", "heap")
+        self.assertIn("Pairs of operations: not measured in this run.", self.page())
 
     def test_the_next_run_begins_where_the_last_one_ended(self):
         self.run_script("--time", "1", "--no-merge", "--cores", "1", "heap")
