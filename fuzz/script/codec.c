@@ -199,7 +199,7 @@ static void decode_record(lab_op *op, const uint8_t *record, uint32_t slot_mask)
     op->slot = (uint16_t)keep(slot & slot_mask, fields, LAB_FIELD_SLOT);
     op->tag = (uint16_t)keep(tag_of(raw_tag), fields, LAB_FIELD_TAG);
     op->tag_high = (uint16_t)keep(value & 0xFFFFu, fields, LAB_FIELD_TAG_HIGH);
-    op->size.kind = (uint8_t)keep(code->kind, fields, LAB_FIELD_SIZE);
+    op->size.kind = keep(code->kind, fields, LAB_FIELD_SIZE);
     op->size.value = keep(value & code->value, fields, LAB_FIELD_SIZE);
 }
 

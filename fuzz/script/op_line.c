@@ -279,7 +279,7 @@ static bool parse_unused(lab_parser *p, lab_word at, const lab_deed_rule *rule, 
     whole.tag_high |= rest.tag_high;
     whole.veto |= rest.veto;
     whole.reenter |= rest.reenter;
-    whole.size.kind = (uint8_t)(op->size.kind | rest.size.kind);
+    whole.size.kind = op->size.kind | rest.size.kind;
     whole.size.value = op->size.value | rest.size.value;
     whole.tag = (uint16_t)(op->tag | rest.tag);
     if ((rule->fields & LAB_FIELD_ASKS) != 0) {

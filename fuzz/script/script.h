@@ -30,7 +30,7 @@ typedef enum lab_size_kind {
 #define LAB_SIZE_VALUE_MAX 0xFFFFFFu
 
 typedef struct lab_size {
-    uint8_t kind;   /* lab_size_kind */
+    uint32_t kind;  /* lab_size_kind; no padding, which compilers may compute with and drop again */
     uint32_t value; /* 0 .. LAB_SIZE_VALUE_MAX */
 } lab_size;
 
