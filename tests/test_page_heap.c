@@ -202,6 +202,53 @@ static void handles_of_a_frozen_heap(void) {
     th_page_heap_destroy(p);
 }
 
+/* ---- with a lock ---------------------------------------------------------------------------- */
+
+/* A lock that cannot be taken again. When it is let go other threads see the heap: it is frozen if
+ * and only if its pages are read-only. */
+typedef struct gate {
+    th_page_heap *heap;
+    int depth;
+    unsigned takes, frozen;
+} gate;
+
+static void take_gate(void *context) {
+    gate *g = context;
+    CHECK_EQ(++g->depth, 1);
+    g->takes++;
+}
+
+static void look_and_let_go(void *context) {
+    gate *g = context;
+    unsigned char *all = (unsigned char *)g->heap;
+    bool is_frozen = g->heap->heap.busy == TH_FAULT_FROZEN;
+    CHECK_EQ(lab_probe_writable(all, all[0]), !is_frozen);
+    CHECK_EQ(lab_probe_writable(all + g->heap->bytes - 1, all[g->heap->bytes - 1]), !is_frozen);
+    g->frozen += is_frozen;
+    CHECK_EQ(--g->depth, 0);
+}
+
+static void pages_and_heap_change_under_one_lock(void) {
+    gate g = {0};
+    th_heap_config config = config_of(th_guard_max(), TH_HEAP_LAYOUT_AUTO);
+    config.lock = (th_lock){.acquire = take_gate, .release = look_and_let_go, .context = &g};
+    faults = 0;
+    g.heap = th_page_heap_create(50000, &config);
+    CHECK(g.heap != NULL && th_heap_alloc(&g.heap->heap, 100, 1) != NULL);
+    CHECK_EQ(g.takes, 1);
+    CHECK_EQ(th_page_heap_freeze(g.heap), TH_OK);
+    CHECK(g.takes == 2 && g.frozen == 1);
+    CHECK(th_heap_alloc(&g.heap->heap, 100, 1) == NULL && faults == 1);
+    CHECK_EQ(th_page_heap_freeze(g.heap), TH_ERR_BUSY);
+    CHECK(g.takes == 4 && g.frozen == 3 && faults == 2);
+    CHECK_EQ(th_page_heap_thaw(g.heap), TH_OK);
+    CHECK_EQ(th_page_heap_thaw(g.heap), TH_OK);
+    CHECK(g.takes == 6 && g.frozen == 3);
+    CHECK(th_heap_alloc(&g.heap->heap, 100, 1) != NULL);
+    th_page_heap_destroy(g.heap);
+    CHECK(g.depth == 0 && faults == 2);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------ */
 
 static void heaps_that_cannot_be(void) {
@@ -249,6 +296,7 @@ static void it_is_not_frozen_inside_a_callback(void) {
 #if TH_TRACK_ASAN || TH_TRACK_MSAN
 
 static void what_the_system_refuses_is_told(void) {}
+static void frozen_heaps_end_as_they_are(void) {}
 
 #else
 
@@ -290,9 +338,36 @@ static void what_the_system_refuses_is_told(void) {
     th_page_heap_destroy(p);
 }
 
+static void count_resets(void *context, const th_event *event) {
+    *(unsigned *)context += event->kind == TH_EVENT_RESET;
+}
+
+/* Without a write to it: pages that stay read-only are given back as others are. */
+static void frozen_heaps_end_as_they_are(void) {
+    long before = pages_in_use();
+    for (int level = 0; level <= th_guard_max(); level++) {
+        unsigned resets = 0;
+        th_heap_config config = config_of(level, TH_HEAP_LAYOUT_AUTO);
+        config.on_event = count_resets;
+        config.event_context = &resets;
+        faults = 0;
+        th_page_heap *p = th_page_heap_create(50000, &config);
+        CHECK(p != NULL && th_heap_alloc(&p->heap, 100, 1) != NULL);
+        CHECK_EQ(th_page_heap_freeze(p), TH_OK);
+        refuses_write = true;
+        CHECK_EQ(th_page_heap_thaw(p), TH_ERR_EXHAUSTED);
+        th_page_heap_destroy(p);
+        refuses_write = false;
+        CHECK_EQ(resets, 1);
+        CHECK_EQ(faults, 0);
+        CHECK(tools_take_pages() || pages_in_use() == before);
+    }
+}
+
 #endif
 
 TH_SUITE("page_heap", TEST(it_is_a_heap_between_guards), TEST(it_is_read_only_between_phases),
          TEST(ended_heaps_are_not_mapped), TEST(handles_of_a_frozen_heap),
-         TEST(heaps_that_cannot_be), TEST(it_is_not_frozen_inside_a_callback),
-         TEST(what_the_system_refuses_is_told))
+         TEST(pages_and_heap_change_under_one_lock), TEST(heaps_that_cannot_be),
+         TEST(it_is_not_frozen_inside_a_callback), TEST(what_the_system_refuses_is_told),
+         TEST(frozen_heaps_end_as_they_are))

@@ -28,6 +28,7 @@
 #include "tagheap/file_map.h"
 #include "tagheap/heap.h"
 #include "tagheap/huge_pages.h"
+#include "tagheap/page_heap.h"
 #include "tagheap/pages.h"
 
 #define MIB ((size_t)1 << 20)
@@ -130,6 +131,72 @@ static void address_space_is_limited(void) {
     name_a_file();
     CHECK(tools_take_pages() || holds_in_child(addresses_run_out, NULL));
     CHECK(tools_take_pages() || holds_in_child(maps_run_out, NULL));
+    (void)unlink(path);
+}
+
+/* ---- memory to write to --------------------------------------------------------------------- */
+
+static unsigned faults;
+
+static void count_fault(void *context, const th_fault *fault) {
+    (void)context, (void)fault;
+    faults++;
+}
+
+/* What is read-only counts as little as what is reserved, until it is to be written to. */
+static bool frozen_heaps_stay(void) {
+    const th_heap_config config = {.guarding = {.level = 1, .on_fault = count_fault}};
+    long before = pages_in_use();
+    for (int round = 0; round < 2; round++) {
+        th_page_heap *p = th_page_heap_create(16 * MIB, &config);
+        HOLDS(p != NULL && th_heap_alloc(&p->heap, 100, 1) != NULL);
+        HOLDS(th_page_heap_freeze(p) == TH_OK);
+        HOLDS(limit(RLIMIT_DATA, MIB));
+        HOLDS(th_page_heap_thaw(p) == TH_ERR_EXHAUSTED && faults == 0);
+        HOLDS(th_heap_check(&p->heap, NULL) == TH_OK);
+        HOLDS(th_heap_alloc(&p->heap, 100, 1) == NULL && faults == 1); /* it stays frozen */
+        if (round == 0) {
+            HOLDS(limit(RLIMIT_DATA, UNLIMITED));
+            HOLDS(th_page_heap_thaw(p) == TH_OK && th_heap_alloc(&p->heap, 100, 1) != NULL);
+        }
+        th_page_heap_destroy(p);
+        HOLDS(faults == 1 && limit(RLIMIT_DATA, UNLIMITED));
+        faults = 0;
+        HOLDS(pages_in_use() == before);
+    }
+    return true;
+}
+
+static bool data_runs_out(void *context) {
+    (void)context;
+    enum { RESERVING = 3, WAYS = 5 };
+    const size_t each = 4 * MIB;
+    th_file_map map;
+    HOLDS(th_file_map_open_new(&map, path, each) == TH_OK);
+    th_file_map_close(&map);
+    long before = pages_in_use();
+    HOLDS(limit(RLIMIT_DATA, MIB));
+    for (size_t way = 0; way < WAYS; way++) {
+        void *pages = map_in_way(way, each);
+        HOLDS((pages != NULL) == (way == RESERVING));
+        if (pages != NULL) {
+            HOLDS(th_pages_commit(pages, each) == TH_ERR_EXHAUSTED);
+            HOLDS(release_in_way(way, pages, each) == TH_OK);
+        }
+    }
+    HOLDS(th_page_heap_create(each, NULL) == NULL);
+    errno = 0;
+    HOLDS(th_file_map_open(&map, path, TH_FILE_MAP_COPY) == TH_ERR_EXHAUSTED && errno == ENOMEM);
+    HOLDS(th_file_map_open(&map, path, TH_FILE_MAP_SHARED) == TH_OK); /* which is the file's */
+    th_file_map_close(&map);
+    HOLDS(limit(RLIMIT_DATA, UNLIMITED) && pages_in_use() == before);
+    HOLDS(unlink(path) == 0);
+    return frozen_heaps_stay();
+}
+
+static void memory_to_write_to_is_limited(void) {
+    name_a_file();
+    CHECK(tools_take_pages() || holds_in_child(data_runs_out, NULL));
     (void)unlink(path);
 }
 
@@ -446,6 +513,7 @@ static void shared_memory_is_limited(void) {
     a_full_disk(folder);
 }
 
-TH_SUITE("page_limits", TEST(address_space_is_limited), TEST(locked_memory_is_limited),
-         TEST(descriptors_are_limited), TEST(sizes_of_files_are_limited),
-         TEST(mappings_are_limited), TEST(disks_are_limited), TEST(shared_memory_is_limited))
+TH_SUITE("page_limits", TEST(address_space_is_limited), TEST(memory_to_write_to_is_limited),
+         TEST(locked_memory_is_limited), TEST(descriptors_are_limited),
+         TEST(sizes_of_files_are_limited), TEST(mappings_are_limited), TEST(disks_are_limited),
+         TEST(shared_memory_is_limited))

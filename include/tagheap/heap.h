@@ -250,13 +250,13 @@ void th_heap_clean_up(th_heap *heap);
 /* Freezes the heap: until th_heap_thaw each call that would change it raises TH_FAULT_FROZEN and
  * gives its failure value, as inside a callback, without a single write to the region or to *heap:
  * both may lie in memory that is read-only from then on (th_pages_protect; tagheap/page_heap.h does
- * both). Walk, queries, check and th_heap_copy go on. What is written over *heap by th_heap_init,
- * th_heap_attach or th_heap_copy to it is not frozen, nor is a copy or an attached image of a
- * frozen heap. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is called from
- * inside a move callback or on_event, with TH_FAULT_REENTRY, or the heap is frozen already, with
- * TH_FAULT_FROZEN, or while the low-memory callback runs, of this thread or another one, with no
- * fault (TH_ERR_BUSY); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1), at level 3 O(n
- * + bytes once used). */
+ * both, under one lock). Walk, queries, check and th_heap_copy go on. What is written over *heap by
+ * th_heap_init, th_heap_attach or th_heap_copy to it is not frozen, nor is a copy or an attached
+ * image of a frozen heap. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is
+ * called from inside a move callback or on_event, with TH_FAULT_REENTRY, or the heap is frozen
+ * already, with TH_FAULT_FROZEN, or while the low-memory callback runs, of this thread or another
+ * one, with no fault (TH_ERR_BUSY); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1), at
+ * level 3 O(n + bytes once used). */
 th_status th_heap_freeze(th_heap *heap);
 
 /* Ends that; a heap that is not frozen stays as it is. Fails, changing nothing, iff heap is NULL or

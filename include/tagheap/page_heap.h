@@ -15,8 +15,9 @@
  * What keeps books of its own in blocks of the heap is SIGSEGV, too, when it writes them.
  *
  * Ownership: th_page_heap_create's result is the caller's until th_page_heap_destroy.
- * Hosted builds on POSIX systems only. Thread rule: as the heap (tagheap/heap.h); freeze and thaw
- * change it. Complexity: what the system makes of it. */
+ * Hosted builds on POSIX systems only. Thread rule: as the heap (tagheap/heap.h): with config.lock
+ * any thread may freeze and thaw it, and others find it frozen, pages and all, or not at all.
+ * create and destroy are for one alone. Complexity: what the system makes of it. */
 #ifndef TAGHEAP_PAGE_HEAP_H
 #define TAGHEAP_PAGE_HEAP_H
 
@@ -45,11 +46,13 @@ th_page_heap *th_page_heap_create(size_t bytes, const th_heap_config *config);
  * system has no room for one more mapping. */
 th_status th_page_heap_freeze(th_page_heap *page_heap);
 
-/* Makes it an ordinary heap again. As th_heap_thaw, and TH_ERR_EXHAUSTED as above: it stays frozen.
- * After TH_ERR_CORRUPT it can be written to, but is not thawed: it may be destroyed. */
+/* Makes it an ordinary heap again. As th_heap_thaw, and TH_ERR_EXHAUSTED as above, or because the
+ * system does not give so much memory to write to (RLIMIT_DATA): it stays frozen. After
+ * TH_ERR_CORRUPT it can be written to, but is not thawed: it may be destroyed. */
 th_status th_page_heap_thaw(th_page_heap *page_heap);
 
-/* Ends the heap, frozen or not: every pointer into it is dead, and to use one is SIGSEGV. Of what
+/* Ends the heap, frozen or not; one that is frozen without a write to it, so that it ends where the
+ * system refuses to thaw it, too. Every pointer into it is dead, and to use one is SIGSEGV. Of what
  * refuses th_heap_clean_up (a call from inside a callback) nothing is heard but the fault: do not.
  * NULL is allowed. */
 void th_page_heap_destroy(th_page_heap *page_heap);
