@@ -24,10 +24,15 @@
  * have ended. The handles may have other users: what they made purgeable goes before entries do.
  * Thread rule: cache, handles and heap together, one thread at a time. Callbacks (on_evict, a
  * loader, the heap's hooks) must not call the cache: that raises TH_FAULT_REENTRY and does nothing.
- * Only th_cache_contains and th_cache_get_stats may be called. Faults, at every level: REENTRY, and
- * what the handles raise (TH_FAULT_UNPINNED). At level 3 the checker runs after each call that
- * changes something. Source: SIEVE is that of Zhang, Yang, Yue, Vigfusson and Rashmi, "SIEVE is
- * simpler than LRU", NSDI 2024; pinned entries are passed over. */
+ * Only th_cache_contains and th_cache_get_stats may be called. Nor may they freeze the heap.
+ * While the heap is frozen (th_heap_freeze) entries are found and used as ever: get, pin, unpin, a
+ * load of what is there, and all questions go on, count, and are a use for the policy, whose order
+ * is kept in the table. That must lie elsewhere if the heap's pages are read-only (page_heap.h).
+ * What would make an entry or end one raises TH_FAULT_FROZEN and does nothing: insert, a load of
+ * what is not there, invalidate, invalidate_tags, trim, reset, clean_up. Faults, at every level:
+ * REENTRY, FROZEN, and what the handles raise (TH_FAULT_UNPINNED). At level 3 the checker runs
+ * after each call that changes something. Source: SIEVE is that of Zhang, Yang, Yue, Vigfusson and
+ * Rashmi, "SIEVE is simpler than LRU", NSDI 2024; pinned entries are passed over. */
 #ifndef TAGHEAP_CACHE_H
 #define TAGHEAP_CACHE_H
 
@@ -106,11 +111,11 @@ typedef struct th_cache {
 th_status th_cache_init(th_cache *cache, const th_cache_config *config);
 
 /* Every entry is invalidated, pinned ones too, and *cache is zeroed. NULL is allowed; from inside a
- * callback it does nothing. O(entries log u). */
+ * callback, and while the heap is frozen, it does nothing, after a fault. O(entries log u). */
 void th_cache_clean_up(th_cache *cache);
 
 /* The payload of the entry with that key, and its size in *bytes (which may be NULL); NULL if there
- * is none. Counts a hit or a miss, and as a use for the policy. Expected O(1). */
+ * is none, or after a fault. Counts a hit or a miss, and as a use for the policy. Expected O(1). */
 void *th_cache_get(th_cache *cache, uint64_t key, size_t *bytes);
 
 /* The same, and the entry neither moves nor goes until th_cache_unpin has been called as often.
@@ -125,12 +130,13 @@ th_status th_cache_unpin(th_cache *cache, uint64_t key);
 bool th_cache_contains(const th_cache *cache, uint64_t key);
 
 /* A new entry of `bytes` bytes under `tag`, of indeterminate contents, whose payload is *payload.
- * An old entry of that key is invalidated first, and is gone in any case. Fails, *payload being
- * NULL, iff payload is NULL or the cache is zeroed (TH_ERR_NULL); from inside a callback
- * (TH_ERR_BUSY, with a fault); bytes is 0 or the heap has no such tag (TH_ERR_CONFIG); bytes is
- * above bytes_max or what the heap manages (TH_ERR_TOO_LARGE); the old entry is pinned
- * (TH_ERR_PINNED: it stays); or nothing is left to evict (TH_ERR_EXHAUSTED). O(log u) for each
- * entry evicted; O(n + bytes moved) for a compaction. */
+ * An old entry of that key is invalidated first, and is gone whatever comes after. Fails, *payload
+ * being NULL, iff payload is NULL or the cache is zeroed (TH_ERR_NULL); from inside a callback or
+ * while the heap is frozen (TH_ERR_BUSY, with a fault: the old entry stays); bytes is 0 or the heap
+ * has no such tag (TH_ERR_CONFIG); bytes is above bytes_max or what the heap manages
+ * (TH_ERR_TOO_LARGE); the old entry is pinned (TH_ERR_PINNED: it stays); or nothing is left to
+ * evict (TH_ERR_EXHAUSTED). O(log u) for each entry evicted; O(n + bytes moved) for a compaction.
+ */
 th_status th_cache_insert(th_cache *cache, uint64_t key, size_t bytes, uint32_t tag,
                           void **payload);
 
@@ -143,11 +149,12 @@ th_status th_cache_load(th_cache *cache, uint64_t key, size_t bytes, uint32_t ta
  * fault. Expected O(log u). */
 th_status th_cache_invalidate(th_cache *cache, uint64_t key);
 
-/* Every entry with low <= tag <= high that is not pinned goes; how many. O(entries). */
+/* Every entry with low <= tag <= high that is not pinned goes; how many, which is 0 after a fault.
+ * O(entries). */
 uint64_t th_cache_invalidate_tags(th_cache *cache, uint32_t low, uint32_t high);
 
 /* Evicts by the policy until all entries together have at most `bytes` bytes, or nothing is left
- * that may go; the bytes that went. */
+ * that may go; the bytes that went. 0 after a fault. */
 size_t th_cache_trim(th_cache *cache, size_t bytes);
 
 /* Every entry is invalidated, pinned ones too. TH_OK, TH_ERR_NULL, or TH_ERR_BUSY after a fault.

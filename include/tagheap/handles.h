@@ -21,12 +21,17 @@
  * (th_heap_attach) while it has handles. Thread rule: table and heap, one thread at a time. The
  * heap's low-memory callback may call the table, but for reset and clean_up (which raise
  * TH_FAULT_REENTRY and do nothing); what is being resized stays as it is meanwhile: it cannot be
- * freed, resized, purged, moved or pinned. The heap's event hook must not call it. Faults, at every
- * level: TH_FAULT_STALE for a handle that was freed, or is another table's (block: the slot;
- * expected and found: generations), TH_FAULT_UNPINNED, TH_FAULT_REENTRY. A generation is never
- * given twice: a slot that has used up all of them (2^23 lives) is retired. At level 3 the checker
- * runs after each call that changes something. Source: the handles of the Macintosh Memory Manager
- * (Inside Macintosh, vol. II, 1985), with the generations of today's slot maps. */
+ * freed, resized, purged, moved or pinned. The heap's event hook must not call it.
+ * While the heap is frozen (th_heap_freeze) what would change a block raises TH_FAULT_FROZEN and
+ * does nothing: alloc, realloc, free, free_tags, purge, compact, commit, reset, clean_up. get, pin,
+ * unpin, set_purgeable and all questions go on: what they change is the table's, which must lie
+ * elsewhere if the heap's pages are read-only (page_heap.h). Faults, at every level:
+ * TH_FAULT_STALE for a handle that was freed, or is another table's (block: the slot;
+ * expected and found: generations), TH_FAULT_UNPINNED, TH_FAULT_REENTRY, TH_FAULT_FROZEN. A
+ * generation is never given twice: a slot that has used up all of them (2^23 lives) is retired. At
+ * level 3 the checker runs after each call that changes something. Source: the handles of the
+ * Macintosh Memory Manager (Inside Macintosh, vol. II, 1985), with the generations of today's slot
+ * maps. */
 #ifndef TAGHEAP_HANDLES_H
 #define TAGHEAP_HANDLES_H
 
@@ -92,26 +97,27 @@ typedef struct th_handles {
 th_status th_handles_init(th_handles *handles, th_heap *heap, const th_handles_config *config);
 
 /* Frees every block, pinned ones too, and the table; *handles is zeroed. NULL is allowed. The heap
- * lives on. From inside a callback of the heap: nothing, after a fault. O(slots log u). */
+ * lives on. From inside a callback of the heap, and while it is frozen: nothing, after a fault.
+ * O(slots log u). */
 void th_handles_clean_up(th_handles *handles);
 
 /* A block of `bytes` bytes under `tag`, aligned as the heap says or to `alignment`. Generation 0
  * iff bytes is 0 or more than the heap manages, the tag or alignment is none
  * (th_heap_alloc_aligned), no slot is left and the table cannot grow, or there is no room even
- * after compaction and after everything that may be purged is purged. O(log u), and O(n + bytes
- * moved) for each compaction. */
+ * after compaction and after everything that may be purged is purged; or after a fault. O(log u),
+ * and O(n + bytes moved) for each compaction. */
 th_handle th_handles_alloc(th_handles *handles, size_t bytes, uint32_t tag);
 th_handle th_handles_alloc_aligned(th_handles *handles, size_t bytes, size_t alignment,
                                    uint32_t tag);
 
 /* Frees the block, if there is one; the handle is stale from now on. Generation 0 is allowed.
- * TH_ERR_PINNED iff it is pinned or being resized, TH_ERR_STALE after a fault, TH_ERR_NULL for a
- * zeroed table: nothing is done. O(log u). */
+ * TH_ERR_PINNED iff it is pinned or being resized, TH_ERR_STALE after a fault, TH_ERR_BUSY after a
+ * fault from inside a callback of the heap and while it is frozen, TH_ERR_NULL for a zeroed table:
+ * nothing is done. O(log u). */
 th_status th_handles_free(th_handles *handles, th_handle handle);
 
 /* Frees every block with low <= tag <= high that is neither pinned nor being resized, purged
- * handles included; how many.
- * O(slots). */
+ * handles included; how many. 0 after a fault. O(slots). */
 uint64_t th_handles_free_tags(th_handles *handles, uint32_t low, uint32_t high);
 
 /* Where the block is now; NULL iff it is purged, generation is 0, or after a fault. O(1). */
@@ -139,11 +145,12 @@ void *th_handles_realloc(th_handles *handles, th_handle handle, size_t bytes);
 th_status th_handles_set_purgeable(th_handles *handles, th_handle handle, bool purgeable);
 
 /* Discards blocks that may be, the longest purgeable first, until `bytes` requested bytes are gone
- * (SIZE_MAX: all). How many went. O(blocks log u). */
+ * (SIZE_MAX: all). How many bytes went; 0 after a fault. O(blocks log u). */
 size_t th_handles_purge(th_handles *handles, size_t bytes);
 
 /* Compacts the heap: th_heap_compact and th_heap_compact_some, with a veto for what is pinned and
- * for blocks that have no handle. Handles follow. */
+ * for blocks that have no handle. Handles follow. Refused after a fault, it
+ * returns zeros. */
 th_heap_compaction th_handles_compact(th_handles *handles);
 th_heap_compaction th_handles_compact_some(th_handles *handles, size_t budget_bytes);
 
@@ -160,7 +167,8 @@ typedef struct th_handles_move {
 th_heap_plan th_handles_plan(const th_handles *handles, th_handles_move *moves, size_t moves_max);
 
 /* Compacts, if that means exactly these moves: the whole plan. TH_OK; TH_ERR_STALE, with nothing
- * done, if handles or heap are not as they were; TH_ERR_NULL. O(n + bytes moved). */
+ * done, if handles or heap are not as they were; TH_ERR_BUSY, likewise, after a fault as
+ * th_handles_free; TH_ERR_NULL. O(n + bytes moved). */
 th_status th_handles_commit(th_handles *handles, const th_handles_move *moves, size_t count);
 
 /* The handle whose block the address lies in; generation 0 if there is none. O(n). */
@@ -197,7 +205,8 @@ typedef struct th_handles_stats {
 th_handles_stats th_handles_get_stats(const th_handles *handles);
 
 /* Frees every block, pinned ones too: every handle is stale. TH_OK, TH_ERR_BUSY with a fault from
- * inside a callback of the heap, or TH_ERR_NULL for NULL and a zeroed table. O(slots). */
+ * inside a callback of the heap and while it is frozen, or TH_ERR_NULL for NULL and a zeroed table.
+ * O(slots). */
 th_status th_handles_reset(th_handles *handles);
 
 /* Proves that each live handle has a block of its tag, size and slot in the heap, that no two share

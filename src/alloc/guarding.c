@@ -29,8 +29,8 @@ void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t b
     th_guarding_report(guarding, &fault);
 }
 
-void th_guarding_raise_reentry(const th_guarding *guarding) {
-    th_guarding_raise(guarding, TH_FAULT_REENTRY, SIZE_MAX, SIZE_MAX, 0, 1);
+void th_guarding_raise_refusal(const th_guarding *guarding, th_fault_kind kind) {
+    th_guarding_raise(guarding, kind, TH_FAULT_NOWHERE, TH_FAULT_NOWHERE, 0, 1);
 }
 
 void th_guarding_describe(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,

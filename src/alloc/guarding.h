@@ -62,8 +62,13 @@ static inline bool th_guarding_watches(int level) {
 void th_guarding_raise(const th_guarding *guarding, th_fault_kind kind, size_t block, size_t offset,
                        uint64_t expected, uint64_t found);
 
-/* Of a call that comes from inside a callback, and is refused. */
-void th_guarding_raise_reentry(const th_guarding *guarding);
+/* Of a call that is refused whatever it asks for: TH_FAULT_REENTRY, it comes from inside a
+ * callback; TH_FAULT_FROZEN, what it would change is frozen. */
+void th_guarding_raise_refusal(const th_guarding *guarding, th_fault_kind kind);
+
+static inline void th_guarding_raise_reentry(const th_guarding *guarding) {
+    th_guarding_raise_refusal(guarding, TH_FAULT_REENTRY);
+}
 
 /* Fills in *fault, which may be NULL, for a checker. */
 void th_guarding_describe(th_fault *fault, th_fault_kind kind, size_t block, size_t offset,

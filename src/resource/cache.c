@@ -53,17 +53,30 @@ static bool is_started(const th_cache *c) {
     return c != NULL && c->entries != NULL && th_handles_is_started(c->config.handles);
 }
 
-/* Begins each call: TH_ERR_NULL without a table, TH_ERR_BUSY with a fault from inside a callback.
- */
+/* Why a call is refused now that changes blocks. Inside a callback one that only looks is, too. */
+static th_fault_kind refusal_of(const th_cache *c) {
+    return c->busy ? TH_FAULT_REENTRY : (th_fault_kind)c->config.handles->heap->busy;
+}
+
+static th_status refuse(const th_cache *c, th_fault_kind refusal) {
+    th_guarding_raise_refusal(&c->config.guarding, refusal);
+    return TH_ERR_BUSY;
+}
+
+/* Begins each call that changes blocks: TH_ERR_NULL without a table, TH_ERR_BUSY with a fault from
+ * inside a callback, and on a frozen heap. */
 static th_status enter(const th_cache *c) {
     if (!is_started(c)) {
         return TH_ERR_NULL;
     }
-    if (c->busy || c->config.handles->heap->busy) {
-        th_guarding_raise_reentry(&c->config.guarding);
-        return TH_ERR_BUSY;
-    }
-    return TH_OK;
+    th_fault_kind refusal = refusal_of(c);
+    return refusal == TH_FAULT_NONE ? TH_OK : refuse(c, refusal);
+}
+
+/* The same for one that looks for an entry, which a frozen heap does not refuse: order and counts
+ * are the cache's own. */
+static th_status enter_to_look(const th_cache *c) {
+    return is_started(c) && refusal_of(c) == TH_FAULT_FROZEN ? TH_OK : enter(c);
 }
 
 /* ---- entries -------------------------------------------------------------------------------- */
@@ -234,7 +247,7 @@ static uint32_t use(th_cache *c, uint64_t key, size_t *bytes) {
 }
 
 void *th_cache_get(th_cache *c, uint64_t key, size_t *bytes) {
-    if (enter(c) != TH_OK) {
+    if (enter_to_look(c) != TH_OK) {
         return NULL;
     }
     uint32_t entry = use(c, key, bytes);
@@ -244,7 +257,7 @@ void *th_cache_get(th_cache *c, uint64_t key, size_t *bytes) {
 }
 
 void *th_cache_pin(th_cache *c, uint64_t key, size_t *bytes) {
-    if (enter(c) != TH_OK) {
+    if (enter_to_look(c) != TH_OK) {
         return NULL;
     }
     uint32_t entry = use(c, key, bytes);
@@ -254,7 +267,7 @@ void *th_cache_pin(th_cache *c, uint64_t key, size_t *bytes) {
 }
 
 th_status th_cache_unpin(th_cache *c, uint64_t key) {
-    th_status status = enter(c);
+    th_status status = enter_to_look(c);
     if (status != TH_OK) {
         return status;
     }
@@ -287,13 +300,16 @@ th_status th_cache_load(th_cache *c, uint64_t key, size_t bytes, uint32_t tag,
         return TH_ERR_NULL;
     }
     *payload = NULL;
-    th_status status = load != NULL ? enter(c) : TH_ERR_NULL;
+    th_status status = load != NULL ? enter_to_look(c) : TH_ERR_NULL;
     if (status != TH_OK) {
         return status;
     }
     uint32_t entry = use(c, key, NULL);
     if (entry == TH_CACHE_NONE) {
-        status = make_entry(c, key, bytes, tag, &entry);
+        status = enter(c);
+        if (status == TH_OK) {
+            status = make_entry(c, key, bytes, tag, &entry);
+        }
         if (status == TH_OK) {
             status = fill(c, entry, load, context);
         }

@@ -386,7 +386,7 @@ th_status th_handles_reset(th_handles *h) {
         return status;
     }
     if (h->asking > 0) {
-        return th_handles_refuse(h);
+        return th_handles_refuse(h, TH_FAULT_REENTRY);
     }
     for (uint32_t i = 0; i < h->slots_used; i++) {
         if (h->slots[i].life % 2 != 0) {

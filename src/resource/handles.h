@@ -72,21 +72,21 @@ static inline void th_handles_count_out(th_handles *h, th_handles_slot *s) {
     h->live_bytes -= s->bytes;
 }
 
-/* Of a call from inside a callback of the heap. */
-static inline th_status th_handles_refuse(th_handles *h) {
+static inline th_status th_handles_refuse(th_handles *h, th_fault_kind refusal) {
     h->faults++;
-    th_guarding_raise_reentry(&h->config.guarding);
+    th_guarding_raise_refusal(&h->config.guarding, refusal);
     return TH_ERR_BUSY;
 }
 
-/* Begins each call that changes blocks: TH_ERR_NULL without a table, TH_ERR_BUSY with a fault from
- * inside a callback of the heap, but for its low-memory callback. */
+/* Begins each call that changes blocks: TH_ERR_NULL without a table, TH_ERR_BUSY with the heap's
+ * own fault from inside a callback of the heap, but for its low-memory callback, and while it is
+ * frozen. */
 static inline th_status th_handles_enter(th_handles *h) {
     if (!th_handles_is_started(h)) {
         return TH_ERR_NULL;
     }
     if (h->heap->busy) {
-        return th_handles_refuse(h);
+        return th_handles_refuse(h, (th_fault_kind)h->heap->busy);
     }
     return TH_OK;
 }
