@@ -7,6 +7,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import json
 import os
 import pathlib
 import re
@@ -71,6 +72,22 @@ int main(int argc, char **argv) {
 }
 """
 ALL = ("11", "01", "10")
+# The same for files, which it finds among its arguments.
+PLAYER_C = """\
+#include <stdio.h>
+int both(int a, int b);
+int main(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        FILE *file = fopen(argv[i], "r");
+        if (file != NULL) {
+            int a = getc(file);
+            (void)both(a == '1', getc(file) == '1');
+            (void)fclose(file);
+        }
+    }
+    return 0;
+}
+"""
 
 
 class Library:
@@ -108,10 +125,10 @@ class Library:
                             path.with_suffix(".o")], cwd=self.root, check=True,
                            stderr=subprocess.DEVNULL)
 
-    def link(self):
+    def link(self, main="main.c", program="program"):
         objects = sorted(self.root.glob("build/cov/obj/src/*/*.o"))
-        subprocess.run(["clang-19", *FLAGS, *LINK, "main.c", str(TREE / "sanitize/cov_exit.c"),
-                        *objects, "-o", "program"], cwd=self.root, check=True)
+        subprocess.run(["clang-19", *FLAGS, *LINK, main, str(TREE / "sanitize/cov_exit.c"),
+                        *objects, "-o", program], cwd=self.root, check=True)
 
     def gate(self, *arguments, command=None, **environment):
         """(exit status, standard output, standard error)"""
@@ -350,6 +367,27 @@ int main""")
         self.expect_one_line("cannot be read", self.library.gate(*ALL))
         path.unlink()
         self.expect_one_line("cannot be read", self.library.gate(*ALL))
+
+
+class Corpus(unittest.TestCase):
+    def test_what_it_covers_is_said_and_kept(self):
+        with tempfile.TemporaryDirectory() as folder:
+            library = Library(folder)
+            library.compile()
+            library.write("player.c", PLAYER_C)
+            for player in ("heaplab", "replay_classic"):
+                library.link("player.c", f"build/cov/{player}")
+            (library.root / "build/corpus/heap").mkdir(parents=True)
+            for words in ("11", "01"):
+                library.write(f"build/corpus/heap/{words}", words)
+            for status, least, said in ((1, "76", "LESS THAN 76 %"), (0, "75", "at least 75 %")):
+                run = subprocess.run(["scripts/coverage", "corpus", "--min", least],
+                                     cwd=library.root, capture_output=True, text=True)
+                self.assertEqual((status, ""), (run.returncode, run.stderr), run.stdout)
+                self.assertIn(f"branches of src/heap/: 75.00 %, {said}\n", run.stdout)
+            kept = json.loads((library.root / "build/coverage/corpus.json").read_text())
+            self.assertEqual((3, 4, ["src/heap/heap.c:3:14: both: never false: b"]),
+                             (kept["taken"], kept["all"], kept["never"]))
 
 
 class Parts(unittest.TestCase):
