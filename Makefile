@@ -69,6 +69,7 @@ LAYOUT       ?=
 SERVE        ?=
 EXPLORE      ?=
 SWEEP_TIME   ?= 60
+ROUNDS       ?= 500
 RELACY       ?=
 INTERLEAVE   ?=
 SYNTH_TIME   ?= 10m
@@ -136,6 +137,12 @@ ifneq ($(settings_error),)
 $(error $(settings_error))
 endif
 endif
+
+# So is what is no number where a program that takes one would have to be built to say it.
+numbers := $(subst interleavings,ROUNDS,$(subst sweep,SWEEP_TIME,$(subst peers,PEERS_TIME,\
+	$(filter interleavings sweep peers,$(MAKECMDGOALS)))))
+$(foreach n,$(numbers),$(if $(shell [[ $(call quoted,$($(n))) =~ ^([1-9][0-9]{0,5}|1000000)$$ ]] \
+	&& echo yes),,$(error $(n)=$(call quoted,$($(n))): no number from 1 to 1000000)))
 
 # ---- what there is ---------------------------------------------------------------------------
 
@@ -368,17 +375,15 @@ helgrind-test drd-test: %-test: $(THREAD_PROGRAMS) | bootstrap-valgrind
 		--wrap 'valgrind --tool=$* $(shell grep -v '^\#' valgrind/threads.options)' $(THREAD_PROGRAMS)
 
 # Actors' scripts: those of a set are NAME-ACTOR.txt.
-ROUNDS     ?= 500
 ACTOR_SETS := $(sort $(foreach f,$(wildcard fuzz/actors/scripts/*.txt),$(firstword $(subst -, \
 	,$(notdir $(basename $(f)))))))
-.PHONY: interleavings
 ## interleavings: actors' scripts in every order, and by threads (ROUNDS=500), checked as histories
 interleavings: build/debug/heaplab
 	@for set in $(ACTOR_SETS); do \
 		echo "$$set:"; $< actors fuzz/actors/scripts/$$set-*.txt; \
 		$< actors --threads $(ROUNDS) fuzz/actors/scripts/$$set-*.txt; done
 
-.PHONY: optimizations-test compilers-test big-endian-test cortex-m
+.PHONY: interleavings optimizations-test compilers-test big-endian-test cortex-m
 ## optimizations-test: the library optimized as a whole (-O3 -flto), and everything for size (-Os)
 optimizations-test: run-lto run-small
 
@@ -426,8 +431,7 @@ synthesis: build/guarded/heaplab
 
 ## sweep: fails the n-th allocation, request, move of every seed script (SWEEP_TIME=60 s)
 sweep: build/debug/heaplab
-	$(Q)build/debug/heaplab sweep --seconds $(SWEEP_TIME) \
-		$(call corpus_texts,heap)
+	$(Q)$< sweep --seconds $(SWEEP_TIME) $(call corpus_texts,heap)
 
 ## explore: every operation in every state of a small heap (EXPLORE='--dwords 40' ...)
 explore: build/explore/heaplab

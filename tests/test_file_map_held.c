@@ -336,11 +336,15 @@ static void the_lowest_descriptor_is_held(void) {
 
 static void every_refusal_leaves_map_and_file(void) {}
 static void a_read_goes_on_where_it_was_cut_short(void) {}
+static void signals_refuse_nothing(void) {}
+static void a_copy_that_cannot_follow_stays(void) {}
 
 #else
 
 static bool refuses_fstat, refuses_mremap, refuses_fallocate, refuses_ftruncate, refuses_pread;
 static bool refuses_mmap, half_fallocate;
+static unsigned interruptions;               /* so many calls, from now on */
+static off_t uninterrupted_most = INT64_MAX; /* bytes of space: more is interrupted, always */
 static size_t pread_max = SIZE_MAX;
 
 static int refuse(int reason) {
@@ -368,12 +372,25 @@ void *mmap(void *pages, size_t bytes, int protection, int flags, int file, off_t
     return system_mmap(pages, bytes, protection, flags, file, offset);
 }
 
+static bool is_interrupted(void) {
+    bool is = interruptions > 0;
+    interruptions -= is;
+    return is;
+}
+
 static int cut(int file, off_t bytes) {
+    if (is_interrupted()) {
+        return refuse(EINTR);
+    }
     return refuses_ftruncate ? refuse(EPERM) : (int)syscall(SYS_ftruncate, file, (long)bytes);
 }
 
 /* A disk that is full after a part of it. */
 static int allocate(int file, off_t from, off_t bytes) {
+    if (bytes > uninterrupted_most || is_interrupted()) {
+        static unsigned calls;
+        return ++calls < 100 ? EINTR : EIO; /* rather than for ever */
+    }
     if (half_fallocate) {
         CHECK_EQ(cut(file, from + bytes / 2), 0);
     }
@@ -384,8 +401,8 @@ static int allocate(int file, off_t from, off_t bytes) {
 }
 
 static ssize_t read_at(int file, void *to, size_t bytes, off_t from) {
-    if (refuses_pread) {
-        return refuse(EIO);
+    if (refuses_pread || is_interrupted()) {
+        return refuse(refuses_pread ? EIO : EINTR);
     }
     return (ssize_t)syscall(SYS_pread64, file, to, bytes < pread_max ? bytes : pread_max,
                             (long)from, 0L); /* 32 bits: the low half and the high one */
@@ -485,10 +502,95 @@ static void a_read_goes_on_where_it_was_cut_short(void) {
     refuses_pread = false;
     CHECK_EQ(status, TH_ERR_EXHAUSTED);
     CHECK_EQ(copied, 0);
+    interruptions = 3;
+    CHECK_EQ(th_file_map_read(&map, 0, copy, sizeof copy, &copied), TH_OK);
+    CHECK(copied == 100 && filled(copy, 100, 1) && interruptions == 0);
+    stop(&map);
+}
+
+/* A signal that comes while the system works is no reason to fail, nor one that always comes when
+ * that takes long; nothing is lost of a reason that is one. */
+static void signals_refuse_nothing(void) {
+    th_file_map map = start(100, TH_FILE_MAP_SHARED);
+    interruptions = 3;
+    CHECK_EQ(th_file_map_resize(&map, 9 * page + 1), TH_OK);
+    CHECK(interruptions == 0 && map.bytes == 9 * page + 1 && file_size() == 9 * page + 1);
+    interruptions = 3;
+    CHECK_EQ(th_file_map_resize(&map, 100), TH_OK);
+    CHECK(interruptions == 0 && filled(map.start, 100, 1) && file_size() == 100);
+    uninterrupted_most = (off_t)(2 * page - 1);
+    th_status status = th_file_map_resize(&map, 9 * page + 1);
+    uninterrupted_most = INT64_MAX;
+    CHECK_EQ(status, TH_OK);
+    CHECK(filled(map.start, 100, 1) && file_size() == 9 * page + 1);
+    struct stat about;
+    memset(&about, 0, sizeof about);
+    CHECK(fstat(other, &about) == 0 && (uint64_t)about.st_blocks * 512 >= 9 * page + 1);
+    interruptions = 1;
+    refuses_fallocate = true;
+    status = th_file_map_resize(&map, 10 * page);
+    refuses_fallocate = false;
+    CHECK_EQ(status, TH_ERR_EXHAUSTED);
+    CHECK(errno == ENOSPC && interruptions == 0 && file_size() == 9 * page + 1);
+    stop(&map);
+    char fresh[sizeof path + 4];
+    (void)snprintf(fresh, sizeof fresh, "%s-new", path);
+    interruptions = 2;
+    CHECK_EQ(th_file_map_open_new(&map, fresh, 3 * page), TH_OK);
+    CHECK(interruptions == 0 && map.bytes == 3 * page);
+    th_file_map_close(&map);
+    CHECK_EQ(unlink(fresh), 0);
+}
+
+/* What cannot be read leaves the copy as it was. */
+static void a_copy_that_cannot_follow_stays(void) {
+    th_file_map map = start(100, TH_FILE_MAP_COPY);
+    const void *before = map.start;
+    CHECK_EQ(pwrite(other, "added", 5, 100), 5);
+    refuses_pread = true;
+    th_status status = th_file_map_refresh(&map);
+    refuses_pread = false;
+    CHECK_EQ(status, TH_ERR_EXHAUSTED);
+    expect_as_it_was(&map, before, 105);
+    CHECK_EQ(th_file_map_refresh(&map), TH_OK);
+    CHECK(map.bytes == 105 && memcmp((char *)map.start + 100, "added", 5) == 0);
     stop(&map);
 }
 
 #endif
+
+/* The page in which it ended is its own from the first write on, and does not show what was added;
+ * what a copy shows is the whole file all the same. */
+static void a_copy_sees_what_was_added_behind_what_it_wrote(void) {
+    enum { ADDED_MOST = 3 * 65536 };
+    static char added[ADDED_MOST];
+    static const char written = 'Y';
+    memset(added, 'b', sizeof added);
+    for (unsigned is_written = 0; is_written < 2; is_written++) {
+        for (size_t more = 10; more <= 2 * page; more += 2 * page - 10) {
+            th_file_map map = start(page + 100, TH_FILE_MAP_COPY);
+            unsigned char *own = (unsigned char *)map.start + page + 99;
+            *own = is_written ? (unsigned char)written : *own;
+            CHECK_EQ(pwrite(other, added, more, (off_t)(page + 100)), more);
+            CHECK_EQ(th_file_map_refresh(&map), TH_OK);
+            CHECK_EQ(map.bytes, page + 100 + more);
+            const char *now = map.start;
+            CHECK(memcmp(now + page + 100, added, more) == 0);
+            CHECK(filled(map.start, page + 99, 1));
+            CHECK(!is_written || now[page + 99] == written);
+            CHECK_EQ(ftruncate(other, (off_t)(page + 50)),
+                     0); /* and what was, is not shown again */
+            CHECK_EQ(th_file_map_refresh(&map), TH_OK);
+            CHECK_EQ(ftruncate(other, (off_t)(page + 150)), 0);
+            CHECK_EQ(th_file_map_refresh(&map), TH_OK);
+            now = map.start;
+            for (size_t at = page + 50; at < page + 150; at++) {
+                CHECK_EQ(now[at], 0);
+            }
+            stop(&map);
+        }
+    }
+}
 
 TH_SUITE("file_map_held", TEST(what_others_append_is_seen_after_a_refresh),
          TEST(an_empty_file_comes_to_something), TEST(it_grows_and_shrinks_its_file),
@@ -496,4 +598,6 @@ TH_SUITE("file_map_held", TEST(what_others_append_is_seen_after_a_refresh),
          TEST(reads_go_past_the_map), TEST(what_holds_no_file_says_so), TEST(sizes_that_cannot_be),
          TEST(a_file_may_become_too_large), TEST(one_descriptor_is_held_until_close),
          TEST(the_lowest_descriptor_is_held), TEST(every_refusal_leaves_map_and_file),
-         TEST(a_read_goes_on_where_it_was_cut_short))
+         TEST(a_read_goes_on_where_it_was_cut_short), TEST(signals_refuse_nothing),
+         TEST(a_copy_that_cannot_follow_stays),
+         TEST(a_copy_sees_what_was_added_behind_what_it_wrote))

@@ -86,6 +86,7 @@ static void what_cannot_be_had_is_refused(void) {
 
 static void every_kind_of_system_has_memory(void) {}
 static void only_sizes_that_make_sense_are_taken(void) {}
+static void only_answers_are_taken_for_one(void) {}
 
 #else
 
@@ -95,6 +96,7 @@ static bool has_pool;    /* and what it has */
 static bool refuses_advice;
 static bool refuses_plain;
 static int read_result; /* of a read that fails */
+static int reason;      /* of an open or read that fails */
 static int pool_flags;  /* of the last map of the pool */
 static size_t pool_bytes;
 static size_t opens, closes; /* of the file that says the size */
@@ -103,7 +105,7 @@ enum { FILE_OF_SIZE = 77 };
 
 static int open_as_told(const char *path, int flags, int mode) {
     if (is_played && strstr(path, "hpage_pmd_size") != NULL) {
-        errno = ENOENT;
+        errno = reason;
         opens += said != NULL;
         return said != NULL ? FILE_OF_SIZE : -1;
     }
@@ -140,6 +142,7 @@ ssize_t read(int file, void *to, size_t bytes) {
     if (is_played && file == FILE_OF_SIZE) {
         size_t length = strlen(said);
         memcpy(to, said, length < bytes ? length : bytes);
+        errno = reason;
         return read_result < 0 ? read_result : (ssize_t)(length < bytes ? length : bytes);
     }
     return (ssize_t)syscall(SYS_read, file, to, bytes);
@@ -195,11 +198,13 @@ static void play(const system_played *system) {
     refuses_advice = !system->advice;
     refuses_plain = !system->plain;
     is_played = true;
-    size_t huge = th_huge_ask_size();
+    reason = ENOENT;
+    size_t huge = 1;
+    bool is_answer = th_huge_ask_size(&huge);
     unsigned char *pages = th_huge_map(100, huge, &kind);
     unsigned char *no_name = th_huge_map(100, huge, NULL);
     is_played = false;
-    CHECK_EQ(huge, system->huge);
+    CHECK(is_answer && huge == system->huge);
     CHECK_EQ(pages != NULL, system->kind >= 0);
     CHECK_EQ(no_name != NULL, pages != NULL);
     CHECK_EQ((int)kind, system->kind);
@@ -259,12 +264,31 @@ static void only_sizes_that_make_sense_are_taken(void) {
     for (size_t i = 0; i < sizeof systems / sizeof systems[0]; i++) {
         printf("# row %zu\n", i);
         said = systems[i].says;
-        CHECK_EQ(th_huge_ask_size(), systems[i].huge);
+        size_t huge = 1;
+        CHECK(th_huge_ask_size(&huge) && huge == systems[i].huge);
         CHECK_EQ(closes, opens);
     }
-    read_result = -1;
-    said = "2097152";
-    CHECK_EQ(th_huge_ask_size(), 0);
+    is_played = false;
+}
+
+/* What passes is no answer, wherever it fails. */
+static void only_answers_are_taken_for_one(void) {
+    static const struct {
+        int reason;
+        bool is_answer;
+    } rows[] = {{ENOENT, true},  {EACCES, true},  {EIO, true},   {EMFILE, false},
+                {ENFILE, false}, {ENOMEM, false}, {EINTR, false}};
+    is_played = true;
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+        printf("# row %zu\n", i);
+        size_t huge = 1;
+        said = i % 2 == 0 ? NULL : "2097152";
+        read_result = -1;
+        reason = rows[i / 2].reason;
+        CHECK_EQ(th_huge_ask_size(&huge), rows[i / 2].is_answer);
+        CHECK_EQ(huge, 0);
+        CHECK_EQ(closes, opens);
+    }
     read_result = 0;
     is_played = false;
 }
@@ -272,5 +296,6 @@ static void only_sizes_that_make_sense_are_taken(void) {
 #endif
 
 TH_SUITE("huge_pages", TEST(every_kind_of_system_has_memory),
-         TEST(only_sizes_that_make_sense_are_taken), TEST(sizes_are_asked_of_the_system),
-         TEST(memory_is_there_whatever_it_is_made_of), TEST(what_cannot_be_had_is_refused))
+         TEST(only_sizes_that_make_sense_are_taken), TEST(only_answers_are_taken_for_one),
+         TEST(sizes_are_asked_of_the_system), TEST(memory_is_there_whatever_it_is_made_of),
+         TEST(what_cannot_be_had_is_refused))

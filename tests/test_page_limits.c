@@ -19,9 +19,11 @@
 #include <unistd.h>
 
 #include "alloc_fixture.h"
+#include "base/atomic.h"
 #include "base/track.h"
 #include "death.h"
 #include "limit_fixture.h"
+#include "os/huge.h"
 #include "suite.h"
 #include "system_fixture.h"
 #include "tagheap/device.h"
@@ -289,9 +291,68 @@ static bool files_run_out(void *context) {
     return unlink(path) == 0;
 }
 
+/* The size of huge pages is read from a file. */
+static bool huge_pages_cannot_be_asked_for(void *context) {
+    size_t known;
+    const bool *is_mapped = context;
+    long before = pages_in_use();
+    HOLDS(th_huge_ask_size(&known) && limit(RLIMIT_NOFILE, 0));
+    HOLDS(th_huge_pages_size() == 0 && th_huge_pages_round(1) == page);
+    th_huge_pages_kind kind = TH_HUGE_PAGES_POOL;
+    void *pages = *is_mapped ? th_huge_pages_map(1, &kind) : NULL;
+    HOLDS(!*is_mapped || (pages != NULL && kind == TH_HUGE_PAGES_NONE));
+    HOLDS(limit(RLIMIT_NOFILE, 60));
+    HOLDS(th_huge_pages_size() == (*is_mapped ? 0 : known));
+    HOLDS(!*is_mapped || th_huge_pages_release(pages, 1) == TH_OK);
+    HOLDS(limit(RLIMIT_NOFILE, 0));
+    HOLDS(th_huge_pages_size() == (*is_mapped ? 0 : known));
+    HOLDS(limit(RLIMIT_NOFILE, 60));
+    return tools_take_pages() || pages_in_use() == before;
+}
+
+#if TH_ATOMIC && TH_ATOMIC_STEPS
+
+/* Another thread has its answer between a question that had none and what is made of that. */
+static void ask_in_between(const volatile void *word, size_t bytes) {
+    static unsigned steps;
+    (void)word;
+    (void)bytes;
+    if (++steps == 2) {
+        th_atomic_step = NULL;
+        (void)limit(RLIMIT_NOFILE, 60);
+        (void)th_huge_pages_size();
+    }
+}
+
+static bool the_first_answer_is_everybodys(void *context) {
+    size_t known;
+    (void)context;
+    long before = pages_in_use();
+    HOLDS(th_huge_ask_size(&known) && limit(RLIMIT_NOFILE, 0));
+    th_atomic_step = ask_in_between;
+    void *pages = th_huge_pages_map(1, NULL);
+    HOLDS(th_atomic_step == NULL && pages != NULL && th_huge_pages_size() == known);
+    HOLDS((long)(th_huge_pages_round(1) / page) == pages_in_use() - before || tools_take_pages());
+    HOLDS(th_huge_pages_release(pages, 1) == TH_OK);
+    return tools_take_pages() || pages_in_use() == before;
+}
+
+#else
+
+static bool the_first_answer_is_everybodys(void *context) {
+    return context == NULL;
+}
+
+#endif
+
 static void descriptors_are_limited(void) {
     name_a_file();
     CHECK(holds_in_child(files_run_out, NULL));
+    bool is_mapped = true;
+    CHECK(holds_in_child(huge_pages_cannot_be_asked_for, &is_mapped));
+    is_mapped = false;
+    CHECK(holds_in_child(huge_pages_cannot_be_asked_for, &is_mapped));
+    CHECK(holds_in_child(the_first_answer_is_everybodys, NULL));
 }
 
 /* ---- sizes of files ------------------------------------------------------------------------ */

@@ -10,7 +10,9 @@
  * three, or this is no regular file. TH_ERR_TOO_LARGE: in whole pages it exceeds PTRDIFF_MAX, so
  * that no address could tell its bytes apart (with 32-bit addresses: from 2 GiB on). A file is
  * mapped whole or not at all. TH_ERR_EXHAUSTED: the system refuses, and errno says why (ENOENT,
- * EACCES, EEXIST, ENOSPC, ENOMEM ...).
+ * EACCES, EEXIST, ENOSPC, ENOMEM ...). A signal that comes while space is taken, a file is cut off
+ * or read is none: the system is asked again. To open and to flush can be EINTR, on file systems
+ * that wait for another machine or program.
  * Who makes the file shorter takes memory away: to touch what is gone is SIGBUS, from the first
  * page on that the file has no byte of. Nothing here prevents that, nor two processes that write at
  * the same time. A map that holds its file open (th_file_map_open_held) can be asked how large that
@@ -67,7 +69,9 @@ th_status th_file_map_file_bytes(const th_file_map *map, uint64_t *bytes);
 /* Follows the file: maps what it has now, no more and no less. Where it is longer the rest is seen
  * now; where it is shorter, what is gone is mapped no more (SIGSEGV, not SIGBUS). TH_OK with *map
  * as it was if the size is. Else map->start may be another address, and every pointer into the old
- * map is dead; a copy keeps what was written to the part that stays. TH_ERR_TOO_LARGE or
+ * map is dead; a copy keeps what was written to the part that stays. (Where the file has become
+ * longer, the page in which the copy ended is as if it had been written: it is this process's own,
+ * and shows no later changes of the file.) TH_ERR_TOO_LARGE or
  * TH_ERR_EXHAUSTED as above, with *map and the old map as they were. What is cut off a moment later
  * is gone all the same: th_file_map_read is safe from that. */
 th_status th_file_map_refresh(th_file_map *map);

@@ -13,7 +13,8 @@
  * th_pages_protect.
  * Pages of the pool are promised to this process. A child process that writes to them needs pages
  * of its own, and is ended by SIGBUS when the pool has none.
- * Thread rule: any thread. Complexity: what the system makes of it.
+ * Thread rule: any thread; where TH_ATOMIC is 0 (atomic.h), the first call comes from one thread
+ * alone. Complexity: what the system makes of it.
  * Source: Linux, Documentation/admin-guide/mm/hugetlbpage.rst and transhuge.rst. */
 #ifndef TAGHEAP_HUGE_PAGES_H
 #define TAGHEAP_HUGE_PAGES_H
@@ -32,8 +33,10 @@ typedef enum th_huge_pages_kind {
     TH_HUGE_PAGES_POOL   /* of the system's pool: huge from the start */
 } th_huge_pages_kind;
 
-/* The size of a huge page: a power of two above th_pages_size(), asked of the system once; 0 if it
- * has none. */
+/* The size of a huge page: a power of two above th_pages_size(); 0 if the system has none. Its
+ * answer holds as long as the process. While it cannot answer (no descriptor is left, no memory),
+ * that is 0, too, and it is asked again in the next call; until th_huge_pages_map maps something
+ * meanwhile: from then on 0 is the answer, by which that is released. */
 size_t th_huge_pages_size(void);
 
 /* `bytes` rounded up to whole huge pages, or to whole pages if there are no huge ones; 0 if bytes

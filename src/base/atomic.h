@@ -105,7 +105,7 @@ static inline void th_atomic_take_step(const volatile void *word, size_t bytes) 
 #endif
 
 /* So that it compiles. Nothing that uses it can be started, but th_mutex, whose owner is one word
- * of the machine, loaded and stored by itself. */
+ * of the machine, loaded and stored by itself, and huge pages, whose size is such a word. */
 
 #define TH_ATOMIC_LOAD(place, order)            ((void)(order), (place)->word)
 #define TH_ATOMIC_STORE(place, value, order)    ((void)(order), (void)((place)->word = (value)))

@@ -76,13 +76,24 @@ void th_map_close(int file) {
     errno = reason;
 }
 
-th_status th_map_fresh(th_file_map *map, int file, size_t bytes) {
-    int reason = posix_fallocate(file, 0, (off_t)bytes);
-    if (reason != 0) {
-        errno = reason;
-        return TH_ERR_EXHAUSTED;
+/* A signal may interrupt the call, and what that one did is undone by some file systems. So it is
+ * asked again for less at a time, down to a page: however often a signal comes, it comes to an end.
+ * False: the reason is in errno. */
+static bool take_space(int file, size_t bytes) {
+    size_t done = 0, step = bytes, page = th_pages_size();
+    int reason = 0;
+    while (done < bytes && (reason == 0 || reason == EINTR)) {
+        size_t now = step < bytes - done ? step : bytes - done;
+        reason = posix_fallocate(file, (off_t)done, (off_t)now);
+        done += reason == 0 ? now : 0;
+        step = reason == EINTR && step / 2 > page ? step / 2 : step;
     }
-    return th_map_whole(map, file, TH_FILE_MAP_SHARED);
+    errno = reason != 0 ? reason : errno;
+    return reason == 0;
+}
+
+th_status th_map_fresh(th_file_map *map, int file, size_t bytes) {
+    return take_space(file, bytes) ? th_map_whole(map, file, TH_FILE_MAP_SHARED) : TH_ERR_EXHAUSTED;
 }
 
 static th_status open_and_map(th_file_map *map, const char *path, th_file_map_mode mode,
@@ -186,31 +197,59 @@ th_status th_file_map_file_bytes(const th_file_map *map, uint64_t *bytes) {
     return TH_OK;
 }
 
+/* Bytes of the file to memory, up to the file's end; *done of them. False: the reason is in errno.
+ */
+static bool read_at(int file, size_t from, unsigned char *to, size_t bytes, size_t *done) {
+    ssize_t got = 1;
+    *done = 0;
+    while (*done < bytes && (got > 0 || (got < 0 && errno == EINTR))) {
+        got = pread(file, to + *done, bytes - *done, (off_t)(from + *done));
+        *done += got > 0 ? (size_t)got : 0;
+    }
+    return got >= 0;
+}
+
+/* The page in which a map ends is the process's own once it was written, and shows nothing that was
+ * added to the file; so that is copied to what is left of the page. Before the map is followed:
+ * there it is nobody's yet. */
+static bool copy_rest_of_page(th_file_map *map, size_t bytes) {
+    size_t whole = th_pages_round(map->bytes), done;
+    size_t end = bytes < whole ? bytes : whole;
+    return map->mode != TH_FILE_MAP_COPY || end <= map->bytes ||
+           read_at(file_of(map), map->bytes, (unsigned char *)map->start + map->bytes,
+                   end - map->bytes, &done);
+}
+
 th_status th_file_map_refresh(th_file_map *map) {
     size_t bytes;
     th_status status = require_held(map);
     if (status == TH_OK) {
         status = measure(file_of(map), &bytes);
     }
+    if (status == TH_OK && !copy_rest_of_page(map, bytes)) {
+        status = TH_ERR_EXHAUSTED;
+    }
     return status == TH_OK ? remap(map, bytes) : status;
+}
+
+static bool cut_off(int file, size_t bytes) {
+    int result;
+    do {
+        result = ftruncate(file, (off_t)bytes);
+    } while (result != 0 && errno == EINTR);
+    return result == 0;
 }
 
 /* What was added is cut off again, and the reason stays in errno. */
 static void cut_back(int file, size_t bytes) {
     int reason = errno;
-    (void)!ftruncate(file, (off_t)bytes);
+    (void)cut_off(file, bytes);
     errno = reason;
 }
 
 static th_status grow(th_file_map *map, size_t bytes, size_t bytes_before) {
     int file = file_of(map);
-    int reason = posix_fallocate(file, 0, (off_t)bytes);
-    th_status status = TH_ERR_EXHAUSTED;
-    if (reason == 0) {
-        status = remap(map, bytes);
-        reason = errno;
-    }
-    errno = reason;
+    th_status status = take_space(file, bytes) ? remap(map, bytes) : TH_ERR_EXHAUSTED;
     if (status != TH_OK) {
         cut_back(file, bytes_before);
     }
@@ -236,7 +275,7 @@ th_status th_file_map_resize(th_file_map *map, size_t bytes) {
     if (status != TH_OK) {
         return status;
     }
-    if (bytes < bytes_before && ftruncate(file_of(map), (off_t)bytes) != 0) {
+    if (bytes < bytes_before && !cut_off(file_of(map), bytes)) {
         return TH_ERR_EXHAUSTED;
     }
     return grow(map, bytes, bytes < bytes_before ? bytes : bytes_before);
@@ -246,7 +285,6 @@ th_status th_file_map_read(const th_file_map *map, size_t from, void *to, size_t
                            size_t *copied) {
     size_t nobody_asks;
     size_t *done = copied != NULL ? copied : &nobody_asks;
-    ssize_t got = 1;
     *done = 0;
     th_status status = to != NULL ? require_held(map) : TH_ERR_NULL;
     if (status != TH_OK) {
@@ -258,12 +296,7 @@ th_status th_file_map_read(const th_file_map *map, size_t from, void *to, size_t
     if (from > PTRDIFF_MAX || bytes > (size_t)PTRDIFF_MAX - from) { /* where no file of ours goes */
         return TH_ERR_TOO_LARGE;
     }
-    while (*done < bytes && got > 0) {
-        got =
-            pread(file_of(map), (unsigned char *)to + *done, bytes - *done, (off_t)(from + *done));
-        *done += got > 0 ? (size_t)got : 0;
-    }
-    if (got < 0) {
+    if (!read_at(file_of(map), from, to, bytes, done)) {
         return TH_ERR_EXHAUSTED;
     }
     return *done == bytes ? TH_OK : TH_ERR_TOO_SMALL;

@@ -5,6 +5,7 @@
 
 #include "os/huge.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,47 +13,60 @@
 #include <unistd.h>
 
 #include "base/align.h"
+#include "base/atomic.h"
 #include "base/compiler.h"
 #include "tagheap/pages.h"
 
 #define SIZE_FILE         "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 #define DIGITS_MAX        32u
-#define SIZE_IS_NOT_KNOWN SIZE_MAX
+#define SIZE_IS_NOT_KNOWN UINTPTR_MAX
 
 /* mmap has the binary logarithm of the size among its flags. */
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
 
-/* The number that the file begins with; 0 if it cannot be read. */
-static size_t read_number(const char *path) {
-    char text[DIGITS_MAX];
-    size_t number = 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return 0;
-    }
-    ssize_t length = read(file, text, sizeof text);
-    for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++) {
-        number = number * 10 + (size_t)(text[i] - '0');
-    }
-    (void)close(file);
-    return number;
+/* Not what the system has, but that it is short of something, or was interrupted. */
+static bool will_pass(int reason) {
+    return reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == EINTR;
 }
 
-size_t th_huge_ask_size(void) {
-    size_t size = read_number(SIZE_FILE);
-    return size > th_pages_size() && th_is_power_of_two(size) ? size : 0;
+/* The number that the file begins with; 0 if it cannot be read. False: for a reason that passes. */
+static bool read_number(const char *path, size_t *number) {
+    char text[DIGITS_MAX];
+    *number = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return !will_pass(errno);
+    }
+    ssize_t length = read(file, text, sizeof text);
+    bool is_answer = length >= 0 || !will_pass(errno);
+    for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++) {
+        *number = *number * 10 + (size_t)(text[i] - '0');
+    }
+    (void)close(file);
+    return is_answer;
+}
+
+bool th_huge_ask_size(size_t *size) {
+    bool is_answer = read_number(SIZE_FILE, size);
+    if (*size <= th_pages_size() || !th_is_power_of_two(*size)) {
+        *size = 0;
+    }
+    return is_answer;
+}
+
+static th_atomic_address known = {SIZE_IS_NOT_KNOWN};
+
+/* It is the size from now on, for all threads, unless there is one: that. */
+static size_t settle(size_t size) {
+    uintptr_t there = SIZE_IS_NOT_KNOWN;
+    return TH_ATOMIC_CAS(&known, &there, size, TH_RELAXED, TH_RELAXED) ? size : there;
 }
 
 size_t th_huge_pages_size(void) {
-    static size_t known = SIZE_IS_NOT_KNOWN;
-    size_t size = th_load_shared(&known);
-    if (size == SIZE_IS_NOT_KNOWN) {
-        size = th_huge_ask_size();
-        th_store_shared(&known, size);
-    }
-    return size;
+    size_t size = TH_ATOMIC_LOAD(&known, TH_RELAXED);
+    return size == SIZE_IS_NOT_KNOWN && th_huge_ask_size(&size) ? settle(size) : size;
 }
 
 size_t th_huge_round(size_t bytes, size_t huge) {
@@ -91,8 +105,9 @@ size_t th_huge_pages_round(size_t bytes) {
     return th_huge_round(bytes, th_huge_pages_size());
 }
 
+/* What is mapped by a size is released by it, and so the size must be known now. */
 void *th_huge_pages_map(size_t bytes, th_huge_pages_kind *kind) {
-    return th_huge_map(bytes, th_huge_pages_size(), kind);
+    return th_huge_map(bytes, settle(th_huge_pages_size()), kind);
 }
 
 th_status th_huge_pages_release(void *pages, size_t bytes) {

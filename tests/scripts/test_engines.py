@@ -313,6 +313,18 @@ class BadSetup(AflTest):
             self.assertEqual((0, ""), (made.returncode, made.stderr), settings)
             self.assertIn("scripts/fuzz --time=", made.stdout)
 
+    def test_make_refuses_numbers_before_it_builds(self):
+        """Those that other programs than scripts/fuzz would read in the end."""
+        for goal, setting, *bad in (("interleavings", "ROUNDS", "0", "abc", "-1", "", "1000001", "5 6"),
+                                    ("sweep", "SWEEP_TIME", ""), ("peers", "PEERS_TIME", "07")):
+            for value in bad:
+                made = self.make(goal, f"{setting}={value}")
+                self.assertEqual((2, ""), (made.returncode, made.stdout), (setting, value))
+                self.assert_one_line(made.stderr, f"{setting}='{value}': no number from 1 to 1000000")
+        for good in (["interleavings", "sweep", "peers"], ["interleavings", "ROUNDS=1000000"]):
+            made = self.make(*good)
+            self.assertEqual((0, ""), (made.returncode, made.stderr), good)
+
     def test_a_dry_run_runs_nothing(self):
         makefile = (TREE / "Makefile").read_text()
         self.assertEqual([], re.findall(r"(?m)^\t[@-]*\+.*", makefile))
