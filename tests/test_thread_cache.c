@@ -330,6 +330,43 @@ static void bad_pointers_are_named(void) {
     at_levels(1, bad_pointers_are_named_at);
 }
 
+/* Blocks of one set of caches are none of another's, whatever their numbers and sizes are. */
+static void sets_are_kept_apart_at(int level) {
+    static th_thread_cache others[1];
+    th_thread_caches more;
+    start(level);
+    const th_thread_caches_config config = {.backing = all.config.backing,
+                                            .block_bytes = 10 * BYTES,
+                                            .caches = others,
+                                            .caches_count = 1,
+                                            .guarding = all.config.guarding};
+    CHECK_EQ(th_thread_caches_init(&more, &config), TH_OK);
+    th_thread_cache *other = th_thread_cache_join(&more);
+    for (size_t bytes = BYTES; bytes <= 20 * BYTES; bytes *= 20) { /* small ones, and large ones */
+        unsigned char *ours = take(first, bytes);
+        unsigned char *theirs = take(other, bytes);
+        refuse(first, theirs, TH_FAULT_FOREIGN);
+        refuse(other, ours, TH_FAULT_FOREIGN);
+        CHECK_EQ(th_allocator_usable_size(th_thread_cache_allocator(other), ours), 0);
+        EXPECT_LOGGED(&faults, 1, TH_FAULT_FOREIGN, TH_FAULT_NOWHERE, 0, TH_FAULT_NOWHERE, 0,
+                      (uint32_t)(uintptr_t)ours);
+        th_thread_cache_free(first, ours);
+        th_thread_cache_free(other, theirs);
+        CHECK_EQ(faults.count, 0);
+    }
+    unsigned char *kept = take(other, 1); /* a free block is theirs, too */
+    th_thread_cache_free(other, kept);
+    refuse(first, kept, TH_FAULT_FOREIGN);
+    refuse(other, kept, TH_FAULT_DOUBLE_FREE);
+    CHECK_EQ(th_thread_caches_check(&more, NULL), TH_OK);
+    th_thread_caches_clean_up(&more);
+    stop();
+}
+
+static void sets_are_kept_apart(void) {
+    at_levels(1, sets_are_kept_apart_at);
+}
+
 static void expect_found(int level, th_fault_kind kind) {
     th_fault fault;
     (void)level;
@@ -638,7 +675,7 @@ static void what_others_free_comes_back(void) {
 
 TH_SUITE("thread_cache", TEST(what_is_freed_is_kept), TEST(large_blocks_are_the_backings),
          TEST(what_the_backing_refuses), TEST(kept_by_default), TEST(what_others_free_comes_back),
-         TEST(threads_come_and_go), BETWEEN TEST(bad_pointers_are_named),
+         TEST(threads_come_and_go), BETWEEN TEST(bad_pointers_are_named), TEST(sets_are_kept_apart),
          TEST(the_checker_finds_damage), TEST(tools_know_what_is_kept), TEST(it_is_an_allocator),
          TEST(bad_input_is_refused), TEST(bad_starts_are_refused), TEST(no_caches),
          TEST(threads_share_a_pool))

@@ -36,12 +36,14 @@
  * Complexity: O(1) but for the backing; the call that takes back what others freed O(blocks that it
  * takes back); th_thread_cache_join O(caches).
  * Guards. Level 1: of a pointer that is freed it is verified that a live block of these caches
- * starts there, by its header, and of two frees of the same block, also by two threads at once, one
- * is told, as long as the block is kept or waits; of one that is back in the backing, that is the
- * backing's to notice. A pointer that has no 16 readable bytes before it must not be given. Level 2
- * and 3 are as level 1. In a th_fault, `block` is TH_FAULT_NOWHERE, `found` the low 32 bits of the
- * pointer. Source: J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001, for caches by
- * thread; D. Leijen and others, "Mimalloc", 2019, for the list of what others free. */
+ * starts there, by its header, which names them in 31 bits (those of another th_thread_caches that
+ * lies within the same 8 GiB differ; of two farther apart, but for one case in 2^31); and of two
+ * frees of the same block, also by two threads at once, one is told, as long as the block is kept
+ * or waits; of one that is back in the backing, that is the backing's to notice. A pointer that has
+ * no 16 readable bytes before it must not be given. Level 2 and 3 are as level 1. In a th_fault,
+ * `block` is TH_FAULT_NOWHERE, `found` the low 32 bits of the pointer. Source: J. Bonwick and J.
+ * Adams, "Magazines and Vmem", USENIX 2001, for caches by thread; D. Leijen and others, "Mimalloc",
+ * 2019, for the list of what others free. */
 #ifndef TAGHEAP_THREAD_CACHE_H
 #define TAGHEAP_THREAD_CACHE_H
 

@@ -4,10 +4,11 @@
  *
  *   [ state | owner | link ][ payload ]
  *
- * `owner` is a cache's number, or LARGE: then the link is the payload's size. The state is LIVE or
- * FREED; from guard level 1 on an exchange makes it FREED, so that of two threads that free a block
- * one is told. All accesses to it are relaxed: who frees a block has its address from the one that
- * allocated it, and so sees what that one wrote. */
+ * `owner` is a cache's number, or LARGE: then the link is the payload's size. The state is live or
+ * freed, and says by what set of caches: two words that are different for each. From guard level 1
+ * on an exchange makes it freed, so that of two threads that free a block one is told. All accesses
+ * to it are relaxed: who frees a block has its address from the one that allocated it, and so sees
+ * what that one wrote. */
 #include "tagheap/thread_cache.h"
 
 #include <assert.h>
@@ -24,8 +25,7 @@
 #define CACHES_MAX   ((size_t)LARGE - 1)
 #define KEPT_DEFAULT ((size_t)64)
 
-#define LIVE  UINT32_C(0x4C495645)
-#define FREED UINT32_C(0x46524545)
+#define LIVE UINT32_C(0x4C495645)
 
 typedef struct header {
     th_atomic_u32 state;
@@ -38,6 +38,17 @@ static_assert(offsetof(th_thread_cache, all) == 64, "what others push to is a ca
 
 static int level_of(const th_thread_caches *all) {
     return th_guarding_level(&all->config.guarding);
+}
+
+/* Odd, and the next lower number. Of the 31 bits above that those of the address make a difference,
+ * the ones that are always zero left out; what is beyond 31 of them is folded. */
+static uint32_t live_word(const th_thread_caches *all) {
+    uint64_t place = (uint64_t)(uintptr_t)all / sizeof(uint32_t);
+    return LIVE ^ (uint32_t)((place ^ place >> 31) << 1 & UINT32_MAX);
+}
+
+static uint32_t freed_word(const th_thread_caches *all) {
+    return live_word(all) - 1;
 }
 
 static unsigned char *payload_of(header *block) {
@@ -187,8 +198,8 @@ void th_thread_cache_leave(th_thread_cache *cache) {
 
 /* ---- allocation and free ------------------------------------------------------------------ */
 
-static void *hand_out(header *block, size_t bytes) {
-    TH_ATOMIC_STORE(&block->state, LIVE, TH_RELAXED);
+static void *hand_out(const th_thread_caches *all, header *block, size_t bytes) {
+    TH_ATOMIC_STORE(&block->state, live_word(all), TH_RELAXED);
     th_track_open(payload_of(block), bytes);
     return payload_of(block);
 }
@@ -200,21 +211,21 @@ void *th_thread_cache_alloc(th_thread_cache *cache, size_t bytes) {
     size_t block_bytes = cache->all->config.block_bytes;
     if (bytes > block_bytes) {
         header *block = new_block(cache, bytes, LARGE);
-        return block != NULL ? hand_out(block, bytes) : NULL;
+        return block != NULL ? hand_out(cache->all, block, bytes) : NULL;
     }
     if (cache->kept_count == 0) {
         take_back(cache);
     }
     if (cache->kept_count > 0) {
         cache->stats.hits++;
-        return hand_out(take_kept(cache), block_bytes);
+        return hand_out(cache->all, take_kept(cache), block_bytes);
     }
     header *block = new_block(cache, block_bytes, cache->number);
     if (block == NULL) {
         return NULL;
     }
     cache->stats.misses++;
-    return hand_out(block, block_bytes);
+    return hand_out(cache->all, block, block_bytes);
 }
 
 static th_status bad_pointer(th_fault_kind kind, const void *pointer, th_fault *fault) {
@@ -222,8 +233,10 @@ static th_status bad_pointer(th_fault_kind kind, const void *pointer, th_fault *
                                (uint32_t)(uintptr_t)pointer);
 }
 
-static th_status bad_state(uint32_t state, const void *pointer, th_fault *fault) {
-    return bad_pointer(state == FREED ? TH_FAULT_DOUBLE_FREE : TH_FAULT_FOREIGN, pointer, fault);
+static th_status bad_state(const th_thread_caches *all, uint32_t state, const void *pointer,
+                           th_fault *fault) {
+    return bad_pointer(state == freed_word(all) ? TH_FAULT_DOUBLE_FREE : TH_FAULT_FOREIGN, pointer,
+                       fault);
 }
 
 static bool is_ours(const th_thread_caches *all, const header *block) {
@@ -233,18 +246,18 @@ static bool is_ours(const th_thread_caches *all, const header *block) {
 /* From here on the block is this call's. */
 static th_status claim(const th_thread_caches *all, void *pointer, th_fault *fault) {
     header *block = header_of(pointer);
-    uint32_t state = LIVE;
+    uint32_t state = live_word(all);
     if (level_of(all) < 1) {
         return TH_OK;
     }
     if (!th_is_aligned((uintptr_t)pointer, TH_ALLOCATOR_ALIGNMENT)) {
         return bad_pointer(TH_FAULT_MISALIGNED, pointer, fault);
     }
-    if (!TH_ATOMIC_CAS(&block->state, &state, FREED, TH_RELAXED, TH_RELAXED)) {
-        return bad_state(state, pointer, fault);
+    if (!TH_ATOMIC_CAS(&block->state, &state, freed_word(all), TH_RELAXED, TH_RELAXED)) {
+        return bad_state(all, state, pointer, fault);
     }
     if (!is_ours(all, block)) {
-        TH_ATOMIC_STORE(&block->state, LIVE, TH_RELAXED); /* it is somebody's */
+        TH_ATOMIC_STORE(&block->state, live_word(all), TH_RELAXED); /* its header is damaged */
         return bad_pointer(TH_FAULT_FOREIGN, pointer, fault);
     }
     return TH_OK;
@@ -310,8 +323,8 @@ static th_status check_list(const th_thread_cache *cache, uintptr_t first, size_
     *count = 0;
     for (uintptr_t at = first; at != TH_REMOTE_EMPTY; (*count)++) {
         header *block = header_at(at);
-        bool is_free =
-            level_of(cache->all) < 1 || TH_ATOMIC_LOAD(&block->state, TH_RELAXED) == FREED;
+        bool is_free = level_of(cache->all) < 1 ||
+                       TH_ATOMIC_LOAD(&block->state, TH_RELAXED) == freed_word(cache->all);
         if (*count == count_max || block->owner != cache->number || !is_free) {
             return th_guarding_corrupt(fault, TH_FAULT_CHAIN, cache->number, TH_FAULT_NOWHERE,
                                        count_max, *count);
@@ -365,7 +378,7 @@ static th_status verify_live(const th_thread_caches *all, const void *pointer, t
         return bad_pointer(TH_FAULT_MISALIGNED, pointer, fault);
     }
     uint32_t state = TH_ATOMIC_LOAD(&header_of(pointer)->state, TH_RELAXED);
-    return state == LIVE ? TH_OK : bad_state(state, pointer, fault);
+    return state == live_word(all) ? TH_OK : bad_state(all, state, pointer, fault);
 }
 
 static size_t usable_size(const void *self, const void *pointer) {
