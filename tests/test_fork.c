@@ -13,6 +13,7 @@
 #include "tagheap/heap_allocator.h"
 #include "tagheap/locked.h"
 #include "tagheap/mutex.h"
+#include "tagheap/resource_pool.h"
 #include "threads_fixture.h"
 
 static _Alignas(16) unsigned char region[16 * 1024];
@@ -179,7 +180,7 @@ static void a_child_has_the_spin_lock(void) {
     th_spin_clean_up(&spin);
 }
 
-/* ---- a callback in another thread ------------------------------------------------------------ */
+/* ---- a callback in another thread -------------------------------------------- */
 
 static bool is_child;
 static unsigned asked;
@@ -244,6 +245,78 @@ static void a_child_has_the_heap(void) {
     th_mutex_clean_up(&mutex);
 }
 
+/* ---- a resource pool's function in another thread -------------------------------------------- */
+
+static th_resource_pool pool;
+static bool is_slow;
+
+static th_status make_slowly(void *context, uintptr_t *resource) {
+    (void)context;
+    *resource = 7;
+    if (is_slow) {
+        stage_set(&turns, 1);
+        stage_await(&turns, 2);
+    }
+    return TH_OK;
+}
+
+static void forget(void *context, uintptr_t resource) {
+    (void)context;
+    (void)resource;
+}
+
+static void *take_slowly(void *context) {
+    th_lease lease;
+    (void)context;
+    THREAD_CHECK(th_resource_pool_take(&pool, &lease) == TH_OK);
+    THREAD_CHECK(th_resource_pool_give_back(&pool, lease) == TH_OK);
+    return NULL;
+}
+
+/* 1: there is none, nor any that is out; 2: it has one. */
+static int take_one(void) {
+    th_lease lease;
+    th_status status = th_resource_pool_take(&pool, &lease);
+    if (th_resource_pool_check(&pool, NULL) != TH_OK) {
+        return 0;
+    }
+    return status == TH_ERR_EXHAUSTED ? 1 : 2 * (status == TH_OK && lease.resource == 7);
+}
+
+static int renew_the_lock_and_take(void) {
+    return th_mutex_renew(&mutex) == TH_OK ? take_one() : 0;
+}
+
+static int renew_the_pool_and_take(void) {
+    return th_mutex_renew(&mutex) == TH_OK && th_resource_pool_renew(&pool) == TH_OK ? take_one()
+                                                                                     : 0;
+}
+
+/* Another thread makes the only resource when the process forks: in the child nobody does. */
+static void a_child_has_the_resource_pool(void) {
+    pthread_t other;
+    start_locked();
+    const th_resource_pool_config config = {.create = make_slowly,
+                                            .destroy = forget,
+                                            .lock = th_mutex_lock(&mutex),
+                                            .backing = th_system_allocator(),
+                                            .resources_max = 1};
+    CHECK_EQ(th_resource_pool_init(&pool, &config), TH_OK);
+    is_slow = true;
+    CHECK_EQ(pthread_create(&other, NULL, take_slowly, NULL), 0);
+    stage_await(&turns, 1);
+    is_slow = false;
+    th_lock_acquire(&config.lock);
+    CHECK_EQ(answer_of_child(renew_the_lock_and_take), 1);
+    CHECK_EQ(answer_of_child(renew_the_pool_and_take), 2);
+    th_lock_release(&config.lock);
+    stage_set(&turns, 2);
+    CHECK_EQ(pthread_join(other, NULL), 0);
+    CHECK_EQ(th_resource_pool_get_stats(&pool).idle, 1); /* the child's is its own */
+    th_resource_pool_clean_up(&pool);
+    stop_locked();
+}
+
 /* ---- handlers of fork ------------------------------------------------------------------------ */
 
 enum { FORKS = 20 };
@@ -277,4 +350,5 @@ static void atfork_handlers_make_children_whole(void) {
 }
 
 TH_SUITE("fork", TEST(a_child_has_the_lock_or_is_told), TEST(a_child_has_the_spin_lock),
-         TEST(a_child_has_the_heap), TEST(atfork_handlers_make_children_whole))
+         TEST(a_child_has_the_heap), TEST(a_child_has_the_resource_pool),
+         TEST(atfork_handlers_make_children_whole))

@@ -254,6 +254,7 @@ static void no_resource_pool(void) {
         CHECK_EQ(th_resource_pool_reserve(object, 0), TH_ERR_NULL);
         CHECK_EQ(th_resource_pool_trim(object, 0), 0);
         CHECK_EQ(th_resource_pool_validate(object), 0);
+        CHECK_EQ(th_resource_pool_renew(object), TH_ERR_NULL);
     });
 }
 

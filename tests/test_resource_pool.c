@@ -143,7 +143,7 @@ static void grow_and_shrink(int level) {
     expect(0, 3);
     CHECK_EQ(th_resource_pool_trim(&pool, 5), 0);
     CHECK_EQ(th_resource_pool_trim(&pool, 1), 2);
-    CHECK_EQ(ended, 100); /* the one unused for longest comes last in the list */
+    CHECK_EQ(ended, 102); /* after the one unused for longest */
     expect(0, 1);
     (void)take(101);
     (void)take(103);
@@ -357,6 +357,8 @@ static void damage_is_found(void) {
         uint64_t generation;
         size_t next;
         unsigned state;
+        size_t previous;
+        uint64_t turn;
     } slot;
     slot *slots = (void *)pool.slots;
     CHECK(slots[a.slot].resource == a.resource && slots[a.slot].generation == a.generation);
@@ -364,6 +366,16 @@ static void damage_is_found(void) {
     slots[a.slot].next = a.slot;
     expect_corrupt(TH_FAULT_CHAIN);
     slots[a.slot].next = was;
+    size_t previous = slots[a.slot].previous, last = pool.idle_last;
+    slots[a.slot].previous = SIZE_MAX;
+    expect_corrupt(TH_FAULT_CHAIN);
+    slots[a.slot].previous = previous;
+    pool.idle_last = b.slot;
+    expect_corrupt(TH_FAULT_CHAIN);
+    pool.idle_last = last;
+    pool.asked_count = 1; /* of none that are on their way */
+    expect_corrupt(TH_FAULT_COUNT);
+    pool.asked_count = 0;
     stop();
 }
 

@@ -223,8 +223,17 @@ static void *give_back_at_once(void *context) {
     return NULL;
 }
 
+static unsigned acquired; /* how often, under the lock */
+
+static void acquire_counted(void *context) {
+    th_lock lock = th_mutex_lock(context);
+    th_lock_acquire(&lock);
+    acquired++;
+}
+
 static bool wait_late(void *context, uint64_t *left_ns) {
     th_lock lock = th_mutex_lock(context);
+    THREAD_CHECK(acquired == 1); /* since before the look */
     stage_set(&turns, 1);
     (void)usleep(20 * 1000); /* time for a give_back that need not wait */
     THREAD_CHECK(stage_get(&turns) == 1);
@@ -238,8 +247,10 @@ static void no_wake_up_is_lost(void) {
     config.resources_max = 1;
     start(config);
     stage_start(&turns);
-    pool.config.lock.wait = wait_late;
     CHECK_EQ(th_resource_pool_take(&pool, &lent), TH_OK);
+    pool.config.lock.wait = wait_late;
+    pool.config.lock.acquire = acquire_counted;
+    acquired = 0;
     CHECK_EQ(pthread_create(&other, NULL, give_back_at_once, NULL), 0);
     CHECK_EQ(th_resource_pool_take(&pool, &lease), TH_OK);
     CHECK_EQ(pthread_join(other, NULL), 0);

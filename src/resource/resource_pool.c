@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Resource pools: slots in two lists, idle ones and empty ones; those that are out, or on their way
- * between the lists while a function of the config works on them, are in none. */
+ * between the lists while a function of the config works on them, are in none. No call takes more
+ * than one slot on its way at a time, so that others find what is idle. */
 #include "tagheap/resource_pool.h"
 
 #include "alloc/guarding.h"
 
 #define NONE SIZE_MAX
 
-enum { EMPTY = 0, IDLE, OUT, BETWEEN };
+/* On their way are MAKING, with no resource yet, and BETWEEN. */
+enum { EMPTY = 0, IDLE, OUT, MAKING, BETWEEN };
 
 struct th_resource_slot {
     uintptr_t resource;
     uint64_t generation; /* of the lease */
-    size_t next;
+    size_t next;         /* of idle ones the one that has been idle longer */
     unsigned state;
+    size_t previous; /* of idle ones only */
+    uint64_t turn;   /* when it became idle, counted in such events */
 };
 
 static bool is_started(const th_resource_pool *pool) {
@@ -30,34 +34,59 @@ static void unlock(const th_resource_pool *pool) {
 
 /* ---- slots, with the lock held ------------------------------------------------------------- */
 
-static size_t pop(th_resource_pool *pool, size_t *list) {
-    size_t slot = *list;
+static size_t pop_empty(th_resource_pool *pool) {
+    size_t slot = pool->empty;
     if (slot != NONE) {
-        *list = pool->slots[slot].next;
-        pool->slots[slot].state = BETWEEN;
+        pool->empty = pool->slots[slot].next;
+        pool->slots[slot].state = MAKING;
     }
     return slot;
 }
 
-/* Every slot that can be had again comes by here: who waits for one is woken. */
-static void push(th_resource_pool *pool, size_t *list, size_t slot, unsigned state) {
-    pool->slots[slot].next = *list;
-    pool->slots[slot].state = state;
-    *list = slot;
+static void push_empty(th_resource_pool *pool, size_t slot) {
+    pool->slots[slot].next = pool->empty;
+    pool->slots[slot].state = EMPTY;
+    pool->empty = slot;
+}
+
+/* There is a slot that can be had: who waits for one looks again. */
+static void wake(const th_resource_pool *pool) {
     if (pool->config.lock.wake != NULL) {
         pool->config.lock.wake(pool->config.lock.context);
     }
 }
 
-static size_t pop_idle(th_resource_pool *pool) {
-    size_t slot = pop(pool, &pool->idle);
-    pool->idle_count -= slot != NONE;
+/* Where the list comes to the slot, and goes on from it in the other direction. */
+static size_t *link_to(th_resource_pool *pool, size_t previous) {
+    return previous != NONE ? &pool->slots[previous].next : &pool->idle;
+}
+
+static size_t *link_back_to(th_resource_pool *pool, size_t next) {
+    return next != NONE ? &pool->slots[next].previous : &pool->idle_last;
+}
+
+/* Takes an idle slot, or NONE, out of the list. */
+static size_t take_idle(th_resource_pool *pool, size_t slot) {
+    if (slot != NONE) {
+        th_resource_slot *at = pool->slots + slot;
+        *link_to(pool, at->previous) = at->next;
+        *link_back_to(pool, at->next) = at->previous;
+        at->state = BETWEEN;
+        pool->idle_count--;
+    }
     return slot;
 }
 
 static void push_idle(th_resource_pool *pool, size_t slot) {
-    push(pool, &pool->idle, slot, IDLE);
+    th_resource_slot *at = pool->slots + slot;
+    at->next = pool->idle;
+    at->previous = NONE;
+    at->turn = ++pool->turn;
+    at->state = IDLE;
+    *link_back_to(pool, pool->idle) = slot;
+    pool->idle = slot;
     pool->idle_count++;
+    wake(pool);
 }
 
 static void lend(th_resource_pool *pool, size_t slot, th_lease *lease) {
@@ -82,21 +111,24 @@ static void destroy(th_resource_pool *pool, size_t slot) {
     pool->config.destroy(pool->config.context, pool->slots[slot].resource);
     lock(pool);
     pool->destroyed++;
-    push(pool, &pool->empty, slot, EMPTY);
+    push_empty(pool, slot);
+    wake(pool);
     unlock(pool);
 }
 
-/* Makes one for a slot that is between; if it cannot, the slot is empty again. */
+/* Makes one for a slot that was empty; if it cannot, the slot is empty again. */
 static th_status create(th_resource_pool *pool, size_t slot) {
     uintptr_t resource = 0;
     th_status status = pool->config.create(pool->config.context, &resource);
     lock(pool);
     pool->slots[slot].resource = resource;
     if (status == TH_OK) {
+        pool->slots[slot].state = BETWEEN;
         pool->created++;
         note_peak(pool);
     } else {
-        push(pool, &pool->empty, slot, EMPTY);
+        push_empty(pool, slot);
+        wake(pool);
     }
     unlock(pool);
     return status;
@@ -136,7 +168,7 @@ static th_status verify_config(const th_resource_pool_config *config) {
 static void make_slots_empty(th_resource_pool *pool) {
     for (size_t slot = pool->config.resources_max; slot-- > 0;) {
         pool->slots[slot] = (th_resource_slot){0};
-        push(pool, &pool->empty, slot, EMPTY);
+        push_empty(pool, slot);
     }
 }
 
@@ -148,7 +180,7 @@ th_status th_resource_pool_init(th_resource_pool *pool, const th_resource_pool_c
     if (status != TH_OK) {
         return status;
     }
-    th_resource_pool fresh = {.idle = NONE, .empty = NONE, .config = *config};
+    th_resource_pool fresh = {.idle = NONE, .idle_last = NONE, .empty = NONE, .config = *config};
     if (config->idle_max == 0) {
         fresh.config.idle_max = config->resources_max;
     }
@@ -172,7 +204,7 @@ void th_resource_pool_clean_up(th_resource_pool *pool) {
         return;
     }
     for (size_t slot = 0; slot < pool->config.resources_max; slot++) {
-        if (pool->slots[slot].state != EMPTY) {
+        if (pool->slots[slot].state == IDLE || pool->slots[slot].state == OUT) {
             pool->config.destroy(pool->config.context, pool->slots[slot].resource);
         }
     }
@@ -180,17 +212,34 @@ void th_resource_pool_clean_up(th_resource_pool *pool) {
     *pool = (th_resource_pool){0};
 }
 
+th_status th_resource_pool_renew(th_resource_pool *pool) {
+    if (!is_started(pool)) {
+        return TH_ERR_NULL;
+    }
+    lock(pool);
+    for (size_t slot = 0; slot < pool->config.resources_max; slot++) {
+        unsigned state = pool->slots[slot].state;
+        if (state == MAKING || state == BETWEEN) {
+            pool->destroyed += state == BETWEEN;
+            push_empty(pool, slot);
+        }
+    }
+    pool->asked_count = 0;
+    unlock(pool);
+    return TH_OK;
+}
+
 /* ---- taking ------------------------------------------------------------------------------- */
 
 /* With the lock held: an idle slot, or an empty one; NONE. */
 static size_t pop_any(th_resource_pool *pool, bool *is_new) {
-    size_t slot = pop_idle(pool);
+    size_t slot = take_idle(pool, pool->idle);
     *is_new = slot == NONE;
-    return *is_new ? pop(pool, &pool->empty) : slot;
+    return *is_new ? pop_empty(pool) : slot;
 }
 
 /* The same, waiting for one. Looking and beginning to wait is one step under the lock, and so is
- * push: what is given back in between cannot be missed. */
+ * to push and to wake: what is given back in between cannot be missed. */
 static size_t await_any(th_resource_pool *pool, bool *is_new, uint64_t *left_ns) {
     size_t slot = pop_any(pool, is_new);
     while (slot == NONE && pool->config.wait == NULL && *left_ns > 0) {
@@ -254,8 +303,8 @@ th_status th_resource_pool_reserve(th_resource_pool *pool, size_t count) {
     th_status status = is_started(pool) ? TH_OK : TH_ERR_NULL;
     while (status == TH_OK) {
         lock(pool);
-        bool is_enough = pool->idle_count >= count;
-        size_t slot = is_enough ? NONE : pop(pool, &pool->empty);
+        bool is_enough = pool->idle_count + pool->asked_count >= count;
+        size_t slot = is_enough ? NONE : pop_empty(pool);
         unlock(pool);
         if (is_enough) {
             return TH_OK;
@@ -272,19 +321,29 @@ th_status th_resource_pool_reserve(th_resource_pool *pool, size_t count) {
 
 /* ---- giving back -------------------------------------------------------------------------- */
 
-/* Is the lease one of those that are out? False after a fault. */
-static bool verify(const th_resource_pool *pool, const th_lease *lease) {
+/* Is the lease one of those that are out? Else what is wrong with it. */
+static th_fault_kind verify(const th_resource_pool *pool, const th_lease *lease) {
     bool is_slot = lease->slot < pool->config.resources_max;
     const th_resource_slot *slot = is_slot ? pool->slots + lease->slot : NULL;
     if (slot != NULL && slot->state == OUT && slot->generation == lease->generation) {
-        return true;
+        return TH_FAULT_NONE;
     }
+    bool was = slot != NULL && lease->generation != 0 && lease->generation <= slot->generation;
+    return was ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK;
+}
+
+/* Without the lock, as every function of the caller's is called. */
+static th_status refuse(const th_resource_pool *pool, th_fault_kind kind, const th_lease *lease) {
     if (th_guarding_level(&pool->config.guarding) > 0) {
-        bool was = slot != NULL && lease->generation != 0 && lease->generation <= slot->generation;
-        th_guarding_raise(&pool->config.guarding, was ? TH_FAULT_DOUBLE_FREE : TH_FAULT_NOT_A_BLOCK,
-                          lease->slot, SIZE_MAX, 0, lease->generation);
+        th_guarding_raise(&pool->config.guarding, kind, lease->slot, SIZE_MAX, 0,
+                          lease->generation);
     }
-    return false;
+    return TH_ERR_CORRUPT;
+}
+
+/* What another thread asks whether it works will be idle again. */
+static bool has_idle_enough(const th_resource_pool *pool) {
+    return pool->idle_count + pool->asked_count >= pool->config.idle_max;
 }
 
 static th_status end_lease(th_resource_pool *pool, th_lease lease, bool works_still) {
@@ -292,19 +351,20 @@ static th_status end_lease(th_resource_pool *pool, th_lease lease, bool works_st
         return TH_ERR_NULL;
     }
     lock(pool);
-    if (!verify(pool, &lease)) {
-        unlock(pool);
-        return TH_ERR_CORRUPT;
-    }
-    bool is_kept = works_still && pool->idle_count < pool->config.idle_max;
-    pool->out_count--;
-    if (is_kept) {
-        push_idle(pool, lease.slot);
-    } else {
+    th_fault_kind kind = verify(pool, &lease);
+    bool is_kept = works_still && !has_idle_enough(pool);
+    if (kind == TH_FAULT_NONE) {
+        pool->out_count--;
         pool->slots[lease.slot].state = BETWEEN;
         pool->invalid += !works_still;
+        if (is_kept) {
+            push_idle(pool, lease.slot);
+        }
     }
     unlock(pool);
+    if (kind != TH_FAULT_NONE) {
+        return refuse(pool, kind, &lease);
+    }
     if (!is_kept) {
         destroy(pool, lease.slot);
     }
@@ -319,67 +379,53 @@ th_status th_resource_pool_discard(th_resource_pool *pool, th_lease lease) {
     return end_lease(pool, lease, false);
 }
 
-/* Takes the idle ones after the first `kept` out of their list; a list of its own, in its order. */
-static size_t detach_idle(th_resource_pool *pool, size_t kept) {
-    size_t *link = &pool->idle;
-    for (size_t place = 0; place < kept && *link != NONE; place++) {
-        link = &pool->slots[*link].next;
-    }
-    size_t list = *link;
-    *link = NONE;
-    for (size_t slot = list; slot != NONE; slot = pool->slots[slot].next) {
-        pool->slots[slot].state = BETWEEN;
-        pool->idle_count--;
-    }
-    return list;
-}
-
 size_t th_resource_pool_trim(th_resource_pool *pool, size_t kept) {
-    size_t gone = 0;
-    if (!is_started(pool)) {
-        return 0;
-    }
-    lock(pool);
-    size_t list = detach_idle(pool, kept);
-    unlock(pool);
-    while (list != NONE) {
-        size_t slot = list;
-        list = pool->slots[slot].next;
-        destroy(pool, slot);
-        gone++;
+    size_t gone = 0, slot = 0;
+    while (is_started(pool) && slot != NONE) {
+        lock(pool);
+        slot = pool->idle_count > kept ? take_idle(pool, pool->idle_last) : NONE;
+        unlock(pool);
+        if (slot != NONE) {
+            destroy(pool, slot);
+            gone++;
+        }
     }
     return gone;
 }
 
-/* A list that was taken out, the other way round. */
-static size_t reverse(const th_resource_pool *pool, size_t list) {
-    size_t reversed = NONE;
-    while (list != NONE) {
-        size_t next = pool->slots[list].next;
-        pool->slots[list].next = reversed;
-        reversed = list;
-        list = next;
-    }
-    return reversed;
+/* The one that has been idle for longest, if it became so before that turn. */
+static size_t next_to_ask(th_resource_pool *pool, uint64_t turn) {
+    lock(pool);
+    bool is_any = pool->idle != NONE && pool->slots[pool->idle_last].turn <= turn;
+    size_t slot = is_any ? take_idle(pool, pool->idle_last) : NONE;
+    pool->asked_count += is_any;
+    unlock(pool);
+    return slot;
 }
 
-/* The one unused for longest is asked first, so that it is the last one in the list again. */
+static void has_answered(th_resource_pool *pool, size_t slot, bool is_good) {
+    lock(pool);
+    pool->asked_count--;
+    if (is_good) {
+        push_idle(pool, slot);
+    }
+    unlock(pool);
+}
+
+/* The one unused for longest is asked first, and comes to the other end of the list: when all have
+ * been asked, the list is as it was. */
 size_t th_resource_pool_validate(th_resource_pool *pool) {
     size_t gone = 0;
     if (!is_started(pool)) {
         return 0;
     }
     lock(pool);
-    size_t list = reverse(pool, detach_idle(pool, 0));
+    uint64_t turn = pool->turn;
     unlock(pool);
-    while (list != NONE) {
-        size_t slot = list;
-        list = pool->slots[slot].next;
-        if (works(pool, slot)) {
-            lock(pool);
-            push_idle(pool, slot);
-            unlock(pool);
-        } else {
+    for (size_t slot = next_to_ask(pool, turn); slot != NONE; slot = next_to_ask(pool, turn)) {
+        bool is_good = works(pool, slot);
+        has_answered(pool, slot, is_good);
+        if (!is_good) {
             drop_invalid(pool, slot);
             gone++;
         }
@@ -406,14 +452,18 @@ th_resource_pool_stats th_resource_pool_get_stats(const th_resource_pool *pool) 
     return stats;
 }
 
-/* The length of a list all of whose slots have the state; NONE: it is broken. */
-static size_t count_list(const th_resource_pool *pool, size_t list, unsigned state) {
+/* The length of a list all of whose slots have the state; NONE: it is broken. Its last slot goes to
+ * *last, and of idle ones each names the one before it. */
+static size_t count_list(const th_resource_pool *pool, size_t list, unsigned state, size_t *last) {
     size_t count = 0;
+    *last = NONE;
     for (size_t slot = list; slot != NONE; slot = pool->slots[slot].next) {
         if (slot >= pool->config.resources_max || pool->slots[slot].state != state ||
-            count == pool->config.resources_max) {
+            count == pool->config.resources_max ||
+            (state == IDLE && pool->slots[slot].previous != *last)) {
             return NONE;
         }
+        *last = slot;
         count++;
     }
     return count;
@@ -422,16 +472,17 @@ static size_t count_list(const th_resource_pool *pool, size_t list, unsigned sta
 static th_status check(const th_resource_pool *pool, th_fault *fault) {
     size_t between = 0;
     size_t out = 0;
-    size_t idle = count_list(pool, pool->idle, IDLE);
-    size_t empty = count_list(pool, pool->empty, EMPTY);
-    if (idle == NONE || empty == NONE) {
+    size_t idle_last, empty_last;
+    size_t idle = count_list(pool, pool->idle, IDLE, &idle_last);
+    size_t empty = count_list(pool, pool->empty, EMPTY, &empty_last);
+    if (idle == NONE || empty == NONE || idle_last != pool->idle_last) {
         return th_guarding_corrupt(fault, TH_FAULT_CHAIN, SIZE_MAX, SIZE_MAX, idle, empty);
     }
     for (size_t slot = 0; slot < pool->config.resources_max; slot++) {
         out += pool->slots[slot].state == OUT;
-        between += pool->slots[slot].state == BETWEEN;
+        between += pool->slots[slot].state == BETWEEN || pool->slots[slot].state == MAKING;
     }
-    if (idle != pool->idle_count || out != pool->out_count ||
+    if (idle != pool->idle_count || out != pool->out_count || pool->asked_count > between ||
         idle + empty + out + between != pool->config.resources_max) {
         return th_guarding_corrupt(fault, TH_FAULT_COUNT, SIZE_MAX, SIZE_MAX, out, pool->out_count);
     }
