@@ -3,6 +3,8 @@
 #ifndef TESTS_SHARED_FIXTURE_H
 #define TESTS_SHARED_FIXTURE_H
 
+#include <sys/types.h>
+
 #include "suite.h"
 #include "tagheap/shared_heap.h"
 
@@ -32,6 +34,9 @@ void shared_die(shared_pair *p, void (*act)(shared_pair *p));
 /* For `act`: from now on this process dies where it writes to the page of that payload, or to one
  * of the pages after it. */
 void shared_trap(shared_pair *p, th_shared_ref ref, size_t pages_after);
+
+/* Another process, played: getpid says this; 0: as it is. */
+extern pid_t shared_played;
 
 /* The first bytes of a payload: `count` of a pattern of that number. */
 void shared_fill(th_shared_heap *heap, th_shared_ref ref, size_t count, unsigned number);

@@ -14,11 +14,17 @@
 #include "death.h"
 #include "suite.h"
 #include "tagheap/lock.h"
+#include "threads_fixture.h"
 
-static th_process_lock *make(void) {
+static th_process_lock *map(void) {
     th_process_lock *lock =
         mmap(NULL, sizeof *lock, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(lock != MAP_FAILED);
+    return lock;
+}
+
+static th_process_lock *make(void) {
+    th_process_lock *lock = map();
     CHECK_EQ(th_process_lock_make(lock), TH_OK);
     return lock;
 }
@@ -173,7 +179,27 @@ static void who_waits_with_a_limit_is_told(void) {
     end(lock);
 }
 
+/* A strict lock is not to be had twice, not even by who has it, and is given back once. */
+static void a_strict_one_is_taken_once(void) {
+    th_process_lock *lock = map();
+    CHECK_EQ(th_process_lock_make_strict(lock), TH_OK);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_OK);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_BUSY);
+    CHECK_EQ(th_process_lock_try_acquire(lock, 0), TH_ERR_BUSY);
+    CHECK(holds_in_child(gives_up_in_time, lock));
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    CHECK(is_not_its_holder(lock));
+    CHECK(holds_in_child(gets_it, lock));
+    die_with(lock);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_STALE);
+    CHECK_EQ(th_process_lock_acquire(lock), TH_ERR_BUSY);
+    CHECK_EQ(th_process_lock_mend(lock), TH_OK);
+    CHECK_EQ(th_process_lock_release(lock), TH_OK);
+    end(lock);
+}
+
 static void no_lock_is_an_error(void) {
+    CHECK_EQ(th_process_lock_make_strict(NULL), TH_ERR_NULL);
     CHECK_EQ(th_process_lock_make(NULL), TH_ERR_NULL);
     CHECK_EQ(th_process_lock_acquire(NULL), TH_ERR_NULL);
     CHECK_EQ(th_process_lock_try_acquire(NULL, 0), TH_ERR_NULL);
@@ -193,8 +219,40 @@ static void processes_have_numbers(void) {
     CHECK(holds_in_child(has_another_number, &own));
 }
 
+typedef struct numbers {
+    uint64_t process;
+    uint64_t thread;
+    uint64_t space;
+} numbers;
+
+static numbers numbers_here(void) {
+    return (numbers){th_process_id(), th_process_thread(), th_process_space()};
+}
+
+static void *note_numbers(void *context) {
+    *(numbers *)context = numbers_here();
+    return NULL;
+}
+
+static bool is_a_childs(void *context) {
+    const numbers *own = context;
+    numbers n = numbers_here();
+    return n.process != own->process && n.thread != own->thread && n.space == own->space;
+}
+
+static void threads_and_namespaces_have_numbers(void) {
+    numbers own = numbers_here();
+    numbers other = {0};
+    threads_run(&(void *(*)(void *)){note_numbers}, 1, &other);
+    CHECK(other.process == own.process && other.thread != own.thread && other.space == own.space);
+    CHECK_EQ(th_process_thread(), own.thread);
+    CHECK_EQ(own.space != 0, access("/proc/self/ns/pid", F_OK) == 0);
+    CHECK(holds_in_child(is_a_childs, &own));
+}
+
 TH_SUITE("process_lock", TEST(it_is_held_by_one_process), TEST(nobody_else_gets_in_between),
          TEST(a_holder_that_dies_is_noticed), TEST(so_is_one_that_dies_before_it_has_mended),
          TEST(what_is_not_mended_is_nobodys), TEST(the_next_holder_may_take_it_again),
-         TEST(who_waits_with_a_limit_is_told), TEST(no_lock_is_an_error),
-         TEST(processes_have_numbers))
+         TEST(who_waits_with_a_limit_is_told), TEST(a_strict_one_is_taken_once),
+         TEST(no_lock_is_an_error), TEST(processes_have_numbers),
+         TEST(threads_and_namespaces_have_numbers))

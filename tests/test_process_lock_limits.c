@@ -17,6 +17,7 @@ enum { INIT, SHARED, ROBUST, TYPE, MUTEX, MAKING };
 
 static int making[MAKING]; /* what each answers */
 static int locking, mending, releasing;
+static int wanted = PTHREAD_MUTEX_RECURSIVE;
 static unsigned destroyed, done; /* bit i: call i was made */
 
 static int answer(unsigned call) {
@@ -41,7 +42,7 @@ int pthread_mutexattr_setrobust(pthread_mutexattr_t *traits, int robust) {
 
 int pthread_mutexattr_settype(pthread_mutexattr_t *traits, int type) {
     (void)traits;
-    return type == PTHREAD_MUTEX_RECURSIVE ? answer(TYPE) : EINVAL;
+    return type == wanted ? answer(TYPE) : EINVAL;
 }
 
 int pthread_mutexattr_destroy(pthread_mutexattr_t *traits) {
@@ -98,6 +99,11 @@ static void a_lock_that_cannot_be_made(void) {
     CHECK_EQ(th_process_lock_make(&lock), TH_OK);
     CHECK_EQ(done, (1u << MAKING) - 1);
     CHECK_EQ(destroyed, 1);
+    wanted = PTHREAD_MUTEX_ERRORCHECK;
+    CHECK_EQ(th_process_lock_make(&lock), TH_ERR_EXHAUSTED);
+    CHECK_EQ(th_process_lock_make_strict(&lock), TH_OK);
+    wanted = PTHREAD_MUTEX_RECURSIVE;
+    CHECK_EQ(th_process_lock_make_strict(&lock), TH_ERR_EXHAUSTED);
 }
 
 static void answers_are_told(void) {
@@ -108,6 +114,7 @@ static void answers_are_told(void) {
                 {EOWNERDEAD, TH_ERR_STALE},
                 {ENOTRECOVERABLE, TH_ERR_CORRUPT},
                 {ETIMEDOUT, TH_ERR_BUSY},
+                {EDEADLK, TH_ERR_BUSY},
                 {EAGAIN, TH_ERR_EXHAUSTED}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         locking = mending = releasing = rows[i].error;

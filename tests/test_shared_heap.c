@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +191,7 @@ static void small_objects_have_no_index(void) {
     shared_map(&p, SHARED_PAGE);
     CHECK_EQ(th_shared_heap_init(&p.one, p.memory[0], p.bytes, NULL), TH_OK);
     CHECK_EQ(th_shared_heap_attach(&p.other, p.memory[1], p.bytes, NULL), TH_OK);
+    CHECK(th_shared_heap_get_stats(&p.one).region_bytes >= SHARED_PAGE - 770);
     th_shared_ref a = th_shared_heap_alloc(&p.one, 100, A);
     th_shared_ref b = th_shared_heap_alloc(&p.other, 100, B);
     CHECK(a != 0 && b != 0);
@@ -225,6 +225,7 @@ static void blocks_are_found_by_tag_and_site(void) {
     CHECK_EQ(th_shared_heap_find(&p.other, A, 2), b);
     CHECK_EQ(th_shared_heap_find(&p.other, B, 2), c);
     CHECK_EQ(th_shared_heap_find(&p.other, B, 1), 0);
+    CHECK_EQ(th_shared_heap_find(&p.other, p.other.heap.tag_free, 0), 0); /* what is free is none */
     shared_stop(&p);
 }
 
@@ -337,12 +338,15 @@ static bool call_back(void *context, uint32_t tag, void *from, void *to, size_t 
     CHECK_EQ(th_shared_heap_alloc(&a->p->one, 10, A), 0);
     CHECK_EQ(th_shared_heap_status(&a->p->one), TH_ERR_BUSY);
     CHECK_EQ(a->fault, TH_FAULT_REENTRY);
-    a->fault = TH_FAULT_NONE;
-    th_shared_heap_clean_up(&a->p->one);
-    CHECK_EQ(a->fault, TH_FAULT_REENTRY);
-    a->fault = TH_FAULT_NONE;
-    th_shared_heap_unlock(&a->p->one); /* it was not locked by hand */
-    CHECK_EQ(a->fault, TH_FAULT_REENTRY);
+    static void (*const ends[])(th_shared_heap *) = {
+        th_shared_heap_clean_up, th_shared_heap_unlock /* it was not locked by hand */};
+    for (unsigned i = 0; i < 2; i++) {
+        a->fault = TH_FAULT_NONE;
+        a->p->one.status = TH_OK;
+        ends[i](&a->p->one);
+        CHECK_EQ(a->fault, TH_FAULT_REENTRY);
+        CHECK_EQ(th_shared_heap_status(&a->p->one), TH_ERR_BUSY);
+    }
     CHECK_EQ(a->p->one.held, 1);
     a->calls++;
     return true;
@@ -377,6 +381,31 @@ static void faults_change_nothing(void) {
     CHECK_EQ(th_shared_heap_free(&p.one, a), 0);
     CHECK_EQ(fault, TH_FAULT_DOUBLE_FREE);
     CHECK_EQ(th_shared_heap_check(&p.other, NULL), TH_OK);
+    shared_stop(&p);
+#endif
+}
+
+#if TH_GUARD > 0
+static void count_fault(void *context, const th_fault *fault) {
+    *(unsigned *)context += fault->kind == TH_FAULT_NOT_A_BLOCK;
+}
+#endif
+
+static void a_resize_of_no_block_is_one_fault(void) {
+#if TH_GUARD > 0
+    shared_pair p;
+    unsigned faults = 0;
+    const th_shared_heap_config config = {
+        .guarding = {.level = 1, .on_fault = count_fault, .fault_context = &faults}};
+    shared_start(&p, &config);
+    th_shared_ref a = th_shared_heap_alloc(&p.one, 100, A);
+    CHECK_EQ(th_shared_heap_resize(&p.one, a + 4, 10), 0);
+    CHECK_EQ(faults, 1);
+    CHECK_EQ(th_shared_heap_resize(&p.one, a + 4, 1000), 0);
+    CHECK_EQ(faults, 2);
+    CHECK_EQ(th_shared_heap_resize(&p.one, 0, 10), 0);
+    CHECK_EQ(faults, 2);
+    CHECK_EQ(th_shared_heap_resize(&p.one, a, 10), a);
     shared_stop(&p);
 #endif
 }
@@ -458,21 +487,15 @@ static void a_child_of_a_callback_leaves_the_heap_alone(void) {
 
 /* The same where a process is played by a number: what children do is not measured. */
 
-static pid_t played; /* 0: none is */
-
-pid_t getpid(void) {
-    return played != 0 ? played : (pid_t)syscall(SYS_getpid);
-}
-
 static void a_number_without_the_lock(void) {
     shared_pair p;
     shared_start(&p, NULL);
     CHECK_EQ(th_shared_heap_lock(&p.one), TH_OK);
     th_shared_heap child = p.one;
-    played = 1;
+    shared_played = 1;
     bool refused = has_no_lock(&(shared_pair){.one = child});
     th_shared_heap_unlock(&child);
-    played = 0;
+    shared_played = 0;
     CHECK(refused);
     CHECK_EQ(child.held, 1); /* not its own */
     th_shared_heap_unlock(&p.one);
@@ -488,7 +511,7 @@ static bool become_another(void *context, uint32_t tag, void *from, void *to, si
     (void)to;
     (void)bytes;
     a->calls++;
-    played = 1;
+    shared_played = 1;
     return true;
 }
 
@@ -504,7 +527,7 @@ static void a_number_that_changes_in_a_callback(void) {
     CHECK(th_shared_heap_alloc(&p.one, 200, B) > gap);
     CHECK(th_shared_heap_free(&p.one, refs[0]) > 0 && th_shared_heap_free(&p.one, gap) > 0);
     th_heap_compaction result = th_shared_heap_compact(&p.one, SIZE_MAX, become_another, &a);
-    played = 0;
+    shared_played = 0;
     CHECK_EQ(a.calls, 1); /* of the second one nobody is asked */
     CHECK_EQ(result.blocks_moved, 0);
     CHECK_EQ(th_shared_heap_status(&p.one), TH_ERR_STALE);
@@ -605,7 +628,7 @@ TH_SUITE("shared_heap", ASSERTION_TESTS TEST(blocks_are_seen_at_other_addresses)
          TEST(alignments_end_at_the_page), TEST(the_lock_may_be_held_over_calls),
          TEST(a_clean_up_gives_the_lock_back), TEST(compaction_asks),
          TEST(calls_from_inside_are_refused), TEST(faults_change_nothing),
-         TEST(a_child_has_the_attachments), TEST(a_child_does_not_have_the_lock),
-         TEST(a_child_of_a_callback_leaves_the_heap_alone),
+         TEST(a_resize_of_no_block_is_one_fault), TEST(a_child_has_the_attachments),
+         TEST(a_child_does_not_have_the_lock), TEST(a_child_of_a_callback_leaves_the_heap_alone),
          TEST(a_state_that_comes_round_takes_nobody_in), TEST(a_number_without_the_lock),
          TEST(a_number_that_changes_in_a_callback), TEST(unrelated_processes_build_a_list))

@@ -95,8 +95,25 @@ static void readers_are_not_taken_in_by_a_state_that_comes_round(void) {
     shared_pair p;
     shared_start(&p, NULL);
     seen s = {.p = &p};
-    CHECK_EQ(th_shared_heap_view(&p.other, work_unseen, &s), TH_ERR_BUSY);
-    CHECK_EQ(s.looks, 1); /* from then on the number does not agree with its check */
+    /* From then on the number does not agree with its check. */
+    CHECK_EQ(th_shared_heap_view(&p.other, work_unseen, &s), TH_ERR_CORRUPT);
+    CHECK_EQ(s.looks, 1);
+    shared_stop(&p);
+}
+
+static void readers_are_told_of_damage(void) {
+    shared_pair p;
+    shared_start(&p, NULL);
+    seen s = {.p = &p};
+    th_shared_object *object = (void *)p.memory[0];
+    th_shared_control *control = &object->controls[th_shared_control_number(object->state)];
+    control->free_blocks ^= 1; /* nobody is at work: it does not pass */
+    CHECK_EQ(th_shared_heap_view(&p.other, count_blocks, &s), TH_ERR_CORRUPT);
+    control->free_blocks ^= 1;
+    CHECK_EQ(th_shared_heap_view(&p.other, count_blocks, &s), TH_OK);
+    object->refused = 1;
+    CHECK_EQ(th_shared_heap_view(&p.other, count_blocks, &s), TH_ERR_CORRUPT);
+    CHECK_EQ(s.looks, 1);
     shared_stop(&p);
 }
 
@@ -174,5 +191,6 @@ static void readers_bear_what_changes_under_them(void) {
 
 TH_SUITE("shared_heap_readers", TEST(a_heap_can_be_read_only),
          TEST(readers_look_again_when_it_changes),
-         TEST(readers_are_not_taken_in_by_a_state_that_comes_round), TEST(readers_walk),
+         TEST(readers_are_not_taken_in_by_a_state_that_comes_round),
+         TEST(readers_are_told_of_damage), TEST(readers_walk),
          TEST(readers_bear_what_changes_under_them))

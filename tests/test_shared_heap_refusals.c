@@ -60,7 +60,8 @@ static void heaps_of_others_are_refused(void) {
     shared_start(&p, NULL);
     CHECK(th_shared_heap_explain(p.memory[1], p.bytes) == NULL);
     with_field(&p, offsetof(th_shared_header, mark), 0x68536854, TH_ERR_LAYOUT, "byte order");
-    with_field(&p, offsetof(th_shared_header, version), 2, TH_ERR_LAYOUT, "version");
+    with_field(&p, offsetof(th_shared_header, version), TH_SHARED_VERSION + 1, TH_ERR_LAYOUT,
+               "version");
     with_field(&p, offsetof(th_shared_header, lock_layout), 3, TH_ERR_LAYOUT, "C library");
     for (size_t i = offsetof(th_shared_header, check_seed); i < sizeof(th_shared_header); i += 4) {
         with_field(&p, i, *(uint32_t *)(void *)(p.memory[0] + i) ^ 0x10000, TH_ERR_CORRUPT,
@@ -79,6 +80,7 @@ static uint64_t sum_of(const th_shared_header *header) {
                               header->index_start,
                               header->index_bytes,
                               header->region_start,
+                              header->space,
                               th_word_pair(header->check_seed, header->dwords),
                               th_word_pair(header->last, header->tag_free),
                               th_word_pair(header->size_max, header->unit_dwords),

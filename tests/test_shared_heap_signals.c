@@ -91,7 +91,7 @@ static void so_is_one_that_comes_while_the_lock_is_taken(void) {
 }
 
 /* The lock counts as the thread's own until it has been given back. */
-static bool interrupts_the_release;
+static enum { NEVER, BEFORE, AFTER } interrupts_the_release;
 
 int pthread_mutex_unlock(pthread_mutex_t *mutex) {
     static int (*release)(pthread_mutex_t *);
@@ -99,17 +99,22 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex) {
         void *found = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
         memcpy(&release, &found, sizeof release);
     }
-    if (interrupts_the_release) {
-        interrupts_the_release = false;
+    if (interrupts_the_release == BEFORE) {
+        interrupts_the_release = NEVER;
         CHECK_EQ(raise(SIGUSR1), 0);
     }
-    return release(mutex);
+    int error = release(mutex);
+    if (interrupts_the_release == AFTER) {
+        interrupts_the_release = NEVER;
+        CHECK_EQ(raise(SIGUSR1), 0);
+    }
+    return error;
 }
 
 static void so_is_one_that_comes_while_the_lock_is_given_back(void) {
     static void (*const ends[])(th_shared_heap *) = {th_shared_heap_unlock,
                                                      th_shared_heap_clean_up};
-    for (unsigned i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         shared_pair p;
         shared_start(&p, NULL);
         interrupted = &p;
@@ -117,8 +122,8 @@ static void so_is_one_that_comes_while_the_lock_is_given_back(void) {
         handler_status = TH_OK;
         CHECK(signal(SIGUSR1, allocate_in_handler) != SIG_ERR);
         CHECK_EQ(th_shared_heap_lock(&p.one), TH_OK);
-        interrupts_the_release = true;
-        ends[i](&p.one);
+        interrupts_the_release = i < 2 ? BEFORE : AFTER;
+        ends[i % 2](&p.one);
         CHECK(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
         CHECK_EQ(handled, 1);
         CHECK(handler_status == TH_ERR_BUSY && handler_ref == 0);

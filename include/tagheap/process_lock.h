@@ -6,7 +6,8 @@
  *
  * Ownership: the lock's memory is the caller's; it must be zeroed before it is made, shared
  * (MAP_SHARED), and must not be moved or copied. Errors: TH_ERR_NULL if the lock is; see each call.
- */
+ * Limit: a holder is known by its thread's number, which must be another one than everybody else's:
+ * all who use the lock must be in one PID namespace (th_process_space). */
 #ifndef TAGHEAP_PROCESS_LOCK_H
 #define TAGHEAP_PROCESS_LOCK_H
 
@@ -33,6 +34,9 @@ uint32_t th_process_lock_layout(void);
 /* Makes a free lock. TH_ERR_EXHAUSTED: the system refuses. O(1). */
 th_status th_process_lock_make(th_process_lock *lock);
 
+/* The same, but its holder may not take it again: TH_ERR_BUSY at once. */
+th_status th_process_lock_make_strict(th_process_lock *lock);
+
 /* Waits until the lock is free, and takes it. TH_OK, or TH_ERR_STALE: the lock is the caller's, but
  * the one who had it has died with it, and what it guards may be half done; it has to be put right,
  * then th_process_lock_mend called, before the lock is given back for the last time; who takes it
@@ -56,6 +60,15 @@ th_status th_process_lock_release(th_process_lock *lock);
 
 /* A number of this process: another one after fork, in the child. A system call. */
 uint64_t th_process_id(void);
+
+/* A number of the calling thread, which no other one of this process has as long as it lives. A
+ * system call. */
+uint64_t th_process_thread(void);
+
+/* A number of the PID namespace of this process (of Linux: a container has one of its own, and
+ * numbers its processes for itself); 0: there is none, or /proc is not there to tell it. System
+ * calls. */
+uint64_t th_process_space(void);
 
 /* Lets others run. A system call. */
 void th_process_yield(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Locks between processes, from robust mutexes. The mutex lies at the start of the lock's words. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 
 #include "tagheap/process_lock.h"
 
@@ -10,7 +10,11 @@
 #include <sched.h>
 #include <stdalign.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
+#include "base/mix.h"
 #include "os/clock.h"
 #include "tagheap/lock.h"
 
@@ -32,7 +36,7 @@ uint32_t th_process_lock_layout(void) {
     return LIBRARY << 16 | (uint32_t)sizeof(pthread_mutex_t) << 8 | (uint32_t)sizeof(void *);
 }
 
-th_status th_process_lock_make(th_process_lock *lock) {
+static th_status make(th_process_lock *lock, int type) {
     pthread_mutexattr_t traits;
     if (lock == NULL) {
         return TH_ERR_NULL;
@@ -43,11 +47,19 @@ th_status th_process_lock_make(th_process_lock *lock) {
     /* The first that fails says why. */
     int reason = pthread_mutexattr_setpshared(&traits, PTHREAD_PROCESS_SHARED);
     reason = reason != 0 ? reason : pthread_mutexattr_setrobust(&traits, PTHREAD_MUTEX_ROBUST);
-    reason = reason != 0 ? reason : pthread_mutexattr_settype(&traits, PTHREAD_MUTEX_RECURSIVE);
+    reason = reason != 0 ? reason : pthread_mutexattr_settype(&traits, type);
     reason = reason != 0 ? reason : pthread_mutex_init(mutex_of(lock), &traits);
     (void)pthread_mutexattr_destroy(&traits);
     errno = reason;
     return reason == 0 ? TH_OK : TH_ERR_EXHAUSTED;
+}
+
+th_status th_process_lock_make(th_process_lock *lock) {
+    return make(lock, PTHREAD_MUTEX_RECURSIVE);
+}
+
+th_status th_process_lock_make_strict(th_process_lock *lock) {
+    return make(lock, PTHREAD_MUTEX_ERRORCHECK);
 }
 
 static int lock_within(pthread_mutex_t *mutex, uint64_t timeout_ns) {
@@ -70,6 +82,7 @@ th_status th_process_lock_try_acquire(th_process_lock *lock, uint64_t timeout_ns
     case ENOTRECOVERABLE:
         return TH_ERR_CORRUPT;
     case ETIMEDOUT:
+    case EDEADLK: /* a strict one */
         return TH_ERR_BUSY;
     default:
         return TH_ERR_EXHAUSTED;
@@ -99,6 +112,25 @@ th_status th_process_lock_release(th_process_lock *lock) {
 
 uint64_t th_process_id(void) {
     return (uint64_t)getpid();
+}
+
+uint64_t th_process_thread(void) {
+#ifdef __linux__
+    return (uint64_t)syscall(SYS_gettid);
+#else
+    return (uint64_t)(uintptr_t)pthread_self();
+#endif
+}
+
+/* The text of the link has the number of the namespace, and is the same for all that are in it. */
+uint64_t th_process_space(void) {
+    char text[64];
+    ssize_t length = readlink("/proc/self/ns/pid", text, sizeof text);
+    uint64_t sum = 0;
+    for (ssize_t i = 0; i < length; i++) {
+        sum = th_mix(sum, (unsigned char)text[i]);
+    }
+    return sum;
 }
 
 void th_process_yield(void) {

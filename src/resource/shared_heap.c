@@ -39,10 +39,11 @@ static bool is_behind(const th_shared_heap *shared, uint32_t state) {
     return state != shared->seen || control->operations != shared->operations;
 }
 
-/* Takes the lock for the first time. */
-static th_status take(th_shared_heap *shared) {
+/* Takes the lock for the first time. If another attachment of this thread has it, the lock says
+ * so. */
+static th_status take(th_shared_heap *shared, uint64_t wait_ns) {
     th_shared_object *object = th_shared_object_of(shared);
-    th_status status = th_process_lock_try_acquire(&object->lock, shared->wait_ns);
+    th_status status = th_process_lock_try_acquire(&object->lock, wait_ns);
     if (status != TH_OK && status != TH_ERR_STALE) {
         return status;
     }
@@ -75,6 +76,36 @@ static bool is_inside(th_shared_heap *shared) {
     return true;
 }
 
+/* May the caller use the attachment now? TH_ERR_STALE: it was forked while a call was in progress,
+ * of whichever thread, or the lock was held. */
+static th_status admit(th_shared_heap *shared) {
+    uint64_t process = th_process_id();
+    if ((shared->is_inside || shared->held > 0) && shared->process != process) {
+        return TH_ERR_STALE;
+    }
+    shared->process = process;
+    return is_inside(shared) ? TH_ERR_BUSY : TH_OK;
+}
+
+/* Of an attachment that has the lock: is it another thread's, or was it that of one that has ended?
+ */
+static bool is_anothers(const th_shared_heap *shared) {
+    return shared->thread != th_process_thread();
+}
+
+/* With the lock afterwards, if it returns TH_OK. */
+static th_status have_lock(th_shared_heap *shared) {
+    if (shared->held > 0 && !is_anothers(shared)) {
+        return TH_OK;
+    }
+    /* The lock of a thread that lives is not to be had; that of one that has ended is anybody's. */
+    th_status status = take(shared, shared->held > 0 ? 0 : shared->wait_ns);
+    if (status == TH_OK) {
+        shared->held = 0;
+    }
+    return status;
+}
+
 /* Begins a call. False: it cannot, and the status says why. */
 static bool enter(th_shared_heap *shared) {
     if (shared == NULL || shared->object == NULL) {
@@ -84,19 +115,13 @@ static bool enter(th_shared_heap *shared) {
         shared->status = TH_ERR_UNSUPPORTED;
         return false;
     }
-    if (is_inside(shared)) {
-        shared->status = TH_ERR_BUSY;
-        return false;
+    th_status status = admit(shared);
+    if (status == TH_OK) {
+        shared->is_inside = true;
+        status = have_lock(shared);
+        shared->held += status == TH_OK;
+        shared->is_inside = status == TH_OK;
     }
-    th_status status = TH_OK;
-    shared->is_inside = true;
-    if (shared->held == 0) {
-        status = take(shared);
-    } else if (shared->process != th_process_id()) {
-        status = TH_ERR_STALE;
-    }
-    shared->held += status == TH_OK;
-    shared->is_inside = status == TH_OK;
     shared->status = status;
     return status == TH_OK;
 }
@@ -132,26 +157,43 @@ th_status th_shared_heap_lock(th_shared_heap *shared) {
     if (!enter(shared)) {
         return th_shared_heap_status(shared);
     }
-    shared->process = th_process_id();
+    shared->thread = th_process_thread();
     shared->is_inside = false;
     return TH_OK;
 }
 
 void th_shared_heap_unlock(th_shared_heap *shared) {
-    if (shared != NULL && shared->held > 0 && !is_inside(shared) &&
-        shared->process == th_process_id()) {
+    if (shared == NULL || shared->held == 0) {
+        return;
+    }
+    th_status status = admit(shared);
+    if (status == TH_OK && is_anothers(shared)) {
+        status = TH_ERR_BUSY;
+    }
+    if (status == TH_OK) {
         leave(shared);
+    } else {
+        shared->status = status;
     }
 }
 
 void th_shared_heap_clean_up(th_shared_heap *shared) {
     static const th_shared_heap none = {0};
-    if (shared != NULL && !is_inside(shared)) {
-        while (shared->held > 0 && shared->process == th_process_id()) {
-            leave(shared);
-        }
-        *shared = none;
+    if (shared == NULL) {
+        return;
     }
+    th_status status = admit(shared);
+    if (status == TH_OK && shared->held > 0 && !enter(shared)) {
+        status = shared->status; /* another thread's */
+    }
+    if (status == TH_ERR_BUSY) {
+        shared->status = status;
+        return;
+    }
+    while (status == TH_OK && shared->held > 0) {
+        leave(shared);
+    }
+    *shared = none;
 }
 
 th_status th_shared_heap_status(const th_shared_heap *shared) {
@@ -227,13 +269,15 @@ th_shared_ref th_shared_heap_resize(th_shared_heap *shared, th_shared_ref ref, s
     }
     void *payload = th_shared_heap_at(shared, ref);
     uint32_t block = block_of(shared, ref);
-    if (bytes < th_heap_requested_size(&shared->heap, payload)) {
+    size_t before = th_heap_requested_size(&shared->heap, payload);
+    if (bytes < before) {
         /* The canary takes the place of contents. */
         shared->now = (th_shared_intent){.kind = TH_SHARED_SHRINK, .first = block, .second = bytes};
     } else { /* if it moves, the old block is freed when the new one is whole */
         shared->then = (th_shared_intent){.kind = TH_SHARED_FREE, .first = block, .second = 0};
     }
-    payload = th_heap_realloc(&shared->heap, payload, bytes);
+    /* Of what is no block a fault has been raised: no second one. */
+    payload = before != 0 ? th_heap_realloc(&shared->heap, payload, bytes) : NULL;
     finish(shared);
     return th_shared_heap_ref(shared, payload);
 }
@@ -292,8 +336,8 @@ th_heap_compaction th_shared_heap_compact(th_shared_heap *shared, size_t budget_
     if (!begin(shared, &moving)) {
         return nothing;
     }
-    asking a = {.may_move = may_move, .context = context, .process = th_process_id()};
-    shared->process = a.process; /* of calls from inside the callback */
+    asking a = {.may_move = may_move, .context = context, .process = shared->process};
+    shared->thread = th_process_thread(); /* over the callbacks, as by lock */
     th_heap_compaction result =
         th_heap_compact_some(&shared->heap, budget_bytes, may_move != NULL ? ask : NULL, &a);
     if (a.child) {
@@ -316,7 +360,7 @@ th_shared_ref th_shared_heap_find(th_shared_heap *shared, uint32_t tag, uint32_t
     th_heap_block block;
     for (bool more = th_heap_first(&shared->heap, &block); more && found == 0;
          more = th_heap_next(&shared->heap, &block)) {
-        if (block.tag == tag && block.site == site) {
+        if (block.requested_bytes != 0 && block.tag == tag && block.site == site) {
             found = th_shared_heap_ref(shared, block.payload);
         }
     }
@@ -371,15 +415,23 @@ th_status th_shared_heap_check(th_shared_heap *shared, th_fault *fault) {
 
 /* ---- without the lock ---------------------------------------------------------------------- */
 
-/* One look. True: nothing has changed meanwhile. */
-static bool look_once(th_shared_heap *view, th_shared_heap_look_fn look, void *context) {
+/* One look. TH_OK: nothing has changed meanwhile; TH_ERR_CORRUPT: nothing has, and it is damaged.
+ */
+static th_status look_once(th_shared_heap *view, th_shared_heap_look_fn look, void *context) {
+    static const th_status told[2][2] = {{TH_ERR_BUSY, TH_ERR_CORRUPT}, {TH_ERR_BUSY, TH_OK}};
     const th_shared_object *object = view->object;
     uint32_t state = th_published(&object->state);
-    if (th_shared_kind(state) != TH_SHARED_NONE || !th_shared_load(view, state)) {
-        return false;
+    if (th_shared_kind(state) != TH_SHARED_NONE) {
+        return TH_ERR_BUSY;
     }
-    look(context, &view->heap);
-    return !is_behind(view, state) && th_published_still(&object->state) == state;
+    bool is_whole = th_shared_load(view, state);
+    if (is_whole) {
+        look(context, &view->heap);
+        if (is_behind(view, state)) {
+            return TH_ERR_BUSY;
+        }
+    }
+    return told[is_whole][th_published_still(&object->state) == state];
 }
 
 /* What looks like damage may be a change that is in progress. */
@@ -398,11 +450,13 @@ th_status th_shared_heap_view(const th_shared_heap *shared, th_shared_heap_look_
     view.heap.config.guarding.on_fault = tell_nobody;
     view.heap.index = (th_heap_index_arrays){0}; /* a walk believes only what it has just read */
     const uint32_t *is_refused = &th_shared_object_of(shared)->refused;
+    th_status status = TH_ERR_BUSY;
     for (unsigned i = 0; i < LOOKS && th_published(is_refused) == 0; i++) {
-        if (look_once(&view, look, context)) {
+        status = look_once(&view, look, context);
+        if (status == TH_OK) {
             return TH_OK;
         }
         th_process_yield();
     }
-    return th_published(is_refused) == 0 ? TH_ERR_BUSY : TH_ERR_CORRUPT;
+    return th_published(is_refused) == 0 ? status : TH_ERR_CORRUPT;
 }

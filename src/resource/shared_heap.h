@@ -61,7 +61,7 @@ static_assert(TH_SHARED_KINDS <= 1 << TH_SHARED_KIND_BITS, "kinds fit");
 static_assert(TH_SHARED_OLD_MAX < 1 << TH_SHARED_OLD_BITS, "counts fit");
 
 #define TH_SHARED_MARK    0x54685368u
-#define TH_SHARED_VERSION 1u
+#define TH_SHARED_VERSION 2u
 
 /* What was there, and what is to be. */
 typedef struct th_shared_record {
@@ -114,6 +114,7 @@ typedef struct th_shared_header {
     uint64_t index_start;
     uint64_t index_bytes; /* 0: there is none */
     uint64_t region_start;
+    uint64_t space; /* th_process_space of its maker */
     uint32_t dwords;
     uint32_t last;
     uint32_t tag_free;

@@ -27,6 +27,7 @@ static uint64_t check_of(const th_shared_header *header) {
     sum = th_mix(sum, header->index_start);
     sum = th_mix(sum, header->index_bytes);
     sum = th_mix(sum, header->region_start);
+    sum = th_mix(sum, header->space);
     sum = th_mix(sum, th_word_pair(header->check_seed, header->dwords));
     sum = th_mix(sum, th_word_pair(header->last, header->tag_free));
     sum = th_mix(sum, th_word_pair(header->size_max, header->unit_dwords));
@@ -65,6 +66,9 @@ static const finding extended = {TH_ERR_TOO_LARGE, "the memory is longer than th
 static const finding refused = {
     TH_ERR_CORRUPT, "a process has died in the heap, and what it left could not be repaired"};
 
+static const finding elsewhere = {
+    TH_ERR_UNSUPPORTED, "a process in another PID namespace (another container) has made the heap"};
+
 static uint32_t swapped(uint32_t value) {
     return value >> 24 | (value >> 8 & 0xFF00u) | (value << 8 & 0xFF0000u) | value << 24;
 }
@@ -91,6 +95,12 @@ static finding examine_header(const th_shared_header *header, size_t bytes) {
     return sound;
 }
 
+/* Has its maker other numbers of processes and threads than this one, as far as both know? */
+static bool is_elsewhere(const th_shared_header *header) {
+    uint64_t here = th_process_space();
+    return here != 0 && header->space != 0 && here != header->space;
+}
+
 static finding examine(const void *memory, size_t bytes) {
     if (memory == NULL) {
         return no_memory;
@@ -112,6 +122,9 @@ static finding examine(const void *memory, size_t bytes) {
     finding found = examine_header(&object->header, bytes);
     if (found.status == TH_OK && th_published(&object->refused) != 0) {
         return refused;
+    }
+    if (found.status == TH_OK && is_elsewhere(&object->header)) {
+        return elsewhere;
     }
     return found;
 }
@@ -154,7 +167,8 @@ static th_status divide(th_shared_heap *made, unsigned char *memory, size_t byte
                                  .bytes = bytes,
                                  .index_start = index_start,
                                  .index_bytes = index_bytes,
-                                 .region_start = region_start};
+                                 .region_start = region_start,
+                                 .space = th_process_space()};
     return status;
 }
 
@@ -191,7 +205,7 @@ th_status th_shared_heap_init(th_shared_heap *shared, void *memory, size_t bytes
     th_shared_header header;
     th_status status = divide(&made, memory, bytes, config, &header);
     if (status == TH_OK) {
-        status = th_process_lock_make(&object->lock);
+        status = th_process_lock_make_strict(&object->lock);
     }
     if (status == TH_OK) {
         th_track_release(made.heap.base, th_managed_bytes(&made.heap));
@@ -243,15 +257,14 @@ th_status th_shared_heap_attach(th_shared_heap *shared, void *memory, size_t byt
     }
     config = config != NULL ? config : &defaults;
     th_status status = examine(memory, bytes).status;
-    if (status != TH_OK) {
+    bool is_allowed = status == TH_ERR_UNSUPPORTED && (config->read_only || config->any_namespace);
+    if (status != TH_OK && !is_allowed) {
         return status;
     }
     th_shared_heap made = {
         .object = memory, .wait_ns = wait_of(config), .read_only = config->read_only};
     resemble(&made.heap, memory, &config->guarding);
-    if (!made.read_only) {
-        status = th_shared_heap_check(&made, NULL);
-    }
+    status = made.read_only ? TH_OK : th_shared_heap_check(&made, NULL);
     if (status == TH_OK) {
         *shared = made;
     }
