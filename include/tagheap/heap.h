@@ -268,9 +268,9 @@ th_status th_heap_thaw(th_heap *heap);
  * (lock.h): what another thread was in then is over. That is the low-memory callback, for which the
  * lock is let go: it will not return here, and until it does none is called, nor is the heap
  * frozen. Everything else is as it was. Not for a child that was forked inside that callback, which
- * does return there. Fails, changing nothing, iff heap is NULL or zeroed (TH_ERR_NULL); it is
- * called from inside a move callback or on_event (TH_ERR_BUSY, with a fault); the th_heap is
- * damaged (TH_ERR_CORRUPT, with a fault). O(1). */
+ * does return there, and after this might be called from inside itself. Fails, changing nothing,
+ * iff heap is NULL or zeroed (TH_ERR_NULL); it is called from inside a move callback or on_event
+ * (TH_ERR_BUSY, with a fault); the th_heap is damaged (TH_ERR_CORRUPT, with a fault). O(1). */
 th_status th_heap_renew(th_heap *heap);
 
 /* Copies the heap `from` to `to` with the region `region` of at least th_heap_region_bytes(from)
