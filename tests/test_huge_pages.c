@@ -87,6 +87,7 @@ static void what_cannot_be_had_is_refused(void) {
 static void every_kind_of_system_has_memory(void) {}
 static void only_sizes_that_make_sense_are_taken(void) {}
 static void only_answers_are_taken_for_one(void) {}
+static void a_shortage_is_asked_about_again(void) {}
 
 #else
 
@@ -293,9 +294,26 @@ static void only_answers_are_taken_for_one(void) {
     is_played = false;
 }
 
+/* Before anything is known in this process: nothing is after it. */
+static void a_shortage_is_asked_about_again(void) {
+    is_played = true;
+    said = NULL;
+    reason = EMFILE;
+    CHECK_EQ(th_huge_pages_size(), 0);
+    CHECK_EQ(th_huge_pages_round(1), th_pages_size());
+    size_t asked = opens;
+    said = ""; /* what is no answer is not remembered */
+    read_result = -1;
+    reason = EINTR;
+    CHECK_EQ(th_huge_pages_size(), 0);
+    CHECK_EQ(opens, asked + 1);
+    read_result = 0;
+    is_played = false;
+}
+
 #endif
 
-TH_SUITE("huge_pages", TEST(every_kind_of_system_has_memory),
+TH_SUITE("huge_pages", TEST(a_shortage_is_asked_about_again), TEST(every_kind_of_system_has_memory),
          TEST(only_sizes_that_make_sense_are_taken), TEST(only_answers_are_taken_for_one),
          TEST(sizes_are_asked_of_the_system), TEST(memory_is_there_whatever_it_is_made_of),
          TEST(what_cannot_be_had_is_refused))

@@ -376,6 +376,9 @@ static void damage_is_found(void) {
     pool.asked_count = 1; /* of none that are on their way */
     expect_corrupt(TH_FAULT_COUNT);
     pool.asked_count = 0;
+    slots[pool.empty].next = pool.empty; /* goes round, too */
+    expect_corrupt(TH_FAULT_CHAIN);
+    slots[pool.empty].next = SIZE_MAX;
     stop();
 }
 
