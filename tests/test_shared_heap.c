@@ -589,6 +589,7 @@ static void a_state_that_comes_round_takes_nobody_in(void) {
     CHECK(th_shared_heap_alloc(&p.other, 20, T) != 0);
     CHECK(th_shared_heap_alloc(&p.other, 20, T) != 0);
     CHECK_EQ(object->state & 0xFF, p.one.seen & 0xFF);
+    CHECK_EQ(object->state >> TH_SHARED_NUMBER_SHIFT, (p.one.seen >> TH_SHARED_NUMBER_SHIFT) + 2);
     object->state = p.one.seen;
     CHECK_EQ(th_shared_heap_get_stats(&p.one).tail_blocks, 2);
     CHECK(th_shared_heap_alloc(&p.one, 10, A) != 0);
