@@ -299,10 +299,13 @@ check:
 scripts-programs: build-debug build/debug/bench build/debug/killtest build/interleave/interleave \
 		track-tools fuzz-programs build/worst/heaplab build/release/heaplab $(INSTALLED_LIB)
 
+SCRIPT_TESTS  := $(sort $(wildcard tests/scripts/test_*.py))
+LONGEST_FIRST := $(foreach t,dist builds fuzz surroundings plugin to_c engines,$(filter %/test_$(t).py,$(SCRIPT_TESTS)))
+LONGEST_FIRST += $(filter-out $(LONGEST_FIRST),$(SCRIPT_TESTS))
 ## scripts-test: the tests of scripts/fuzz, scripts/record and the other scripts
 scripts-test: scripts-programs | bootstrap-scripts
 	@mkdir -p build/scripts
-	$(Q)scripts/run-suites scripts --timeout 600 $(sort $(wildcard tests/scripts/test_*.py))
+	$(Q)scripts/run-suites scripts --timeout 600 $(LONGEST_FIRST)
 
 .PHONY: report-test
 ## report-test: a real browser opens the report and heaplab's pages (installs chromium)
@@ -583,7 +586,7 @@ headers: | bootstrap-headers
 
 ## freestanding: the library, without src/os, needs no C library, in 64 and 32 bits
 freestanding: | bootstrap-m32
-	@scripts/check-freestanding
+	@scripts/check-freestanding $(FREESTANDING)
 
 FORMATTED = $(sort $(shell find include src fuzz tests bench examples sanitize -name '*.[ch]' -o \
 	-name '*.cpp' 2> /dev/null))

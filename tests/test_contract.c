@@ -404,6 +404,7 @@ static const lab_subject framed_subject = {
 /* ---- random scripts ----------------------------------------------------------------------- */
 
 enum { BYTES_MAX = 4 + 10 * 120, SCRIPTS = TH_TRACK_VALGRIND ? 80 : 200 };
+enum { SCRIPTS_OF_EACH = TH_TRACK_VALGRIND ? 40 : SCRIPTS };
 
 static void make_script(lab_script *script, uint64_t *state, unsigned long guard) {
     uint8_t bytes[BYTES_MAX];
@@ -444,7 +445,7 @@ static void subjects_keep_the_contract(void) {
         if (lab_subject_at(i)->missing != NULL) {
             continue; /* a peer: other people's code, which need not be there */
         }
-        CHECK(play(lab_subject_at(i), SCRIPTS, &failure, &counts));
+        CHECK(play(lab_subject_at(i), SCRIPTS_OF_EACH, &failure, &counts));
         CHECK(counts.by_kind[LAB_OP_ALLOC] > 20);
         CHECK(counts.by_kind[LAB_OP_FREE] > 20);
         CHECK(counts.checked > 200);
