@@ -201,8 +201,7 @@ static void two_may_ask_at_once(void) {
     stop();
 }
 
-/* ---- how many are kept ------------------------------------------------------------------------
- */
+/* ---- how many are kept ------------------------------------------------------------------- */
 
 static void no_more_come_back_than_are_kept(void) {
     start_with(3, 2, 2);
@@ -241,8 +240,7 @@ static void what_is_asked_is_reserved(void) {
     stop();
 }
 
-/* ---- the lock ----------------------------------------------------------------------------------
- */
+/* ---- the lock ---------------------------------------------------------------------------- */
 
 static void nobody_is_woken_without_the_lock(void) {
     th_resource_pool_config config = config_for(1);
@@ -263,8 +261,7 @@ static void faults_are_raised_without_the_lock(void) {
     stop();
 }
 
-/* ---- whose thread is no more --------------------------------------------------------------------
- */
+/* ---- whose thread is no more ------------------------------------------------------------- */
 
 static void (*child)(void);
 static uint64_t given_up; /* by renew, of what was there */

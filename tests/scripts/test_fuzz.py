@@ -379,9 +379,20 @@ class DeadHarness(TreeTest):
 
 
 class Interruptions(TreeTest):
-    def interrupt(self, numbers, bugs=None, seconds=1.2):
-        process = self.start("--time", "60", "heap", bugs=bugs)
-        time.sleep(seconds)
+    def start_at_work(self, *arguments, **options):
+        """A run whose workers execute inputs, however busy the machine is."""
+        process = self.start(*arguments, **options)
+        end = time.monotonic() + 60
+        while not any(b"INFO: Loaded" in path.read_bytes()
+                      for path in (self.build / "fuzz-logs").glob("*.log")):
+            self.assertLess(time.monotonic(), end, "no worker begins")
+            self.assertIsNone(process.poll())
+            time.sleep(0.05)
+        time.sleep(0.8)
+        return process
+
+    def interrupt(self, numbers, bugs=None):
+        process = self.start_at_work("--time", "60", "heap", bugs=bugs)
         started = time.monotonic()
         for number in numbers:
             process.send_signal(number)
@@ -413,9 +424,8 @@ class Interruptions(TreeTest):
 
     def test_who_ignores_interrupts_goes_on(self):
         """As nohup and a shell's background jobs have it."""
-        process = self.start("--time", "3", "text", preexec_fn=lambda: signal.signal(
+        process = self.start_at_work("--time", "3", "text", preexec_fn=lambda: signal.signal(
             signal.SIGINT, signal.SIG_IGN))
-        time.sleep(1.2)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
         self.assertEqual(0, process.returncode, out)
@@ -427,8 +437,7 @@ class Interruptions(TreeTest):
         self.assertNotIn("SUMMARY", out)
 
     def test_killed_job_leaves_no_workers(self):
-        process = self.start("--time", "60", "heap")
-        time.sleep(1.5)
+        process = self.start_at_work("--time", "60", "heap")
         process.kill()
         process.communicate()
         time.sleep(0.3)
