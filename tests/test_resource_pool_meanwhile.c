@@ -256,7 +256,7 @@ static void faults_are_raised_without_the_lock(void) {
     pool.config.guarding.on_fault = remember_without_lock;
     CHECK_EQ(th_resource_pool_give_back(&pool, leases[0]), TH_ERR_CORRUPT);
     CHECK_EQ(th_resource_pool_discard(&pool, (th_lease){.slot = SLOTS}), TH_ERR_CORRUPT);
-    CHECK_EQ(faults.count, 2);
+    CHECK_EQ(faults.count, th_guard_max() > 0 ? 2 : 0); /* below level 1 none are raised */
     faults.count = 0;
     stop();
 }
