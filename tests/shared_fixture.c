@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,12 +56,6 @@ void shared_stop(shared_pair *p) {
     for (unsigned i = 0; i < 2; i++) {
         CHECK_EQ(munmap(p->memory[i], p->bytes), 0);
     }
-}
-
-pid_t shared_played;
-
-pid_t getpid(void) {
-    return shared_played != 0 ? shared_played : (pid_t)syscall(SYS_getpid);
 }
 
 static void die_now(int number) {

@@ -35,9 +35,6 @@ void shared_die(shared_pair *p, void (*act)(shared_pair *p));
  * of the pages after it. */
 void shared_trap(shared_pair *p, th_shared_ref ref, size_t pages_after);
 
-/* Another process, played: getpid says this; 0: as it is. */
-extern pid_t shared_played;
-
 /* The first bytes of a payload: `count` of a pattern of that number. */
 void shared_fill(th_shared_heap *heap, th_shared_ref ref, size_t count, unsigned number);
 bool shared_holds(const th_shared_heap *heap, th_shared_ref ref, size_t count, unsigned number);

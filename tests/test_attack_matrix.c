@@ -46,7 +46,7 @@ static const char *const groups[GROUPS][5] = {
 };
 
 static void play(unsigned group) {
-    const lab_matrix_options options = {.stride = TH_TRACK_VALGRIND ? 11 : 1};
+    const lab_matrix_options options = {.stride = TH_TRACK_VALGRIND ? 7 : 1};
     for (size_t i = 0; i < lab_matrix_row_count(); i++) {
         lab_matrix_row row;
         if (begins(lab_matrix_row_name(i), groups[group])) {

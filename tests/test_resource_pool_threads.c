@@ -4,6 +4,7 @@
  * waited for, with a limit of time and without a lost wake-up. */
 #define _GNU_SOURCE
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,9 +20,10 @@ enum { THREADS = 4, CONNECTIONS = 2, REQUESTS = 150, DESCRIPTORS = 4096 };
 
 static th_mutex mutex;
 static th_resource_pool pool;
-/* Of the connection with that descriptor. Atomic: a number that one thread has closed another gets
- * from the system, which is an order that tools do not see. */
-static _Atomic int far_ends[DESCRIPTORS];
+/* Of the connection with that descriptor. A number that one thread has closed another one gets from
+ * the system; that order tools do not see, so it is made by a lock as well. */
+static int far_ends[DESCRIPTORS];
+static pthread_mutex_t far_ends_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
@@ -32,14 +34,19 @@ static th_status open_connection(void *context, uintptr_t *resource) {
         return TH_ERR_EXHAUSTED;
     }
     THREAD_CHECK(ends[0] < DESCRIPTORS);
+    (void)pthread_mutex_lock(&far_ends_lock);
     far_ends[ends[0]] = ends[1];
+    (void)pthread_mutex_unlock(&far_ends_lock);
     *resource = (uintptr_t)ends[0];
     return TH_OK;
 }
 
 static void close_connection(void *context, uintptr_t resource) {
     (void)context;
-    THREAD_CHECK(close(far_ends[resource]) == 0);
+    (void)pthread_mutex_lock(&far_ends_lock);
+    int far_end = far_ends[resource];
+    (void)pthread_mutex_unlock(&far_ends_lock);
+    THREAD_CHECK(close(far_end) == 0);
     THREAD_CHECK(close((int)resource) == 0);
 }
 

@@ -16,6 +16,7 @@
 #include "base/guard_max.h"
 #include "death.h"
 #include "heap/journal.h"
+#include "played_process.h"
 #include "resource/shared_heap.h"
 #include "shared_fixture.h"
 #include "tagheap/file_map.h"
@@ -492,10 +493,10 @@ static void a_number_without_the_lock(void) {
     shared_start(&p, NULL);
     CHECK_EQ(th_shared_heap_lock(&p.one), TH_OK);
     th_shared_heap child = p.one;
-    shared_played = 1;
+    played_process = 1;
     bool refused = has_no_lock(&(shared_pair){.one = child});
     th_shared_heap_unlock(&child);
-    shared_played = 0;
+    played_process = 0;
     CHECK(refused);
     CHECK_EQ(child.held, 1); /* not its own */
     th_shared_heap_unlock(&p.one);
@@ -511,7 +512,7 @@ static bool become_another(void *context, uint32_t tag, void *from, void *to, si
     (void)to;
     (void)bytes;
     a->calls++;
-    shared_played = 1;
+    played_process = 1;
     return true;
 }
 
@@ -527,7 +528,7 @@ static void a_number_that_changes_in_a_callback(void) {
     CHECK(th_shared_heap_alloc(&p.one, 200, B) > gap);
     CHECK(th_shared_heap_free(&p.one, refs[0]) > 0 && th_shared_heap_free(&p.one, gap) > 0);
     th_heap_compaction result = th_shared_heap_compact(&p.one, SIZE_MAX, become_another, &a);
-    shared_played = 0;
+    played_process = 0;
     CHECK_EQ(a.calls, 1); /* of the second one nobody is asked */
     CHECK_EQ(result.blocks_moved, 0);
     CHECK_EQ(th_shared_heap_status(&p.one), TH_ERR_STALE);

@@ -16,6 +16,7 @@
 
 #include "base/compiler.h"
 #include "death.h"
+#include "played_process.h"
 #include "resource/shared_heap.h"
 #include "shared_fixture.h"
 #include "threads_fixture.h"
@@ -251,10 +252,10 @@ static void a_number_without_the_call(void) {
         shared_pair child = {.one = p.one};
         child.one.is_inside = true;
         child.one.held = held;
-        shared_played = 1;
+        played_process = 1;
         bool stale = held != 0 ? is_stale(&child) : th_shared_heap_lock(&child.one) == TH_ERR_STALE;
         th_shared_heap_clean_up(&child.one);
-        shared_played = 0;
+        played_process = 0;
         CHECK(stale);
         CHECK_EQ(th_shared_heap_status(&child.one), TH_ERR_NULL);
         CHECK(!holds_in_child(gets_the_lock, &p)); /* it was not the child's to give back */
