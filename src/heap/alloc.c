@@ -164,16 +164,10 @@ TH_NOINLINE void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes
     return alloc_as(heap, &request, false);
 }
 
-/* Other threads may free the block by its tag, or freeze the heap, as soon as the lock is let go:
- * with one, nothing is written after that. */
-void *th_heap_alloc_zeroed(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag,
-                           uint32_t site) {
+TH_NOINLINE void *th_alloc_checked_zeroed(th_heap *heap, size_t alignment, size_t bytes,
+                                          uint32_t tag, uint32_t site) {
     const th_request request = {.bytes = bytes, .alignment = alignment, .tag = tag, .site = site};
-    if (heap->config.lock.acquire != NULL) {
-        return alloc_as(heap, &request, true);
-    }
-    void *payload = th_heap_alloc_at(heap, bytes, alignment, tag, site);
-    return payload != NULL ? memset(payload, 0, bytes) : NULL;
+    return alloc_as(heap, &request, true);
 }
 
 /* [ below ][ block ][ above ] => [ ---------- free ---------- ], free neighbours taken in. */

@@ -26,8 +26,10 @@ th_outcome th_block_make(th_heap *heap, const th_request *request, th_header *ma
 /* Frees a live block, verified by th_require_live. The bytes made available; 0 after a fault. */
 size_t th_block_free(th_heap *heap, const th_header *block);
 
-/* th_heap_alloc_at and th_heap_free, however the heap is configured. */
+/* th_heap_alloc_at, th_heap_alloc_zeroed and th_heap_free, however the heap is configured. */
 void *th_alloc_checked(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag, uint32_t site);
+void *th_alloc_checked_zeroed(th_heap *heap, size_t alignment, size_t bytes, uint32_t tag,
+                              uint32_t site);
 size_t th_free_checked(th_heap *heap, void *pointer);
 
 /* Widens the ranges of memory that were ever used by the dwords of a block that became live, or

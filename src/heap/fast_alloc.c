@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "heap/alloc.h"
 #include "heap/fast_shape.h"
 #include "heap/guard.h"
@@ -434,6 +436,17 @@ void *th_heap_alloc_at(th_heap *heap, size_t bytes, size_t alignment, uint32_t t
 #endif
 
 /* ---- whichever path it takes --------------------------------------------------------------- */
+
+/* Other threads may free the block by its tag, or freeze the heap, as soon as the lock is let go:
+ * with one, nothing is written after that. */
+void *th_heap_alloc_zeroed(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag,
+                           uint32_t site) {
+    if (heap->config.lock.acquire != NULL) {
+        return th_alloc_checked_zeroed(heap, alignment, bytes, tag, site);
+    }
+    void *payload = th_heap_alloc_at(heap, bytes, alignment, tag, site);
+    return payload != NULL ? memset(payload, 0, bytes) : NULL;
+}
 
 void *th_heap_alloc_aligned(th_heap *heap, size_t bytes, size_t alignment, uint32_t tag) {
     return th_heap_alloc_at(heap, bytes, alignment, tag, 0);

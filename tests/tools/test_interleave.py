@@ -24,7 +24,7 @@ STACK = "alloc/index_stack.h"
 def compiled_with(folder, path, old, new):
     """The program over a library with `old` in a file of src/ replaced."""
     plant(folder, path, old, new)
-    sources = [*(TREE / "fuzz/interleave").glob("*.c"), *(folder / "src/base").glob("*.c"),
+    sources = [*(TREE / "fuzz/interleave").glob("*.c"), TREE / "fuzz/cli/progress.c", *(folder / "src/base").glob("*.c"),
                *(folder / "src/alloc").glob("*.c"), *(folder / "src/os").glob("*.c")]
     status, printed = run("gcc", "-std=c11", "-O1", "-w", "-DTH_GUARD=3", "-DTH_ASSERTS=1",
                           "-Iinclude", f"-I{folder / 'src'}", "-Ifuzz", "-ffunction-sections",
