@@ -6,6 +6,7 @@
 
 #include "heap_fixture.h"
 #include "tagheap/cache.h"
+#include "tagheap/heap_allocator.h"
 #include "tagheap/page_heap.h"
 
 enum { SLOTS = 8, ENTRIES = 8 };
@@ -186,4 +187,23 @@ static void entries_are_found_and_used(void) {
     }
 }
 
-TH_SUITE("frozen", TEST(handles_can_be_followed), TEST(entries_are_found_and_used))
+/* An allocator asks for a block's size in its place first, and then for another block. */
+static void an_adapter_says_it_once(void) {
+    th_tagged_allocator adapter;
+    start(1, TH_CACHE_LRU);
+    th_allocator a = th_heap_allocator(&adapter, &pages->heap, 0x1000);
+    void *block = th_allocator_alloc(a, 100);
+    CHECK(block != NULL);
+    CHECK_EQ(th_page_heap_freeze(pages), TH_OK);
+    const size_t sizes[] = {1, th_allocator_usable_size(a, block), 10000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        CHECK(th_allocator_realloc(a, block, 100, sizes[i], 4, NULL) == NULL);
+        expect_refused(1);
+    }
+    CHECK_EQ(th_page_heap_thaw(pages), TH_OK);
+    th_allocator_free(a, block);
+    stop();
+}
+
+TH_SUITE("frozen", TEST(handles_can_be_followed), TEST(entries_are_found_and_used),
+         TEST(an_adapter_says_it_once))

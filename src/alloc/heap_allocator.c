@@ -39,15 +39,16 @@ static void say_nothing(void *context, const th_fault *fault) {
     (void)fault;
 }
 
-/* Is it a pointer that resize_in_place, which has been asked before, has reported? */
-static bool was_reported(const th_heap *heap, const void *pointer) {
+/* Has resize_in_place, which has been asked before, reported why not? A pointer that is none, or a
+ * heap that may not be changed; where there is no room it has not tried to. */
+static bool was_reported(const th_heap *heap, const void *pointer, size_t bytes) {
     th_heap_lock(heap);
     th_heap quiet = *heap;
     quiet.config.lock = (th_lock){0};
     quiet.config.guarding.on_fault = say_nothing;
     size_t usable = th_heap_usable_size(&quiet, pointer);
     th_heap_unlock(heap);
-    return usable == 0;
+    return usable == 0 || (quiet.busy != 0 && bytes <= usable);
 }
 
 /* A block of the heap remembers its own alignment and size. */
@@ -55,7 +56,7 @@ static void *move(void *self, void *pointer, size_t kept, size_t bytes, size_t a
     const th_tagged_allocator *adapter = self;
     (void)kept;
     (void)alignment;
-    if (!is_started(adapter) || was_reported(adapter->heap, pointer)) {
+    if (!is_started(adapter) || was_reported(adapter->heap, pointer, bytes)) {
         return NULL;
     }
     return th_heap_realloc(adapter->heap, pointer, bytes);
