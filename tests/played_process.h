@@ -5,6 +5,9 @@
 #ifndef TESTS_PLAYED_PROCESS_H
 #define TESTS_PLAYED_PROCESS_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* syscall; where this comes first */
+#endif
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>

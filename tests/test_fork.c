@@ -163,7 +163,11 @@ static int renew_and_ask_for_spin(void) {
 static void a_child_has_the_spin_lock(void) {
     const th_spin_hooks hooks = th_spin_hosted_hooks();
     pthread_t other;
-    CHECK_EQ(th_spin_init(&spin, &hooks), TH_OK);
+    th_status status = th_spin_init(&spin, &hooks);
+    if (status == TH_ERR_UNSUPPORTED) {
+        return; /* built by a compiler without atomic operations */
+    }
+    CHECK_EQ(status, TH_OK);
     const th_heap_config config = {.lock = th_spin_lock(&spin)};
     CHECK_EQ(th_heap_init(&heap, region, sizeof region, &config), TH_OK);
     th_heap_lock(&heap);

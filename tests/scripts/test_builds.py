@@ -236,7 +236,7 @@ class LibraryTest(BuildsTest):
         text = {}
         (self.tree / "layouts.c").write_text(LAYOUTS)
         for layouts, said in expected.items():
-            self.assert_builds("lib", CPPFLAGS=f"-DTH_LAYOUTS={layouts}", CFLAGS=f"-O1 {STRICT}")
+            self.assert_builds("lib", CPPFLAGS=f"-DTH_LAYOUTS={layouts}", CFLAGS=f"-Os {STRICT}")
             self.run_tool("gcc", "-Iinclude", "layouts.c", LIBRARY, "-o", "layouts")
             self.assertEqual(said, self.run_tool("./layouts").strip(), layouts)
             text[layouts] = int(self.run_tool("size", "layouts").split()[6])
