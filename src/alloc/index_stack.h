@@ -55,12 +55,13 @@ static inline uint32_t th_index_stack_pop(th_atomic_u64 *head, th_atomic_u32 *li
          * link be anything: then the tag has changed, and what is read here is thrown away. */
         uint32_t below = TH_ATOMIC_LOAD(&links[index], TH_RELAXED);
         uint64_t next = th_index_stack_pack(th_index_stack_tag(old) + 1, below);
-        /* On failure acquire, as the load above: the new head is what is worked on next. On success
-         * nothing is needed, for the load or the failure that read this head has acquired it;
-         * but C11 wants no less than for failure. */
-        if (TH_ATOMIC_CAS_WEAK(head, &old, next, TH_ACQUIRE, TH_ACQUIRE)) {
+        /* Relaxed: the load that read this head has acquired it, and after a failure another one
+         * reads the next. */
+        if (TH_ATOMIC_CAS_WEAK(head, &old, next, TH_RELAXED, TH_RELAXED)) {
             return index;
         }
+        th_atomic_back_off();
+        old = TH_ATOMIC_LOAD(head, TH_ACQUIRE);
     }
     return TH_INDEX_NONE;
 }
@@ -69,14 +70,18 @@ static inline uint32_t th_index_stack_pop(th_atomic_u64 *head, th_atomic_u32 *li
 static inline void th_index_stack_push(th_atomic_u64 *head, th_atomic_u32 *links, uint32_t index) {
     /* Relaxed: the number read here becomes a link, and nothing of what it stands for is read. */
     uint64_t old = TH_ATOMIC_LOAD(head, TH_RELAXED);
-    uint64_t next;
-    do {
-        next = th_index_stack_pack(th_index_stack_tag(old), index);
+    for (;;) {
+        uint64_t next = th_index_stack_pack(th_index_stack_tag(old), index);
         /* Relaxed: the release below orders it. */
         TH_ATOMIC_STORE(&links[index], th_index_stack_top(old), TH_RELAXED);
         /* Release: the link, and all that this thread did to what the number stands for, come
          * before it for the thread that pops it. On failure relaxed, as the load above. */
-    } while (!TH_ATOMIC_CAS_WEAK(head, &old, next, TH_RELEASE, TH_RELAXED));
+        if (TH_ATOMIC_CAS_WEAK(head, &old, next, TH_RELEASE, TH_RELAXED)) {
+            return;
+        }
+        th_atomic_back_off();
+        old = TH_ATOMIC_LOAD(head, TH_RELAXED);
+    }
 }
 
 #endif

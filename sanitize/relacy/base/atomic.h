@@ -53,6 +53,10 @@ extern bool lab_relacy_fails_at_will;
 #define TH_MAPPED_LOAD(place, order)         TH_ATOMIC_LOAD(place, order)
 #define TH_MAPPED_STORE(place, value, order) TH_ATOMIC_STORE(place, value, order)
 #define TH_MAPPED_FENCE(order)               rl::atomic_thread_fence(order, $)
-#define TH_ATOMIC_INIT(place, value)         ((place)->word.store(value, rl::mo_relaxed, $))
+
+/* Time does not pass here. */
+static inline void th_atomic_back_off() {}
+
+#define TH_ATOMIC_INIT(place, value) ((place)->word.store(value, rl::mo_relaxed, $))
 
 #endif
