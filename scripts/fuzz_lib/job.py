@@ -218,6 +218,8 @@ class Job:
         self.live.drawn = 0
         self.check_end()
         self.share(time.monotonic(), force=True)
+        if self.settings.share is not None:
+            self.live.say(self.settings.share.summary())
         self.merge_corpora()
         for corpus in self.corpora.values():
             corpus.close()

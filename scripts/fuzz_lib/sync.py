@@ -78,6 +78,9 @@ class Share:
             reason = explain(error) if isinstance(error, OSError) else str(error)
             problem(f"finds are not shared: {reason}")
 
+    def summary(self) -> str:
+        return f"shared as {self.host}: {self.gave} inputs given, {self.took} taken"
+
     def give(self, name: str, corpus: Corpus) -> None:
         given = self.given[name]
         for path in sorted(corpus.folder.iterdir()):

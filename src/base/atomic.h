@@ -121,10 +121,12 @@ static inline void th_atomic_take_step(const volatile void *word, size_t bytes) 
 
 /* After an exchange that has failed: another processor has the word. To try again at once takes it
  * away before that one has done its next operation as well, and both are slower than with a lock.
- * About 2,000 cycles, in which it does dozens; where the processor has no such hint, none. */
+ * What a pause gains stands in docs/lock-free.md. Nothing where the processor has no such hint. */
+#define TH_ATOMIC_PAUSES 64u
+
 static inline void th_atomic_back_off(void) {
 #if TH_COMPILER_GNU && (defined(__x86_64__) || defined(__i386__))
-    for (unsigned i = 0; i < 64; i++) {
+    for (unsigned i = 0; i < TH_ATOMIC_PAUSES; i++) {
         __builtin_ia32_pause();
     }
 #endif

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 
 import fcntl
 import pathlib
+import re
 import shutil
 import tempfile
 import unittest
@@ -177,6 +178,7 @@ class Runs(TreeTest):
         given = list((self.shared / "heap" / "one" / "queue").iterdir())
         self.assertGreater(len(given), 1)
         self.assertTrue(all(GIVEN.fullmatch(path.name) for path in given))
+        self.assertIn(f"shared as one: {len(given)} inputs given, 0 taken\n", out)
         first = self.finds(self.root)
         other = self.root / "other"
         for folder in ("fuzz", "build/fuzz"):
@@ -185,6 +187,8 @@ class Runs(TreeTest):
                                            "--time", "1", "--no-merge", "heap")
         self.assertEqual((0, ""), (status, err), out)
         self.assertLessEqual(first, self.finds(other))
+        taken = int(re.search(r"shared as two: \d+ inputs given, (\d+) taken\n", out)[1])
+        self.assertTrue(1 <= taken <= len(given), out)
         self.assertIn(mine, self.finds(other))
 
     def refused(self, *arguments, words, **env):
