@@ -131,24 +131,26 @@ def heaplab_line(row: Row) -> str:
     return f"{row['name']:<30} {how}"
 
 
-def summary(figures: Figures) -> list[str]:
+def summary(figures: Figures, first: bool) -> list[str]:
+    """`first`: each bug was asked for up to the first oracle that noticed it, so that of fuzzing
+    nothing follows."""
     lines = [f"found: {figures.found}/{figures.bugs} "
              f"({percent(figures.found, figures.bugs):.1f} %)"]
-    if figures.library:
+    if figures.library and not first:
         lines.append(
             f"by fuzzing alone (libFuzzer, one core, empty corpus): {len(figures.fuzzed)}/"
             f"{figures.library} ({percent(len(figures.fuzzed), figures.library):.1f} %)")
-    if figures.median is not None:
+    if figures.median is not None and not first:
         lines.append(f"seconds of fuzzing to a bug: median {figures.median:.2f}, "
                      f"worst {figures.worst:.2f}")
-    if figures.length is not None:
+    if figures.length is not None and not first:
         lines.append(f"shrunken scripts: {figures.lengths}, median {figures.length:g} operations")
     for where, words in ((False, "in the library"), (True, "in heaplab")):
         counts = [f"{name} {hit}/{asked}" for (lab, name), (hit, asked) in figures.by_oracle.items()
                   if lab == where]
         if counts:
             lines.append(f"{words}: {', '.join(counts)}")
-    if figures.unfuzzed:
+    if figures.unfuzzed and not first:
         lines.append(f"not found by fuzzing alone: {', '.join(figures.unfuzzed)}")
     return lines
 
@@ -191,40 +193,55 @@ def escape(text: str) -> str:
 
 
 def markdown(rows: Sequence[Row], oracles: Sequence[str], figures: Figures, settings: str,
-             machine: str) -> str:
-    """docs/bugs.md."""
+             machine: str, first: bool) -> str:
+    """docs/bugs.md. `first`: as of summary."""
     library = [row for row in rows if not in_heaplab(row)]
     lab = [row for row in rows if in_heaplab(row)]
+    oracles_asked = ("the oracles for it, up to the first that notices it, in this order: "
+                     f"{', '.join(oracles)}. `make bugs` asks every one."
+                     if first else "every oracle for it.")
+    command = " BUGS=--first" if first else ""
     lines = [
         "<!-- SPDX-License-Identifier: MIT -->",
         "<!-- Written by `make bugs`: do not edit. -->",
         "# What finds which bug", "",
-        "`make bugs` plants each mistake of [fuzz/bugs/](../fuzz/bugs/README.md) in a copy of the "
-        "tree and asks every oracle for it.", "",
+        f"`make bugs{command}` plants each mistake of "
+        f"[fuzz/bugs/](../fuzz/bugs/README.md) in a copy of the tree and asks {oracles_asked}", "",
         f"Measured on {time.strftime('%Y-%m-%d')}, {machine}; {settings}.", "",
-        *(f"- {line}" for line in summary(figures) + survivors(rows)), "",
+        *(f"- {line}" for line in summary(figures, first) + survivors(rows)), "",
         "## Bugs in the library", "",
-        "Operations / seconds up to the finding, without the build; for the explorer transitions; "
-        "for the suites and AFL++ seconds only. `-`: asked, and found nothing. Sanitizers and "
-        "Valgrind are asked alone: scripts without the model, at guard level 0. `script`: "
-        "operations of the shrunken script. libFuzzer: the median of its runs.", "",
-        *table(["bug", "where", *oracles, "script"],
-               [[f"{row['name']}: {escape(row['what'])}", row["area"],
-                 *(cell(row["answers"].get(name)) for name in oracles), shrunk_of(row)]
-                for row in library]), "",
+        *(first_of(library) if first else all_of(library, oracles)), "",
         "## Bugs in heaplab", "",
         "Who notices first that a checker is broken, and by what. The checkers are asked in this "
         "order: the suites; the replays and their number; a short fuzzing job, which must find "
         "nothing and finds out when part of it is dead; the mistakes of `make properties`, which "
         "must still be found; the scripts' own tests (these first for bugs in scripts).", "",
         *table(["bug", "found by", "seconds", "by what"],
-               [[f"{row['name']}: {escape(row['what'])}", *lab_cells(row)]
+               [[f"{row['name']}: {escape(row['what'])}", *first_cells(row)]
                 for row in lab]), "",
     ]
     return "\n".join(lines)
 
 
-def lab_cells(row: Row) -> list[str]:
+def all_of(library: Iterable[Row], oracles: Sequence[str]) -> list[str]:
+    return ["Operations / seconds up to the finding, without the build; for the explorer "
+            "transitions; for the suites and AFL++ seconds only. `-`: asked, and found nothing. "
+            "Sanitizers and Valgrind are asked alone: scripts without the model, at guard level 0. "
+            "`script`: operations of the shrunken script. libFuzzer: the median of its runs.", "",
+            *table(["bug", "where", *oracles, "script"],
+                   [[f"{row['name']}: {escape(row['what'])}", row["area"],
+                     *(cell(row["answers"].get(name)) for name in oracles), shrunk_of(row)]
+                    for row in library])]
+
+
+def first_of(library: Iterable[Row]) -> list[str]:
+    return ["Seconds up to the finding, without the build.", "",
+            *table(["bug", "where", "found by", "seconds", "by what"],
+                   [[f"{row['name']}: {escape(row['what'])}", row["area"], *first_cells(row)]
+                    for row in library])]
+
+
+def first_cells(row: Row) -> list[str]:
     by = finders(row)
     if not by:
         return ["nothing", "", ""]

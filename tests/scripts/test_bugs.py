@@ -264,10 +264,18 @@ class Running(TreeTest):
         self.assertIn(time.strftime("%Y-%m-%d"), text)
 
     def test_a_part_writes_no_docs(self):
-        for arguments in (("--only", "first"), ("--oracles", "suite"), ("--sample", "1"),
-                          ("--first",)):
+        for arguments in (("--only", "first"), ("--oracles", "suite"), ("--sample", "1")):
             self.run_bugs(*arguments, answers=self.finds)
             self.assertFalse((self.root / "docs/bugs.md").exists())
+
+    def test_the_first_of_all_bugs_are_docs_that_say_so(self):
+        self.run_bugs("--first", answers=self.finds)
+        text = (self.root / "docs/bugs.md").read_text()
+        self.assertIn("up to the first that notices it, in this order: suite", text)
+        self.assertIn("| first: one is two | src/heap | suite | 0.25 |", text)
+        self.assertNotIn("by fuzzing alone", text)
+        self.run_bugs(answers=self.finds)
+        self.assertIn("asks every oracle for it", (self.root / "docs/bugs.md").read_text())
 
     def test_what_is_known_is_not_asked_again(self):
         self.run_bugs(answers=self.finds)
@@ -382,7 +390,7 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(["found by nothing: e",
                           "fuzzing alone finds 50.0 %, 95 % is the least"], wrong)
         self.assertEqual(wrong[:1], report.shortfalls(figures, False))
-        lines = report.summary(figures)
+        lines = report.summary(figures, False)
         self.assertIn("found: 5/7 (71.4 %)", lines)
         self.assertIn("by fuzzing alone (libFuzzer, one core, empty corpus): 3/6 (50.0 %)", lines)
         self.assertIn("seconds of fuzzing to a bug: median 0.30, worst 9.00", lines)
