@@ -54,8 +54,8 @@ extern bool lab_relacy_fails_at_will;
 #define TH_MAPPED_STORE(place, value, order) TH_ATOMIC_STORE(place, value, order)
 #define TH_MAPPED_FENCE(order)               rl::atomic_thread_fence(order, $)
 
-/* Time does not pass here. */
-static inline void th_atomic_back_off() {}
+/* Time does not pass here; but the thread may end here. */
+void th_atomic_back_off();
 
 #define TH_ATOMIC_INIT(place, value) ((place)->word.store(value, rl::mo_relaxed, $))
 
