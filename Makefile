@@ -78,6 +78,7 @@ PEERS_TIME   ?= 60
 SUBJECT_SRC  ?=
 SUBJECT_FLAGS ?=
 BUGS         ?=
+SEEDS        ?=
 MUTATOR      ?=
 MUTANTS      ?=
 FILES        ?=
@@ -235,7 +236,7 @@ build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*
 .PHONY: FORCE
 FORCE:
 
-GROUPS     := $(sort all dist headers install install-check format mutants oss-fuzz-check peers prove relacy report scripts traces track types wad \
+GROUPS     := $(sort all dist headers install install-check format mutants oss-fuzz-check peers prove relacy report scripts traces track trials types wad \
 	$(foreach v,$(VARIANTS),$($(v)_NEEDS)))
 BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
 .PHONY: $(BOOTSTRAPS)
@@ -515,9 +516,10 @@ build/release/bench-threads: $(call objects,release,bench/threads/threads.c) bui
 	$(call say,LD,release,$@)
 	$(Q)$(release_CC) $(release_LDFLAGS) -pthread $^ -o $@
 
-## bugs: which oracle finds which planted bug, how fast (BUGS='--only GLOB' ...)
-bugs: | bootstrap-all
-	@scripts/bugs $(BUGS)
+## bugs: which oracle finds which planted bug, how fast (SEEDS=20: curves; BUGS='--only GLOB' ...)
+bugs: export SEEDS := $(SEEDS)
+bugs: | bootstrap-all $(if $(SEEDS),bootstrap-trials)
+	@scripts/bugs $(if $(SEEDS),--seeds "$$SEEDS") $(BUGS)
 
 .PHONY: worst worst-cortex
 ## worst: searches for the dearest call of each kind, holds it against its bound (WORST='--sizes 2K')
@@ -553,7 +555,7 @@ kill-test: build/guarded/killtest
 
 .PHONY: mutator-bench
 ## mutator-bench: how soon planted bugs are found with the mutator, and without (MUTATOR='--seeds 1')
-mutator-bench: | bootstrap-fuzz
+mutator-bench: | bootstrap-trials
 	@scripts/mutator-bench $(MUTATOR)
 
 ##@ Checks

@@ -346,6 +346,8 @@ static bool refuses_mmap, half_fallocate;
 static unsigned interruptions;               /* so many calls, from now on */
 static off_t uninterrupted_most = INT64_MAX; /* bytes of space: more is interrupted, always */
 static size_t pread_max = SIZE_MAX;
+static int fallocate_refusal = ENOSPC;
+static off_t space_taken; /* from the beginning of the file on, without a hole */
 
 static int refuse(int reason) {
     errno = reason;
@@ -395,8 +397,9 @@ static int allocate(int file, off_t from, off_t bytes) {
         CHECK_EQ(cut(file, from + bytes / 2), 0);
     }
     if (refuses_fallocate || half_fallocate) {
-        return ENOSPC;
+        return fallocate_refusal;
     }
+    space_taken = from == space_taken ? from + bytes : -1;
     return fallocate(file, 0, from, bytes) == 0 ? 0 : errno;
 }
 
@@ -519,9 +522,13 @@ static void signals_refuse_nothing(void) {
     CHECK_EQ(th_file_map_resize(&map, 100), TH_OK);
     CHECK(interruptions == 0 && filled(map.start, 100, 1) && file_size() == 100);
     uninterrupted_most = (off_t)(2 * page - 1);
+    space_taken = 0;
+    errno = EDOM;
     th_status status = th_file_map_resize(&map, 9 * page + 1);
+    CHECK_EQ(errno, EDOM); /* nobody's but a failure's */
     uninterrupted_most = INT64_MAX;
     CHECK_EQ(status, TH_OK);
+    CHECK_EQ(space_taken, 9 * page + 1);
     CHECK(filled(map.start, 100, 1) && file_size() == 9 * page + 1);
     struct stat about;
     memset(&about, 0, sizeof about);
@@ -532,6 +539,13 @@ static void signals_refuse_nothing(void) {
     refuses_fallocate = false;
     CHECK_EQ(status, TH_ERR_EXHAUSTED);
     CHECK(errno == ENOSPC && interruptions == 0 && file_size() == 9 * page + 1);
+    refuses_fallocate = true;
+    fallocate_refusal = EPERM; /* of a sealed file */
+    status = th_file_map_resize(&map, 10 * page);
+    CHECK_EQ(errno, EPERM);
+    refuses_fallocate = false;
+    fallocate_refusal = ENOSPC;
+    CHECK_EQ(status, TH_ERR_EXHAUSTED);
     stop(&map);
     char fresh[sizeof path + 4];
     (void)snprintf(fresh, sizeof fresh, "%s-new", path);

@@ -12,7 +12,8 @@
 
 /* The counters published, in this order; then one for each kind of operation. */
 enum { CHECKED, OPS, ACTED, MOVES, VETOES, FAILED_ALLOCS, BY_KIND, KNOWN = BY_KIND + LAB_OP_COUNT };
-static_assert(KNOWN + LAB_KNOWN_MAX <= LAB_STATS_COUNTERS_MAX, "one counter for each");
+static_assert(KNOWN + LAB_KNOWN_MAX <= LAB_STATS_COUNTERS_MAX - LAB_STATS_MARKS,
+              "one counter for each");
 
 static lab_known known;
 

@@ -5,6 +5,10 @@
  * there; scripts/fuzz reads them. Without LAB_STATS everything here does nothing. Executions are
  * counted for every target by stats.c itself; a target adds counters of its own.
  *
+ * In a tree with a planted bug that is marked (bugs/marks.h) there are two counters more: "reached"
+ * and "triggered", nanoseconds of CLOCK_MONOTONIC when the first input that did so had been played,
+ * 0 while there was none.
+ *
  * The file is a lab_stats_page in the machine's byte order. Each value only grows and is written
  * by one thread; a reader may be behind, but never sees half a value. */
 #ifndef LAB_ENGINES_STATS_H
@@ -13,7 +17,8 @@
 #include <stdint.h>
 
 #define LAB_STATS_MAGIC          "labstat1"
-#define LAB_STATS_COUNTERS_MAX   95u
+#define LAB_STATS_COUNTERS_MAX   97u
+#define LAB_STATS_MARKS          2u  /* the last counters */
 #define LAB_STATS_NAME_BYTES_MAX 24u /* the NUL included */
 
 typedef struct lab_stats_counter {

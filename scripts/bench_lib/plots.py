@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Draws what a call costs against live blocks, and memory against live bytes, by gnuplot."""
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Callable, Optional
@@ -10,16 +8,12 @@ from typing import Callable, Optional
 from bench_lib import heap
 from bench_lib.heap import Column, Matrices, Matrix
 from bench_lib.measuring import Row, Unusable
-from common_lib import outputs
-from common_lib.script import KEEPER
+from common_lib import gnuplot
 
 Point = tuple[float, float]
 MEAN_BYTES = (16 + 143) / 2
-STYLE = """set terminal svg size 720,420 font "sans-serif,13" background "white"
-set logscale x 10
+STYLE = """set logscale x 10
 set format x "10^{%L}"
-set grid
-set key outside right top
 """
 COST = """set logscale y 10
 set xlabel "live blocks"
@@ -68,20 +62,14 @@ def program_text(settings: str, lines: dict[str, list[Point]]) -> str:
 
 
 def draw_one(path: Path, settings: str, lines: dict[str, list[Point]]) -> None:
-    source = path.with_suffix(".gnuplot")
-    outputs.write_whole(source, program_text(settings, lines))
-    done = KEEPER.run(["gnuplot", str(source)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                      stderr=subprocess.PIPE)
-    head, mark, rest = done.output.decode().partition("?>\n")
-    if done.status != 0 or not mark:
-        raise Unusable(f"gnuplot: {done.errors.decode(errors='replace').strip()[-300:]}")
-    text = f"{head}{mark}<!-- SPDX-License-Identifier: MIT -->\n{rest}"
-    outputs.write_whole(path, text)
+    said = gnuplot.draw(path, program_text(settings, lines))
+    if said:
+        raise Unusable(f"gnuplot: {said}")
 
 
 def draw(matrices: Matrices, folder: Path) -> None:
     """cost.svg and memory.svg in the folder; nothing where gnuplot is missing, which is said."""
-    if shutil.which("gnuplot") is None:
+    if not gnuplot.is_there():
         print("bench: without plots: gnuplot is missing; to have them: scripts/bootstrap bench",
               file=sys.stderr)
         return

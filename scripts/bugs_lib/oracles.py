@@ -12,8 +12,9 @@ import subprocess
 import time
 from typing import Callable, Iterable, NamedTuple, Optional, Sequence
 
-from bugs_lib import patches, watch
+from bugs_lib import marks, patches, trials, watch
 from bugs_lib.patches import Bug
+from bugs_lib.trials import Trial
 from common_lib import children
 from common_lib.script import SetupError
 from fuzz_lib import plant, program, stats
@@ -71,6 +72,7 @@ class Answer(NamedTuple):
     worst: Optional[float] = None  # of several runs; None: there was one
     executions: Optional[int] = None
     shrunk: Optional[int] = None  # operations of the shrunken script
+    trials: Optional[list[Trial]] = None  # one for each seed
 
 
 class Context(NamedTuple):
@@ -259,8 +261,9 @@ def start_over(copy: pathlib.Path) -> pathlib.Path:
     return corpus
 
 
-def libfuzzer_once(context: Context, seed: int) -> tuple[Answer, Optional[pathlib.Path]]:
-    """(Answer, the input) of one run on one core."""
+def libfuzzer_once(context: Context,
+                   seed: int) -> tuple[Answer, Trial, Optional[pathlib.Path]]:
+    """(Answer, the same as a trial, the input) of one run on one core."""
     corpus = start_over(context.copy)
     target = target_table.describe(context.target)
     target = target._replace(flags=(*target.flags, f"-seed={seed}"))
@@ -275,13 +278,25 @@ def libfuzzer_once(context: Context, seed: int) -> tuple[Answer, Optional[pathli
     seen = watch.attend(worker.process, worker.log_path, worker.started, context.fuzz_seconds,
                         FUZZED, watch.LINGER, total)
     done = seen.at_match or total()
+    detected = trials.NEVER if seen.match is None else seen.seconds
+    states = context.bug is not None and context.bug.trigger
+    trial = Trial(seed, marked(done, "reached", worker.started, detected),
+                  marked(done, "triggered", worker.started, detected) if states else None,
+                  detected, seen.seconds, done.executions)
     if seen.match is None:
         words = "" if seen.status is None else end_of(seen)
         return Answer(False, seen.seconds, done.counters.get("checked"), words,
-                       executions=done.executions), None
+                      executions=done.executions), trial, None
     artifacts = worker.artifacts()
     return Answer(True, seen.seconds, done.counters.get("ops"), words_of(seen.match),
-                   executions=done.executions), artifacts[0] if artifacts else None
+                  executions=done.executions), trial, artifacts[0] if artifacts else None
+
+
+def marked(done: stats.Stats, name: str, started: float, detected: float) -> float:
+    """Seconds until the mark was set. The input that fails is not looked at any more: what it
+    detects, it has reached and triggered."""
+    at = done.counters.get(name, 0) / 1e9 - started
+    return min(at, detected) if at >= 0 else detected
 
 
 def shrink(context: Context, path: pathlib.Path) -> Optional[int]:
@@ -296,31 +311,48 @@ def shrink(context: Context, path: pathlib.Path) -> Optional[int]:
 def libfuzzer(context: Context) -> Answer:
     """From an empty corpus, on one core, once with each seed; found: with all of them."""
     name = context.target
-    context.build(f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
-    runs, kept = [], None
+    build_marked(context, f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
+    runs, every, kept = [], [], None
     for seed in range(1, context.seeds + 1):
-        answer, path = libfuzzer_once(context, seed)
+        answer, trial, path = libfuzzer_once(context, seed)
         runs.append(answer)
+        every.append(trial)
         if path is not None and (kept is None or len(path.read_bytes()) < len(kept)):
             kept = path.read_bytes()
-        if not answer.found:
-            break  # one miss is a miss
     shrunk = None
     if kept is not None and name == "heap":
         found = context.logs / "finding.bin"
         found.write_bytes(kept)
         shrunk = shrink(context, found)
-    return combine(runs, shrunk)
+    return combine(runs, shrunk, every)
 
 
-def combine(runs: Sequence[Answer], shrunk: Optional[int] = None) -> Answer:
+def build_marked(context: Context, *goals: str) -> None:
+    """With marks where the bug's lines are, or at the beginning of their functions; without, if it
+    does not build so."""
+    if context.bug is not None:
+        for to_function in (False, True):
+            kept = marks.mark(context.root, context.copy, context.bug, to_function)
+            try:
+                if kept:
+                    context.build(*goals)
+                    return
+            except BuildError:
+                pass
+            finally:
+                marks.unmark(kept)
+    context.build(*goals)
+
+
+def combine(runs: Sequence[Answer], shrunk: Optional[int] = None,
+            trials: Optional[list[Trial]] = None) -> Answer:
     """Of several runs: the medians, and the worst."""
     middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
-    missed = [run for run in runs if not run.found]
-    what = f"missed with seed {len(runs)}" if missed else middle.what
+    missed = [number + 1 for number, run in enumerate(runs) if not run.found]
+    what = f"missed with {len(missed)} of {len(runs)} seeds" if missed else middle.what
     return Answer(
         not missed, statistics.median(run.seconds for run in runs), middle.operations, what,
-        max(run.seconds for run in runs), middle.executions, shrunk)
+        max(run.seconds for run in runs), middle.executions, shrunk, trials)
 
 
 # afl-fuzz refuses to begin where even the one small input that it is given fails.

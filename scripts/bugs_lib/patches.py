@@ -11,7 +11,7 @@ from fuzz_lib import plant, program
 
 FOLDER = pathlib.PurePath("fuzz/bugs")
 REQUIRED = ("Bug", "Why", "Area")
-OPTIONAL = ("History", "Survives", "Property", "Threads")
+OPTIONAL = ("History", "Survives", "Property", "Threads", "Trigger")
 DIFF = re.compile(r"^--- ", re.MULTILINE)
 TOUCHED = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
 SUBJECT = re.compile(r"(src|include)/")  # what is checked; the rest of the tree checks it
@@ -40,6 +40,7 @@ class Bug(NamedTuple):
     survives: str  # the reason; empty: it must be found
     fails: str  # the property that must; empty: any
     threads: str  # why one thread that plays scripts cannot see it; empty: it can
+    trigger: str  # C: when the changed lines do what the others would not; empty: not stated
     touched: tuple[str, ...]  # files
     digest: str
 
@@ -88,8 +89,8 @@ def read(root: pathlib.Path, path: pathlib.Path) -> Bug:
     if any(in_subject) if area.startswith("heaplab") else not all(in_subject):
         raise SetupError(f"{shown}: Area: {area}, but it changes {', '.join(touched)}")
     return Bug(path.stem, path, fields["Bug"], fields["Why"], area, fields["History"],
-               fields["Survives"], fields["Property"], fields["Threads"], touched,
-               hashlib.sha256(text.encode()).hexdigest())
+               fields["Survives"], fields["Property"], fields["Threads"], fields["Trigger"],
+               touched, hashlib.sha256(text.encode()).hexdigest())
 
 
 def read_all(root: pathlib.Path) -> list[Bug]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 MAGIC = b"labstat1"
 HEADER = struct.Struct("=8sQ")
 COUNTER = struct.Struct("=24sQ")
-COUNTERS_MAX = 95
+COUNTERS_MAX = 97
 PAGE_BYTES = HEADER.size + COUNTERS_MAX * COUNTER.size
 
 

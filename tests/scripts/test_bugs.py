@@ -427,7 +427,7 @@ class Arithmetic(unittest.TestCase):
                           both.shrunk))
         missed = oracles.combine([*runs[:1], oracles.Answer(False, 60.0)])
         self.assertFalse(missed.found)
-        self.assertEqual("missed with seed 2", missed.what)
+        self.assertEqual("missed with 1 of 2 seeds", missed.what)
 
     def test_samples(self):
         names = list(range(50))
