@@ -3,7 +3,7 @@
 
 import statistics
 import time
-from typing import Iterable, Sequence
+from typing import Iterable, Optional, Sequence
 
 from bugs_lib import report, trials
 from bugs_lib.trials import NEVER, Trial, Trials
@@ -24,12 +24,14 @@ def of_rows(rows: Iterable[report.Row]) -> Trials:
 
 
 def came_to(all_of_them: Iterable[Trial]) -> dict[str, list[tuple[float, float]]]:
-    """(seconds, spent) of all trials that can come to it."""
+    """(seconds, spent) of all trials of which it is known."""
     both = list(all_of_them)
-    return {"reached": [(each.reached, each.spent) for each in both],
-            "triggered": [(each.triggered, each.spent) for each in both
-                          if each.triggered is not None],
-            "detected": [(each.detected, each.spent) for each in both]}
+    columns: dict[str, list[Optional[float]]] = {
+        "reached": [each.reached for each in both],
+        "triggered": [each.triggered for each in both],
+        "detected": [each.detected for each in both]}
+    return {name: [(seconds, each.spent) for seconds, each in zip(column, both)
+                   if seconds is not None] for name, column in columns.items()}
 
 
 def plot(every: Trials, limit: int) -> str:
@@ -55,12 +57,15 @@ def seconds_cell(seconds: Sequence[float]) -> str:
     return f"{trials.show(median)} [{trials.show(lower)}, {trials.show(upper)}]"
 
 
+def count_cell(seconds: Sequence[Optional[float]]) -> str:
+    """Empty: not known."""
+    return "" if None in seconds else f"{trials.count(seconds)}/{len(seconds)}"
+
+
 def row_of(bug: str, each: Sequence[Trial]) -> list[str]:
-    n = len(each)
-    triggered = [trial.triggered for trial in each]
-    return [bug, f"{trials.count(trial.reached for trial in each)}/{n}",
-            "" if None in triggered else f"{trials.count(triggered)}/{n}",
-            f"{trials.count(trial.detected for trial in each)}/{n}",
+    return [bug, count_cell([trial.reached for trial in each]),
+            count_cell([trial.triggered for trial in each]),
+            count_cell([trial.detected for trial in each]),
             seconds_cell([trial.detected for trial in each]),
             report.show_operations(int(statistics.median(trial.executions for trial in each)))]
 

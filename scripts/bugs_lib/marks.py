@@ -3,6 +3,7 @@
 lines that the bug changes, and when the bug's condition first held there."""
 
 import difflib
+import enum
 import pathlib
 import re
 from typing import Iterator, Optional, Sequence
@@ -13,6 +14,14 @@ HEADER = pathlib.PurePath("fuzz/bugs/marks.h")
 COMMENT = re.compile(r"/\*.*?\*/|//.*$")
 # Before these no statement can stand, or one that is never reached.
 NO_START = re.compile(r"[{}]|else\b|case\b|default\s*:|\*|/\*|#")
+
+
+class Kind(enum.Enum):
+    """Where the marks are."""
+
+    NONE = enum.auto()
+    FUNCTION = enum.auto()  # at the beginning of the functions
+    STATEMENT = enum.auto()
 
 
 def changed(before: Sequence[str], after: Sequence[str]) -> list[int]:
@@ -89,11 +98,11 @@ def places(before: Sequence[str], after: Sequence[str], to_function: bool) -> It
             yield start
 
 
-def mark(root: pathlib.Path, copy: pathlib.Path, bug: Bug,
-         to_function: bool = False) -> dict[pathlib.Path, str]:
-    """Marks the places in `copy`, which has the bug planted; `to_function`: at the beginning of
-    their functions. Returns what the files held; nothing if no place can be marked."""
+def mark(root: pathlib.Path, copy: pathlib.Path, bug: Bug, kind: Kind) -> dict[pathlib.Path, str]:
+    """Marks the places in `copy`, which has the bug planted. Returns what the files held; nothing if
+    no place can be marked."""
     kept = {}
+    condition = bug.trigger if bug.trigger and kind is Kind.STATEMENT else "0u"
     for name in bug.touched:
         path = copy / name
         source = root / name
@@ -101,12 +110,12 @@ def mark(root: pathlib.Path, copy: pathlib.Path, bug: Bug,
             continue
         text = path.read_text()
         lines = text.split("\n")
-        found = sorted(set(places(source.read_text().split("\n"), lines, to_function)))
+        found = sorted(set(places(source.read_text().split("\n"), lines, kind is Kind.FUNCTION)))
         if not found:
             continue
         kept[path] = text
         for at in reversed(found):
-            lines.insert(at, f"    LAB_MARK({bug.trigger or '0u'});")
+            lines.insert(at, f"    LAB_MARK({condition});")
         lines.insert(0, f'#include "{copy / HEADER}"')
         path.write_text("\n".join(lines))
     return kept

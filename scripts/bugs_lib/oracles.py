@@ -50,6 +50,7 @@ PLAYED = re.compile(r": passed, (\d+) operations", re.MULTILINE)
 NEVER = re.compile(r"(?!)")
 
 SLOW_SUITES = ("explore", "shrink")  # last, so that others may be first to fail
+GENERAL_SUITES = ("actors", "allocator", "attack_matrix", "bad_input", "contract")
 SUITE_LIMIT, REPLAY_LIMIT, MEMCHECK_LIMIT, EXPLORE_LIMIT, SHRINK_LIMIT, BETWEEN_LIMIT = \
     30, 20, 60, 20, 60, 60
 EXPLORATIONS = (  # small heaps, each complete in less than a second
@@ -130,13 +131,19 @@ def first_failed(results: pathlib.Path, plan: Iterable[str]) -> Optional[str]:
     return next((test for test in plan if test not in passed), None)
 
 
-def suites_first(names: Iterable[str], bug: Optional[Bug]) -> tuple[list[str], list[str]]:
-    """Two lists: the suites of what the bug touches, which are built and asked alone first, and all
-    others."""
-    nouns = [pathlib.PurePath(path).stem for path in (bug.touched if bug else ())]
-    own = [name for name in names if any(name == noun or name.startswith(f"{noun}_")
-                                         for noun in nouns)]
-    return own, [name for name in names if name not in own]
+def suites_first(names: Iterable[str], bug: Optional[Bug]) -> list[list[str]]:
+    """In three parts, each of which is built and asked before the next one: the suites of what the
+    bug touches; those of its relatives (that begin with the same word, or with the folder's name),
+    and those that have much to do with everything; all others."""
+    touched = [pathlib.PurePath(path) for path in (bug.touched if bug else ())]
+    nouns = {path.stem for path in touched}
+    words = {noun.split("_")[0] for noun in nouns} | {path.parent.name for path in touched}
+    parts: list[list[str]] = [[], [], []]
+    for name in names:
+        is_own = any(name == noun or name.startswith(f"{noun}_") for noun in nouns)
+        is_near = bug is not None and (name.split("_")[0] in words or name in GENERAL_SUITES)
+        parts[0 if is_own else 1 if is_near else 2].append(name)
+    return parts
 
 
 def suite(context: Context) -> Answer:
@@ -261,8 +268,8 @@ def start_over(copy: pathlib.Path) -> pathlib.Path:
     return corpus
 
 
-def libfuzzer_once(context: Context,
-                   seed: int) -> tuple[Answer, Trial, Optional[pathlib.Path]]:
+def libfuzzer_once(context: Context, seed: int,
+                   marked_as: marks.Kind = marks.Kind.NONE) -> tuple[Answer, Trial, Optional[pathlib.Path]]:
     """(Answer, the same as a trial, the input) of one run on one core."""
     corpus = start_over(context.copy)
     target = target_table.describe(context.target)
@@ -279,10 +286,12 @@ def libfuzzer_once(context: Context,
                         FUZZED, watch.LINGER, total)
     done = seen.at_match or total()
     detected = trials.NEVER if seen.match is None else seen.seconds
-    states = context.bug is not None and context.bug.trigger
-    trial = Trial(seed, marked(done, "reached", worker.started, detected),
-                  marked(done, "triggered", worker.started, detected) if states else None,
-                  detected, seen.seconds, done.executions)
+    names = {"reached": marked_as is not marks.Kind.NONE,
+             "triggered": bool(marked_as is marks.Kind.STATEMENT and context.bug
+                               and context.bug.trigger)}
+    reached, triggered = (marked(done, mark, worker.started, detected) if is_known else None
+                          for mark, is_known in names.items())
+    trial = Trial(seed, reached, triggered, detected, seen.seconds, done.executions)
     if seen.match is None:
         words = "" if seen.status is None else end_of(seen)
         return Answer(False, seen.seconds, done.counters.get("checked"), words,
@@ -311,10 +320,10 @@ def shrink(context: Context, path: pathlib.Path) -> Optional[int]:
 def libfuzzer(context: Context) -> Answer:
     """From an empty corpus, on one core, once with each seed; found: with all of them."""
     name = context.target
-    build_marked(context, f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
+    marked_as = build_marked(context, f"build/fuzz/fuzz_{name}", "build/fuzz/heaplab")
     runs, every, kept = [], [], None
     for seed in range(1, context.seeds + 1):
-        answer, trial, path = libfuzzer_once(context, seed)
+        answer, trial, path = libfuzzer_once(context, seed, marked_as)
         runs.append(answer)
         every.append(trial)
         if path is not None and (kept is None or len(path.read_bytes()) < len(kept)):
@@ -327,21 +336,26 @@ def libfuzzer(context: Context) -> Answer:
     return combine(runs, shrunk, every)
 
 
-def build_marked(context: Context, *goals: str) -> None:
+def build_marked(context: Context, *goals: str) -> marks.Kind:
     """With marks where the bug's lines are, or at the beginning of their functions; without, if it
-    does not build so."""
-    if context.bug is not None:
-        for to_function in (False, True):
-            kept = marks.mark(context.root, context.copy, context.bug, to_function)
-            try:
-                if kept:
-                    context.build(*goals)
-                    return
-            except BuildError:
-                pass
-            finally:
-                marks.unmark(kept)
+    does not build so. Returns what the marks can tell."""
+    bug = context.bug
+    if bug is None:
+        context.build(*goals)
+        return marks.Kind.NONE
+    for kind in (marks.Kind.STATEMENT, marks.Kind.FUNCTION):
+        kept = marks.mark(context.root, context.copy, bug, kind)
+        try:
+            if kept:
+                context.build(*goals)
+                return kind
+        except BuildError:
+            if bug.trigger:
+                raise  # a condition that is not C must not be lost
+        finally:
+            marks.unmark(kept)
     context.build(*goals)
+    return marks.Kind.NONE
 
 
 def combine(runs: Sequence[Answer], shrunk: Optional[int] = None,

@@ -13,7 +13,7 @@ from common_lib.script import SetupError
 
 NEVER = math.inf
 COLUMNS = ("bug", "seed", "reached", "triggered", "detected", "spent", "executions")
-STATES_TRIGGER = "?"  # in the column triggered: the patch does not say when
+UNKNOWN = "?"  # in a column: nothing could be marked, or the patch states no condition
 LEVEL = 0.05  # what is less likely than that by chance is called a difference
 BETTER, WORSE = "better", "worse"
 
@@ -22,7 +22,7 @@ class Trial(NamedTuple):
     """One run of a fuzzer from an empty corpus. Seconds; NEVER: not up to its end."""
 
     seed: int
-    reached: float  # the changed lines
+    reached: Optional[float]  # the changed lines; None: they cannot be marked
     triggered: Optional[float]  # the condition that the patch states; None: it states none
     detected: float
     spent: float
@@ -171,18 +171,18 @@ def tsv(trials: Trials) -> str:
     lines = ["\t".join(COLUMNS)]
     for bug, each in trials.items():
         for trial in each:
-            cells = [field(trial.reached), STATES_TRIGGER if trial.triggered is None
-                     else field(trial.triggered), field(trial.detected), f"{trial.spent:.3f}"]
+            cells = [field(trial.reached), field(trial.triggered), field(trial.detected),
+                     f"{trial.spent:.3f}"]
             lines.append("\t".join([bug, str(trial.seed), *cells, str(trial.executions)]))
     return "".join(f"{line}\n" for line in lines)
 
 
-def field(seconds: float) -> str:
-    return "" if seconds == NEVER else f"{seconds:.3f}"
+def field(seconds: Optional[float]) -> str:
+    return UNKNOWN if seconds is None else "" if seconds == NEVER else f"{seconds:.3f}"
 
 
-def seconds_of(text: str) -> float:
-    return float(text) if text else NEVER
+def seconds_of(text: str) -> Optional[float]:
+    return None if text == UNKNOWN else float(text) if text else NEVER
 
 
 def read(path: pathlib.Path, shown: Callable[[pathlib.Path], str] = str) -> Trials:
@@ -199,9 +199,8 @@ def read(path: pathlib.Path, shown: Callable[[pathlib.Path], str] = str) -> Tria
         cells = line.split("\t")
         try:
             bug, seed, reached, triggered, detected, spent, executions = cells
-            trial = Trial(int(seed), seconds_of(reached),
-                          None if triggered == STATES_TRIGGER else seconds_of(triggered),
-                          seconds_of(detected), float(spent), int(executions))
+            trial = Trial(int(seed), seconds_of(reached), seconds_of(triggered),
+                          float(detected) if detected else NEVER, float(spent), int(executions))
         except ValueError:
             raise SetupError(f"{shown(path)}: line {number} is no trial") from None
         trials.setdefault(bug, []).append(trial)

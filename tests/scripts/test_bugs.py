@@ -365,11 +365,14 @@ class Running(TreeTest):
 
 class Arithmetic(unittest.TestCase):
     def test_the_suites_of_what_is_touched_come_first(self):
-        names = ["arena", "heap", "heap_index", "index_check", "slab"]
+        names = ["actors", "arena", "heap", "heap_index", "index_check", "slab"]
         bug = mock.Mock(touched=("src/heap/index.c", "include/tagheap/heap.h"))
-        self.assertEqual((["heap", "heap_index", "index_check"], ["arena", "slab"]),
+        self.assertEqual([["heap", "heap_index", "index_check"], ["actors"], ["arena", "slab"]],
                          oracles.suites_first(names, bug))
-        self.assertEqual(([], names), oracles.suites_first(names, None))
+        bug = mock.Mock(touched=("src/heap/index_leaf.h",))
+        self.assertEqual([[], ["actors", "heap", "heap_index", "index_check"], ["arena", "slab"]],
+                         oracles.suites_first(names, bug))
+        self.assertEqual([[], [], names], oracles.suites_first(names, None))
 
     def test_figures(self):
         rows = [

@@ -114,7 +114,10 @@ class Marks(unittest.TestCase):
                 (folder / "src/a.c").write_text(text)
             bug = patches.Bug("x", root, "", "", "src/base", "", "", "", "",
                               "lab_mark_less(x, 3)", ("src/a.c", "src/none.c"), "")
-            kept = marks.mark(root, copy, bug)
+            kept = marks.mark(root, copy, bug, marks.Kind.FUNCTION)
+            self.assertIn("    LAB_MARK(0u);", (copy / "src/a.c").read_text().split("\n"))
+            marks.unmark(kept)
+            kept = marks.mark(root, copy, bug, marks.Kind.STATEMENT)
             lines = (copy / "src/a.c").read_text().split("\n")
             self.assertEqual(2, sum(line.strip() == "LAB_MARK(lab_mark_less(x, 3));"
                                     for line in lines))
@@ -134,7 +137,7 @@ class Marks(unittest.TestCase):
                     (copy / name).parent.mkdir(parents=True, exist_ok=True)
                     (copy / name).write_text((TREE / name).read_text())
                 plant.apply_patch(TREE, copy, bug.path)
-                if not marks.mark(TREE, copy, bug):
+                if not marks.mark(TREE, copy, bug, marks.Kind.STATEMENT):
                     unmarked.append(bug.name)
         self.assertLess(len(unmarked), 5, unmarked)
 
@@ -227,7 +230,7 @@ class Comparing(unittest.TestCase):
                               check=False)
 
     def test_what_is_written_is_read(self):
-        every = {"a": [trial(1.5, 0.25, 0.5), trial(NEVER, NEVER, NEVER)], "b": [trial(2.0)]}
+        every = {"a": [trial(1.5, 0.25, 0.5), trial(NEVER, NEVER, NEVER)], "b": [trial(2.0, None)]}
         path = self.folder / "t"
         path.write_text(trials.tsv(every))
         self.assertEqual(every, trials.read(path))
@@ -278,16 +281,16 @@ class Comparing(unittest.TestCase):
 class Page(unittest.TestCase):
     EVERY = {"soon": [trial(0.5, 0.1, 0.2) for _ in range(5)],
              "late": [trial(NEVER if i < 2 else 4.0, 0.1) for i in range(5)],
-             "never": [trial(NEVER, NEVER) for _ in range(5)]}
+             "never": [trial(NEVER, None) for _ in range(5)]}
 
     def test_what_it_says(self):
         text = curves.markdown(self.EVERY, 9, "on a machine")
         self.assertIn("3 bugs, 15 trials (5 of each)", text)
-        self.assertIn("- reached: 10/15 (66.7 %)", text)
+        self.assertIn("- reached: 10/10 (100.0 %)", text)
         self.assertIn("- triggered: 5/5 (100.0 %)", text)
         self.assertIn("- detected: 8/15 (53.3 %)", text)
         self.assertIn("- in no trial: never", text)
-        self.assertIn("| never | 0/5 |  | 0/5 | never [never, never] | 100 |", text)
+        self.assertIn("| never |  |  | 0/5 | never [never, never] | 100 |", text)
         self.assertIn("| late | 5/5 |  | 3/5 | 4.00 [4.00, never] | 100 |", text)
         self.assertLess(text.index("| never |"), text.index("| late |"))
         self.assertNotIn("| soon |", text)
