@@ -12,7 +12,10 @@
 
 #include "base/atomic.h"
 
-enum { STACK_BYTES = 128 * 1024 };
+enum {
+    STACK_BYTES = 128 * 1024,
+    ATTEMPT = 3, /* atomic operations of one, the exchange among them (alloc/index_stack.h) */
+};
 
 #if !TH_ATOMIC_STEPS
 #error "the library needs TH_ATOMIC_STEPS"
@@ -21,9 +24,9 @@ enum { STACK_BYTES = 128 * 1024 };
 typedef struct actor {
     ucontext_t context;
     bool has_ended;
-    uint64_t seen;             /* since its operation began */
-    const volatile void *word; /* that it is about to access */
-    size_t word_bytes;
+    uint64_t seen;                      /* since its operation began */
+    uint64_t seen_before[ATTEMPT];      /* the last operations, the latest first */
+    const volatile void *word[ATTEMPT]; /* that it is about to access; and before */
     unsigned char stack[STACK_BYTES];
 } actor;
 
@@ -104,12 +107,26 @@ static void remember(const uint64_t key[2], uint64_t interleavings) {
 
 /* ---- actors ------------------------------------------------------------------------------- */
 
+/* An exchange has failed: it was on the word that the attempt began with. */
+static void begin_anew(actor *a) {
+    if (a->word[0] != a->word[ATTEMPT - 1]) {
+        lab_violate("an attempt of another length");
+    }
+    a->seen = a->seen_before[ATTEMPT - 1];
+}
+
 /* Before an atomic operation of the running actor. */
 static void step(const volatile void *word, size_t bytes) {
     actor *a = &actors[running];
-    a->word = word;
-    a->word_bytes = bytes;
+    if (word == NULL) {
+        begin_anew(a);
+        return;
+    }
+    memmove(a->word + 1, a->word, sizeof a->word - sizeof a->word[0]);
+    a->word[0] = word;
     swapcontext(&a->context, &scheduler);
+    memmove(a->seen_before + 1, a->seen_before, sizeof a->seen_before - sizeof a->seen_before[0]);
+    a->seen_before[0] = a->seen;
     a->seen = mix_bytes(mix(a->seen, (uintptr_t)word), (const void *)(uintptr_t)word, bytes);
 }
 

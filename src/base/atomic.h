@@ -54,8 +54,9 @@ static_assert(sizeof(th_atomic_address) == sizeof(uintptr_t), "as it is declared
 #endif
 
 #if TH_ATOMIC_STEPS
-/* Called before each atomic operation, with the word that it is on; NULL: nothing is. Set by one
- * thread, while no other one works on atomic words. */
+/* Called before each atomic operation, with the word that it is on; and with NULL after an exchange
+ * that failed, before what led to it is done anew. NULL: nothing is called. Set by one thread,
+ * while no other one works on atomic words. */
 typedef void (*th_atomic_step_fn)(const volatile void *word, size_t bytes);
 extern th_atomic_step_fn th_atomic_step;
 
@@ -125,6 +126,9 @@ static inline void th_atomic_take_step(const volatile void *word, size_t bytes) 
 #define TH_ATOMIC_PAUSES 64u
 
 static inline void th_atomic_back_off(void) {
+#if TH_ATOMIC_STEPS
+    th_atomic_take_step(NULL, 0);
+#endif
 #if TH_COMPILER_GNU && (defined(__x86_64__) || defined(__i386__))
     for (unsigned i = 0; i < TH_ATOMIC_PAUSES; i++) {
         __builtin_ia32_pause();
