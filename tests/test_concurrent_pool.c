@@ -228,11 +228,14 @@ static void random_operations_agree_with_a_stack(void) {
 /* ---- somebody gets in between --------------------------------------------------------------- */
 
 #if TH_ATOMIC_STEPS
-static unsigned steps, act_at;
+static unsigned steps, act_at, backed_off;
 static void (*act)(void);
 
 static void count_step(const volatile void *word, size_t bytes) {
-    (void)word;
+    if (word == NULL) { /* after an exchange that failed */
+        backed_off++;
+        return;
+    }
     CHECK(bytes == sizeof(uint32_t) || bytes == sizeof(uint64_t));
     if (++steps == act_at) {
         th_atomic_step = NULL;
@@ -244,6 +247,7 @@ static void count_step(const volatile void *word, size_t bytes) {
 /* Before the n-th atomic operation from now on. */
 static void get_in_before(unsigned n, void (*what)(void)) {
     steps = 0;
+    backed_off = 0;
     act_at = n;
     act = what;
     th_atomic_step = count_step;
@@ -267,6 +271,7 @@ static void aba_at(int level) {
         held[0] = take(0);
         go_on();
         CHECK(steps > 3 || n < 3); /* an exchange had to fail */
+        CHECK_EQ(backed_off, steps > 4);
         CHECK_PTR_EQ(held[0], memory);
         CHECK_PTR_EQ(held[2], memory + STRIDE);
         held[3] = take(3);
@@ -293,6 +298,7 @@ static void free_at(int level) {
         th_concurrent_pool_free(&pool, held[0]);
         go_on();
         CHECK_EQ(stats().live, n <= steps);
+        CHECK_EQ(backed_off, steps > 4);
         CHECK_EQ(th_concurrent_pool_check(&pool, NULL), TH_OK);
         for (uint64_t i = stats().live; i < CAPACITY; i++) {
             CHECK(th_concurrent_pool_alloc(&pool) != NULL);
