@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Tests of what holds for every tracked file: text says its licence in its first lines, and no source
-is longer than a reader keeps in mind.
+"""Tests of what holds for every tracked file: text says its licence in its first lines, no source is
+longer than a reader keeps in mind, and what names its interpreter can be started.
 
   tests/scripts/test_files.py [-v] [NAME...]
 """
@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -54,6 +55,13 @@ def too_long(tree):
                   and (lines := data.count(b"\n")) > LINES_MAX)
 
 
+def not_startable(tree):
+    """What names its interpreter is to be started."""
+    return sorted(str(path) for path in tracked(tree)
+                  if (tree / path).read_bytes().startswith(b"#!")
+                  and not os.access(tree / path, os.X_OK))
+
+
 class Files(unittest.TestCase):
     def test_text_says_its_licence(self):
         self.assertGreater(len(tracked(TREE)), 1000)
@@ -64,6 +72,9 @@ class Files(unittest.TestCase):
 
     def test_no_source_is_too_long(self):
         self.assertEqual([], too_long(TREE))
+
+    def test_scripts_can_be_started(self):
+        self.assertEqual([], not_startable(TREE))
 
 
 class Itself(unittest.TestCase):
@@ -99,6 +110,12 @@ class Itself(unittest.TestCase):
         self.add(".gitignore", b"# " + LICENCE + b"\nbuild/\n")
         self.add("build/a.c", 701 * b"\n")
         self.assertEqual(([], []), (without_licence(self.tree), too_long(self.tree)))
+
+    def test_a_script_without_its_mode(self):
+        self.add("command", b"#!/bin/sh\n")
+        self.assertEqual(["command"], not_startable(self.tree))
+        (self.tree / "command").chmod(0o755)
+        self.assertEqual([], not_startable(self.tree))
 
     def test_long_sources(self):
         for name in ("a.c", "b.h", "tests/c.py", "Makefile"):
