@@ -389,10 +389,11 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual((6, ["a", "b", "c"], ["d", "e", "f"], 0.3, 9.0, 3.5, 2), figures[4:11])
         self.assertEqual({(False, "libfuzzer"): (3, 6), (False, "suite"): (3, 6),
                           (True, "suite"): (0, 1), (True, "corpus"): (1, 1)}, figures.by_oracle)
-        wrong = report.shortfalls(figures, True)
+        wrong = report.shortfalls(figures, True, False)
         self.assertEqual(["found by nothing: e",
                           "fuzzing alone finds 50.0 %, 95 % is the least"], wrong)
-        self.assertEqual(wrong[:1], report.shortfalls(figures, False))
+        self.assertEqual(wrong[:1], report.shortfalls(figures, False, False))
+        self.assertEqual(wrong[1:], report.shortfalls(figures, False, True))
         lines = report.summary(figures, False)
         self.assertIn("found: 5/7 (71.4 %)", lines)
         self.assertIn("by fuzzing alone (libFuzzer, one core, empty corpus): 3/6 (50.0 %)", lines)
@@ -404,13 +405,13 @@ class Arithmetic(unittest.TestCase):
         def short(seconds, worst, found=20, of=20):
             rows = [row(str(i), libfuzzer=answer(i < found, seconds, worst=worst),
                         suite=answer(True)) for i in range(of)]
-            return report.shortfalls(report.figure(rows), True)
+            return report.shortfalls(report.figure(rows), True, False)
 
         self.assertEqual([], short(1.0, 60.0, 19))
         self.assertIn("90.0 %", short(1.0, 60.0, 18)[0])
         self.assertIn("(median)", short(1.01, 60.0)[0])
         self.assertIn("(worst)", short(1.0, 60.1)[0])
-        self.assertEqual([], report.shortfalls(report.figure([]), True))
+        self.assertEqual([], report.shortfalls(report.figure([]), True, False))
 
     def test_cells(self):
         for fields, text in (
