@@ -18,6 +18,7 @@ static uintptr_t asked_last, ended_last, broken;
 static void (*meanwhile)(void); /* once, in the next function of the config */
 static unsigned after;          /* so many others */
 static bool has_come;           /* meanwhile is over */
+static bool cannot_make;
 
 /* ---- the config ------------------------------------------------------------------------------ */
 
@@ -36,6 +37,9 @@ static void let_others_in(void) {
 static th_status make(void *context, uintptr_t *resource) {
     (void)context;
     let_others_in();
+    if (cannot_make) {
+        return TH_ERR_EXHAUSTED;
+    }
     *resource = FIRST + made++;
     return TH_OK;
 }
@@ -250,6 +254,19 @@ static void nobody_is_woken_without_the_lock(void) {
     stop();
 }
 
+/* The place that was taken for it is free again. */
+static void who_waits_is_woken_when_none_could_be_made(void) {
+    th_lease lease;
+    start_with(0, 0, 0);
+    cannot_make = true;
+    th_status status = th_resource_pool_take(&pool, &lease);
+    cannot_make = false;
+    CHECK_EQ(status, TH_ERR_EXHAUSTED);
+    CHECK_EQ(wakes, 1);
+    expect(0, 0);
+    stop();
+}
+
 static void faults_are_raised_without_the_lock(void) {
     start_with(1, 1, 0);
     remember = pool.config.guarding.on_fault;
@@ -368,5 +385,6 @@ TH_SUITE("resource_pool_meanwhile", TEST(a_long_question_keeps_one_from_others),
          TEST(a_long_end_keeps_one_from_others), TEST(each_is_asked_once),
          TEST(two_may_ask_at_once), TEST(no_more_come_back_than_are_kept),
          TEST(what_is_asked_is_reserved), TEST(nobody_is_woken_without_the_lock),
-         TEST(faults_are_raised_without_the_lock), TEST(what_nobody_works_on_any_more_is_given_up),
-         TEST(what_was_asked_is_not_waited_for), TEST(a_pool_ends_what_is_surely_its_own))
+         TEST(who_waits_is_woken_when_none_could_be_made), TEST(faults_are_raised_without_the_lock),
+         TEST(what_nobody_works_on_any_more_is_given_up), TEST(what_was_asked_is_not_waited_for),
+         TEST(a_pool_ends_what_is_surely_its_own))
