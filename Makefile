@@ -236,7 +236,7 @@ build/afl/mutator.so: fuzz/engines/afl.c $(MUTATOR_SRC) $(wildcard fuzz/mutate/*
 .PHONY: FORCE
 FORCE:
 
-GROUPS     := $(sort all dist headers install install-check format mutants oss-fuzz-check peers prove relacy report scripts traces track trials types wad \
+GROUPS     := $(sort all bugs dist headers install install-check format mutants oss-fuzz-check peers prove relacy report scripts traces track trials types wad \
 	$(foreach v,$(VARIANTS),$($(v)_NEEDS)))
 BOOTSTRAPS := $(GROUPS:%=bootstrap-%)
 .PHONY: $(BOOTSTRAPS)
@@ -518,7 +518,7 @@ build/release/bench-threads: $(call objects,release,bench/threads/threads.c) bui
 
 ## bugs: which oracle finds which planted bug, how fast (SEEDS=20: curves; BUGS='--only GLOB' ...)
 bugs: export SEEDS := $(SEEDS)
-bugs: | bootstrap-all $(if $(SEEDS),bootstrap-trials)
+bugs: | bootstrap-bugs $(if $(SEEDS),bootstrap-trials)
 	@scripts/bugs $(if $(SEEDS),--seeds "$$SEEDS") $(BUGS)
 
 .PHONY: worst worst-cortex

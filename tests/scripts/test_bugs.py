@@ -342,6 +342,15 @@ class Running(TreeTest):
         self.assertEqual(1, status)
         self.assertIn("FALSE ALARM: suite finds something where nothing is planted: a fault", out)
 
+    def test_compilers_that_remember_are_asked_first_where_they_are(self):
+        (self.root / "Makefile").write_text("all:\n\t@echo $$PATH $$CCACHE_DIR\n")
+        log = self.root / "log"
+        for folder, wanted in ((self.root, f"{self.root}:"), (self.root / "none", os.environ["PATH"])):
+            with mock.patch.object(BUGS.plant, "REMEMBERING", folder):
+                self.assertTrue(BUGS.plant.make(self.root, ["all"], log))
+            self.assertTrue(log.read_text().startswith(wanted), log.read_text())
+            self.assertEqual(folder == self.root, f"{self.root.parent}/ccache" in log.read_text())
+
     def test_a_bug_that_does_not_build(self):
         def breaks(oracle, name):
             if name == "first":
