@@ -12,11 +12,16 @@ sys.dont_write_bytecode = True
 
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TREE / "scripts"))
+
+from fuzz_lib import plant
+
 LICENCE = b"SPDX-License-Identifier: MIT"
 HEAD_LINES = 5  # a document type, an interpreter, or what a patch is for may stand first
 LINES_MAX = 700
@@ -31,11 +36,8 @@ SOURCES = (".c", ".h", ".cpp", ".def", ".py", ".mk")
 
 
 def tracked(tree):
-    """What git has, or would take, as paths from the tree's root."""
-    out = subprocess.run(["git", "-C", tree, "ls-files", "-z", "--cached", "--others",
-                          "--exclude-standard"], stdout=subprocess.PIPE, check=True).stdout
-    paths = [pathlib.PurePath(name.decode()) for name in out.split(b"\0") if name]
-    return [path for path in paths if (tree / path).is_file()]
+    """What git has, or would take, as paths from the tree's root; in a copy without git, everything."""
+    return sorted(path for path in plant.list_files(tree) if (tree / path).is_file())
 
 
 def is_source(path, data):
@@ -110,6 +112,12 @@ class Itself(unittest.TestCase):
         self.add(".gitignore", b"# " + LICENCE + b"\nbuild/\n")
         self.add("build/a.c", 701 * b"\n")
         self.assertEqual(([], []), (without_licence(self.tree), too_long(self.tree)))
+
+    def test_a_copy_without_git(self):
+        shutil.rmtree(self.tree / ".git")
+        self.add("a.mk", b"x := 1\n")
+        self.add("build/b.mk", b"x := 1\n")
+        self.assertEqual(["a.mk"], without_licence(self.tree))
 
     def test_a_script_without_its_mode(self):
         self.add("command", b"#!/bin/sh\n")
