@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,17 +85,17 @@ static void begin_process(void) {
 /* Where a planted bug is marked (bugs/marks.h); elsewhere there is no such object. */
 extern volatile unsigned char lab_marks[LAB_STATS_MARKS] __attribute__((weak));
 
+/* The first time counts, whichever process it was in. */
 static void note_marks(void) {
     static const char *const names[LAB_STATS_MARKS] = {"reached", "triggered"};
-    static bool noted[LAB_STATS_MARKS];
     for (unsigned i = 0; lab_marks != NULL && i < LAB_STATS_MARKS; i++) {
-        if (lab_marks[i] != 0 && !noted[i]) {
+        unsigned counter = LAB_STATS_COUNTERS_MAX - LAB_STATS_MARKS + i;
+        _Atomic uint64_t *value = &page->counters[counter].value;
+        if (lab_marks[i] != 0 && atomic_load_explicit(value, memory_order_relaxed) == 0) {
             struct timespec now;
-            unsigned counter = LAB_STATS_COUNTERS_MAX - LAB_STATS_MARKS + i;
             (void)clock_gettime(CLOCK_MONOTONIC, &now);
             lab_stats_name(counter, names[i]);
-            lab_stats_set(counter, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-            noted[i] = true;
+            set(value, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
         }
     }
 }

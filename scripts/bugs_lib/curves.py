@@ -6,7 +6,7 @@ import time
 from typing import Iterable, Optional, Sequence
 
 from bugs_lib import report, trials
-from bugs_lib.trials import NEVER, Trial, Trials
+from bugs_lib.trials import Trial, Trials
 
 PLOT = """set logscale x 10
 set xlabel "seconds of fuzzing"
@@ -89,7 +89,7 @@ def summary(every: Trials) -> list[str]:
 def markdown(every: Trials, limit: int, machine: str) -> str:
     """docs/bugs-trials.md."""
     def late(item: tuple[str, list[Trial]]) -> tuple[float, str]:
-        return -min(trials.median_interval([each.detected for each in item[1]])[0], NEVER), item[0]
+        return -trials.median_interval([each.detected for each in item[1]])[0], item[0]
 
     lines = [
         "<!-- SPDX-License-Identifier: MIT -->",

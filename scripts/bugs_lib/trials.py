@@ -7,7 +7,7 @@ import math
 import pathlib
 import statistics
 from types import ModuleType
-from typing import Callable, Iterable, NamedTuple, Optional, Sequence
+from typing import Iterable, NamedTuple, Optional, Sequence
 
 from common_lib.script import SetupError
 
@@ -185,15 +185,15 @@ def seconds_of(text: str) -> Optional[float]:
     return None if text == UNKNOWN else float(text) if text else NEVER
 
 
-def read(path: pathlib.Path, shown: Callable[[pathlib.Path], str] = str) -> Trials:
+def read(path: pathlib.Path) -> Trials:
     """SetupError if it is not what tsv() writes."""
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise SetupError(f"{shown(path)}: cannot be read: {reason}") from None
+        raise SetupError(f"{path}: cannot be read: {reason}") from None
     if not lines or tuple(lines[0].split("\t")) != COLUMNS:
-        raise SetupError(f"{shown(path)}: line 1: no table of trials: `make bugs` writes one")
+        raise SetupError(f"{path}: line 1: no table of trials: `make bugs` writes one")
     trials: Trials = {}
     for number, line in enumerate(lines[1:], 2):
         cells = line.split("\t")
@@ -202,8 +202,8 @@ def read(path: pathlib.Path, shown: Callable[[pathlib.Path], str] = str) -> Tria
             trial = Trial(int(seed), seconds_of(reached), seconds_of(triggered),
                           float(detected) if detected else NEVER, float(spent), int(executions))
         except ValueError:
-            raise SetupError(f"{shown(path)}: line {number} is no trial") from None
+            raise SetupError(f"{path}: line {number} is no trial") from None
         trials.setdefault(bug, []).append(trial)
     if not trials:
-        raise SetupError(f"{shown(path)}: holds no trial")
+        raise SetupError(f"{path}: holds no trial")
     return trials

@@ -7,10 +7,12 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import os
 import pathlib
 import random
 import subprocess
 import tempfile
+import time
 import unittest
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -159,6 +161,69 @@ class Reaching(unittest.TestCase):
 
     def test_never(self):
         self.assertEqual(NEVER, self.marked(None, NEVER))
+
+
+# Plays three inputs; the second reaches the changed lines, the third triggers the bug.
+MARKED = """
+#include <stddef.h>
+#include <stdint.h>
+#include "bugs/marks.h"
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*callback)(const uint8_t *, size_t));
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    if (size > 0) {
+        LAB_MARK(lab_mark_equal(size, 2) & lab_mark_less(bytes[0], 8));
+    }
+    return 0;
+}
+int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*callback)(const uint8_t *, size_t)) {
+    static const uint8_t bytes[2] = {7, 7};
+    (void)argv;
+    for (int size = 0; size < *argc; size++) {
+        (void)callback(bytes, (size_t)size);
+    }
+    return 0;
+}
+int main(int argc, char **argv) {
+    return LLVMFuzzerInitialize(&argc, &argv);
+}
+"""
+
+
+class Pages(unittest.TestCase):
+    """What fuzz/engines/stats.c publishes of the marks, with both compilers."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="test-bugs-trials-")
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+        (self.folder / "marked.c").write_text(MARKED)
+
+    def counters(self, inputs):
+        """Of a process that plays so many inputs."""
+        page = self.folder / f"page-{inputs}"
+        env = os.environ | {"LAB_STATS": str(page)}
+        subprocess.run([self.folder / "program", *["x"] * (inputs - 1)], env=env, check=True)
+        return stats.read(page).counters
+
+    def test_when_each_was_first_set(self):
+        for compiler in ("gcc", "clang"):
+            command = [compiler, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion",
+                       "-Werror", f"-I{TREE}/fuzz", self.folder / "marked.c",
+                       TREE / "fuzz/engines/stats.c", "-o", self.folder / "program"]
+            subprocess.run(command, check=True)
+            started = time.monotonic_ns()
+            self.assertEqual({}, self.counters(1))
+            self.assertEqual({"reached"}, set(self.counters(2)))
+            both = self.counters(3)
+            self.assertEqual({"reached", "triggered"}, set(both))
+            self.assertLess(started, both["reached"])
+            self.assertLess(both["reached"], both["triggered"])
+            self.assertLess(both["triggered"], time.monotonic_ns())
+            self.assertEqual(both, self.counters(3))  # by another process: it is not the first
+            for page in self.folder.glob("page-*"):
+                page.unlink()
 
 
 class Figures(unittest.TestCase):
